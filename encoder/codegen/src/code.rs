@@ -1,0 +1,58 @@
+//! A text builder for generated Rust that gathers fixed-size items into runs, so that each run costs one bounds check.
+
+#[derive(Default)]
+pub struct Code {
+    pub text: String,
+    indent: usize,
+    run: Vec<(usize, String)>,
+}
+
+impl Code {
+    pub fn line(&mut self, s: impl AsRef<str>) {
+        self.flush();
+        self.raw(s.as_ref());
+    }
+
+    fn raw(&mut self, s: &str) {
+        if s.starts_with('}') {
+            self.indent = self.indent.saturating_sub(1);
+        }
+        for _ in 0..self.indent {
+            self.text.push_str("    ");
+        }
+        self.text.push_str(s);
+        self.text.push('\n');
+        if s.ends_with('{') {
+            self.indent += 1;
+        }
+    }
+
+    /// Adds a 4-byte item to the current run; `expr` is a u32.
+    pub fn put32(&mut self, expr: impl Into<String>) {
+        self.run.push((4, expr.into()));
+    }
+
+    /// Adds an 8-byte item to the current run; `expr` is a u64.
+    pub fn put64(&mut self, expr: impl Into<String>) {
+        self.run.push((8, expr.into()));
+    }
+
+    pub fn flush(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        match run.as_slice() {
+            [] => {}
+            [(4, e)] => self.raw(&format!("w.u32({e});")),
+            [(_, e)] => self.raw(&format!("w.u64({e});")),
+            _ => {
+                let total: usize = run.iter().map(|(n, _)| n).sum();
+                self.raw(&format!("if let Some(b) = w.run::<{total}>() {{"));
+                let mut at = 0;
+                for (n, e) in &run {
+                    self.raw(&format!("set{}(b, {at}, {e});", n * 8));
+                    at += n;
+                }
+                self.raw("}");
+            }
+        }
+    }
+}

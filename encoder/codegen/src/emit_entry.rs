@@ -1,0 +1,185 @@
+//! The driver's side: `forward.rs` (the default body of every command), `thunks.rs` (what C calls), `procs.rs` (the table
+//! behind vkGet*ProcAddr), `extensions.rs` and `queries.rs` (what there is to ask a physical device).
+
+use anyhow::{Context, Result};
+
+use crate::code::Code;
+use crate::model::{Model, Shape};
+use crate::names::{bare, command, snake};
+use crate::registry::{Basic, Command, Gate};
+use crate::tables::WireCommand;
+
+impl Model {
+    /// Every command with an entry point, by canonical name.
+    pub fn entries(&self) -> Vec<(&WireCommand, &Command)> {
+        let listed = self.tables.commands.iter().filter(|c| !matches!(c.policy.as_str(), "internal" | "absent"));
+        listed.filter_map(|t| Some((t, self.reg.commands.get(self.reg.canonical(&t.name))?))).collect()
+    }
+
+    fn dispatchable_output(&self, c: &Command) -> bool {
+        c.params.iter().any(|p| Self::is_output(p) && self.reg.basic(&p.ty) == Some(Basic::Dispatchable))
+    }
+
+    pub fn emit_forward(&self) -> Result<String> {
+        let mut out = Code::default();
+        for (t, c) in self.entries() {
+            if !t.wire || self.dispatchable_output(c) || self.return_type(c).starts_with("vk::PFN") {
+                continue;
+            }
+            self.emit_body(&mut out, t, c).with_context(|| c.name.clone())?;
+        }
+        Ok(out.text)
+    }
+
+    fn emit_body(&self, out: &mut Code, t: &WireCommand, c: &Command) -> Result<()> {
+        let (name, args, ret) = (command(&c.name), self.arguments(c), self.return_type(c));
+        let first = c.params.first().map(|p| snake(&p.name)).context("a command without parameters")?;
+        if self.reg.basic(&c.params[0].ty) != Some(Basic::Dispatchable) {
+            return Ok(());
+        }
+        out.line(format!("pub unsafe fn {name}({}) -> {ret} {{", self.signature(c)));
+        let outputs = c.params.iter().any(|p| Self::is_output(p));
+        if c.params[0].ty == "VkCommandBuffer" && c.ret == "void" {
+            out.line(format!("record({first}, |w| request::{name}(w, 0, {args}));"));
+            out.line("}");
+            return Ok(());
+        }
+        let mut made = Vec::new();
+        for p in c.params.iter().filter(|p| Self::is_output(p)) {
+            if let Shape::Pointer { to, len, .. } = self.param_shape(c, p)?
+                && *to == Shape::NonDispatchable
+            {
+                let (n, p) = (len.unwrap_or_else(|| "1".into()), snake(&p.name));
+                out.line(format!("new_ids({p}, {n});"));
+                made.push((p, n));
+            }
+        }
+        if (t.policy == "async" || c.ret == "void") && (!outputs || !made.is_empty()) {
+            out.line(format!("let sent = send({first}, |w| request::{name}(w, 0, {args}));"));
+            if c.ret == "void" {
+                out.line("let _ = sent;");
+            } else {
+                for (p, n) in &made {
+                    out.line(format!("forget_on_error(&sent, {p}, {n});"));
+                }
+                out.line("done(sent)");
+            }
+        } else {
+            out.line(format!("let size = reply::{name}_size({args});"));
+            out.line(format!("let called = call({first}, size, |w| request::{name}(w, 1, {args}), |r| reply::{name}(r, {args}));"));
+            match c.ret.as_str() {
+                "void" => out.line("let _ = called;"),
+                "VkResult" => {
+                    out.line("let result = result_of(called);");
+                    for (p, n) in &made {
+                        out.line(format!("forget_failed(result, {p}, {n});"));
+                    }
+                    out.line("result");
+                }
+                _ => out.line("called.unwrap_or_default()"),
+            }
+        }
+        out.line("}");
+        Ok(())
+    }
+
+    pub fn emit_thunks(&self) -> Result<String> {
+        let mut out = Code::default();
+        for (t, c) in self.entries() {
+            let (name, args, ret) = (command(&c.name), self.arguments(c), self.return_type(c));
+            let module = t.policy.strip_prefix("driver:").map_or("forward".to_string(), |m| format!("crate::{m}"));
+            let failed = match ret.as_str() {
+                "()" => "()",
+                "vk::Result" => "vk::Result::ERROR_UNKNOWN",
+                r if r.starts_with("vk::PFN") => "None",
+                _ => "0",
+            };
+            out.line(format!("pub unsafe extern \"system\" fn {}({}) -> {ret} {{", c.name, self.signature(c)));
+            out.line(format!("guard({failed}, || {module}::{name}({args}))"));
+            out.line("}");
+        }
+        Ok(out.text)
+    }
+
+    /// `Gate { version, extensions }` as a Rust expression.
+    fn gate_literal(gate: &Gate) -> String {
+        let exts: Vec<String> = gate.extensions.iter().map(u32::to_string).collect();
+        format!("Gate {{ version: {:#x}, extensions: &[{}] }}", gate.version.unwrap_or(u32::MAX), exts.join(", "))
+    }
+
+    pub fn emit_procs(&self) -> Result<String> {
+        let mut rows = Vec::new();
+        for (_, c) in self.entries() {
+            let scope = match c.params.first().map(|p| p.ty.as_str()) {
+                Some("VkInstance") => "Instance",
+                Some("VkPhysicalDevice") => "PhysicalDevice",
+                Some("VkDevice" | "VkQueue" | "VkCommandBuffer") => "Device",
+                _ => "Global",
+            };
+            let scope = if matches!(c.name.as_str(), "vkDestroyInstance" | "vkGetInstanceProcAddr") { "Instance" } else { scope };
+            for name in self.all_names(&c.name) {
+                let mut gate = self.reg.gates.get(&name).cloned().unwrap_or_default();
+                if gate.version.is_none() && gate.extensions.is_empty() {
+                    continue;
+                }
+                // vkGetInstanceProcAddr and its like belong to the base.
+                if gate.version == Some(0x10000) {
+                    gate.extensions.clear();
+                }
+                rows.push((name, scope, c.name.clone(), Self::gate_literal(&gate)));
+            }
+        }
+        rows.sort();
+        let mut out = Code::default();
+        out.line("/// Sorted by name.");
+        out.line(format!("pub static PROCS: [Proc; {}] = [", rows.len()));
+        for (name, scope, thunk, gate) in rows {
+            out.line(format!("proc(c\"{name}\", Scope::{scope}, erase!(thunks::{thunk}), {gate}),"));
+        }
+        out.line("];");
+        Ok(out.text)
+    }
+
+    pub fn emit_extensions(&self) -> Result<String> {
+        let mut out = Code::default();
+        out.line(format!("/// VK_HEADER_VERSION of the vk.xml that this was generated from.\npub const HEADER_VERSION: u32 = {};", self.reg.header_version));
+        out.line("/// Sorted by name.");
+        let mut list: Vec<_> = self.tables.extensions.iter().filter(|e| e.how != "codec").collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        out.line(format!("pub static DEVICE_EXTENSIONS: [DeviceExtension; {}] = [", list.len()));
+        for e in list {
+            let spec = self.reg.extensions.get(&e.name).map_or(e.spec_version, |x| x.spec_version.min(e.spec_version));
+            out.line(format!("DeviceExtension {{ name: c\"{}\", number: {}, spec_version: {spec}, local: {} }},", e.name, e.number, e.how == "local"));
+        }
+        out.line("];");
+        Ok(out.text)
+    }
+
+    /// The structs that answer a query, so that the driver can ask once and keep the answers.
+    pub fn emit_queries(&self) -> Result<String> {
+        let mut out = Code::default();
+        for (head, constant) in [("VkPhysicalDeviceFeatures2", "FEATURES"), ("VkPhysicalDeviceProperties2", "PROPERTIES")] {
+            let mut rows = Vec::new();
+            for name in self.chain(head) {
+                let s = &self.reg.structs[&name];
+                // Structs with arrays of the caller's can't be answered from memory alone.
+                if s.body().iter().any(|m| m.pointers > 0) {
+                    continue;
+                }
+                let ty = self.rust_type(&name);
+                rows.push(format!(
+                    "Query {{ s_type: {}, size: size_of::<{ty}>(), gate: {} }},",
+                    self.reg.stype_value(s)?,
+                    Self::gate_literal(&self.reg.gate(&name))
+                ));
+            }
+            out.line(format!("/// The structs that may be chained to {}.", bare(head)));
+            out.line(format!("pub static {constant}: [Query; {}] = [", rows.len()));
+            for r in rows {
+                out.line(r);
+            }
+            out.line("];");
+        }
+        Ok(out.text)
+    }
+}

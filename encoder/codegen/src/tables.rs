@@ -1,0 +1,64 @@
+//! The project's own tables of the protocol, in `encoder/protocol/`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+pub struct WireCommand {
+    pub number: u32,
+    pub name: String,
+    /// Whether the protocol has a form for it that a host decodes.
+    pub wire: bool,
+    /// Who answers: `forward`, `async` (sent without waiting for the result), `local` (only the driver), `internal` (no entry point).
+    pub policy: String,
+}
+
+pub struct ProtocolExtension {
+    pub name: String,
+    pub number: u32,
+    pub spec_version: u32,
+    /// `pass` (offered when the host has it), `local` (the driver's own), `codec` (known to the codec, not offered).
+    pub how: String,
+}
+
+pub struct Tables {
+    pub commands: Vec<WireCommand>,
+    pub chains: Vec<(String, String)>,
+    pub extensions: Vec<ProtocolExtension>,
+}
+
+fn rows(dir: &Path, file: &str) -> Result<Vec<Vec<String>>> {
+    let path = dir.join(file);
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let lines = text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).skip(1);
+    Ok(lines.map(|l| l.split('\t').map(str::to_string).collect()).collect())
+}
+
+impl Tables {
+    pub fn load(dir: &Path) -> Result<Self> {
+        let at = |r: &[String], i: usize| r.get(i).cloned().with_context(|| format!("short row {r:?}"));
+        let mut commands = Vec::new();
+        for r in rows(dir, "commands.tsv")? {
+            commands.push(WireCommand {
+                number: at(&r, 0)?.parse().unwrap_or(u32::MAX),
+                name: at(&r, 1)?,
+                wire: at(&r, 2)? == "wire",
+                policy: at(&r, 3)?,
+            });
+        }
+        let mut chains = Vec::new();
+        for r in rows(dir, "chains.tsv")? {
+            chains.push((at(&r, 0)?, at(&r, 1)?));
+        }
+        let mut extensions = Vec::new();
+        for r in rows(dir, "extensions.tsv")? {
+            extensions.push(ProtocolExtension {
+                name: at(&r, 0)?,
+                number: at(&r, 1)?.parse()?,
+                spec_version: at(&r, 2)?.parse()?,
+                how: at(&r, 3)?,
+            });
+        }
+        Ok(Self { commands, chains, extensions })
+    }
+}

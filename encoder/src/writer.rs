@@ -1,0 +1,214 @@
+//! The command stream that encoders write into.
+//!
+//! A [`Writer`] holds a window of bytes. The hot path is one comparison and plain stores; when the window is full, the
+//! [`ChunkSource`] behind it supplies a larger one and the command begun so far moves along, so that a command is
+//! never split (WIRE.md 2.1).
+
+use core::ffi::c_char;
+use std::ptr;
+
+use crate::Codec;
+
+/// Where a [`Writer`] gets room from.
+pub trait ChunkSource {
+    /// Supplies a window with room for at least `begun.len() + need` bytes, or `None` when there is no memory.
+    ///
+    /// `finished` is how many bytes at the start of the old window are whole commands, and `begun` the bytes of the
+    /// command being written, which the writer copies to the start of the new window afterwards.
+    fn next_window(&mut self, finished: usize, begun: &[u8], need: usize) -> Option<Window>;
+}
+
+/// A piece of writable memory that a [`Writer`] fills.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    base: *mut u8,
+    len: usize,
+}
+
+impl Window {
+    /// A window of `len` bytes at `base`.
+    ///
+    /// # Safety
+    /// The memory must be valid for writes, and for reads of what was written, until the writer has moved on to another
+    /// window or is gone, and nothing else in this process may write there meanwhile.
+    pub unsafe fn new(base: *mut u8, len: usize) -> Self {
+        Self { base, len }
+    }
+}
+
+/// Writes commands, little endian, every item a multiple of four bytes (WIRE.md 1.1).
+pub struct Writer<'a> {
+    cur: *mut u8,
+    end: *mut u8,
+    base: *mut u8,
+    command: *mut u8,
+    failed: bool,
+    codec: &'a Codec,
+    source: &'a mut dyn ChunkSource,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that asks `source` for its first window when something is written.
+    pub fn new(codec: &'a Codec, source: &'a mut dyn ChunkSource) -> Self {
+        let nowhere = ptr::NonNull::<u8>::dangling().as_ptr();
+        Self { cur: nowhere, end: nowhere, base: nowhere, command: nowhere, failed: false, codec, source }
+    }
+
+    /// A writer that goes on in `window`, of which the first `used` bytes are whole commands already.
+    pub fn resume(window: Window, used: usize, codec: &'a Codec, source: &'a mut dyn ChunkSource) -> Self {
+        let used = used.min(window.len);
+        let cur = window.base.wrapping_add(used);
+        Self { cur, end: window.base.wrapping_add(window.len), base: window.base, command: cur, failed: false, codec, source }
+    }
+
+    /// Ends the command begun: what was written so far stays together from here on no longer.
+    ///
+    /// Returns the number of bytes of whole commands in the current window, or `None` when memory ran out since the
+    /// last call, in which case the unfinished command is taken back.
+    #[inline]
+    pub fn finish(&mut self) -> Option<usize> {
+        if self.failed {
+            self.failed = false;
+            self.cur = self.command;
+            return None;
+        }
+        self.command = self.cur;
+        Some(self.cur as usize - self.base as usize)
+    }
+
+    /// What the host's codec knows.
+    #[inline]
+    pub fn codec(&self) -> &'a Codec {
+        self.codec
+    }
+
+    /// Whether memory ran out in the command begun.
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Takes room for exactly `N` bytes, all of which the caller must set.
+    #[inline]
+    pub fn run<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        if (self.end as usize) - (self.cur as usize) < N && !self.refill(N) {
+            return None;
+        }
+        let at = self.cur;
+        self.cur = at.wrapping_add(N);
+        // SAFETY: `at` lies at least N bytes before the window's end, and `Window::new` promised writable memory there;
+        // u8 has no alignment and every bit pattern is valid.
+        Some(unsafe { &mut *at.cast::<[u8; N]>() })
+    }
+
+    /// Writes 32 bits.
+    #[inline]
+    pub fn u32(&mut self, v: u32) {
+        if let Some(b) = self.run::<4>() {
+            *b = v.to_le_bytes();
+        }
+    }
+
+    /// Writes 64 bits.
+    #[inline]
+    pub fn u64(&mut self, v: u64) {
+        if let Some(b) = self.run::<8>() {
+            *b = v.to_le_bytes();
+        }
+    }
+
+    /// Writes `len` bytes from `data` and pads them with zeros to a multiple of four.
+    ///
+    /// # Safety
+    /// `data` must be valid for reads of `len` bytes (it may be anything where `len` is 0).
+    pub unsafe fn bytes(&mut self, data: *const u8, len: usize) {
+        if len == 0 {
+            return;
+        }
+        let Some(padded) = len.checked_next_multiple_of(4) else {
+            self.failed = true;
+            return;
+        };
+        if (self.end as usize) - (self.cur as usize) < padded && !self.refill(padded) {
+            return;
+        }
+        // SAFETY: the window has `padded` bytes left at `cur`, `data` has `len` by contract, and memory given by an
+        // application can't overlap the stream's own.
+        unsafe {
+            ptr::write_bytes(self.cur.add(padded - 4), 0, 4);
+            ptr::copy_nonoverlapping(data, self.cur, len);
+        }
+        self.cur = self.cur.wrapping_add(padded);
+    }
+
+    /// Writes `n` items of `size` bytes that lie in memory as they do on the wire.
+    ///
+    /// # Safety
+    /// `data` must be valid for reads of `n * size` bytes.
+    pub unsafe fn array(&mut self, data: *const u8, n: usize, size: usize) {
+        match n.checked_mul(size) {
+            // SAFETY: by contract.
+            Some(len) => unsafe { self.bytes(data, len) },
+            None => self.failed = true,
+        }
+    }
+
+    /// Writes a NUL-terminated string with its size in front, or size 0 for a null pointer (WIRE.md 1.5).
+    ///
+    /// # Safety
+    /// `s` must be null or point at a NUL-terminated string.
+    pub unsafe fn string(&mut self, s: *const c_char) {
+        if s.is_null() {
+            self.u64(0);
+            return;
+        }
+        // SAFETY: not null, so NUL-terminated by contract.
+        let bytes = unsafe { std::ffi::CStr::from_ptr(s) }.to_bytes_with_nul();
+        self.u64(bytes.len() as u64);
+        // SAFETY: a slice of our own.
+        unsafe { self.bytes(bytes.as_ptr(), bytes.len()) };
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self, need: usize) -> bool {
+        if self.failed {
+            return false;
+        }
+        let begun_len = self.cur as usize - self.command as usize;
+        let finished = self.command as usize - self.base as usize;
+        // SAFETY: these bytes were written by this writer into its window, which is still valid here.
+        let begun: &[u8] = unsafe { std::slice::from_raw_parts(self.command, begun_len) };
+        match self.source.next_window(finished, begun, need) {
+            Some(w) if begun_len.checked_add(need).is_some_and(|n| n <= w.len) => {
+                // SAFETY: the new window holds at least `begun_len + need` bytes; `copy` allows overlap, for sources that
+                // grow in place.
+                unsafe { ptr::copy(self.command, w.base, begun_len) };
+                self.base = w.base;
+                self.command = w.base;
+                self.cur = w.base.wrapping_add(begun_len);
+                self.end = w.base.wrapping_add(w.len);
+                true
+            }
+            _ => {
+                self.failed = true;
+                false
+            }
+        }
+    }
+}
+
+/// Stores `v` at byte `at` of a run; `at` is a constant, so the check disappears.
+#[inline(always)]
+pub fn set32<const N: usize>(run: &mut [u8; N], at: usize, v: u32) {
+    if let Some(b) = run.get_mut(at..at + 4) {
+        b.copy_from_slice(&v.to_le_bytes());
+    }
+}
+
+/// Stores `v` at byte `at` of a run; `at` is a constant, so the check disappears.
+#[inline(always)]
+pub fn set64<const N: usize>(run: &mut [u8; N], at: usize, v: u64) {
+    if let Some(b) = run.get_mut(at..at + 8) {
+        b.copy_from_slice(&v.to_le_bytes());
+    }
+}

@@ -1,0 +1,81 @@
+//! The Venus capset: what the host's virglrenderer and its codec can do (WIRE.md 8.4).
+
+use hesper_encoder::Codec;
+
+use crate::Error;
+
+/// The capset id of Venus.
+pub const VENUS: u32 = 4;
+/// Bytes of the newest known layout; older hosts fill less.
+pub const SIZE: usize = 160;
+
+/// A checked capset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capset {
+    /// `VK_MAKE_API_VERSION` of the vk.xml behind the host's codec.
+    pub vk_xml_version: u32,
+    /// Spec version of VK_MESA_venus_protocol: 2 ring priority, 3 host image copy, 4 descriptor heap.
+    pub venus_version: u32,
+    /// What may be encoded.
+    pub codec: Codec,
+}
+
+impl Capset {
+    /// Parses what the host sent; missing bytes count as zeros.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if the host is too old or is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let word = |at: usize| {
+            let b = bytes.get(at..at + 4).and_then(|b| b.try_into().ok());
+            b.map_or(0, u32::from_le_bytes)
+        };
+        let need = |ok: bool, what: &str| if ok { Ok(()) } else { Err(Error::NoDevice(what.into())) };
+        need(word(0) != 0, "the host's virtio-gpu offers no Venus (is venus=on, or a newer VMM, missing?)")?;
+        need(word(0) == 1, "the host speaks another version of the Venus wire format")?;
+        need(word(16) == 1, "the host's virglrenderer is too old (no shared-memory blobs)")?;
+        need(word(148) == 1 && word(152) == 1, "the host's virglrenderer is too old (no multiple timelines)")?;
+        need(word(156) == 0, "the host wants device memory from the guest's own heap, which no upstream kernel has")?;
+        let vk_xml_version = word(4);
+        let mut mask = [0; 32];
+        for (i, m) in mask.iter_mut().enumerate() {
+            *m = word(20 + i * 4);
+        }
+        // major in bits 22..29, minor in bits 12..22 (Vulkan specification, "Version Numbers")
+        let version = (vk_xml_version >> 22 & 0x7f) << 16 | (vk_xml_version >> 12 & 0x3ff);
+        Ok(Self { vk_xml_version, venus_version: word(12), codec: Codec { version, mask } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(set: &[(usize, u32)]) -> Vec<u8> {
+        let mut b = vec![0; SIZE];
+        for (at, v) in set {
+            b[*at..at + 4].copy_from_slice(&v.to_le_bytes());
+        }
+        b
+    }
+
+    const GOOD: [(usize, u32); 7] = [(0, 1), (4, 4_211_031), (12, 4), (16, 1), (20, 1 | 1 << 14), (148, 1), (152, 1)];
+
+    #[test]
+    fn a_modern_host() {
+        let c = Capset::parse(&bytes(&GOOD)).unwrap();
+        assert_eq!((c.codec.version, c.venus_version), (0x1_0004, 4));
+        assert!(c.codec.has(14) && !c.codec.has(15));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        assert!(Capset::parse(&[]).is_err());
+        for (at, v) in [(0, 0), (0, 2), (16, 0), (148, 0), (152, 0), (156, 1)] {
+            let mut b = bytes(&GOOD);
+            b[at..at + 4].copy_from_slice(&u32::to_le_bytes(v));
+            assert!(Capset::parse(&b).is_err(), "{at} {v}");
+        }
+        assert!(Capset::parse(&bytes(&GOOD)[..100]).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! The way to the host: contexts, blobs, shared memory and the ring.
+//!
+//! [`Winsys`] is one context at the host, reached through a virtio-gpu device ([`virtgpu`]) or the socket of a test server
+//! ([`vtest`]). [`Ring`] carries commands, [`StreamPool`] holds the memory that command buffers are recorded in.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod capset;
+pub mod error;
+pub mod mapping;
+pub mod probe;
+pub mod resource;
+pub mod ring;
+pub mod stream;
+pub mod transport;
+pub mod virtgpu;
+pub mod vtest;
+pub mod waiting;
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use capset::Capset;
+pub use error::Error;
+pub use mapping::Mapping;
+pub use resource::{Resource, Shmem};
+pub use ring::{Ring, Seqno};
+pub use stream::{Chunk, StreamPool};
+
+/// How a blob will be used; the values are the kernel's (virtgpu_drm.h, `VIRTGPU_BLOB_FLAG_USE_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobFlags(pub u32);
+
+impl BlobFlags {
+    /// The guest maps it.
+    pub const MAPPABLE: Self = Self(1);
+    /// Other processes of the guest get it.
+    pub const SHAREABLE: Self = Self(2);
+}
+
+impl std::ops::BitOr for BlobFlags {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// One context at the host.
+pub trait Winsys: Send + Sync {
+    /// What the host's Venus can do.
+    fn capset(&self) -> &Capset;
+    /// The way, for people: `virtio-gpu /dev/dri/renderD128`.
+    fn name(&self) -> &str;
+    /// The step of blob sizes in bytes: the guest's page, or the host's where it is told to be larger (WIRE.md 8.6).
+    fn alignment(&self) -> u64;
+    /// Shared memory of at least `size` bytes, mapped, all zeros (WIRE.md 6.2).
+    fn create_shmem(&self, size: u64) -> Result<Shmem, Error>;
+    /// A blob of the device memory with object id `memory`; `before` is run by the context first (WIRE.md 6.2, 6.4).
+    fn create_blob(&self, memory: u64, size: u64, flags: BlobFlags, before: &[u8]) -> Result<Resource, Error>;
+    /// Maps the whole of a blob.
+    fn map(&self, blob: &Resource) -> Result<Mapping, Error>;
+    /// A dma-buf of a shareable blob.
+    fn export(&self, blob: &Resource) -> Result<OwnedFd, Error>;
+    /// The resource behind a dma-buf.
+    fn import(&self, fd: BorrowedFd<'_>) -> Result<Resource, Error>;
+    /// Has the context run `commands` (WIRE.md 4, those marked C); doesn't wait for them.
+    fn submit(&self, commands: &[u8]) -> Result<(), Error>;
+    /// Whether the host still answers, as far as can be told without asking it.
+    fn check(&self) -> Result<(), Error>;
+}
+
+/// Which way to go.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Go to a test server instead of a device.
+    pub vtest: bool,
+    /// The test server's socket; `/tmp/.virgl_test` otherwise.
+    pub vtest_socket: Option<PathBuf>,
+    /// The render node; the first of a virtio-gpu with Venus otherwise.
+    pub render_node: Option<PathBuf>,
+    /// Round blob sizes to this, for hosts that don't tell (a power of two).
+    pub blob_alignment: Option<u64>,
+}
+
+/// Makes a context.
+///
+/// # Errors
+/// [`Error::NoDevice`] if there is nothing to connect to, with the reason.
+pub fn open(config: &Config) -> Result<Arc<dyn Winsys>, Error> {
+    if config.vtest { vtest::open(config) } else { virtgpu::open(config) }
+}
+
+/// The guest's page size, or the configured step if that is larger and sane.
+fn alignment(config: &Config, told: u64) -> u64 {
+    // SAFETY: sysconf has no preconditions.
+    let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    let sane = |a: &u64| a.is_power_of_two() && *a <= 1 << 21;
+    [Some(page), Some(told), config.blob_alignment].into_iter().flatten().filter(sane).max().unwrap_or(4096)
+}
+
+/// `size` rounded up to `step`.
+///
+/// # Errors
+/// [`Error::OutOfHostMemory`] for sizes that no machine has.
+fn round_up(size: u64, step: u64) -> Result<u64, Error> {
+    size.max(1).checked_next_multiple_of(step).filter(|s| *s <= 1 << 48).ok_or(Error::OutOfHostMemory)
+}
