@@ -1,0 +1,54 @@
+//! Hesper: a Vulkan driver for guests of virtio-gpu hosts that speak Venus.
+//!
+//! `loader` is what the Vulkan loader calls first. Each command goes through a generated thunk either to the module that
+//! handles it (see `encoder/protocol/commands.tsv`) or to its generated default in `generated::forward`.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+// Every entry point takes handles and pointers whose validity is the application's duty ("Valid Usage" of each command
+// in the Vulkan specification); repeating that for each would hide the reasons that matter.
+#![allow(clippy::missing_safety_doc, clippy::too_many_arguments)]
+
+mod acceleration;
+mod chain;
+mod command_buffer;
+mod connection;
+mod debug_utils;
+mod deferred;
+mod descriptor;
+mod descriptor_heap;
+mod descriptor_set;
+mod device;
+mod extensions;
+mod external;
+mod fence;
+mod formats;
+mod forwarding;
+mod graphics;
+mod host_copy;
+mod instance;
+pub mod loader;
+mod log;
+mod memory;
+mod object;
+mod physical_device;
+mod pipeline;
+mod private_data;
+mod procs;
+mod queries;
+mod query;
+mod queue;
+mod requirements;
+mod semaphore;
+mod settings;
+mod slab;
+mod update_template;
+
+/// Written by `encoder/codegen`; never edited.
+#[rustfmt::skip]
+mod generated {
+    pub mod extensions;
+    pub mod forward;
+    pub mod procs;
+    pub mod queries;
+    pub mod thunks;
+}

@@ -19,7 +19,7 @@ Package: *
 Pin: release n=forky
 Pin-Priority: 50
 
-Package: src:mesa src:qemu
+Package: src:mesa src:qemu src:seabios src:ipxe src:edk2
 Pin: release n=trixie-backports
 Pin-Priority: 600
 

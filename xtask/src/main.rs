@@ -1,1 +1,60 @@
-fn main() {}
+//! `cargo xtask`: the one door to everything.
+
+mod bench;
+mod build;
+mod cargo;
+mod codegen;
+mod demo;
+mod http;
+mod image;
+mod llama;
+mod parity;
+mod rig;
+mod setup;
+mod step;
+mod table;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, shows, tests and measures Hesper. Start with `cargo xtask demo`.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Sub,
+}
+
+#[derive(Subcommand)]
+enum Sub {
+    Demo(demo::Args),
+    Test(test::Args),
+    Codegen(codegen::Args),
+    Rig(rig::Args),
+    Bench(bench::Args),
+    Parity(parity::Args),
+    Build(build::Args),
+    Image(image::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Sub::Demo(args) => demo::run(&args),
+        Sub::Test(args) => test::run(&args),
+        Sub::Codegen(args) => codegen::run(&args),
+        Sub::Rig(args) => rig::run(&args),
+        Sub::Bench(args) => bench::run(&args),
+        Sub::Parity(args) => parity::run(&args),
+        Sub::Build(args) => build::run(&args),
+        Sub::Image(args) => image::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("\nerror: {e:?}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -53,17 +53,15 @@ impl Ash {
                     self.fields.entry(name.clone()).or_default();
                 }
                 self.types.insert(name);
-            } else if let Some(at) = line.find("handle_nondispatchable!(").or(line.find("define_handle!(")) {
-                let rest = &line[line[at..].find('(').map_or(0, |p| at + p + 1)..];
-                if let Some(name) = rest.split([',', ' ']).next().filter(|n| !n.is_empty()) {
-                    self.types.insert(name.to_string());
-                }
             }
         }
-        // Handle macros may break after the parenthesis.
-        for piece in source.split("handle_nondispatchable!(").chain(source.split("define_handle!(")).skip(1) {
-            if let Some(name) = piece.trim_start().split([',', ' ', '\n']).next().filter(|n| !n.is_empty()) {
-                self.types.insert(name.to_string());
+        // Handles come from macros, spaced and broken as it happened.
+        for macro_name in ["handle_nondispatchable", "define_handle"] {
+            for piece in source.split(macro_name).skip(1) {
+                let rest = piece.trim_start_matches([' ', '!', '(', '\n']);
+                if let Some(name) = rest.split([',', ' ', '\n']).next().filter(|n| !n.is_empty()) {
+                    self.types.insert(name.to_string());
+                }
             }
         }
     }

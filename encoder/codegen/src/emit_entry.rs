@@ -54,7 +54,7 @@ impl Model {
                 made.push((p, n));
             }
         }
-        if (t.policy == "async" || c.ret == "void") && (!outputs || !made.is_empty()) {
+        if (t.policy.ends_with("async") || c.ret == "void") && (!outputs || !made.is_empty()) {
             out.line(format!("let sent = send({first}, |w| request::{name}(w, 0, {args}));"));
             if c.ret == "void" {
                 out.line("let _ = sent;");
@@ -87,7 +87,8 @@ impl Model {
         let mut out = Code::default();
         for (t, c) in self.entries() {
             let (name, args, ret) = (command(&c.name), self.arguments(c), self.return_type(c));
-            let module = t.policy.strip_prefix("driver:").map_or("forward".to_string(), |m| format!("crate::{m}"));
+            let module = t.policy.strip_prefix("driver:").and_then(|m| m.split(',').next());
+            let module = module.map_or("forward".to_string(), |m| format!("crate::{m}"));
             let failed = match ret.as_str() {
                 "()" => "()",
                 "vk::Result" => "vk::Result::ERROR_UNKNOWN",

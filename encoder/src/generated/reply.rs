@@ -677,7 +677,7 @@ pub unsafe fn create_sampler_size(device: vk::Device, p_create_info: *const vk::
     4 + 4 + 8 + padded((if p_sampler.is_null() { 0usize } else { 1 }), 8)
 }
 /// The reply of vkCreateDescriptorSetLayout.
-pub unsafe fn create_descriptor_set_layout(r: &mut Reader, device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut types::DescriptorSetLayout) -> vk::Result {
+pub unsafe fn create_descriptor_set_layout(r: &mut Reader, device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
     r.expect32(72);
     let ret = vk::Result::from_raw(r.u32() as i32);
     let p1 = *(&raw const p_set_layout);
@@ -689,7 +689,7 @@ pub unsafe fn create_descriptor_set_layout(r: &mut Reader, device: vk::Device, p
     ret
 }
 /// The most bytes that the reply of vkCreateDescriptorSetLayout takes.
-pub unsafe fn create_descriptor_set_layout_size(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut types::DescriptorSetLayout) -> usize {
+pub unsafe fn create_descriptor_set_layout_size(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> usize {
     4 + 4 + 8 + padded((if p_set_layout.is_null() { 0usize } else { 1 }), 8)
 }
 /// The reply of vkCreateDescriptorPool.
@@ -1107,7 +1107,7 @@ pub unsafe fn get_device_queue2_size(device: vk::Device, p_queue_info: *const vk
     4 + 8 + padded((if p_queue.is_null() { 0usize } else { 1 }), 8)
 }
 /// The reply of vkCreateSamplerYcbcrConversion.
-pub unsafe fn create_sampler_ycbcr_conversion(r: &mut Reader, device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversionKHR) -> vk::Result {
+pub unsafe fn create_sampler_ycbcr_conversion(r: &mut Reader, device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) -> vk::Result {
     r.expect32(156);
     let ret = vk::Result::from_raw(r.u32() as i32);
     let p1 = *(&raw const p_ycbcr_conversion);
@@ -1119,11 +1119,11 @@ pub unsafe fn create_sampler_ycbcr_conversion(r: &mut Reader, device: vk::Device
     ret
 }
 /// The most bytes that the reply of vkCreateSamplerYcbcrConversion takes.
-pub unsafe fn create_sampler_ycbcr_conversion_size(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversionKHR) -> usize {
+pub unsafe fn create_sampler_ycbcr_conversion_size(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) -> usize {
     4 + 4 + 8 + padded((if p_ycbcr_conversion.is_null() { 0usize } else { 1 }), 8)
 }
 /// The reply of vkCreateDescriptorUpdateTemplate.
-pub unsafe fn create_descriptor_update_template(r: &mut Reader, device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplateKHR) -> vk::Result {
+pub unsafe fn create_descriptor_update_template(r: &mut Reader, device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> vk::Result {
     r.expect32(158);
     let ret = vk::Result::from_raw(r.u32() as i32);
     let p1 = *(&raw const p_descriptor_update_template);
@@ -1135,7 +1135,7 @@ pub unsafe fn create_descriptor_update_template(r: &mut Reader, device: vk::Devi
     ret
 }
 /// The most bytes that the reply of vkCreateDescriptorUpdateTemplate takes.
-pub unsafe fn create_descriptor_update_template_size(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplateKHR) -> usize {
+pub unsafe fn create_descriptor_update_template_size(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> usize {
     4 + 4 + 8 + padded((if p_descriptor_update_template.is_null() { 0usize } else { 1 }), 8)
 }
 /// The reply of vkGetPhysicalDeviceExternalBufferProperties.
@@ -1530,7 +1530,7 @@ pub unsafe fn copy_memory_to_image_mesa_size(device: vk::Device, p_copy_memory_t
     4 + 4
 }
 /// The reply of vkCreateAccelerationStructureKHR.
-pub unsafe fn create_acceleration_structure_khr(r: &mut Reader, device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut types::AccelerationStructureKHR) -> vk::Result {
+pub unsafe fn create_acceleration_structure_khr(r: &mut Reader, device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut vk::AccelerationStructureKHR) -> vk::Result {
     r.expect32(304);
     let ret = vk::Result::from_raw(r.u32() as i32);
     let p1 = *(&raw const p_acceleration_structure);
@@ -1542,7 +1542,7 @@ pub unsafe fn create_acceleration_structure_khr(r: &mut Reader, device: vk::Devi
     ret
 }
 /// The most bytes that the reply of vkCreateAccelerationStructureKHR takes.
-pub unsafe fn create_acceleration_structure_khr_size(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut types::AccelerationStructureKHR) -> usize {
+pub unsafe fn create_acceleration_structure_khr_size(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut vk::AccelerationStructureKHR) -> usize {
     4 + 4 + 8 + padded((if p_acceleration_structure.is_null() { 0usize } else { 1 }), 8)
 }
 /// The reply of vkGetAccelerationStructureDeviceAddressKHR.
@@ -1584,7 +1584,7 @@ pub unsafe fn get_acceleration_structure_build_sizes_khr_size(device: vk::Device
     4 + 8 + array_size(p_size_info.cast_const(), (if p_size_info.is_null() { 0usize } else { 1 }), output::acceleration_structure_build_sizes_info_khr_size)
 }
 /// The reply of vkCreateRayTracingPipelinesKHR.
-pub unsafe fn create_ray_tracing_pipelines_khr(r: &mut Reader, device: vk::Device, deferred_operation: types::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
+pub unsafe fn create_ray_tracing_pipelines_khr(r: &mut Reader, device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
     r.expect32(321);
     let ret = vk::Result::from_raw(r.u32() as i32);
     let p2 = *(&raw const p_pipelines);
@@ -1593,7 +1593,7 @@ pub unsafe fn create_ray_tracing_pipelines_khr(r: &mut Reader, device: vk::Devic
     ret
 }
 /// The most bytes that the reply of vkCreateRayTracingPipelinesKHR takes.
-pub unsafe fn create_ray_tracing_pipelines_khr_size(device: vk::Device, deferred_operation: types::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> usize {
+pub unsafe fn create_ray_tracing_pipelines_khr_size(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> usize {
     4 + 4 + 8 + padded((if p_pipelines.is_null() { 0usize } else { (create_info_count as usize) }), 8)
 }
 /// The reply of vkGetRayTracingShaderGroupHandlesKHR.

@@ -998,7 +998,7 @@ pub unsafe fn destroy_sampler(w: &mut Writer, flags_: u32, device: vk::Device, s
     }
 }
 /// vkCreateDescriptorSetLayout (72).
-pub unsafe fn create_descriptor_set_layout(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut types::DescriptorSetLayout) {
+pub unsafe fn create_descriptor_set_layout(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 72);
         set32(b, 4, flags_);
@@ -1021,7 +1021,7 @@ pub unsafe fn create_descriptor_set_layout(w: &mut Writer, flags_: u32, device: 
     }
 }
 /// vkDestroyDescriptorSetLayout (73).
-pub unsafe fn destroy_descriptor_set_layout(w: &mut Writer, flags_: u32, device: vk::Device, descriptor_set_layout: types::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) {
+pub unsafe fn destroy_descriptor_set_layout(w: &mut Writer, flags_: u32, device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 73);
         set32(b, 4, flags_);
@@ -2261,7 +2261,7 @@ pub unsafe fn get_device_queue2(w: &mut Writer, flags_: u32, device: vk::Device,
     }
 }
 /// vkCreateSamplerYcbcrConversion (156).
-pub unsafe fn create_sampler_ycbcr_conversion(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversionKHR) {
+pub unsafe fn create_sampler_ycbcr_conversion(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 156);
         set32(b, 4, flags_);
@@ -2284,7 +2284,7 @@ pub unsafe fn create_sampler_ycbcr_conversion(w: &mut Writer, flags_: u32, devic
     }
 }
 /// vkDestroySamplerYcbcrConversion (157).
-pub unsafe fn destroy_sampler_ycbcr_conversion(w: &mut Writer, flags_: u32, device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversionKHR, p_allocator: *const vk::AllocationCallbacks) {
+pub unsafe fn destroy_sampler_ycbcr_conversion(w: &mut Writer, flags_: u32, device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 157);
         set32(b, 4, flags_);
@@ -2294,7 +2294,7 @@ pub unsafe fn destroy_sampler_ycbcr_conversion(w: &mut Writer, flags_: u32, devi
     }
 }
 /// vkCreateDescriptorUpdateTemplate (158).
-pub unsafe fn create_descriptor_update_template(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplateKHR) {
+pub unsafe fn create_descriptor_update_template(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 158);
         set32(b, 4, flags_);
@@ -2317,7 +2317,7 @@ pub unsafe fn create_descriptor_update_template(w: &mut Writer, flags_: u32, dev
     }
 }
 /// vkDestroyDescriptorUpdateTemplate (159).
-pub unsafe fn destroy_descriptor_update_template(w: &mut Writer, flags_: u32, device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplateKHR, p_allocator: *const vk::AllocationCallbacks) {
+pub unsafe fn destroy_descriptor_update_template(w: &mut Writer, flags_: u32, device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplate, p_allocator: *const vk::AllocationCallbacks) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 159);
         set32(b, 4, flags_);
@@ -3959,7 +3959,7 @@ pub unsafe fn copy_memory_to_image_mesa(w: &mut Writer, flags_: u32, device: vk:
     }
 }
 /// vkCreateAccelerationStructureKHR (304).
-pub unsafe fn create_acceleration_structure_khr(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut types::AccelerationStructureKHR) {
+pub unsafe fn create_acceleration_structure_khr(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut vk::AccelerationStructureKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 304);
         set32(b, 4, flags_);
@@ -3982,7 +3982,7 @@ pub unsafe fn create_acceleration_structure_khr(w: &mut Writer, flags_: u32, dev
     }
 }
 /// vkDestroyAccelerationStructureKHR (305).
-pub unsafe fn destroy_acceleration_structure_khr(w: &mut Writer, flags_: u32, device: vk::Device, acceleration_structure: types::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) {
+pub unsafe fn destroy_acceleration_structure_khr(w: &mut Writer, flags_: u32, device: vk::Device, acceleration_structure: vk::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 305);
         set32(b, 4, flags_);
@@ -4100,7 +4100,7 @@ pub unsafe fn get_acceleration_structure_device_address_khr(w: &mut Writer, flag
     }
 }
 /// vkCmdWriteAccelerationStructuresPropertiesKHR (317).
-pub unsafe fn cmd_write_acceleration_structures_properties_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const types::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) {
+pub unsafe fn cmd_write_acceleration_structures_properties_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 317);
         set32(b, 4, flags_);
@@ -4213,7 +4213,7 @@ pub unsafe fn cmd_trace_rays_khr(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCreateRayTracingPipelinesKHR (321).
-pub unsafe fn create_ray_tracing_pipelines_khr(w: &mut Writer, flags_: u32, device: vk::Device, deferred_operation: types::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) {
+pub unsafe fn create_ray_tracing_pipelines_khr(w: &mut Writer, flags_: u32, device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 321);
         set32(b, 4, flags_);

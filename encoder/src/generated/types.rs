@@ -8,9 +8,6 @@ use crate::writer::{set32, set64};
 use crate::{Reader, Writer};
 use super::{input, output, types};
 
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccelerationStructureKHR(pub u64);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct BindHeapInfoEXT {
@@ -119,12 +116,6 @@ impl Default for CopyMemoryToImageInfoMESA {
         s
     }
 }
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DebugUtilsMessengerEXT(pub u64);
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeferredOperationKHR(pub u64);
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DepthClampModeEXT(pub i32);
@@ -332,9 +323,6 @@ impl Default for DescriptorSetAndBindingMappingEXT {
         s
     }
 }
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DescriptorSetLayout(pub u64);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct DeviceAddressRangeEXT {

@@ -122,10 +122,8 @@ pub unsafe fn destroy_fence(device: vk::Device, fence: vk::Fence, p_allocator: *
     let _ = sent;
 }
 pub unsafe fn reset_fences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence) -> vk::Result {
-    let size = reply::reset_fences_size(device, fence_count, p_fences);
-    let called = call(device, size, |w| request::reset_fences(w, 1, device, fence_count, p_fences), |r| reply::reset_fences(r, device, fence_count, p_fences));
-    let result = result_of(called);
-    result
+    let sent = send(device, |w| request::reset_fences(w, 0, device, fence_count, p_fences));
+    done(sent)
 }
 pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
     let size = reply::get_fence_status_size(device, fence);
@@ -141,11 +139,9 @@ pub unsafe fn wait_for_fences(device: vk::Device, fence_count: u32, p_fences: *c
 }
 pub unsafe fn create_semaphore(device: vk::Device, p_create_info: *const vk::SemaphoreCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_semaphore: *mut vk::Semaphore) -> vk::Result {
     new_ids(p_semaphore, 1);
-    let size = reply::create_semaphore_size(device, p_create_info, p_allocator, p_semaphore);
-    let called = call(device, size, |w| request::create_semaphore(w, 1, device, p_create_info, p_allocator, p_semaphore), |r| reply::create_semaphore(r, device, p_create_info, p_allocator, p_semaphore));
-    let result = result_of(called);
-    forget_failed(result, p_semaphore, 1);
-    result
+    let sent = send(device, |w| request::create_semaphore(w, 0, device, p_create_info, p_allocator, p_semaphore));
+    forget_on_error(&sent, p_semaphore, 1);
+    done(sent)
 }
 pub unsafe fn destroy_semaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = send(device, |w| request::destroy_semaphore(w, 0, device, semaphore, p_allocator));
@@ -316,7 +312,7 @@ pub unsafe fn destroy_sampler(device: vk::Device, sampler: vk::Sampler, p_alloca
     let sent = send(device, |w| request::destroy_sampler(w, 0, device, sampler, p_allocator));
     let _ = sent;
 }
-pub unsafe fn create_descriptor_set_layout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut types::DescriptorSetLayout) -> vk::Result {
+pub unsafe fn create_descriptor_set_layout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
     new_ids(p_set_layout, 1);
     let size = reply::create_descriptor_set_layout_size(device, p_create_info, p_allocator, p_set_layout);
     let called = call(device, size, |w| request::create_descriptor_set_layout(w, 1, device, p_create_info, p_allocator, p_set_layout), |r| reply::create_descriptor_set_layout(r, device, p_create_info, p_allocator, p_set_layout));
@@ -324,7 +320,7 @@ pub unsafe fn create_descriptor_set_layout(device: vk::Device, p_create_info: *c
     forget_failed(result, p_set_layout, 1);
     result
 }
-pub unsafe fn destroy_descriptor_set_layout(device: vk::Device, descriptor_set_layout: types::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe fn destroy_descriptor_set_layout(device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = send(device, |w| request::destroy_descriptor_set_layout(w, 0, device, descriptor_set_layout, p_allocator));
     let _ = sent;
 }
@@ -341,10 +337,8 @@ pub unsafe fn destroy_descriptor_pool(device: vk::Device, descriptor_pool: vk::D
     let _ = sent;
 }
 pub unsafe fn reset_descriptor_pool(device: vk::Device, descriptor_pool: vk::DescriptorPool, flags: vk::DescriptorPoolResetFlags) -> vk::Result {
-    let size = reply::reset_descriptor_pool_size(device, descriptor_pool, flags);
-    let called = call(device, size, |w| request::reset_descriptor_pool(w, 1, device, descriptor_pool, flags), |r| reply::reset_descriptor_pool(r, device, descriptor_pool, flags));
-    let result = result_of(called);
-    result
+    let sent = send(device, |w| request::reset_descriptor_pool(w, 0, device, descriptor_pool, flags));
+    done(sent)
 }
 pub unsafe fn allocate_descriptor_sets(device: vk::Device, p_allocate_info: *const vk::DescriptorSetAllocateInfo, p_descriptor_sets: *mut vk::DescriptorSet) -> vk::Result {
     new_ids(p_descriptor_sets, ((*p_allocate_info).descriptor_set_count as usize));
@@ -355,10 +349,8 @@ pub unsafe fn allocate_descriptor_sets(device: vk::Device, p_allocate_info: *con
     result
 }
 pub unsafe fn free_descriptor_sets(device: vk::Device, descriptor_pool: vk::DescriptorPool, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet) -> vk::Result {
-    let size = reply::free_descriptor_sets_size(device, descriptor_pool, descriptor_set_count, p_descriptor_sets);
-    let called = call(device, size, |w| request::free_descriptor_sets(w, 1, device, descriptor_pool, descriptor_set_count, p_descriptor_sets), |r| reply::free_descriptor_sets(r, device, descriptor_pool, descriptor_set_count, p_descriptor_sets));
-    let result = result_of(called);
-    result
+    let sent = send(device, |w| request::free_descriptor_sets(w, 0, device, descriptor_pool, descriptor_set_count, p_descriptor_sets));
+    done(sent)
 }
 pub unsafe fn update_descriptor_sets(device: vk::Device, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet, descriptor_copy_count: u32, p_descriptor_copies: *const vk::CopyDescriptorSet) -> () {
     let sent = send(device, |w| request::update_descriptor_sets(w, 0, device, descriptor_write_count, p_descriptor_writes, descriptor_copy_count, p_descriptor_copies));
@@ -402,10 +394,8 @@ pub unsafe fn destroy_command_pool(device: vk::Device, command_pool: vk::Command
     let _ = sent;
 }
 pub unsafe fn reset_command_pool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolResetFlags) -> vk::Result {
-    let size = reply::reset_command_pool_size(device, command_pool, flags);
-    let called = call(device, size, |w| request::reset_command_pool(w, 1, device, command_pool, flags), |r| reply::reset_command_pool(r, device, command_pool, flags));
-    let result = result_of(called);
-    result
+    let sent = send(device, |w| request::reset_command_pool(w, 0, device, command_pool, flags));
+    done(sent)
 }
 pub unsafe fn free_command_buffers(device: vk::Device, command_pool: vk::CommandPool, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
     let sent = send(device, |w| request::free_command_buffers(w, 0, device, command_pool, command_buffer_count, p_command_buffers));
@@ -562,16 +552,12 @@ pub unsafe fn cmd_execute_commands(command_buffer: vk::CommandBuffer, command_bu
     record(command_buffer, |w| request::cmd_execute_commands(w, 0, command_buffer, command_buffer_count, p_command_buffers));
 }
 pub unsafe fn bind_buffer_memory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindBufferMemoryInfo) -> vk::Result {
-    let size = reply::bind_buffer_memory2_size(device, bind_info_count, p_bind_infos);
-    let called = call(device, size, |w| request::bind_buffer_memory2(w, 1, device, bind_info_count, p_bind_infos), |r| reply::bind_buffer_memory2(r, device, bind_info_count, p_bind_infos));
-    let result = result_of(called);
-    result
+    let sent = send(device, |w| request::bind_buffer_memory2(w, 0, device, bind_info_count, p_bind_infos));
+    done(sent)
 }
 pub unsafe fn bind_image_memory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindImageMemoryInfo) -> vk::Result {
-    let size = reply::bind_image_memory2_size(device, bind_info_count, p_bind_infos);
-    let called = call(device, size, |w| request::bind_image_memory2(w, 1, device, bind_info_count, p_bind_infos), |r| reply::bind_image_memory2(r, device, bind_info_count, p_bind_infos));
-    let result = result_of(called);
-    result
+    let sent = send(device, |w| request::bind_image_memory2(w, 0, device, bind_info_count, p_bind_infos));
+    done(sent)
 }
 pub unsafe fn get_device_group_peer_memory_features(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) -> () {
     let size = reply::get_device_group_peer_memory_features_size(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features);
@@ -645,17 +631,17 @@ pub unsafe fn trim_command_pool(device: vk::Device, command_pool: vk::CommandPoo
     let sent = send(device, |w| request::trim_command_pool(w, 0, device, command_pool, flags));
     let _ = sent;
 }
-pub unsafe fn create_sampler_ycbcr_conversion(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversionKHR) -> vk::Result {
+pub unsafe fn create_sampler_ycbcr_conversion(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) -> vk::Result {
     new_ids(p_ycbcr_conversion, 1);
     let sent = send(device, |w| request::create_sampler_ycbcr_conversion(w, 0, device, p_create_info, p_allocator, p_ycbcr_conversion));
     forget_on_error(&sent, p_ycbcr_conversion, 1);
     done(sent)
 }
-pub unsafe fn destroy_sampler_ycbcr_conversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversionKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe fn destroy_sampler_ycbcr_conversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = send(device, |w| request::destroy_sampler_ycbcr_conversion(w, 0, device, ycbcr_conversion, p_allocator));
     let _ = sent;
 }
-pub unsafe fn create_descriptor_update_template(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplateKHR) -> vk::Result {
+pub unsafe fn create_descriptor_update_template(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> vk::Result {
     new_ids(p_descriptor_update_template, 1);
     let size = reply::create_descriptor_update_template_size(device, p_create_info, p_allocator, p_descriptor_update_template);
     let called = call(device, size, |w| request::create_descriptor_update_template(w, 1, device, p_create_info, p_allocator, p_descriptor_update_template), |r| reply::create_descriptor_update_template(r, device, p_create_info, p_allocator, p_descriptor_update_template));
@@ -663,7 +649,7 @@ pub unsafe fn create_descriptor_update_template(device: vk::Device, p_create_inf
     forget_failed(result, p_descriptor_update_template, 1);
     result
 }
-pub unsafe fn destroy_descriptor_update_template(device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplateKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe fn destroy_descriptor_update_template(device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplate, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = send(device, |w| request::destroy_descriptor_update_template(w, 0, device, descriptor_update_template, p_allocator));
     let _ = sent;
 }
@@ -725,10 +711,8 @@ pub unsafe fn wait_semaphores(device: vk::Device, p_wait_info: *const vk::Semaph
     result
 }
 pub unsafe fn signal_semaphore(device: vk::Device, p_signal_info: *const vk::SemaphoreSignalInfo) -> vk::Result {
-    let size = reply::signal_semaphore_size(device, p_signal_info);
-    let called = call(device, size, |w| request::signal_semaphore(w, 1, device, p_signal_info), |r| reply::signal_semaphore(r, device, p_signal_info));
-    let result = result_of(called);
-    result
+    let sent = send(device, |w| request::signal_semaphore(w, 0, device, p_signal_info));
+    done(sent)
 }
 pub unsafe fn get_buffer_device_address(device: vk::Device, p_info: *const vk::BufferDeviceAddressInfo) -> vk::DeviceAddress {
     let size = reply::get_buffer_device_address_size(device, p_info);
@@ -1041,7 +1025,7 @@ pub unsafe fn transition_image_layout(device: vk::Device, transition_count: u32,
     let result = result_of(called);
     result
 }
-pub unsafe fn create_acceleration_structure_khr(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut types::AccelerationStructureKHR) -> vk::Result {
+pub unsafe fn create_acceleration_structure_khr(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut vk::AccelerationStructureKHR) -> vk::Result {
     new_ids(p_acceleration_structure, 1);
     let size = reply::create_acceleration_structure_khr_size(device, p_create_info, p_allocator, p_acceleration_structure);
     let called = call(device, size, |w| request::create_acceleration_structure_khr(w, 1, device, p_create_info, p_allocator, p_acceleration_structure), |r| reply::create_acceleration_structure_khr(r, device, p_create_info, p_allocator, p_acceleration_structure));
@@ -1049,7 +1033,7 @@ pub unsafe fn create_acceleration_structure_khr(device: vk::Device, p_create_inf
     forget_failed(result, p_acceleration_structure, 1);
     result
 }
-pub unsafe fn destroy_acceleration_structure_khr(device: vk::Device, acceleration_structure: types::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe fn destroy_acceleration_structure_khr(device: vk::Device, acceleration_structure: vk::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = send(device, |w| request::destroy_acceleration_structure_khr(w, 0, device, acceleration_structure, p_allocator));
     let _ = sent;
 }
@@ -1073,7 +1057,7 @@ pub unsafe fn get_acceleration_structure_device_address_khr(device: vk::Device, 
     let called = call(device, size, |w| request::get_acceleration_structure_device_address_khr(w, 1, device, p_info), |r| reply::get_acceleration_structure_device_address_khr(r, device, p_info));
     called.unwrap_or_default()
 }
-pub unsafe fn cmd_write_acceleration_structures_properties_khr(command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const types::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) -> () {
+pub unsafe fn cmd_write_acceleration_structures_properties_khr(command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) -> () {
     record(command_buffer, |w| request::cmd_write_acceleration_structures_properties_khr(w, 0, command_buffer, acceleration_structure_count, p_acceleration_structures, query_type, query_pool, first_query));
 }
 pub unsafe fn get_device_acceleration_structure_compatibility_khr(device: vk::Device, p_version_info: *const vk::AccelerationStructureVersionInfoKHR, p_compatibility: *mut vk::AccelerationStructureCompatibilityKHR) -> () {
@@ -1089,7 +1073,7 @@ pub unsafe fn get_acceleration_structure_build_sizes_khr(device: vk::Device, bui
 pub unsafe fn cmd_trace_rays_khr(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) -> () {
     record(command_buffer, |w| request::cmd_trace_rays_khr(w, 0, command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth));
 }
-pub unsafe fn create_ray_tracing_pipelines_khr(device: vk::Device, deferred_operation: types::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
+pub unsafe fn create_ray_tracing_pipelines_khr(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
     new_ids(p_pipelines, (create_info_count as usize));
     let size = reply::create_ray_tracing_pipelines_khr_size(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines);
     let called = call(device, size, |w| request::create_ray_tracing_pipelines_khr(w, 1, device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines), |r| reply::create_ray_tracing_pipelines_khr(r, device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines));

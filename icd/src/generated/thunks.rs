@@ -129,10 +129,10 @@ pub unsafe extern "system" fn vkWaitForFences(device: vk::Device, fence_count: u
     guard(vk::Result::ERROR_UNKNOWN, || crate::fence::wait_for_fences(device, fence_count, p_fences, wait_all, timeout))
 }
 pub unsafe extern "system" fn vkCreateSemaphore(device: vk::Device, p_create_info: *const vk::SemaphoreCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_semaphore: *mut vk::Semaphore) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::semaphore::create_semaphore(device, p_create_info, p_allocator, p_semaphore))
+    guard(vk::Result::ERROR_UNKNOWN, || forward::create_semaphore(device, p_create_info, p_allocator, p_semaphore))
 }
 pub unsafe extern "system" fn vkDestroySemaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard((), || crate::semaphore::destroy_semaphore(device, semaphore, p_allocator))
+    guard((), || forward::destroy_semaphore(device, semaphore, p_allocator))
 }
 pub unsafe extern "system" fn vkCreateEvent(device: vk::Device, p_create_info: *const vk::EventCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_event: *mut vk::Event) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || forward::create_event(device, p_create_info, p_allocator, p_event))
@@ -195,13 +195,13 @@ pub unsafe extern "system" fn vkCreatePipelineCache(device: vk::Device, p_create
     guard(vk::Result::ERROR_UNKNOWN, || crate::pipeline::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache))
 }
 pub unsafe extern "system" fn vkDestroyPipelineCache(device: vk::Device, pipeline_cache: vk::PipelineCache, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard((), || crate::pipeline::destroy_pipeline_cache(device, pipeline_cache, p_allocator))
+    guard((), || forward::destroy_pipeline_cache(device, pipeline_cache, p_allocator))
 }
 pub unsafe extern "system" fn vkGetPipelineCacheData(device: vk::Device, pipeline_cache: vk::PipelineCache, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::pipeline::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data))
 }
 pub unsafe extern "system" fn vkMergePipelineCaches(device: vk::Device, dst_cache: vk::PipelineCache, src_cache_count: u32, p_src_caches: *const vk::PipelineCache) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::pipeline::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
+    guard(vk::Result::ERROR_UNKNOWN, || forward::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
 }
 pub unsafe extern "system" fn vkCreateGraphicsPipelines(device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::GraphicsPipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::pipeline::create_graphics_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))
@@ -224,26 +224,26 @@ pub unsafe extern "system" fn vkCreateSampler(device: vk::Device, p_create_info:
 pub unsafe extern "system" fn vkDestroySampler(device: vk::Device, sampler: vk::Sampler, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard((), || forward::destroy_sampler(device, sampler, p_allocator))
 }
-pub unsafe extern "system" fn vkCreateDescriptorSetLayout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut types::DescriptorSetLayout) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout))
+pub unsafe extern "system" fn vkCreateDescriptorSetLayout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
+    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor_set::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout))
 }
-pub unsafe extern "system" fn vkDestroyDescriptorSetLayout(device: vk::Device, descriptor_set_layout: types::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard((), || crate::descriptor::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator))
+pub unsafe extern "system" fn vkDestroyDescriptorSetLayout(device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
+    guard((), || crate::descriptor_set::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator))
 }
 pub unsafe extern "system" fn vkCreateDescriptorPool(device: vk::Device, p_create_info: *const vk::DescriptorPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_pool: *mut vk::DescriptorPool) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool))
+    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor_set::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorPool(device: vk::Device, descriptor_pool: vk::DescriptorPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard((), || crate::descriptor::destroy_descriptor_pool(device, descriptor_pool, p_allocator))
+    guard((), || crate::descriptor_set::destroy_descriptor_pool(device, descriptor_pool, p_allocator))
 }
 pub unsafe extern "system" fn vkResetDescriptorPool(device: vk::Device, descriptor_pool: vk::DescriptorPool, flags: vk::DescriptorPoolResetFlags) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor::reset_descriptor_pool(device, descriptor_pool, flags))
+    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor_set::reset_descriptor_pool(device, descriptor_pool, flags))
 }
 pub unsafe extern "system" fn vkAllocateDescriptorSets(device: vk::Device, p_allocate_info: *const vk::DescriptorSetAllocateInfo, p_descriptor_sets: *mut vk::DescriptorSet) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor::allocate_descriptor_sets(device, p_allocate_info, p_descriptor_sets))
+    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor_set::allocate_descriptor_sets(device, p_allocate_info, p_descriptor_sets))
 }
 pub unsafe extern "system" fn vkFreeDescriptorSets(device: vk::Device, descriptor_pool: vk::DescriptorPool, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor::free_descriptor_sets(device, descriptor_pool, descriptor_set_count, p_descriptor_sets))
+    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor_set::free_descriptor_sets(device, descriptor_pool, descriptor_set_count, p_descriptor_sets))
 }
 pub unsafe extern "system" fn vkUpdateDescriptorSets(device: vk::Device, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet, descriptor_copy_count: u32, p_descriptor_copies: *const vk::CopyDescriptorSet) -> () {
     guard((), || crate::descriptor::update_descriptor_sets(device, descriptor_write_count, p_descriptor_writes, descriptor_copy_count, p_descriptor_copies))
@@ -476,20 +476,20 @@ pub unsafe extern "system" fn vkTrimCommandPool(device: vk::Device, command_pool
 pub unsafe extern "system" fn vkGetDeviceQueue2(device: vk::Device, p_queue_info: *const vk::DeviceQueueInfo2, p_queue: *mut vk::Queue) -> () {
     guard((), || crate::queue::get_device_queue2(device, p_queue_info, p_queue))
 }
-pub unsafe extern "system" fn vkCreateSamplerYcbcrConversion(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversionKHR) -> vk::Result {
+pub unsafe extern "system" fn vkCreateSamplerYcbcrConversion(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || forward::create_sampler_ycbcr_conversion(device, p_create_info, p_allocator, p_ycbcr_conversion))
 }
-pub unsafe extern "system" fn vkDestroySamplerYcbcrConversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversionKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe extern "system" fn vkDestroySamplerYcbcrConversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard((), || forward::destroy_sampler_ycbcr_conversion(device, ycbcr_conversion, p_allocator))
 }
-pub unsafe extern "system" fn vkCreateDescriptorUpdateTemplate(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplateKHR) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::descriptor::create_descriptor_update_template(device, p_create_info, p_allocator, p_descriptor_update_template))
+pub unsafe extern "system" fn vkCreateDescriptorUpdateTemplate(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> vk::Result {
+    guard(vk::Result::ERROR_UNKNOWN, || crate::update_template::create_descriptor_update_template(device, p_create_info, p_allocator, p_descriptor_update_template))
 }
-pub unsafe extern "system" fn vkDestroyDescriptorUpdateTemplate(device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplateKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard((), || crate::descriptor::destroy_descriptor_update_template(device, descriptor_update_template, p_allocator))
+pub unsafe extern "system" fn vkDestroyDescriptorUpdateTemplate(device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplate, p_allocator: *const vk::AllocationCallbacks) -> () {
+    guard((), || crate::update_template::destroy_descriptor_update_template(device, descriptor_update_template, p_allocator))
 }
-pub unsafe extern "system" fn vkUpdateDescriptorSetWithTemplate(device: vk::Device, descriptor_set: vk::DescriptorSet, descriptor_update_template: vk::DescriptorUpdateTemplateKHR, p_data: *const c_void) -> () {
-    guard((), || crate::descriptor::update_descriptor_set_with_template(device, descriptor_set, descriptor_update_template, p_data))
+pub unsafe extern "system" fn vkUpdateDescriptorSetWithTemplate(device: vk::Device, descriptor_set: vk::DescriptorSet, descriptor_update_template: vk::DescriptorUpdateTemplate, p_data: *const c_void) -> () {
+    guard((), || crate::update_template::update_descriptor_set_with_template(device, descriptor_set, descriptor_update_template, p_data))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceExternalBufferProperties(physical_device: vk::PhysicalDevice, p_external_buffer_info: *const vk::PhysicalDeviceExternalBufferInfo, p_external_buffer_properties: *mut vk::ExternalBufferProperties) -> () {
     guard((), || crate::formats::get_physical_device_external_buffer_properties(physical_device, p_external_buffer_info, p_external_buffer_properties))
@@ -525,13 +525,13 @@ pub unsafe extern "system" fn vkResetQueryPool(device: vk::Device, query_pool: v
     guard((), || forward::reset_query_pool(device, query_pool, first_query, query_count))
 }
 pub unsafe extern "system" fn vkGetSemaphoreCounterValue(device: vk::Device, semaphore: vk::Semaphore, p_value: *mut u64) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::semaphore::get_semaphore_counter_value(device, semaphore, p_value))
+    guard(vk::Result::ERROR_UNKNOWN, || forward::get_semaphore_counter_value(device, semaphore, p_value))
 }
 pub unsafe extern "system" fn vkWaitSemaphores(device: vk::Device, p_wait_info: *const vk::SemaphoreWaitInfo, timeout: u64) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::semaphore::wait_semaphores(device, p_wait_info, timeout))
 }
 pub unsafe extern "system" fn vkSignalSemaphore(device: vk::Device, p_signal_info: *const vk::SemaphoreSignalInfo) -> vk::Result {
-    guard(vk::Result::ERROR_UNKNOWN, || crate::semaphore::signal_semaphore(device, p_signal_info))
+    guard(vk::Result::ERROR_UNKNOWN, || forward::signal_semaphore(device, p_signal_info))
 }
 pub unsafe extern "system" fn vkGetBufferDeviceAddress(device: vk::Device, p_info: *const vk::BufferDeviceAddressInfo) -> vk::DeviceAddress {
     guard(0, || forward::get_buffer_device_address(device, p_info))
@@ -572,16 +572,16 @@ pub unsafe extern "system" fn vkGetMemoryFdPropertiesKHR(device: vk::Device, han
 pub unsafe extern "system" fn vkGetPhysicalDeviceToolProperties(physical_device: vk::PhysicalDevice, p_tool_count: *mut u32, p_tool_properties: *mut vk::PhysicalDeviceToolProperties) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::physical_device::get_physical_device_tool_properties(physical_device, p_tool_count, p_tool_properties))
 }
-pub unsafe extern "system" fn vkCreatePrivateDataSlot(device: vk::Device, p_create_info: *const vk::PrivateDataSlotCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_private_data_slot: *mut vk::PrivateDataSlotEXT) -> vk::Result {
+pub unsafe extern "system" fn vkCreatePrivateDataSlot(device: vk::Device, p_create_info: *const vk::PrivateDataSlotCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_private_data_slot: *mut vk::PrivateDataSlot) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::private_data::create_private_data_slot(device, p_create_info, p_allocator, p_private_data_slot))
 }
-pub unsafe extern "system" fn vkDestroyPrivateDataSlot(device: vk::Device, private_data_slot: vk::PrivateDataSlotEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe extern "system" fn vkDestroyPrivateDataSlot(device: vk::Device, private_data_slot: vk::PrivateDataSlot, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard((), || crate::private_data::destroy_private_data_slot(device, private_data_slot, p_allocator))
 }
-pub unsafe extern "system" fn vkSetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlotEXT, data: u64) -> vk::Result {
+pub unsafe extern "system" fn vkSetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, data: u64) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::private_data::set_private_data(device, object_type, object_handle, private_data_slot, data))
 }
-pub unsafe extern "system" fn vkGetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlotEXT, p_data: *mut u64) -> () {
+pub unsafe extern "system" fn vkGetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, p_data: *mut u64) -> () {
     guard((), || crate::private_data::get_private_data(device, object_type, object_handle, private_data_slot, p_data))
 }
 pub unsafe extern "system" fn vkCmdSetEvent2(command_buffer: vk::CommandBuffer, event: vk::Event, p_dependency_info: *const vk::DependencyInfo) -> () {
@@ -722,8 +722,8 @@ pub unsafe extern "system" fn vkCmdDrawMultiIndexedEXT(command_buffer: vk::Comma
 pub unsafe extern "system" fn vkCmdPushDescriptorSet(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet) -> () {
     guard((), || crate::descriptor::cmd_push_descriptor_set(command_buffer, pipeline_bind_point, layout, set, descriptor_write_count, p_descriptor_writes))
 }
-pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate(command_buffer: vk::CommandBuffer, descriptor_update_template: vk::DescriptorUpdateTemplateKHR, layout: vk::PipelineLayout, set: u32, p_data: *const c_void) -> () {
-    guard((), || crate::descriptor::cmd_push_descriptor_set_with_template(command_buffer, descriptor_update_template, layout, set, p_data))
+pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate(command_buffer: vk::CommandBuffer, descriptor_update_template: vk::DescriptorUpdateTemplate, layout: vk::PipelineLayout, set: u32, p_data: *const c_void) -> () {
+    guard((), || crate::update_template::cmd_push_descriptor_set_with_template(command_buffer, descriptor_update_template, layout, set, p_data))
 }
 pub unsafe extern "system" fn vkCmdSetColorWriteEnableEXT(command_buffer: vk::CommandBuffer, attachment_count: u32, p_color_write_enables: *const vk::Bool32) -> () {
     guard((), || forward::cmd_set_color_write_enable_ext(command_buffer, attachment_count, p_color_write_enables))
@@ -840,7 +840,7 @@ pub unsafe extern "system" fn vkCmdPushDescriptorSet2(command_buffer: vk::Comman
     guard((), || crate::descriptor::cmd_push_descriptor_set2(command_buffer, p_push_descriptor_set_info))
 }
 pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate2(command_buffer: vk::CommandBuffer, p_push_descriptor_set_with_template_info: *const vk::PushDescriptorSetWithTemplateInfoKHR) -> () {
-    guard((), || crate::descriptor::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
+    guard((), || crate::update_template::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
 }
 pub unsafe extern "system" fn vkCopyMemoryToImage(device: vk::Device, p_copy_memory_to_image_info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::host_copy::copy_memory_to_image(device, p_copy_memory_to_image_info))
@@ -854,25 +854,25 @@ pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_imag
 pub unsafe extern "system" fn vkTransitionImageLayout(device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || forward::transition_image_layout(device, transition_count, p_transitions))
 }
-pub unsafe extern "system" fn vkCreateDeferredOperationKHR(device: vk::Device, p_allocator: *const vk::AllocationCallbacks, p_deferred_operation: *mut types::DeferredOperationKHR) -> vk::Result {
+pub unsafe extern "system" fn vkCreateDeferredOperationKHR(device: vk::Device, p_allocator: *const vk::AllocationCallbacks, p_deferred_operation: *mut vk::DeferredOperationKHR) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::deferred::create_deferred_operation_khr(device, p_allocator, p_deferred_operation))
 }
-pub unsafe extern "system" fn vkDestroyDeferredOperationKHR(device: vk::Device, operation: types::DeferredOperationKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe extern "system" fn vkDestroyDeferredOperationKHR(device: vk::Device, operation: vk::DeferredOperationKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard((), || crate::deferred::destroy_deferred_operation_khr(device, operation, p_allocator))
 }
-pub unsafe extern "system" fn vkGetDeferredOperationMaxConcurrencyKHR(device: vk::Device, operation: types::DeferredOperationKHR) -> u32 {
+pub unsafe extern "system" fn vkGetDeferredOperationMaxConcurrencyKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> u32 {
     guard(0, || crate::deferred::get_deferred_operation_max_concurrency_khr(device, operation))
 }
-pub unsafe extern "system" fn vkGetDeferredOperationResultKHR(device: vk::Device, operation: types::DeferredOperationKHR) -> vk::Result {
+pub unsafe extern "system" fn vkGetDeferredOperationResultKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::deferred::get_deferred_operation_result_khr(device, operation))
 }
-pub unsafe extern "system" fn vkDeferredOperationJoinKHR(device: vk::Device, operation: types::DeferredOperationKHR) -> vk::Result {
+pub unsafe extern "system" fn vkDeferredOperationJoinKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::deferred::deferred_operation_join_khr(device, operation))
 }
-pub unsafe extern "system" fn vkCreateAccelerationStructureKHR(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut types::AccelerationStructureKHR) -> vk::Result {
+pub unsafe extern "system" fn vkCreateAccelerationStructureKHR(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut vk::AccelerationStructureKHR) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || forward::create_acceleration_structure_khr(device, p_create_info, p_allocator, p_acceleration_structure))
 }
-pub unsafe extern "system" fn vkDestroyAccelerationStructureKHR(device: vk::Device, acceleration_structure: types::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe extern "system" fn vkDestroyAccelerationStructureKHR(device: vk::Device, acceleration_structure: vk::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard((), || forward::destroy_acceleration_structure_khr(device, acceleration_structure, p_allocator))
 }
 pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresKHR(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> () {
@@ -881,19 +881,19 @@ pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresKHR(command_buffer
 pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresIndirectKHR(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_indirect_device_addresses: *const vk::DeviceAddress, p_indirect_strides: *const u32, pp_max_primitive_counts: *const *const u32) -> () {
     guard((), || forward::cmd_build_acceleration_structures_indirect_khr(command_buffer, info_count, p_infos, p_indirect_device_addresses, p_indirect_strides, pp_max_primitive_counts))
 }
-pub unsafe extern "system" fn vkBuildAccelerationStructuresKHR(device: vk::Device, deferred_operation: types::DeferredOperationKHR, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> vk::Result {
+pub unsafe extern "system" fn vkBuildAccelerationStructuresKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::acceleration::build_acceleration_structures_khr(device, deferred_operation, info_count, p_infos, pp_build_range_infos))
 }
-pub unsafe extern "system" fn vkCopyAccelerationStructureKHR(device: vk::Device, deferred_operation: types::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> vk::Result {
+pub unsafe extern "system" fn vkCopyAccelerationStructureKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::acceleration::copy_acceleration_structure_khr(device, deferred_operation, p_info))
 }
-pub unsafe extern "system" fn vkCopyAccelerationStructureToMemoryKHR(device: vk::Device, deferred_operation: types::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) -> vk::Result {
+pub unsafe extern "system" fn vkCopyAccelerationStructureToMemoryKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::acceleration::copy_acceleration_structure_to_memory_khr(device, deferred_operation, p_info))
 }
-pub unsafe extern "system" fn vkCopyMemoryToAccelerationStructureKHR(device: vk::Device, deferred_operation: types::DeferredOperationKHR, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) -> vk::Result {
+pub unsafe extern "system" fn vkCopyMemoryToAccelerationStructureKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::acceleration::copy_memory_to_acceleration_structure_khr(device, deferred_operation, p_info))
 }
-pub unsafe extern "system" fn vkWriteAccelerationStructuresPropertiesKHR(device: vk::Device, acceleration_structure_count: u32, p_acceleration_structures: *const types::AccelerationStructureKHR, query_type: vk::QueryType, data_size: usize, p_data: *mut c_void, stride: usize) -> vk::Result {
+pub unsafe extern "system" fn vkWriteAccelerationStructuresPropertiesKHR(device: vk::Device, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, data_size: usize, p_data: *mut c_void, stride: usize) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::acceleration::write_acceleration_structures_properties_khr(device, acceleration_structure_count, p_acceleration_structures, query_type, data_size, p_data, stride))
 }
 pub unsafe extern "system" fn vkCmdCopyAccelerationStructureKHR(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> () {
@@ -908,7 +908,7 @@ pub unsafe extern "system" fn vkCmdCopyMemoryToAccelerationStructureKHR(command_
 pub unsafe extern "system" fn vkGetAccelerationStructureDeviceAddressKHR(device: vk::Device, p_info: *const vk::AccelerationStructureDeviceAddressInfoKHR) -> vk::DeviceAddress {
     guard(0, || forward::get_acceleration_structure_device_address_khr(device, p_info))
 }
-pub unsafe extern "system" fn vkCmdWriteAccelerationStructuresPropertiesKHR(command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const types::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) -> () {
+pub unsafe extern "system" fn vkCmdWriteAccelerationStructuresPropertiesKHR(command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) -> () {
     guard((), || forward::cmd_write_acceleration_structures_properties_khr(command_buffer, acceleration_structure_count, p_acceleration_structures, query_type, query_pool, first_query))
 }
 pub unsafe extern "system" fn vkGetDeviceAccelerationStructureCompatibilityKHR(device: vk::Device, p_version_info: *const vk::AccelerationStructureVersionInfoKHR, p_compatibility: *mut vk::AccelerationStructureCompatibilityKHR) -> () {
@@ -920,7 +920,7 @@ pub unsafe extern "system" fn vkGetAccelerationStructureBuildSizesKHR(device: vk
 pub unsafe extern "system" fn vkCmdTraceRaysKHR(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) -> () {
     guard((), || forward::cmd_trace_rays_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth))
 }
-pub unsafe extern "system" fn vkCreateRayTracingPipelinesKHR(device: vk::Device, deferred_operation: types::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
+pub unsafe extern "system" fn vkCreateRayTracingPipelinesKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::pipeline::create_ray_tracing_pipelines_khr(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))
 }
 pub unsafe extern "system" fn vkGetRayTracingShaderGroupHandlesKHR(device: vk::Device, pipeline: vk::Pipeline, first_group: u32, group_count: u32, data_size: usize, p_data: *mut c_void) -> vk::Result {
@@ -989,10 +989,10 @@ pub unsafe extern "system" fn vkRegisterCustomBorderColorEXT(device: vk::Device,
 pub unsafe extern "system" fn vkUnregisterCustomBorderColorEXT(device: vk::Device, index: u32) -> () {
     guard((), || forward::unregister_custom_border_color_ext(device, index))
 }
-pub unsafe extern "system" fn vkCreateDebugUtilsMessengerEXT(instance: vk::Instance, p_create_info: *const vk::DebugUtilsMessengerCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_messenger: *mut types::DebugUtilsMessengerEXT) -> vk::Result {
+pub unsafe extern "system" fn vkCreateDebugUtilsMessengerEXT(instance: vk::Instance, p_create_info: *const vk::DebugUtilsMessengerCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_messenger: *mut vk::DebugUtilsMessengerEXT) -> vk::Result {
     guard(vk::Result::ERROR_UNKNOWN, || crate::debug_utils::create_debug_utils_messenger_ext(instance, p_create_info, p_allocator, p_messenger))
 }
-pub unsafe extern "system" fn vkDestroyDebugUtilsMessengerEXT(instance: vk::Instance, messenger: types::DebugUtilsMessengerEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
+pub unsafe extern "system" fn vkDestroyDebugUtilsMessengerEXT(instance: vk::Instance, messenger: vk::DebugUtilsMessengerEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard((), || crate::debug_utils::destroy_debug_utils_messenger_ext(instance, messenger, p_allocator))
 }
 pub unsafe extern "system" fn vkSubmitDebugUtilsMessageEXT(instance: vk::Instance, message_severity: vk::DebugUtilsMessageSeverityFlagsEXT, message_types: vk::DebugUtilsMessageTypeFlagsEXT, p_callback_data: *const vk::DebugUtilsMessengerCallbackDataEXT) -> () {

@@ -1,0 +1,156 @@
+//! The connection of one instance with its host: a context, its main ring, and side rings for calls that take long.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use hesper_encoder::{Codec, Reader, Scratch, Writer};
+use hesper_winsys::ring::RingOptions;
+use hesper_winsys::waiting::Patience;
+use hesper_winsys::{Capset, Error, Ring, Seqno, StreamPool, Winsys};
+use parking_lot::Mutex;
+
+use crate::log::error;
+use crate::settings::Settings;
+
+/// One context at the host.
+pub struct Connection {
+    pub winsys: Arc<dyn Winsys>,
+    pub streams: Arc<StreamPool>,
+    pub ring: Ring,
+    pub codec: Codec,
+    /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on. Taken and put back.
+    side: Mutex<Vec<Ring>>,
+    next_ring: AtomicU64,
+    /// Timelines of the context that queues use; bit 0 is the context's own (WIRE.md 7.1).
+    timelines: Mutex<u64>,
+    options: RingOptions,
+    sync: bool,
+    reported: AtomicBool,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Encodes with this thread's scratch memory and hands the bytes to `then`.
+fn with_encoded<R>(codec: &Codec, encode: impl FnOnce(&mut Writer), then: impl FnOnce(&[u8]) -> Result<R, Error>) -> Result<R, Error> {
+    let mut encode = Some(encode);
+    let mut then = Some(then);
+    let mut run = |scratch: &mut Scratch| match (encode.take(), then.take()) {
+        (Some(e), Some(t)) => t(scratch.encode(codec, e).ok_or(Error::OutOfHostMemory)?),
+        _ => Err(Error::OutOfHostMemory),
+    };
+    // A thread that is ending, or a call within a call, gets memory of its own.
+    let done = SCRATCH.try_with(|s| s.try_borrow_mut().ok().map(|mut s| run(&mut s)));
+    match done {
+        Ok(Some(result)) => result,
+        _ => run(&mut Scratch::default()),
+    }
+}
+
+impl Connection {
+    /// Connects to the host.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] with the reason.
+    pub fn open(settings: &Settings) -> Result<Arc<Self>, Error> {
+        let winsys = hesper_winsys::open(&settings.winsys)?;
+        let streams = Arc::new(StreamPool::new(winsys.clone()));
+        let options = RingOptions { patience: Patience { spin: settings.spin }, ..RingOptions::default() };
+        let ring = Ring::create(winsys.clone(), 1, streams.clone(), options)?;
+        let codec = winsys.capset().codec;
+        Ok(Arc::new(Self {
+            winsys,
+            streams,
+            ring,
+            codec,
+            side: Mutex::new(Vec::new()),
+            next_ring: AtomicU64::new(2),
+            timelines: Mutex::new(1),
+            options,
+            sync: settings.sync,
+            reported: AtomicBool::new(false),
+        }))
+    }
+
+    /// What the host's Venus can do.
+    pub fn capset(&self) -> &Capset {
+        self.winsys.capset()
+    }
+
+    /// Sends a command that nobody waits for.
+    pub fn send(&self, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
+        let sent = with_encoded(&self.codec, encode, |bytes| self.ring.submit(bytes));
+        if self.sync
+            && let Ok(seqno) = sent
+        {
+            self.report(self.ring.wait(seqno))?;
+        }
+        self.report(sent)
+    }
+
+    /// Sends a command and decodes its reply, at most `size` bytes.
+    pub fn call<R>(&self, size: usize, encode: impl FnOnce(&mut Writer), decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+        self.report(call_on(&self.ring, &self.codec, size, encode, decode))
+    }
+
+    /// Like [`Self::call`], on a ring of its own, for what takes long. Everything sent before has been run by then.
+    pub fn side_call<R>(&self, size: usize, encode: impl FnOnce(&mut Writer), decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+        let called = self.take_side_ring().and_then(|side| {
+            // An empty submission tells how far the main ring has been filled.
+            self.ring.wait(self.ring.submit(&[])?)?;
+            let called = call_on(&side, &self.codec, size, encode, decode);
+            if called.is_ok() {
+                self.side.lock().push(side);
+            }
+            called
+        });
+        self.report(called)
+    }
+
+    fn take_side_ring(&self) -> Result<Ring, Error> {
+        if let Some(ring) = self.side.lock().pop() {
+            return Ok(ring);
+        }
+        let id = self.next_ring.fetch_add(1, Ordering::Relaxed);
+        let options = RingOptions { buffer_size: 64 << 10, ..self.options };
+        Ring::create(self.winsys.clone(), id, self.streams.clone(), options)
+    }
+
+    /// A timeline for a queue, 1 to 63.
+    pub fn take_timeline(&self) -> Result<u32, Error> {
+        let mut used = self.timelines.lock();
+        let n = used.trailing_ones();
+        if n >= 64 {
+            return Err(Error::Refused("more than 63 queues at once".into()));
+        }
+        *used |= 1 << n;
+        Ok(n)
+    }
+
+    /// Gives a timeline back after the host has destroyed its queue.
+    pub fn give_timeline_back(&self, n: u32) {
+        *self.timelines.lock() &= !(1u64 << (n & 63)) | 1;
+    }
+
+    /// Says once, on stderr, that and why the host is lost.
+    pub fn report<R>(&self, result: Result<R, Error>) -> Result<R, Error> {
+        if let Err(e @ Error::Lost(_)) = &result
+            && !self.reported.swap(true, Ordering::Relaxed)
+        {
+            error!("{e}; Vulkan calls return VK_ERROR_DEVICE_LOST from now on, restart the program once the host is back");
+        }
+        result
+    }
+}
+
+fn call_on<R>(ring: &Ring, codec: &Codec, size: usize, encode: impl FnOnce(&mut Writer), decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+    with_encoded(codec, encode, |bytes| {
+        ring.call(bytes, size, |reply| {
+            let mut reader = Reader::new(reply);
+            let value = decode(&mut reader);
+            if reader.is_bad() { Err(Error::malformed("not what the command returns")) } else { Ok(value) }
+        })?
+    })
+}

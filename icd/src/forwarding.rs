@@ -1,0 +1,85 @@
+//! What the generated default bodies are made of.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ash::vk;
+use hesper_encoder::{Reader, Writer};
+use hesper_winsys::{Error, Seqno};
+
+pub use crate::command_buffer::record;
+use crate::log::error;
+use crate::object::{self, Dispatchable};
+use crate::slab::fresh_id;
+
+/// Runs an entry point; a panic becomes `failed` instead of crossing into C.
+#[inline]
+pub fn guard<R>(failed: R, f: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
+        error!("a bug in the driver: a call panicked (please report it)");
+        failed
+    })
+}
+
+/// Sends a command that nobody waits for, on the connection of `handle`.
+pub unsafe fn send<H: Dispatchable>(handle: H, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
+    // SAFETY: the handle is an entry point's first parameter.
+    unsafe { object::get(handle) }.connection().send(encode)
+}
+
+/// Sends a command and decodes its reply.
+pub unsafe fn call<H: Dispatchable, R>(
+    handle: H,
+    size: usize,
+    encode: impl FnOnce(&mut Writer),
+    decode: impl FnOnce(&mut Reader) -> R,
+) -> Result<R, Error> {
+    // SAFETY: as in `send`.
+    unsafe { object::get(handle) }.connection().call(size, encode, decode)
+}
+
+/// Gives `n` new objects their ids.
+pub unsafe fn new_ids<H: vk::Handle>(p: *mut H, n: usize) {
+    for i in 0..n {
+        // SAFETY: an output array of the command, `n` long.
+        unsafe { p.add(i).write(H::from_raw(fresh_id())) };
+    }
+}
+
+/// Sets handles to null where nothing was sent.
+pub unsafe fn forget_on_error<H: vk::Handle>(sent: &Result<Seqno, Error>, p: *mut H, n: usize) {
+    if sent.is_err() {
+        for i in 0..n {
+            // SAFETY: as in `new_ids`.
+            unsafe { p.add(i).write(H::from_raw(0)) };
+        }
+    }
+}
+
+/// Sets the handle of a failed creation to null. In arrays the host has marked those that failed.
+pub unsafe fn forget_failed<H: vk::Handle>(result: vk::Result, p: *mut H, n: usize) {
+    if result.as_raw() < 0 && n == 1 {
+        // SAFETY: as in `new_ids`.
+        unsafe { p.write(H::from_raw(0)) };
+    }
+}
+
+/// The result of a command that was sent.
+pub fn done(sent: Result<Seqno, Error>) -> vk::Result {
+    result_of(sent.map(|_| vk::Result::SUCCESS))
+}
+
+/// The result of a command that was called.
+pub fn result_of(called: Result<vk::Result, Error>) -> vk::Result {
+    called.unwrap_or_else(|e| result_of_error(&e))
+}
+
+/// The Vulkan result that tells of an error.
+pub fn result_of_error(e: &Error) -> vk::Result {
+    match e {
+        Error::NoDevice(_) => vk::Result::ERROR_INCOMPATIBLE_DRIVER,
+        Error::OutOfHostMemory => vk::Result::ERROR_OUT_OF_HOST_MEMORY,
+        Error::OutOfDeviceMemory => vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+        Error::Lost(_) => vk::Result::ERROR_DEVICE_LOST,
+        Error::Refused(_) | Error::Unsupported(_) => vk::Result::ERROR_UNKNOWN,
+    }
+}

@@ -1,0 +1,54 @@
+//! What the Vulkan loader finds in the shared object (Vulkan loader-driver interface, version 7).
+
+use std::ffi::{CStr, c_char};
+
+use ash::vk;
+
+use crate::forwarding::guard;
+use crate::procs::{self, Scope};
+
+/// The newest interface version that this driver knows.
+const VERSION: u32 = 7;
+
+/// Settles the interface's version: the lower of both.
+///
+/// # Safety
+/// `version` must be valid for reads and writes.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn vk_icdNegotiateLoaderICDInterfaceVersion(version: *mut u32) -> vk::Result {
+    if version.is_null() {
+        return vk::Result::ERROR_INITIALIZATION_FAILED;
+    }
+    // SAFETY: not null, valid by contract.
+    unsafe { *version = (*version).min(VERSION) };
+    vk::Result::SUCCESS
+}
+
+/// Any entry point by name. Without an instance only those that make one.
+///
+/// # Safety
+/// `name` must be a NUL-terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(instance: vk::Instance, name: *const c_char) -> vk::PFN_vkVoidFunction {
+    // SAFETY: handed on.
+    guard(None, || unsafe { lookup(name, |s| instance != vk::Instance::null() || s == Scope::Global) })
+}
+
+/// Entry points that take a physical device.
+///
+/// # Safety
+/// `name` must be a NUL-terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn vk_icdGetPhysicalDeviceProcAddr(_: vk::Instance, name: *const c_char) -> vk::PFN_vkVoidFunction {
+    // SAFETY: handed on.
+    guard(None, || unsafe { lookup(name, |s| s == Scope::PhysicalDevice) })
+}
+
+unsafe fn lookup(name: *const c_char, wanted: impl Fn(Scope) -> bool) -> vk::PFN_vkVoidFunction {
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: not null, so NUL-terminated by contract.
+    let name = unsafe { CStr::from_ptr(name) };
+    procs::find(name).filter(|p| wanted(p.scope)).and_then(procs::Proc::get)
+}

@@ -1,0 +1,174 @@
+//! VkDeviceMemory: allocation, and mapping through blobs (WIRE.md 6).
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::OnceLock;
+
+use ash::vk;
+use ash::vk::Handle;
+use hesper_encoder::generated::{reply, request};
+use hesper_winsys::{BlobFlags, Error, Mapping, Resource};
+use parking_lot::Mutex;
+
+use crate::chain::find;
+use crate::forwarding::{result_of, result_of_error};
+use crate::generated::forward;
+use crate::object;
+use crate::slab::Slab;
+
+/// What is known of an allocation.
+pub struct Memory {
+    size: vk::DeviceSize,
+    host_visible: bool,
+    blob: OnceLock<Blob>,
+    making: Mutex<()>,
+}
+
+/// The mapping is made once and kept until the memory is freed: it costs calls to the host.
+struct Blob {
+    mapping: Mapping,
+    // Unmapped before it is given back.
+    _resource: Resource,
+}
+
+static MEMORIES: Slab<Memory> = Slab::new(2);
+
+pub unsafe fn allocate_memory(
+    device: vk::Device,
+    p_info: *const vk::MemoryAllocateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::DeviceMemory,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        let d = object::get(device);
+        let mut info = *p_info;
+        *to = vk::DeviceMemory::null();
+        let Some(host_visible) = d.physical().host_visible(info.memory_type_index) else {
+            return vk::Result::ERROR_UNKNOWN;
+        };
+        // No driver gives more than its heap; asking might take the host down with it.
+        let heap = d.physical().memory.memory_types.get(info.memory_type_index as usize).map_or(0, |t| t.heap_index);
+        let heap_size = d.physical().memory.memory_heaps.get(heap as usize).map_or(0, |h| h.size);
+        if info.allocation_size > heap_size {
+            return vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
+        }
+        let dedicated = find::<vk::MemoryDedicatedAllocateInfo>(info.p_next)
+            .is_some_and(|d| d.buffer != vk::Buffer::null() || d.image != vk::Image::null());
+        let size = info.allocation_size;
+        // The blob over it is as large as the host's page demands, and the memory behind must be no smaller. A
+        // dedicated allocation's size is its image's or buffer's.
+        if host_visible && !dedicated {
+            let step = d.connection().winsys.alignment();
+            info.allocation_size = size.checked_next_multiple_of(step).unwrap_or(size).max(size);
+        }
+        let memory = Memory { size, host_visible, blob: OnceLock::new(), making: Mutex::new(()) };
+        let Some(id) = MEMORIES.insert(memory) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
+        let mut handle = vk::DeviceMemory::from_raw(id);
+        let out = &raw mut handle;
+        // The host may refuse, and says so only in a reply.
+        let result = result_of(d.connection().call(
+            reply::allocate_memory_size(device, &info, allocator, out),
+            |w| request::allocate_memory(w, 1, device, &info, allocator, out),
+            |r| reply::allocate_memory(r, device, &info, allocator, out),
+        ));
+        if result == vk::Result::SUCCESS {
+            *to = vk::DeviceMemory::from_raw(id);
+        } else {
+            MEMORIES.remove(vk::DeviceMemory::from_raw(id));
+        }
+        result
+    }
+}
+
+pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, allocator: *const vk::AllocationCallbacks) {
+    // The guest's mapping and its hold on the resource go first; the host keeps the memory until it has run the command.
+    if MEMORIES.remove(memory).is_some() {
+        // SAFETY: by valid usage.
+        unsafe { forward::free_memory(device, memory, allocator) };
+    }
+}
+
+unsafe fn map(device: vk::Device, memory: vk::DeviceMemory, offset: vk::DeviceSize, size: vk::DeviceSize) -> Result<*mut c_void, vk::Result> {
+    let failed = vk::Result::ERROR_MEMORY_MAP_FAILED;
+    let m = MEMORIES.get(memory).filter(|m| m.host_visible).ok_or(failed)?;
+    let blob = match m.blob.get() {
+        Some(b) => b,
+        None => {
+            let _one = m.making.lock();
+            if m.blob.get().is_none() {
+                // SAFETY: a valid device.
+                let made = unsafe { make_blob(device, memory, m) };
+                let blob = made.map_err(|e| if matches!(e, Error::Lost(_)) { result_of_error(&e) } else { map_failed(&e) })?;
+                let _ = m.blob.set(blob);
+            }
+            m.blob.get().ok_or(failed)?
+        }
+    };
+    let size = if size == vk::WHOLE_SIZE { m.size.saturating_sub(offset) } else { size };
+    let inside = offset.checked_add(size).is_some_and(|end| end <= m.size);
+    let at = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
+    let p = at.filter(|_| inside).and_then(|(o, s)| blob.mapping.at(o, s)).ok_or(failed)?;
+    Ok(p.cast())
+}
+
+fn map_failed(e: &Error) -> vk::Result {
+    crate::log::error!("mapping memory failed: {e}");
+    match e {
+        Error::OutOfHostMemory => vk::Result::ERROR_OUT_OF_HOST_MEMORY,
+        Error::OutOfDeviceMemory => vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+        _ => vk::Result::ERROR_MEMORY_MAP_FAILED,
+    }
+}
+
+unsafe fn make_blob(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Result<Blob, Error> {
+    // SAFETY: a valid device.
+    let connection = unsafe { object::get(device) }.connection();
+    connection.ring.check()?;
+    // The allocation's reply has come, so the context knows the memory: nothing to wait for.
+    let resource = connection.winsys.create_blob(memory.as_raw(), m.size, BlobFlags::MAPPABLE, &[])?;
+    let mapping = connection.winsys.map(&resource)?;
+    Ok(Blob { mapping, _resource: resource })
+}
+
+pub unsafe fn map_memory(
+    device: vk::Device,
+    memory: vk::DeviceMemory,
+    offset: vk::DeviceSize,
+    size: vk::DeviceSize,
+    _: vk::MemoryMapFlags,
+    to: *mut *mut c_void,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        *to = ptr::null_mut();
+        match map(device, memory, offset, size) {
+            Ok(p) => {
+                *to = p;
+                vk::Result::SUCCESS
+            }
+            Err(e) => e,
+        }
+    }
+}
+
+pub unsafe fn map_memory2(device: vk::Device, info: *const vk::MemoryMapInfoKHR, to: *mut *mut c_void) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe { map_memory(device, (*info).memory, (*info).offset, (*info).size, vk::MemoryMapFlags::empty(), to) }
+}
+
+pub unsafe fn unmap_memory(_: vk::Device, _: vk::DeviceMemory) {}
+
+pub unsafe fn unmap_memory2(_: vk::Device, _: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
+    vk::Result::SUCCESS
+}
+
+// All memory that can be mapped is coherent (see `physical_device`), so there is nothing to flush.
+
+pub unsafe fn flush_mapped_memory_ranges(_: vk::Device, _: u32, _: *const vk::MappedMemoryRange) -> vk::Result {
+    vk::Result::SUCCESS
+}
+
+pub unsafe fn invalidate_mapped_memory_ranges(_: vk::Device, _: u32, _: *const vk::MappedMemoryRange) -> vk::Result {
+    vk::Result::SUCCESS
+}

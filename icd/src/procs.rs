@@ -1,0 +1,75 @@
+//! The entry points by name: what vkGet*ProcAddr look up.
+
+use std::ffi::CStr;
+
+use ash::vk;
+
+use crate::generated::procs::PROCS;
+
+/// What makes a command or struct known: a core version, as major << 16 | minor, or one of some extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    pub version: u32,
+    pub extensions: &'static [u32],
+}
+
+/// What a command is dispatched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Global,
+    Instance,
+    PhysicalDevice,
+    Device,
+}
+
+/// A C function whose type is known by its name.
+pub type Erased = unsafe extern "system" fn();
+
+/// One entry point.
+pub struct Proc {
+    name: &'static CStr,
+    pub scope: Scope,
+    function: Erased,
+    pub gate: Gate,
+}
+
+impl Proc {
+    /// As the loader takes it.
+    pub fn get(&self) -> vk::PFN_vkVoidFunction {
+        Some(self.function)
+    }
+}
+
+/// A row of the table.
+pub const fn proc(name: &'static CStr, scope: Scope, function: Erased, gate: Gate) -> Proc {
+    Proc { name, scope, function, gate }
+}
+
+/// A function's address without its type.
+macro_rules! erase {
+    ($f:path) => {
+        // SAFETY: function pointers all have one size; whoever calls it casts it back to the type of its name.
+        unsafe { core::mem::transmute::<*const (), $crate::procs::Erased>($f as *const ()) }
+    };
+}
+pub(crate) use erase;
+
+/// The entry point with this name.
+pub fn find(name: &CStr) -> Option<&'static Proc> {
+    PROCS.binary_search_by(|p| p.name.cmp(name)).ok().and_then(|i| PROCS.get(i))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_complete() {
+        assert!(PROCS.windows(2).all(|w| w[0].name < w[1].name));
+        for n in [c"vkCreateInstance", c"vkCmdDispatch", c"vkQueueSubmit2KHR", c"vkGetPhysicalDeviceProperties2KHR"] {
+            assert!(find(n).is_some(), "{n:?}");
+        }
+        assert!(find(c"vkNoSuchThing").is_none());
+        assert_eq!(find(c"vkCmdDispatch").unwrap().scope, Scope::Device);
+    }
+}

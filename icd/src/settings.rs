@@ -1,0 +1,81 @@
+//! Settings, read from the environment once. docs/SETTINGS.md has the table for users; a test compares the two.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Names and what they hold.
+pub const NAMES: [(&str, &str); 6] = [
+    ("HESPER_LOG", "what is said on stderr"),
+    ("HESPER_DEBUG", "a comma-separated list of switches"),
+    ("HESPER_VTEST_SOCKET", "the test server's socket"),
+    ("HESPER_RENDER_NODE", "the render node"),
+    ("HESPER_BLOB_ALIGNMENT", "the step of blob sizes"),
+    ("HESPER_SPIN_US", "how long a wait may keep a core busy"),
+];
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub winsys: hesper_winsys::Config,
+    pub spin: Duration,
+    /// `sync`: wait for every command, so that errors show where they arise.
+    pub sync: bool,
+}
+
+/// The settings of this process.
+pub fn get() -> &'static Settings {
+    static SETTINGS: OnceLock<Settings> = OnceLock::new();
+    SETTINGS.get_or_init(|| read(&|name| std::env::var(name).ok()))
+}
+
+fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
+    let debug = var("HESPER_DEBUG").unwrap_or_default();
+    let switch = |name: &str| debug.split(',').any(|s| s.trim() == name);
+    let number = |name: &str| {
+        let text = var(name)?;
+        let parsed = text.trim().parse::<u64>().ok();
+        if parsed.is_none() {
+            crate::log::warn_!("{name}={text} is no number and is not used");
+        }
+        parsed
+    };
+    let socket = var("HESPER_VTEST_SOCKET").map(PathBuf::from);
+    Settings {
+        winsys: hesper_winsys::Config {
+            vtest: switch("vtest") || socket.is_some(),
+            vtest_socket: socket,
+            render_node: var("HESPER_RENDER_NODE").map(PathBuf::from),
+            blob_alignment: number("HESPER_BLOB_ALIGNMENT"),
+        },
+        spin: Duration::from_micros(number("HESPER_SPIN_US").unwrap_or(50).min(1_000_000)),
+        sync: switch("sync"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_set_and_nonsense_set() {
+        let s = read(&|_| None);
+        assert!(!s.winsys.vtest && s.spin == Duration::from_micros(50));
+        let s = read(&|n| (n == "HESPER_SPIN_US").then(|| "soon".into()));
+        assert_eq!(s.spin, Duration::from_micros(50));
+    }
+
+    #[test]
+    fn switches() {
+        let s = read(&|n| (n == "HESPER_DEBUG").then(|| "sync, vtest".into()));
+        assert!(s.winsys.vtest && s.sync);
+    }
+
+    #[test]
+    fn the_documented_settings_are_the_ones_read() {
+        let docs = include_str!("../../docs/SETTINGS.md");
+        for (name, _) in NAMES {
+            assert!(docs.contains(&format!("`{name}`")), "{name} is missing in docs/SETTINGS.md");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! State behind non-dispatchable handles.
+//!
+//! A handle is the object's id on the wire: `kind << 56 | generation << 32 | slot`. Slots never move and are never given
+//! back to the system, so a stale or foreign handle finds a slot of another generation instead of freed memory.
+
+use std::cell::UnsafeCell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use ash::vk::Handle;
+use parking_lot::Mutex;
+
+/// Slots in the first block; each further block is twice as large.
+const FIRST: usize = 64;
+const BLOCKS: usize = 20;
+const GENERATIONS: u32 = 1 << 24;
+
+struct Slot<T> {
+    generation: AtomicU32,
+    value: UnsafeCell<Option<T>>,
+}
+
+/// Objects of one type.
+pub struct Slab<T: 'static> {
+    kind: u8,
+    blocks: [OnceLock<Box<[Slot<T>]>>; BLOCKS],
+    free: Mutex<Free>,
+}
+
+struct Free {
+    slots: Vec<u32>,
+    next: u32,
+}
+
+// SAFETY: values are handed out as shared references only, and moved in and out under Vulkan's rule that creation and
+// destruction of an object are externally synchronised with every use of it.
+unsafe impl<T: Send + Sync> Sync for Slab<T> {}
+
+/// An id for an object without state here, different from all others of the process.
+pub fn fresh_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl<T> Slab<T> {
+    /// An empty slab; `kind` is its number, not 0, which no other slab has.
+    pub const fn new(kind: u8) -> Self {
+        Self { kind, blocks: [const { OnceLock::new() }; BLOCKS], free: Mutex::new(Free { slots: Vec::new(), next: 0 }) }
+    }
+
+    fn slot(&self, index: u32) -> Option<&Slot<T>> {
+        let at = index as usize + FIRST;
+        let block = at.ilog2() - FIRST.ilog2();
+        let first = FIRST << block;
+        self.blocks.get(block as usize)?.get()?.get(at - first)
+    }
+
+    fn grown_slot(&self, index: u32) -> Option<&Slot<T>> {
+        let block = (index as usize + FIRST).ilog2() - FIRST.ilog2();
+        self.blocks.get(block as usize)?.get_or_init(|| {
+            let slot = || Slot { generation: AtomicU32::new(0), value: UnsafeCell::new(None) };
+            (0..FIRST << block).map(|_| slot()).collect()
+        });
+        self.slot(index)
+    }
+
+    /// Keeps `value` and returns its id, or `None` when there are too many.
+    pub fn insert(&self, value: T) -> Option<u64> {
+        let index = {
+            let mut free = self.free.lock();
+            match free.slots.pop() {
+                Some(i) => i,
+                None => {
+                    let i = free.next;
+                    self.grown_slot(i)?;
+                    free.next += 1;
+                    i
+                }
+            }
+        };
+        let slot = self.slot(index)?;
+        let generation = slot.generation.load(Ordering::Relaxed) + 1;
+        // SAFETY: the slot was free, so no reference into it exists and no other thread has its index.
+        unsafe { *slot.value.get() = Some(value) };
+        slot.generation.store(generation, Ordering::Release);
+        Some(u64::from(self.kind) << 56 | u64::from(generation) << 32 | u64::from(index))
+    }
+
+    fn find(&self, id: u64) -> Option<(u32, &Slot<T>)> {
+        let generation = (id >> 32) as u32 & (GENERATIONS - 1);
+        let slot = self.slot(id as u32)?;
+        let here = (id >> 56) as u8 == self.kind && slot.generation.load(Ordering::Acquire) == generation;
+        here.then_some((id as u32, slot))
+    }
+
+    /// The object with this handle, if it is alive.
+    #[inline]
+    pub fn get<H: Handle>(&self, handle: H) -> Option<&T> {
+        let (_, slot) = self.find(handle.as_raw())?;
+        // SAFETY: the generation says that the object is alive; Vulkan forbids destroying it while it is in use.
+        unsafe { (*slot.value.get()).as_ref() }
+    }
+
+    /// Takes the object out; its handle is stale from now on.
+    pub fn remove<H: Handle>(&self, handle: H) -> Option<T> {
+        let (index, slot) = self.find(handle.as_raw())?;
+        let generation = slot.generation.load(Ordering::Relaxed);
+        // An odd step in between: no handle has generation + 1 until the slot is used again.
+        slot.generation.store(generation + 1, Ordering::Release);
+        // SAFETY: Vulkan makes destruction externally synchronised, so nobody else looks at the value.
+        let value = unsafe { (*slot.value.get()).take() };
+        // A slot whose generations are used up is retired: ids must be unique in the whole context.
+        if generation + 3 < GENERATIONS {
+            self.free.lock().slots.push(index);
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ash::vk;
+
+    use super::*;
+
+    static SLAB: Slab<String> = Slab::new(7);
+
+    #[test]
+    fn stale_and_foreign_handles_find_nothing() {
+        let a = vk::Fence::from_raw(SLAB.insert("a".into()).unwrap());
+        assert_eq!(SLAB.get(a).unwrap(), "a");
+        assert_eq!(SLAB.remove(a).unwrap(), "a");
+        assert!(SLAB.get(a).is_none() && SLAB.remove(a).is_none());
+        let b = vk::Fence::from_raw(SLAB.insert("b".into()).unwrap());
+        assert_ne!(a, b);
+        assert!(SLAB.get(a).is_none());
+        assert!(SLAB.get(vk::Fence::from_raw(b.as_raw() ^ 1 << 56)).is_none());
+        assert!(SLAB.get(vk::Fence::null()).is_none());
+        assert!(SLAB.get(vk::Fence::from_raw(u64::MAX)).is_none());
+    }
+
+    #[test]
+    fn many() {
+        static MANY: Slab<usize> = Slab::new(8);
+        let ids: Vec<_> = (0..1000).map(|i| vk::Fence::from_raw(MANY.insert(i).unwrap())).collect();
+        for (i, id) in ids.iter().enumerate() {
+            assert_eq!(MANY.get(*id), Some(&i));
+        }
+    }
+}

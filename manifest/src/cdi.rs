@@ -1,0 +1,59 @@
+//! The CDI spec: how container engines pass the GPU and this driver into a container
+//! (Container Device Interface 0.6.0, SPEC.md; podman and docker take `--device hesper/gpu=all`).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+/// Vendor and class of the devices.
+pub const KIND: &str = "hesper/gpu";
+/// Where container engines look.
+pub const DEFAULT_OUTPUT: &str = "/etc/cdi/hesper.json";
+
+/// What goes into containers.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Render nodes; the first is device `0`. All together are device `all`.
+    pub nodes: Vec<PathBuf>,
+    /// The installed library, under the same path in containers because the manifest names it.
+    pub library: PathBuf,
+    /// The installed manifest, under the same path in containers.
+    pub manifest: PathBuf,
+}
+
+impl Spec {
+    /// The spec as JSON.
+    ///
+    /// # Errors
+    /// When there is no node, or a path isn't absolute (CDI wants absolute paths).
+    pub fn json(&self) -> Result<Value> {
+        ensure!(!self.nodes.is_empty(), "no render node of a virtio-gpu: name one with --node");
+        for path in self.nodes.iter().chain([&self.library, &self.manifest]) {
+            ensure!(path.is_absolute(), "{} must be an absolute path", path.display());
+        }
+        let device = |name: String, nodes: &[PathBuf]| {
+            let nodes: Vec<Value> = nodes.iter().map(|n| json!({ "path": n, "permissions": "rw" })).collect();
+            json!({ "name": name, "containerEdits": { "deviceNodes": nodes } })
+        };
+        let each = self.nodes.iter().enumerate().map(|(i, n)| device(i.to_string(), std::slice::from_ref(n)));
+        let devices: Vec<Value> = each.chain([device("all".to_owned(), &self.nodes)]).collect();
+        Ok(json!({
+            "cdiVersion": "0.6.0",
+            "kind": KIND,
+            "containerEdits": {
+                // Loaders before 1.3.207 know only the second name; newer ones take the first.
+                "env": [
+                    format!("VK_DRIVER_FILES={}", self.manifest.display()),
+                    format!("VK_ICD_FILENAMES={}", self.manifest.display()),
+                ],
+                "mounts": [mount(&self.library), mount(&self.manifest)]
+            },
+            "devices": devices
+        }))
+    }
+}
+
+fn mount(path: &Path) -> Value {
+    json!({ "hostPath": path, "containerPath": path, "options": ["ro", "nosuid", "nodev", "bind"] })
+}

@@ -1,0 +1,1 @@
+//! What `hesper doctor` asks: which devices there are, and why one can't be used.

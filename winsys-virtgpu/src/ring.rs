@@ -1,0 +1,356 @@
+//! The ring: a piece of shared memory that commands are written into and a thread of the host reads (WIRE.md 5).
+//!
+//! `head` and `tail` are free-running byte counters. A [`Seqno`] is the tail after a submission; it is done when the
+//! head has reached it. Commands that return something are sent with the place for their reply in front
+//! ([`Ring::call`]); nothing may come between the two, so both are written under one lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::stream::{Chunk, ReplyPool, StreamPool};
+use crate::transport::{self, RingLayout};
+use crate::waiting::{Patience, Pause, Wait};
+use crate::{Error, Shmem, Winsys};
+
+const HEAD: usize = 0;
+const TAIL: usize = 64;
+const STATUS: usize = 128;
+const BUFFER: usize = 192;
+
+const STATUS_IDLE: u32 = 1;
+const STATUS_FATAL: u32 = 2;
+const STATUS_ALIVE: u32 = 4;
+
+/// How often the host's monitor reports, and how long a silent host is believed in.
+const MONITOR_US: u32 = 1_000_000;
+const SILENCE: Duration = Duration::from_secs(6);
+
+/// What a ring is like.
+#[derive(Clone, Copy, Debug)]
+pub struct RingOptions {
+    /// Bytes of commands in flight; a power of two, at most 16 MiB.
+    pub buffer_size: usize,
+    /// How long the host's thread looks for work before it sleeps and has to be woken.
+    pub idle_timeout: Duration,
+    /// How the guest waits.
+    pub patience: Patience,
+}
+
+impl Default for RingOptions {
+    fn default() -> Self {
+        Self { buffer_size: 1 << 20, idle_timeout: Duration::from_millis(1), patience: Patience::default() }
+    }
+}
+
+/// A position in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seqno(u32);
+
+impl Seqno {
+    /// The number as the host counts.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+struct Write {
+    tail: u32,
+}
+
+/// A ring.
+pub struct Ring {
+    id: u64,
+    write: Mutex<Write>,
+    replies: ReplyPool,
+    streams: Arc<StreamPool>,
+    roundtrips: AtomicU64,
+    lost: Mutex<Option<Error>>,
+    options: RingOptions,
+    // Dropped after the host has let go of it.
+    shmem: Arc<Shmem>,
+    winsys: Arc<dyn Winsys>,
+}
+
+impl Ring {
+    /// Makes a ring with number `id`, which no other ring of the context has.
+    ///
+    /// # Errors
+    /// What the host or the kernel refuse.
+    pub fn create(winsys: Arc<dyn Winsys>, id: u64, streams: Arc<StreamPool>, options: RingOptions) -> Result<Self, Error> {
+        let buffer_size = options.buffer_size.next_power_of_two().clamp(4096, 16 << 20);
+        let options = RingOptions { buffer_size, ..options };
+        let extra = BUFFER + buffer_size;
+        let shmem = Arc::new(winsys.create_shmem(extra as u64 + 4)?);
+        let layout = RingLayout {
+            resource: shmem.id(),
+            size: extra + 4,
+            idle_timeout_ns: u64::try_from(options.idle_timeout.as_nanos()).unwrap_or(1_000_000),
+            head: HEAD,
+            tail: TAIL,
+            status: STATUS,
+            buffer: BUFFER,
+            buffer_size,
+            extra,
+            extra_size: 4,
+        };
+        winsys.submit(&transport::create_ring(id, &layout, MONITOR_US))?;
+        Ok(Self {
+            id,
+            write: Mutex::new(Write { tail: 0 }),
+            replies: ReplyPool::new(winsys.clone()),
+            streams,
+            roundtrips: AtomicU64::new(0),
+            lost: Mutex::new(None),
+            options,
+            shmem,
+            winsys,
+        })
+    }
+
+    /// The number that transport commands name it by.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn word(&self, at: usize) -> &AtomicU32 {
+        static NOWHERE: AtomicU32 = AtomicU32::new(0);
+        self.shmem.mapping().word(at).unwrap_or(&NOWHERE)
+    }
+
+    /// Sends whole commands. Large ones go through other shared memory.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn submit(&self, commands: &[u8]) -> Result<Seqno, Error> {
+        if commands.len() <= self.direct_limit() {
+            let mut write = self.write.lock();
+            self.put(&mut write, &[commands])?;
+            return self.publish(write.tail);
+        }
+        let mut chunk = self.streams.take(commands.len())?;
+        if !chunk.write(commands) {
+            return Err(Error::OutOfHostMemory);
+        }
+        self.submit_chunk(chunk, commands.len())
+    }
+
+    /// Sends the first `len` bytes of a chunk, whole commands, and recycles the chunk when they have been read.
+    pub fn submit_chunk(&self, chunk: Chunk, len: usize) -> Result<Seqno, Error> {
+        let seqno = self.submit_part(&chunk, 0, len);
+        self.streams.recycle(chunk, seqno.as_ref().ok().copied(), self);
+        seqno
+    }
+
+    /// Sends `len` bytes at `from` of a chunk, whole commands, which must stay as they are until they have been read.
+    pub fn submit_part(&self, chunk: &Chunk, from: usize, len: usize) -> Result<Seqno, Error> {
+        let execute = transport::execute_stream(chunk.resource(), chunk.offset() + from, len);
+        let mut write = self.write.lock();
+        self.put(&mut write, &[&execute])?;
+        self.publish(write.tail)
+    }
+
+    /// Commands above this go through other memory, so that a few can't fill the ring.
+    pub fn direct_limit(&self) -> usize {
+        self.options.buffer_size / 4
+    }
+
+    /// Sends a command with the reply bit set, waits, and hands the reply, at most `reply_size` bytes, to `read`.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn call<R>(&self, command: &[u8], reply_size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
+        let reply = self.replies.take(reply_size)?;
+        let set_reply = transport::set_reply(reply.resource(), reply.offset(), reply_size);
+        let large = if command.len() > self.direct_limit() {
+            let mut chunk = self.streams.take(command.len())?;
+            if !chunk.write(command) {
+                return Err(Error::OutOfHostMemory);
+            }
+            Some(chunk)
+        } else {
+            None
+        };
+        let seqno = {
+            let mut write = self.write.lock();
+            match &large {
+                None => self.put(&mut write, &[&set_reply, command])?,
+                Some(c) => {
+                    let execute = transport::execute_stream(c.resource(), c.offset(), command.len());
+                    self.put(&mut write, &[&set_reply, &execute])?;
+                }
+            }
+            self.publish(write.tail)?
+        };
+        self.wait(seqno)?;
+        if let Some(chunk) = large {
+            self.streams.recycle(chunk, Some(seqno), self);
+        }
+        Ok(reply.with_bytes(reply_size, read))
+    }
+
+    /// Whether the host has read everything up to `seqno`.
+    #[inline]
+    pub fn done(&self, seqno: Seqno) -> bool {
+        reached(self.word(HEAD).load(Ordering::Acquire), seqno.0)
+    }
+
+    /// Waits until the host has read, and so run, everything up to `seqno`.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn wait(&self, seqno: Seqno) -> Result<(), Error> {
+        if self.done(seqno) {
+            return Ok(());
+        }
+        let mut watch = Watch::new(self);
+        while !self.done(seqno) {
+            watch.pause(None)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the ring wait for everything that the context was told before (WIRE.md 5.7). Blocks nobody here.
+    pub fn roundtrip(&self) -> Result<(), Error> {
+        let n = self.roundtrips.fetch_add(1, Ordering::Relaxed) + 1;
+        self.winsys.submit(&transport::submit_virtqueue_seqno(self.id, n))?;
+        self.submit(&transport::wait_virtqueue_seqno(n)).map(drop)
+    }
+
+    /// The command that makes the context wait for `seqno`.
+    pub fn wait_command(&self, seqno: Seqno) -> [u8; 24] {
+        transport::wait_ring_seqno(self.id, u64::from(seqno.0))
+    }
+
+    /// The error that every call returns once the host is lost.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.word(STATUS).load(Ordering::Relaxed) & STATUS_FATAL != 0 {
+            return Err(self.lose(Error::Lost(
+                "its ring has stopped: virglrenderer rejected a command or ran into a fatal error (see the host's log)".into(),
+            )));
+        }
+        match &*self.lost.lock() {
+            Some(e) => Err(e.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn lose(&self, e: Error) -> Error {
+        self.lost.lock().get_or_insert(e).clone()
+    }
+
+    /// Copies commands behind the tail; `publish` makes them visible.
+    fn put(&self, write: &mut Write, parts: &[&[u8]]) -> Result<(), Error> {
+        let total: usize = parts.iter().map(|p| p.len()).sum();
+        let size = self.options.buffer_size;
+        if total > size {
+            return Err(Error::OutOfHostMemory);
+        }
+        let full = |head: u32| write.tail.wrapping_sub(head) as usize + total > size;
+        if full(self.word(HEAD).load(Ordering::Acquire)) {
+            let mut watch = Watch::new(self);
+            while full(self.word(HEAD).load(Ordering::Acquire)) {
+                watch.pause(None)?;
+            }
+        }
+        for part in parts {
+            let at = write.tail as usize & (size - 1);
+            let (first, second) = part.split_at(part.len().min(size - at));
+            self.shmem.mapping().write(BUFFER + at, first);
+            self.shmem.mapping().write(BUFFER, second);
+            write.tail = write.tail.wrapping_add(part.len() as u32);
+        }
+        Ok(())
+    }
+
+    /// Shows the host the new tail, and wakes it if it sleeps.
+    fn publish(&self, tail: u32) -> Result<Seqno, Error> {
+        self.word(TAIL).store(tail, Ordering::SeqCst);
+        // The host sets IDLE and then looks at the tail; here it is the other way round. Without a full barrier on both
+        // sides each could miss what the other wrote, and the wake-up would be lost (WIRE.md 5.4).
+        fence(Ordering::SeqCst);
+        let status = self.word(STATUS).load(Ordering::SeqCst);
+        if status & STATUS_FATAL != 0 {
+            self.check()?;
+        }
+        if status & STATUS_IDLE != 0
+            && let Err(e) = self.winsys.submit(&transport::notify_ring(self.id, tail))
+        {
+            return Err(if matches!(e, Error::Lost(_)) { self.lose(e) } else { e });
+        }
+        Ok(Seqno(tail))
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // A lost host has no ring any more; a living one must let go of the memory before it is given back.
+        if self.check().is_ok() {
+            let _ = self.winsys.submit(&transport::destroy_ring(self.id));
+        }
+    }
+}
+
+/// Whether `head` is at or beyond `seqno`, with wrap-around.
+#[inline]
+fn reached(head: u32, seqno: u32) -> bool {
+    (head.wrapping_sub(seqno) as i32) >= 0
+}
+
+/// A wait on a ring, with an eye on the host's health: a fatal ring, a closed connection, a silent monitor.
+pub struct Watch<'a> {
+    ring: &'a Ring,
+    wait: Wait,
+    head: u32,
+    heard: Option<Instant>,
+    notified: Option<Instant>,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins a wait for something that commands in `ring` bring about.
+    pub fn new(ring: &'a Ring) -> Self {
+        Self { ring, wait: Wait::new(ring.options.patience), head: 0, heard: None, notified: None }
+    }
+
+    /// Pauses until the next look.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn pause(&mut self, deadline: Option<Instant>) -> Result<(), Error> {
+        if self.ring.word(STATUS).load(Ordering::Relaxed) & STATUS_FATAL != 0 {
+            self.ring.check()?;
+        }
+        if self.wait.pause(deadline) == Pause::Slept {
+            self.look_after_the_host()?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn look_after_the_host(&mut self) -> Result<(), Error> {
+        let ring = self.ring;
+        ring.check()?;
+        ring.winsys.check().map_err(|e| ring.lose(e))?;
+        let now = Instant::now();
+        let status = ring.word(STATUS).fetch_and(!STATUS_ALIVE, Ordering::Relaxed);
+        let head = ring.word(HEAD).load(Ordering::Relaxed);
+        let heard = *self.heard.get_or_insert(now);
+        if status & STATUS_ALIVE != 0 || head != self.head {
+            self.head = head;
+            self.heard = Some(now);
+        } else if now.duration_since(heard) > SILENCE {
+            let e = Error::Lost("the host has shown no sign of life for 6 s: its process has died or hangs".into());
+            return Err(ring.lose(e));
+        }
+        // A ring that sleeps over unread commands has missed its call; asking again does no harm.
+        let unread = !reached(head, ring.word(TAIL).load(Ordering::Relaxed));
+        let again = self.notified.is_none_or(|t| now.duration_since(t) > Duration::from_millis(10));
+        if status & STATUS_IDLE != 0 && unread && again {
+            self.notified = Some(now);
+            ring.winsys.submit(&transport::notify_ring(ring.id, 0)).map_err(|e| ring.lose(e))?;
+        }
+        Ok(())
+    }
+}

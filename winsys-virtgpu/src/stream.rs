@@ -1,0 +1,207 @@
+//! Shared memory for commands and replies that don't lie in a ring.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hesper_encoder::Window;
+use parking_lot::Mutex;
+
+use crate::ring::{Ring, Seqno};
+use crate::{Error, Shmem, Winsys};
+
+/// Bytes of an ordinary chunk.
+const CHUNK: usize = 64 << 10;
+/// Chunks cut from one piece of shared memory: making one costs a call to the host.
+const CHUNKS_AT_ONCE: usize = 16;
+/// Used chunks that wait for the host before new memory is made.
+const WAITING: usize = 4096;
+
+/// A piece of shared memory that one writer fills with commands.
+pub struct Chunk {
+    shmem: Arc<Shmem>,
+    offset: usize,
+    len: usize,
+}
+
+impl Chunk {
+    /// The resource to name in commands.
+    pub fn resource(&self) -> u32 {
+        self.shmem.id()
+    }
+
+    /// Bytes from the resource's start.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Bytes it holds.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The memory from byte `from` on, for a writer.
+    pub fn window(&mut self, from: usize) -> Option<Window> {
+        let len = self.len.checked_sub(from)?;
+        let base = self.shmem.mapping().at(self.offset + from, len)?;
+        // SAFETY: inside the mapping, which lives as long as the chunk; a chunk is handed out once, so nobody else
+        // writes there.
+        Some(unsafe { Window::new(base, len) })
+    }
+
+    /// Shows `len` bytes at `from` that this side has written.
+    pub fn with_bytes<R>(&self, from: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+        match self.shmem.mapping().at(self.offset + from, len) {
+            // SAFETY: inside the mapping; the chunk's one writer has written them and the host only reads commands.
+            Some(p) if from + len <= self.len => f(unsafe { std::slice::from_raw_parts(p, len) }),
+            _ => f(&[]),
+        }
+    }
+
+    /// Copies `bytes` to its start; whether they fit.
+    pub fn write(&mut self, bytes: &[u8]) -> bool {
+        bytes.len() <= self.len && self.shmem.mapping().write(self.offset, bytes)
+    }
+}
+
+#[derive(Default)]
+struct Free {
+    ready: Vec<Chunk>,
+    /// Chunks that the host may still read, oldest first, with the ring and the position that ends it.
+    used: VecDeque<(u64, Seqno, Chunk)>,
+}
+
+/// Chunks, recycled.
+pub struct StreamPool {
+    winsys: Arc<dyn Winsys>,
+    free: Mutex<Free>,
+}
+
+impl StreamPool {
+    /// An empty pool.
+    pub fn new(winsys: Arc<dyn Winsys>) -> Self {
+        Self { winsys, free: Mutex::new(Free::default()) }
+    }
+
+    /// A chunk of at least `size` bytes.
+    ///
+    /// # Errors
+    /// What the host or the kernel refuse.
+    pub fn take(&self, size: usize) -> Result<Chunk, Error> {
+        if size > CHUNK {
+            let len = size.next_multiple_of(4096);
+            let shmem = Arc::new(self.winsys.create_shmem(len as u64)?);
+            return Ok(Chunk { shmem, offset: 0, len });
+        }
+        if let Some(c) = self.free.lock().ready.pop() {
+            return Ok(c);
+        }
+        let shmem = Arc::new(self.winsys.create_shmem((CHUNK * CHUNKS_AT_ONCE) as u64)?);
+        let mut cut = (0..CHUNKS_AT_ONCE).map(|i| Chunk { shmem: shmem.clone(), offset: i * CHUNK, len: CHUNK });
+        let first = cut.next().ok_or(Error::OutOfHostMemory)?;
+        self.free.lock().ready.extend(cut);
+        Ok(first)
+    }
+
+    /// Takes a chunk back that the host reads until `seqno` of `ring`, or that it never saw.
+    pub fn recycle(&self, chunk: Chunk, seqno: Option<Seqno>, ring: &Ring) {
+        let mut free = self.free.lock();
+        while let Some((id, seqno, _)) = free.used.front()
+            && (*id != ring.id() || ring.done(*seqno))
+            && (*id == ring.id() || free.used.len() > WAITING)
+        {
+            if let Some((_, _, c)) = free.used.pop_front() {
+                // Large ones are given back: they were made for one command.
+                if c.len == CHUNK {
+                    free.ready.push(c);
+                }
+            }
+        }
+        match seqno {
+            Some(s) if !ring.done(s) => free.used.push_back((ring.id(), s, chunk)),
+            _ if chunk.len == CHUNK => free.ready.push(chunk),
+            _ => {}
+        }
+    }
+}
+
+/// Bytes of an ordinary reply memory.
+const REPLIES: usize = 1 << 20;
+
+struct Replies {
+    shmem: Option<Arc<Shmem>>,
+    next: usize,
+}
+
+/// Memory for replies: slices cut one after the other; begun anew when no reader holds one of them.
+pub struct ReplyPool {
+    winsys: Arc<dyn Winsys>,
+    replies: Mutex<Replies>,
+}
+
+/// Room for one reply.
+pub struct Reply {
+    shmem: Arc<Shmem>,
+    offset: usize,
+}
+
+impl ReplyPool {
+    /// An empty pool.
+    pub fn new(winsys: Arc<dyn Winsys>) -> Self {
+        Self { winsys, replies: Mutex::new(Replies { shmem: None, next: 0 }) }
+    }
+
+    /// Room for `size` bytes.
+    pub fn take(&self, size: usize) -> Result<Reply, Error> {
+        let size = size.checked_next_multiple_of(64).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
+        if size > REPLIES / 4 {
+            return Ok(Reply { shmem: Arc::new(self.winsys.create_shmem(size as u64)?), offset: 0 });
+        }
+        let mut r = self.replies.lock();
+        if let Some(shmem) = &r.shmem {
+            if Arc::strong_count(shmem) == 1 {
+                // All readers are done.
+                let shmem = shmem.clone();
+                r.next = size;
+                return Ok(Reply { shmem, offset: 0 });
+            }
+            if r.next + size <= REPLIES {
+                let reply = Reply { shmem: shmem.clone(), offset: r.next };
+                r.next += size;
+                return Ok(reply);
+            }
+        }
+        let shmem = Arc::new(self.winsys.create_shmem(REPLIES as u64)?);
+        r.shmem = Some(shmem.clone());
+        r.next = size;
+        Ok(Reply { shmem, offset: 0 })
+    }
+}
+
+impl Reply {
+    /// The resource to name in commands.
+    pub fn resource(&self) -> u32 {
+        self.shmem.id()
+    }
+
+    /// Bytes from the resource's start.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Hands a private copy of the first `size` bytes to `read`: the host can change the original at any time.
+    pub fn with_bytes<R>(&self, size: usize, read: impl FnOnce(&[u8]) -> R) -> R {
+        let mut small = [0; 512];
+        if let Some(bytes) = small.get_mut(..size) {
+            self.shmem.mapping().read(self.offset, bytes);
+            return read(bytes);
+        }
+        let mut bytes = vec![0; size];
+        self.shmem.mapping().read(self.offset, &mut bytes);
+        read(&bytes)
+    }
+}

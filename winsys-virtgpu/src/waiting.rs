@@ -1,0 +1,85 @@
+//! Waiting for something that the other side writes into memory: look, look again for a while, then sleep in between.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// How a wait proceeds. A wait looks without pause for `spin`, then yields the processor between looks for as long
+/// again, then sleeps, longer each time.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How long a wait may keep a core busy.
+    pub spin: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { spin: Duration::from_micros(50) }
+    }
+}
+
+/// The longest sleep between two looks.
+const LONGEST: Duration = Duration::from_millis(1);
+/// The first one; sleeps take the kernel's timer slack of about 50 microseconds on top.
+const SHORTEST: Duration = Duration::from_micros(20);
+
+/// One wait in progress.
+#[derive(Debug)]
+pub struct Wait {
+    spin: Duration,
+    looks: u32,
+    start: Option<Instant>,
+    sleep: Duration,
+}
+
+/// What a pause between two looks was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Some nanoseconds.
+    Short,
+    /// A sleep: time to look after rarer things too, such as the host's health.
+    Slept,
+}
+
+fn single_core() -> bool {
+    static SINGLE: OnceLock<bool> = OnceLock::new();
+    *SINGLE.get_or_init(|| std::thread::available_parallelism().is_ok_and(|n| n.get() == 1))
+}
+
+impl Wait {
+    /// Begins a wait.
+    pub fn new(patience: Patience) -> Self {
+        Self { spin: patience.spin, looks: 0, start: None, sleep: SHORTEST }
+    }
+
+    /// How long the wait has gone on, once it has gone on for more than a moment.
+    pub fn elapsed(&self) -> Duration {
+        self.start.map_or(Duration::ZERO, |s| s.elapsed())
+    }
+
+    /// Pauses before the next look, at most until `deadline`.
+    pub fn pause(&mut self, deadline: Option<Instant>) -> Pause {
+        self.looks = self.looks.saturating_add(1);
+        let Some(start) = self.start else {
+            self.start = Some(Instant::now());
+            return Pause::Short;
+        };
+        // Asking for the time costs more than a look does.
+        if !self.looks.is_multiple_of(16) && !self.spin.is_zero() && self.sleep == SHORTEST && !single_core() {
+            core::hint::spin_loop();
+            return Pause::Short;
+        }
+        let waited = start.elapsed();
+        if waited < self.spin && !single_core() {
+            core::hint::spin_loop();
+            return Pause::Short;
+        }
+        if waited < self.spin * 2 {
+            std::thread::yield_now();
+            return Pause::Short;
+        }
+        let left = deadline.map_or(LONGEST, |d| d.saturating_duration_since(Instant::now()));
+        std::thread::sleep(self.sleep.min(left));
+        self.sleep = (self.sleep * 3 / 2).min(LONGEST);
+        Pause::Slept
+    }
+}
