@@ -332,7 +332,7 @@ impl Model {
             for i in first..s.members.len() {
                 let e = format!("(*s).{}", self.field(s, i)?);
                 if self.counts(s, i) {
-                    c.put32(format!("bits32({e})"));
+                    self.encode(&mut c, &mut Fresh::new(), &self.member_shape(s, i)?, &e, None)?;
                 } else {
                     self.partial(&mut c, &mut Fresh::new(), &self.member_shape(s, i)?, &e)?;
                 }

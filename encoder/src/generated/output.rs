@@ -506,9 +506,9 @@ pub unsafe fn format_properties3_size(s: *const vk::FormatProperties3) -> usize 
 }
 pub unsafe fn host_address_range_ext_partial(w: &mut Writer, s: *mut types::HostAddressRangeEXT) {
     let n1 = if (*s).address.is_null() { 0 } else { ((*s).size as usize) };
-    if let Some(b) = w.run::<12>() {
+    if let Some(b) = w.run::<16>() {
         set64(b, 0, n1 as u64);
-        set32(b, 8, bits32((*s).size));
+        set64(b, 8, bits64((*s).size));
     }
 }
 pub unsafe fn host_address_range_ext_reply(r: &mut Reader, s: *mut types::HostAddressRangeEXT) {

@@ -1,0 +1,92 @@
+//! Test equipment, no part of the driver: a Vulkan layer that gives a host without DRM dma-buf export.
+//!
+//! virglrenderer's test server hands device memory to its client as dma-bufs. A machine without a DRM node can't make
+//! those, so this layer, loaded into the render server, backs every host-visible allocation with a memfd that the real
+//! driver imports through VK_EXT_external_memory_host, and hands out the memfd instead.
+//!
+//! `chain` is the loader's protocol for layers, `memory` the allocations, `physical` what the device is said to be able to.
+
+mod chain;
+mod memory;
+mod physical;
+
+use std::ffi::{CStr, c_char, c_void};
+
+use ash::vk;
+
+/// `vkNegotiateLoaderLayerInterfaceVersion`'s argument (vk_layer.h).
+#[repr(C)]
+pub struct Negotiate {
+    s_type: u32,
+    p_next: *mut c_void,
+    version: u32,
+    get_instance_proc_addr: Option<unsafe extern "system" fn(vk::Instance, *const c_char) -> vk::PFN_vkVoidFunction>,
+    get_device_proc_addr: Option<unsafe extern "system" fn(vk::Device, *const c_char) -> vk::PFN_vkVoidFunction>,
+    get_physical_device_proc_addr: *const c_void,
+}
+
+/// Settles the interface's version: 2.
+///
+/// # Safety
+/// Called by the Vulkan loader.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn vkNegotiateLoaderLayerInterfaceVersion(n: *mut Negotiate) -> vk::Result {
+    // SAFETY: the loader passes a valid struct.
+    let n = unsafe { &mut *n };
+    if n.version < 2 {
+        return vk::Result::ERROR_INITIALIZATION_FAILED;
+    }
+    n.version = 2;
+    n.get_instance_proc_addr = Some(get_instance_proc_addr);
+    n.get_device_proc_addr = Some(get_device_proc_addr);
+    n.get_physical_device_proc_addr = std::ptr::null();
+    vk::Result::SUCCESS
+}
+
+macro_rules! intercept {
+    ($name:expr, $($entry:literal => $f:path),* $(,)?) => {
+        match $name {
+            $($entry => {
+                // SAFETY: a function pointer of this name's type, erased as Vulkan has it.
+                return Some(unsafe { std::mem::transmute::<*const (), unsafe extern "system" fn()>($f as *const ()) });
+            })*
+            _ => {}
+        }
+    };
+}
+
+unsafe extern "system" fn get_instance_proc_addr(instance: vk::Instance, name: *const c_char) -> vk::PFN_vkVoidFunction {
+    // SAFETY: the loader passes a string.
+    let text = unsafe { CStr::from_ptr(name) }.to_bytes();
+    intercept!(text,
+        b"vkGetInstanceProcAddr" => get_instance_proc_addr,
+        b"vkCreateInstance" => chain::create_instance,
+        b"vkDestroyInstance" => chain::destroy_instance,
+        b"vkCreateDevice" => chain::create_device,
+        b"vkEnumerateDeviceExtensionProperties" => physical::enumerate_device_extension_properties,
+        b"vkGetPhysicalDeviceMemoryProperties" => physical::get_memory_properties,
+        b"vkGetPhysicalDeviceMemoryProperties2" => physical::get_memory_properties2,
+        b"vkGetPhysicalDeviceMemoryProperties2KHR" => physical::get_memory_properties2,
+        b"vkGetPhysicalDeviceExternalBufferProperties" => physical::get_external_buffer_properties,
+        b"vkGetPhysicalDeviceExternalBufferPropertiesKHR" => physical::get_external_buffer_properties,
+    );
+    // SAFETY: handed on to the next one in the chain.
+    unsafe { get_device_entry(text).or_else(|| chain::next_instance_proc(instance, name)) }
+}
+
+unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const c_char) -> vk::PFN_vkVoidFunction {
+    // SAFETY: the loader passes a string; the rest is handed on.
+    unsafe { get_device_entry(CStr::from_ptr(name).to_bytes()).or_else(|| chain::next_device_proc(device, name)) }
+}
+
+fn get_device_entry(text: &[u8]) -> vk::PFN_vkVoidFunction {
+    intercept!(text,
+        b"vkGetDeviceProcAddr" => get_device_proc_addr,
+        b"vkDestroyDevice" => chain::destroy_device,
+        b"vkAllocateMemory" => memory::allocate_memory,
+        b"vkFreeMemory" => memory::free_memory,
+        b"vkGetMemoryFdKHR" => memory::get_memory_fd,
+        b"vkGetMemoryFdPropertiesKHR" => memory::get_memory_fd_properties,
+    );
+    None
+}

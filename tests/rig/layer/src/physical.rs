@@ -1,0 +1,146 @@
+//! What a physical device is said to be able to.
+
+use std::ffi::{CStr, CString, c_char};
+
+use ash::vk;
+
+use crate::chain::{self, Instance};
+
+const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
+const HOST: &CStr = c"VK_EXT_external_memory_host";
+
+unsafe fn real_extensions(instance: &Instance, device: vk::PhysicalDevice) -> Vec<vk::ExtensionProperties> {
+    let next = instance.v1_0.enumerate_device_extension_properties;
+    let mut n = 0;
+    // SAFETY: a valid device, and room for as many as were counted.
+    unsafe {
+        if next(device, std::ptr::null(), &mut n, std::ptr::null_mut()) != vk::Result::SUCCESS {
+            return Vec::new();
+        }
+        let mut list = vec![vk::ExtensionProperties::default(); n as usize];
+        let _ = next(device, std::ptr::null(), &mut n, list.as_mut_ptr());
+        list.truncate(n as usize);
+        list
+    }
+}
+
+fn has(list: &[vk::ExtensionProperties], name: &CStr) -> bool {
+    list.iter().any(|e| e.extension_name_as_c_str() == Ok(name))
+}
+
+pub unsafe extern "system" fn enumerate_device_extension_properties(
+    device: vk::PhysicalDevice,
+    layer: *const c_char,
+    count: *mut u32,
+    to: *mut vk::ExtensionProperties,
+) -> vk::Result {
+    // SAFETY: called with valid arguments.
+    unsafe {
+        let Some(instance) = chain::instance_of(device) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
+        if !layer.is_null() {
+            return (instance.v1_0.enumerate_device_extension_properties)(device, layer, count, to);
+        }
+        let mut list = real_extensions(&instance, device);
+        if has(&list, HOST) && !has(&list, DMA_BUF) {
+            let mut e = vk::ExtensionProperties { spec_version: 1, ..Default::default() };
+            for (t, f) in e.extension_name.iter_mut().zip(DMA_BUF.to_bytes()) {
+                *t = *f as c_char;
+            }
+            list.push(e);
+        }
+        if to.is_null() {
+            *count = list.len() as u32;
+            return vk::Result::SUCCESS;
+        }
+        let n = (*count as usize).min(list.len());
+        std::ptr::copy_nonoverlapping(list.as_ptr(), to, n);
+        *count = n as u32;
+        if n < list.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS }
+    }
+}
+
+/// The extensions to ask the real driver for: without the one that it lacks, with the one that stands in for it.
+pub unsafe fn device_extensions(instance: &Instance, device: vk::PhysicalDevice, info: &vk::DeviceCreateInfo) -> Vec<CString> {
+    // SAFETY: valid arguments of vkCreateDevice.
+    unsafe {
+        let real = real_extensions(instance, device);
+        let asked = if info.enabled_extension_count == 0 {
+            &[]
+        } else {
+            std::slice::from_raw_parts(info.pp_enabled_extension_names, info.enabled_extension_count as usize)
+        };
+        let mut names: Vec<CString> = asked.iter().map(|n| CStr::from_ptr(*n).to_owned()).collect();
+        names.retain(|n| n.as_c_str() != DMA_BUF || has(&real, DMA_BUF));
+        if has(&real, HOST) && !names.iter().any(|n| n.as_c_str() == HOST) {
+            names.push(HOST.to_owned());
+        }
+        names
+    }
+}
+
+/// Memory types that take host pointers: the host-visible ones, without the device's own where there are others.
+pub fn importable(p: &vk::PhysicalDeviceMemoryProperties) -> u32 {
+    use vk::MemoryPropertyFlags as F;
+    let types = p.memory_types.iter().take(p.memory_type_count as usize).enumerate();
+    let bits = |want: &dyn Fn(F) -> bool| types.clone().filter(|(_, t)| want(t.property_flags)).fold(0, |b, (i, _)| b | 1 << i);
+    let plain = bits(&|f| f.contains(F::HOST_VISIBLE) && !f.contains(F::DEVICE_LOCAL));
+    if plain != 0 { plain } else { bits(&|f| f.contains(F::HOST_VISIBLE)) }
+}
+
+fn hide(p: &mut vk::PhysicalDeviceMemoryProperties) {
+    use vk::MemoryPropertyFlags as F;
+    let bits = importable(p);
+    for (i, t) in p.memory_types.iter_mut().enumerate() {
+        if bits & (1 << i) == 0 {
+            t.property_flags &= !(F::HOST_VISIBLE | F::HOST_COHERENT | F::HOST_CACHED);
+        }
+    }
+}
+
+/// The real properties.
+pub unsafe fn real_memory_properties(instance: &Instance, device: vk::PhysicalDevice) -> vk::PhysicalDeviceMemoryProperties {
+    let mut p = vk::PhysicalDeviceMemoryProperties::default();
+    // SAFETY: a valid device.
+    unsafe { (instance.v1_0.get_physical_device_memory_properties)(device, &mut p) };
+    p
+}
+
+pub unsafe extern "system" fn get_memory_properties(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceMemoryProperties) {
+    // SAFETY: called with valid arguments.
+    unsafe {
+        if let Some(i) = chain::instance_of(device) {
+            *to = real_memory_properties(&i, device);
+            hide(&mut *to);
+        }
+    }
+}
+
+pub unsafe extern "system" fn get_memory_properties2(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceMemoryProperties2) {
+    // SAFETY: called with valid arguments.
+    unsafe {
+        if let Some(i) = chain::instance_of(device) {
+            (i.v1_1.get_physical_device_memory_properties2)(device, to);
+            hide(&mut (*to).memory_properties);
+        }
+    }
+}
+
+pub unsafe extern "system" fn get_external_buffer_properties(
+    device: vk::PhysicalDevice,
+    info: *const vk::PhysicalDeviceExternalBufferInfo,
+    to: *mut vk::ExternalBufferProperties,
+) {
+    // SAFETY: called with valid arguments.
+    unsafe {
+        let Some(i) = chain::instance_of(device) else { return };
+        (i.v1_1.get_physical_device_external_buffer_properties)(device, info, to);
+        let dma_buf = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
+        if (*info).handle_type == dma_buf {
+            (*to).external_memory_properties = vk::ExternalMemoryProperties {
+                external_memory_features: vk::ExternalMemoryFeatureFlags::EXPORTABLE | vk::ExternalMemoryFeatureFlags::IMPORTABLE,
+                export_from_imported_handle_types: dma_buf,
+                compatible_handle_types: dma_buf,
+            };
+        }
+    }
+}
