@@ -1,7 +1,7 @@
 //! A growable buffer to encode commands in before they go to a ring.
 
-use crate::writer::{ChunkSource, Window, Writer};
 use crate::Codec;
+use crate::writer::{ChunkSource, Window, Writer};
 
 /// Reusable memory for one or more whole commands.
 #[derive(Default)]

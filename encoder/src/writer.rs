@@ -58,7 +58,15 @@ impl<'a> Writer<'a> {
     pub fn resume(window: Window, used: usize, codec: &'a Codec, source: &'a mut dyn ChunkSource) -> Self {
         let used = used.min(window.len);
         let cur = window.base.wrapping_add(used);
-        Self { cur, end: window.base.wrapping_add(window.len), base: window.base, command: cur, failed: false, codec, source }
+        Self {
+            cur,
+            end: window.base.wrapping_add(window.len),
+            base: window.base,
+            command: cur,
+            failed: false,
+            codec,
+            source,
+        }
     }
 
     /// Ends the command begun: what was written so far stays together from here on no longer.

@@ -15,7 +15,11 @@ pub unsafe fn build_acceleration_structures_khr(
     OFF
 }
 
-pub unsafe fn copy_acceleration_structure_khr(_: vk::Device, _: vk::DeferredOperationKHR, _: *const vk::CopyAccelerationStructureInfoKHR) -> vk::Result {
+pub unsafe fn copy_acceleration_structure_khr(
+    _: vk::Device,
+    _: vk::DeferredOperationKHR,
+    _: *const vk::CopyAccelerationStructureInfoKHR,
+) -> vk::Result {
     OFF
 }
 

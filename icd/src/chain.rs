@@ -15,7 +15,10 @@ pub unsafe fn find<'a, T: vk::TaggedStructure>(next: *const core::ffi::c_void) -
 ///
 /// # Safety
 /// `next` must be null or a valid chain.
-pub unsafe fn find_tagged(next: *const core::ffi::c_void, tag: vk::StructureType) -> Option<*mut vk::BaseOutStructure<'static>> {
+pub unsafe fn find_tagged(
+    next: *const core::ffi::c_void,
+    tag: vk::StructureType,
+) -> Option<*mut vk::BaseOutStructure<'static>> {
     let mut p = next.cast_mut().cast::<vk::BaseOutStructure<'static>>();
     while !p.is_null() {
         // SAFETY: a struct of a valid chain.

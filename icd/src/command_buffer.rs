@@ -202,7 +202,9 @@ pub unsafe fn create_command_pool(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::CommandPool,
 ) -> vk::Result {
-    let Some(id) = POOLS.insert(Pool { buffers: Mutex::default() }) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
+    let Some(id) = POOLS.insert(Pool { buffers: Mutex::default() }) else {
+        return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+    };
     // SAFETY: by valid usage.
     unsafe {
         *to = vk::CommandPool::from_raw(id);
@@ -215,7 +217,11 @@ pub unsafe fn create_command_pool(
     }
 }
 
-pub unsafe fn destroy_command_pool(device: vk::Device, pool: vk::CommandPool, allocator: *const vk::AllocationCallbacks) {
+pub unsafe fn destroy_command_pool(
+    device: vk::Device,
+    pool: vk::CommandPool,
+    allocator: *const vk::AllocationCallbacks,
+) {
     let Some(p) = POOLS.remove(pool) else { return };
     // SAFETY: by valid usage none of the pool's buffers is in use.
     unsafe {
@@ -228,7 +234,11 @@ pub unsafe fn destroy_command_pool(device: vk::Device, pool: vk::CommandPool, al
     }
 }
 
-pub unsafe fn reset_command_pool(device: vk::Device, pool: vk::CommandPool, flags: vk::CommandPoolResetFlags) -> vk::Result {
+pub unsafe fn reset_command_pool(
+    device: vk::Device,
+    pool: vk::CommandPool,
+    flags: vk::CommandPoolResetFlags,
+) -> vk::Result {
     // SAFETY: by valid usage none of the pool's buffers is in use.
     unsafe {
         if let Some(p) = POOLS.get(pool) {
@@ -273,7 +283,12 @@ pub unsafe fn allocate_command_buffers(
     }
 }
 
-pub unsafe fn free_command_buffers(device: vk::Device, pool: vk::CommandPool, n: u32, buffers: *const vk::CommandBuffer) {
+pub unsafe fn free_command_buffers(
+    device: vk::Device,
+    pool: vk::CommandPool,
+    n: u32,
+    buffers: *const vk::CommandBuffer,
+) {
     // SAFETY: by valid usage.
     unsafe {
         let list = slice(buffers, n);
@@ -292,7 +307,10 @@ pub unsafe fn free_command_buffers(device: vk::Device, pool: vk::CommandPool, n:
     }
 }
 
-pub unsafe fn begin_command_buffer(command_buffer: vk::CommandBuffer, info: *const vk::CommandBufferBeginInfo) -> vk::Result {
+pub unsafe fn begin_command_buffer(
+    command_buffer: vk::CommandBuffer,
+    info: *const vk::CommandBufferBeginInfo,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         let (c, r) = recording(command_buffer);
@@ -308,7 +326,9 @@ pub unsafe fn begin_command_buffer(command_buffer: vk::CommandBuffer, info: *con
         } else if let Some(i) = info.p_inheritance_info.as_ref() {
             inherited = *i;
             let dynamic = crate::chain::find::<vk::CommandBufferInheritanceRenderingInfo>(i.p_next).is_some();
-            if !info.flags.contains(vk::CommandBufferUsageFlags::RENDER_PASS_CONTINUE) || (dynamic && i.render_pass == vk::RenderPass::null()) {
+            if !info.flags.contains(vk::CommandBufferUsageFlags::RENDER_PASS_CONTINUE)
+                || (dynamic && i.render_pass == vk::RenderPass::null())
+            {
                 inherited.render_pass = vk::RenderPass::null();
                 inherited.subpass = 0;
                 inherited.framebuffer = vk::Framebuffer::null();
@@ -341,7 +361,10 @@ pub unsafe fn end_command_buffer(command_buffer: vk::CommandBuffer) -> vk::Resul
     }
 }
 
-pub unsafe fn reset_command_buffer(command_buffer: vk::CommandBuffer, flags: vk::CommandBufferResetFlags) -> vk::Result {
+pub unsafe fn reset_command_buffer(
+    command_buffer: vk::CommandBuffer,
+    flags: vk::CommandBufferResetFlags,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         let (c, r) = recording(command_buffer);

@@ -34,7 +34,11 @@ thread_local! {
 }
 
 /// Encodes with this thread's scratch memory and hands the bytes to `then`.
-fn with_encoded<R>(codec: &Codec, encode: impl FnOnce(&mut Writer), then: impl FnOnce(&[u8]) -> Result<R, Error>) -> Result<R, Error> {
+fn with_encoded<R>(
+    codec: &Codec,
+    encode: impl FnOnce(&mut Writer),
+    then: impl FnOnce(&[u8]) -> Result<R, Error>,
+) -> Result<R, Error> {
     let mut encode = Some(encode);
     let mut then = Some(then);
     let mut run = |scratch: &mut Scratch| match (encode.take(), then.take()) {
@@ -91,12 +95,22 @@ impl Connection {
     }
 
     /// Sends a command and decodes its reply, at most `size` bytes.
-    pub fn call<R>(&self, size: usize, encode: impl FnOnce(&mut Writer), decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+    pub fn call<R>(
+        &self,
+        size: usize,
+        encode: impl FnOnce(&mut Writer),
+        decode: impl FnOnce(&mut Reader) -> R,
+    ) -> Result<R, Error> {
         self.report(call_on(&self.ring, &self.codec, size, encode, decode))
     }
 
     /// Like [`Self::call`], on a ring of its own, for what takes long. Everything sent before has been run by then.
-    pub fn side_call<R>(&self, size: usize, encode: impl FnOnce(&mut Writer), decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+    pub fn side_call<R>(
+        &self,
+        size: usize,
+        encode: impl FnOnce(&mut Writer),
+        decode: impl FnOnce(&mut Reader) -> R,
+    ) -> Result<R, Error> {
         let called = self.take_side_ring().and_then(|side| {
             // An empty submission tells how far the main ring has been filled.
             self.ring.wait(self.ring.submit(&[])?)?;
@@ -139,13 +153,21 @@ impl Connection {
         if let Err(e @ Error::Lost(_)) = &result
             && !self.reported.swap(true, Ordering::Relaxed)
         {
-            error!("{e}; Vulkan calls return VK_ERROR_DEVICE_LOST from now on, restart the program once the host is back");
+            error!(
+                "{e}; Vulkan calls return VK_ERROR_DEVICE_LOST from now on, restart the program once the host is back"
+            );
         }
         result
     }
 }
 
-fn call_on<R>(ring: &Ring, codec: &Codec, size: usize, encode: impl FnOnce(&mut Writer), decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+fn call_on<R>(
+    ring: &Ring,
+    codec: &Codec,
+    size: usize,
+    encode: impl FnOnce(&mut Writer),
+    decode: impl FnOnce(&mut Reader) -> R,
+) -> Result<R, Error> {
     with_encoded(codec, encode, |bytes| {
         ring.call(bytes, size, |reply| {
             let mut reader = Reader::new(reply);

@@ -16,7 +16,12 @@ pub unsafe fn create_debug_utils_messenger_ext(
     vk::Result::SUCCESS
 }
 
-pub unsafe fn destroy_debug_utils_messenger_ext(_: vk::Instance, _: vk::DebugUtilsMessengerEXT, _: *const vk::AllocationCallbacks) {}
+pub unsafe fn destroy_debug_utils_messenger_ext(
+    _: vk::Instance,
+    _: vk::DebugUtilsMessengerEXT,
+    _: *const vk::AllocationCallbacks,
+) {
+}
 
 pub unsafe fn submit_debug_utils_message_ext(
     _: vk::Instance,

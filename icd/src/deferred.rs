@@ -5,13 +5,22 @@ use ash::vk::Handle;
 
 use crate::slab::fresh_id;
 
-pub unsafe fn create_deferred_operation_khr(_: vk::Device, _: *const vk::AllocationCallbacks, to: *mut vk::DeferredOperationKHR) -> vk::Result {
+pub unsafe fn create_deferred_operation_khr(
+    _: vk::Device,
+    _: *const vk::AllocationCallbacks,
+    to: *mut vk::DeferredOperationKHR,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe { *to = vk::DeferredOperationKHR::from_raw(fresh_id()) };
     vk::Result::SUCCESS
 }
 
-pub unsafe fn destroy_deferred_operation_khr(_: vk::Device, _: vk::DeferredOperationKHR, _: *const vk::AllocationCallbacks) {}
+pub unsafe fn destroy_deferred_operation_khr(
+    _: vk::Device,
+    _: vk::DeferredOperationKHR,
+    _: *const vk::AllocationCallbacks,
+) {
+}
 
 pub unsafe fn get_deferred_operation_max_concurrency_khr(_: vk::Device, _: vk::DeferredOperationKHR) -> u32 {
     0

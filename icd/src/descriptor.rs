@@ -47,10 +47,13 @@ impl Clean {
         (w.p_image_info, w.p_texel_buffer_view, w.p_buffer_info) =
             (std::ptr::null(), std::ptr::null(), std::ptr::null());
         match w.descriptor_type {
-            T::UNIFORM_BUFFER | T::STORAGE_BUFFER | T::UNIFORM_BUFFER_DYNAMIC | T::STORAGE_BUFFER_DYNAMIC => w.p_buffer_info = buffers,
+            T::UNIFORM_BUFFER | T::STORAGE_BUFFER | T::UNIFORM_BUFFER_DYNAMIC | T::STORAGE_BUFFER_DYNAMIC => {
+                w.p_buffer_info = buffers
+            }
             T::UNIFORM_TEXEL_BUFFER | T::STORAGE_TEXEL_BUFFER => w.p_texel_buffer_view = texels,
             T::SAMPLER | T::COMBINED_IMAGE_SAMPLER | T::SAMPLED_IMAGE | T::STORAGE_IMAGE | T::INPUT_ATTACHMENT => {
-                let samples = matches!(w.descriptor_type, T::SAMPLER | T::COMBINED_IMAGE_SAMPLER) && !immutable(w.dst_set, w.dst_binding);
+                let samples = matches!(w.descriptor_type, T::SAMPLER | T::COMBINED_IMAGE_SAMPLER)
+                    && !immutable(w.dst_set, w.dst_binding);
                 let looks = w.descriptor_type != T::SAMPLER;
                 // SAFETY: by valid usage the array that belongs to the type is there.
                 let mut copy = unsafe { slice(images, w.descriptor_count) }.to_vec();
@@ -98,7 +101,9 @@ pub unsafe fn cmd_push_descriptor_set(
     unsafe {
         let clean = Clean::new(slice(writes, n), true);
         let writes = clean.writes().as_ptr();
-        record(command_buffer, |w| request::cmd_push_descriptor_set(w, 0, command_buffer, point, layout, set, n, writes));
+        record(command_buffer, |w| {
+            request::cmd_push_descriptor_set(w, 0, command_buffer, point, layout, set, n, writes)
+        });
     }
 }
 

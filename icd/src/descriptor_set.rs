@@ -63,7 +63,11 @@ pub unsafe fn create_descriptor_set_layout(
     }
 }
 
-pub unsafe fn destroy_descriptor_set_layout(device: vk::Device, layout: vk::DescriptorSetLayout, allocator: *const vk::AllocationCallbacks) {
+pub unsafe fn destroy_descriptor_set_layout(
+    device: vk::Device,
+    layout: vk::DescriptorSetLayout,
+    allocator: *const vk::AllocationCallbacks,
+) {
     if LAYOUTS.remove(layout).is_some() {
         // SAFETY: by valid usage.
         unsafe { forward::destroy_descriptor_set_layout(device, layout, allocator) };
@@ -95,7 +99,11 @@ fn forget_sets(sets: Vec<vk::DescriptorSet>) {
     }
 }
 
-pub unsafe fn destroy_descriptor_pool(device: vk::Device, pool: vk::DescriptorPool, allocator: *const vk::AllocationCallbacks) {
+pub unsafe fn destroy_descriptor_pool(
+    device: vk::Device,
+    pool: vk::DescriptorPool,
+    allocator: *const vk::AllocationCallbacks,
+) {
     if let Some(p) = POOLS.remove(pool) {
         forget_sets(p.into_inner());
         // SAFETY: by valid usage.
@@ -103,7 +111,11 @@ pub unsafe fn destroy_descriptor_pool(device: vk::Device, pool: vk::DescriptorPo
     }
 }
 
-pub unsafe fn reset_descriptor_pool(device: vk::Device, pool: vk::DescriptorPool, flags: vk::DescriptorPoolResetFlags) -> vk::Result {
+pub unsafe fn reset_descriptor_pool(
+    device: vk::Device,
+    pool: vk::DescriptorPool,
+    flags: vk::DescriptorPoolResetFlags,
+) -> vk::Result {
     if let Some(p) = POOLS.get(pool) {
         forget_sets(std::mem::take(&mut p.lock()));
     }
@@ -111,7 +123,11 @@ pub unsafe fn reset_descriptor_pool(device: vk::Device, pool: vk::DescriptorPool
     unsafe { forward::reset_descriptor_pool(device, pool, flags) }
 }
 
-pub unsafe fn allocate_descriptor_sets(device: vk::Device, info: *const vk::DescriptorSetAllocateInfo, to: *mut vk::DescriptorSet) -> vk::Result {
+pub unsafe fn allocate_descriptor_sets(
+    device: vk::Device,
+    info: *const vk::DescriptorSetAllocateInfo,
+    to: *mut vk::DescriptorSet,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         let layouts = slice((*info).p_set_layouts, (*info).descriptor_set_count);
@@ -146,7 +162,12 @@ pub unsafe fn allocate_descriptor_sets(device: vk::Device, info: *const vk::Desc
     }
 }
 
-pub unsafe fn free_descriptor_sets(device: vk::Device, pool: vk::DescriptorPool, n: u32, sets: *const vk::DescriptorSet) -> vk::Result {
+pub unsafe fn free_descriptor_sets(
+    device: vk::Device,
+    pool: vk::DescriptorPool,
+    n: u32,
+    sets: *const vk::DescriptorSet,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         let list = slice(sets, n);

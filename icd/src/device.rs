@@ -76,10 +76,16 @@ pub unsafe fn create_device(
             }
         }
 
-        let version = (vk::api_version_major(d.properties.api_version) << 16) | vk::api_version_minor(d.properties.api_version);
+        let version =
+            (vk::api_version_major(d.properties.api_version) << 16) | vk::api_version_minor(d.properties.api_version);
         let object = Object::new(fresh_id(), connection.clone());
-        let device: vk::Device =
-            object::into_handle(Box::new(Device { object, physical, queues: Vec::new(), extensions: enabled, version }));
+        let device: vk::Device = object::into_handle(Box::new(Device {
+            object,
+            physical,
+            queues: Vec::new(),
+            extensions: enabled,
+            version,
+        }));
         let (mut out, none) = (device, ptr::null());
         let p = &raw mut out;
         let created = result_of(connection.call(
@@ -159,7 +165,8 @@ pub unsafe fn get_device_proc_addr(device: vk::Device, p_name: *const c_char) ->
     // SAFETY: by valid usage.
     let (d, name) = unsafe { (object::get(device), CStr::from_ptr(p_name)) };
     let p = procs::find(name).filter(|p| p.scope == Scope::Device)?;
-    let known = p.gate.version <= d.version || p.gate.extensions.iter().any(|n| d.extensions.contains(*n) || instance_level(*n));
+    let known = p.gate.version <= d.version
+        || p.gate.extensions.iter().any(|n| d.extensions.contains(*n) || instance_level(*n));
     if known { p.get() } else { None }
 }
 

@@ -92,12 +92,20 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
     result
 }
 
-pub unsafe fn wait_for_fences(device: vk::Device, n: u32, fences: *const vk::Fence, all: vk::Bool32, timeout: u64) -> vk::Result {
+pub unsafe fn wait_for_fences(
+    device: vk::Device,
+    n: u32,
+    fences: *const vk::Fence,
+    all: vk::Bool32,
+    timeout: u64,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         let list = slice(fences, n);
         let all_of_them = all != vk::FALSE;
-        let enough = |list: &[vk::Fence]| if all_of_them { list.iter().all(|f| known(*f)) } else { list.iter().any(|f| known(*f)) };
+        let enough = |list: &[vk::Fence]| {
+            if all_of_them { list.iter().all(|f| known(*f)) } else { list.iter().any(|f| known(*f)) }
+        };
         if enough(list) {
             return vk::Result::SUCCESS;
         }

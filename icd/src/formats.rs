@@ -7,7 +7,10 @@ use crate::generated::forward;
 use crate::object;
 
 /// A format's properties, asked for once.
-unsafe fn properties(device: vk::PhysicalDevice, format: vk::Format) -> (vk::FormatProperties, vk::FormatProperties3<'static>) {
+unsafe fn properties(
+    device: vk::PhysicalDevice,
+    format: vk::Format,
+) -> (vk::FormatProperties, vk::FormatProperties3<'static>) {
     // SAFETY: a valid handle, pointers to locals.
     unsafe {
         let d = object::get(device);
@@ -23,12 +26,20 @@ unsafe fn properties(device: vk::PhysicalDevice, format: vk::Format) -> (vk::For
     }
 }
 
-pub unsafe fn get_physical_device_format_properties(device: vk::PhysicalDevice, format: vk::Format, to: *mut vk::FormatProperties) {
+pub unsafe fn get_physical_device_format_properties(
+    device: vk::PhysicalDevice,
+    format: vk::Format,
+    to: *mut vk::FormatProperties,
+) {
     // SAFETY: by valid usage.
     unsafe { *to = properties(device, format).0 };
 }
 
-pub unsafe fn get_physical_device_format_properties2(device: vk::PhysicalDevice, format: vk::Format, to: *mut vk::FormatProperties2) {
+pub unsafe fn get_physical_device_format_properties2(
+    device: vk::PhysicalDevice,
+    format: vk::Format,
+    to: *mut vk::FormatProperties2,
+) {
     // SAFETY: by valid usage.
     unsafe {
         let mut p: *mut vk::BaseOutStructure = (*to).p_next.cast();

@@ -47,7 +47,10 @@ impl Clean {
                 Some(l) => l.flags,
                 None if linked => L::empty(),
                 None => {
-                    L::VERTEX_INPUT_INTERFACE | L::PRE_RASTERIZATION_SHADERS | L::FRAGMENT_SHADER | L::FRAGMENT_OUTPUT_INTERFACE
+                    L::VERTEX_INPUT_INTERFACE
+                        | L::PRE_RASTERIZATION_SHADERS
+                        | L::FRAGMENT_SHADER
+                        | L::FRAGMENT_OUTPUT_INTERFACE
                 }
             };
             let pre = parts.contains(L::PRE_RASTERIZATION_SHADERS);

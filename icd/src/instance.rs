@@ -49,7 +49,10 @@ pub unsafe fn enumerate_instance_extension_properties(
     unsafe { extensions::list(INSTANCE_EXTENSIONS.into_iter(), p_property_count, p_properties) }
 }
 
-pub unsafe fn enumerate_instance_layer_properties(p_property_count: *mut u32, _: *mut vk::LayerProperties) -> vk::Result {
+pub unsafe fn enumerate_instance_layer_properties(
+    p_property_count: *mut u32,
+    _: *mut vk::LayerProperties,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe { *p_property_count = 0 };
     vk::Result::SUCCESS
@@ -117,8 +120,11 @@ pub unsafe fn create_instance(
         let sent = vk::InstanceCreateInfo { p_application_info: &application, ..Default::default() };
 
         let devices = OnceLock::new();
-        let instance: vk::Instance =
-            object::into_handle(Box::new(Instance { object: Object::new(fresh_id(), connection.clone()), version, devices }));
+        let instance: vk::Instance = object::into_handle(Box::new(Instance {
+            object: Object::new(fresh_id(), connection.clone()),
+            version,
+            devices,
+        }));
         let mut out = instance;
         let p = &raw mut out;
         let none = ptr::null();

@@ -29,7 +29,10 @@ pub unsafe extern "system" fn vk_icdNegotiateLoaderICDInterfaceVersion(version: 
 /// # Safety
 /// `name` must be a NUL-terminated string.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(instance: vk::Instance, name: *const c_char) -> vk::PFN_vkVoidFunction {
+pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(
+    instance: vk::Instance,
+    name: *const c_char,
+) -> vk::PFN_vkVoidFunction {
     // SAFETY: handed on.
     guard(None, || unsafe { lookup(name, |s| instance != vk::Instance::null() || s == Scope::Global) })
 }
@@ -39,7 +42,10 @@ pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(instance: vk::Instance, 
 /// # Safety
 /// `name` must be a NUL-terminated string.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn vk_icdGetPhysicalDeviceProcAddr(_: vk::Instance, name: *const c_char) -> vk::PFN_vkVoidFunction {
+pub unsafe extern "system" fn vk_icdGetPhysicalDeviceProcAddr(
+    _: vk::Instance,
+    name: *const c_char,
+) -> vk::PFN_vkVoidFunction {
     // SAFETY: handed on.
     guard(None, || unsafe { lookup(name, |s| s == Scope::PhysicalDevice) })
 }

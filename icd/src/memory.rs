@@ -89,7 +89,12 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, allocato
     }
 }
 
-unsafe fn map(device: vk::Device, memory: vk::DeviceMemory, offset: vk::DeviceSize, size: vk::DeviceSize) -> Result<*mut c_void, vk::Result> {
+unsafe fn map(
+    device: vk::Device,
+    memory: vk::DeviceMemory,
+    offset: vk::DeviceSize,
+    size: vk::DeviceSize,
+) -> Result<*mut c_void, vk::Result> {
     let failed = vk::Result::ERROR_MEMORY_MAP_FAILED;
     let m = MEMORIES.get(memory).filter(|m| m.host_visible).ok_or(failed)?;
     let blob = match m.blob.get() {
@@ -99,7 +104,8 @@ unsafe fn map(device: vk::Device, memory: vk::DeviceMemory, offset: vk::DeviceSi
             if m.blob.get().is_none() {
                 // SAFETY: a valid device.
                 let made = unsafe { make_blob(device, memory, m) };
-                let blob = made.map_err(|e| if matches!(e, Error::Lost(_)) { result_of_error(&e) } else { map_failed(&e) })?;
+                let blob =
+                    made.map_err(|e| if matches!(e, Error::Lost(_)) { result_of_error(&e) } else { map_failed(&e) })?;
                 let _ = m.blob.set(blob);
             }
             m.blob.get().ok_or(failed)?

@@ -78,7 +78,10 @@ unsafe fn devices(instance: vk::Instance) -> Result<&'static [vk::PhysicalDevice
     Ok(object.devices.get_or_init(|| found))
 }
 
-unsafe fn ask_for_devices(instance: vk::Instance, connection: &Arc<Connection>) -> Result<Vec<vk::PhysicalDevice>, vk::Result> {
+unsafe fn ask_for_devices(
+    instance: vk::Instance,
+    connection: &Arc<Connection>,
+) -> Result<Vec<vk::PhysicalDevice>, vk::Result> {
     let ask = |count: *mut u32, to: *mut vk::PhysicalDevice| {
         // SAFETY: both point at locals of the caller that are large enough.
         unsafe {
@@ -164,7 +167,12 @@ fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Connectio
         version = vk::make_api_version(0, 1, 3, extensions::HEADER_VERSION);
     }
     p.api_version = version;
-    p.driver_version = vk::make_api_version(0, number(env!("CARGO_PKG_VERSION_MAJOR")), number(env!("CARGO_PKG_VERSION_MINOR")), number(env!("CARGO_PKG_VERSION_PATCH")));
+    p.driver_version = vk::make_api_version(
+        0,
+        number(env!("CARGO_PKG_VERSION_MAJOR")),
+        number(env!("CARGO_PKG_VERSION_MINOR")),
+        number(env!("CARGO_PKG_VERSION_PATCH")),
+    );
     let host_name = host.device_name_as_c_str().unwrap_or(c"unknown").to_string_lossy().into_owned();
     copy_name(&mut p.device_name, &c_string(&device_name(&host_name)));
 
@@ -213,7 +221,9 @@ fn present_memory(memory: &mut vk::PhysicalDeviceMemoryProperties) {
         cached |= t.property_flags.contains(F::HOST_COHERENT | F::HOST_CACHED);
     }
     // Some programs insist on a cached type.
-    if !cached && let Some(t) = memory.memory_types.iter_mut().take(n).find(|t| t.property_flags.contains(F::HOST_COHERENT)) {
+    if !cached
+        && let Some(t) = memory.memory_types.iter_mut().take(n).find(|t| t.property_flags.contains(F::HOST_COHERENT))
+    {
         t.property_flags |= F::HOST_CACHED;
     }
 }
@@ -273,7 +283,11 @@ unsafe fn ask_for_extensions(device: vk::PhysicalDevice) -> Result<Vec<(&'static
     }
 }
 
-pub unsafe fn enumerate_physical_devices(instance: vk::Instance, p_count: *mut u32, p_devices: *mut vk::PhysicalDevice) -> vk::Result {
+pub unsafe fn enumerate_physical_devices(
+    instance: vk::Instance,
+    p_count: *mut u32,
+    p_devices: *mut vk::PhysicalDevice,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         match devices(instance) {
@@ -324,7 +338,11 @@ pub unsafe fn enumerate_device_extension_properties(
     }
 }
 
-pub unsafe fn enumerate_device_layer_properties(_: vk::PhysicalDevice, p_count: *mut u32, _: *mut vk::LayerProperties) -> vk::Result {
+pub unsafe fn enumerate_device_layer_properties(
+    _: vk::PhysicalDevice,
+    p_count: *mut u32,
+    _: *mut vk::LayerProperties,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe { *p_count = 0 };
     vk::Result::SUCCESS
@@ -364,12 +382,18 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
     }
 }
 
-pub unsafe fn get_physical_device_memory_properties(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceMemoryProperties) {
+pub unsafe fn get_physical_device_memory_properties(
+    device: vk::PhysicalDevice,
+    to: *mut vk::PhysicalDeviceMemoryProperties,
+) {
     // SAFETY: by valid usage.
     unsafe { *to = object::get(device).memory };
 }
 
-pub unsafe fn get_physical_device_memory_properties2(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceMemoryProperties2) {
+pub unsafe fn get_physical_device_memory_properties2(
+    device: vk::PhysicalDevice,
+    to: *mut vk::PhysicalDeviceMemoryProperties2,
+) {
     // SAFETY: by valid usage.
     unsafe {
         // Budgets change all the time.
@@ -380,7 +404,11 @@ pub unsafe fn get_physical_device_memory_properties2(device: vk::PhysicalDevice,
     }
 }
 
-pub unsafe fn get_physical_device_queue_family_properties(device: vk::PhysicalDevice, p_count: *mut u32, to: *mut vk::QueueFamilyProperties) {
+pub unsafe fn get_physical_device_queue_family_properties(
+    device: vk::PhysicalDevice,
+    p_count: *mut u32,
+    to: *mut vk::QueueFamilyProperties,
+) {
     // SAFETY: by valid usage.
     unsafe {
         let mut families = object::get(device).families.iter();
@@ -388,18 +416,28 @@ pub unsafe fn get_physical_device_queue_family_properties(device: vk::PhysicalDe
     }
 }
 
-pub unsafe fn get_physical_device_queue_family_properties2(device: vk::PhysicalDevice, p_count: *mut u32, to: *mut vk::QueueFamilyProperties2) {
+pub unsafe fn get_physical_device_queue_family_properties2(
+    device: vk::PhysicalDevice,
+    p_count: *mut u32,
+    to: *mut vk::QueueFamilyProperties2,
+) {
     // SAFETY: by valid usage.
     unsafe {
         if !to.is_null() && crate::chain::slice(to, *p_count).iter().any(|f| !f.p_next.is_null()) {
             return forward::get_physical_device_queue_family_properties2(device, p_count, to);
         }
         let mut families = object::get(device).families.iter();
-        let _ = enumerate(families.len(), p_count, to, |_, p| (*p).queue_family_properties = families.next().copied().unwrap_or_default());
+        let _ = enumerate(families.len(), p_count, to, |_, p| {
+            (*p).queue_family_properties = families.next().copied().unwrap_or_default()
+        });
     }
 }
 
-pub unsafe fn get_physical_device_tool_properties(_: vk::PhysicalDevice, p_count: *mut u32, _: *mut vk::PhysicalDeviceToolProperties) -> vk::Result {
+pub unsafe fn get_physical_device_tool_properties(
+    _: vk::PhysicalDevice,
+    p_count: *mut u32,
+    _: *mut vk::PhysicalDeviceToolProperties,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe { *p_count = 0 };
     vk::Result::SUCCESS

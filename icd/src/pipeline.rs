@@ -170,7 +170,12 @@ pub unsafe fn create_pipeline_cache(
     }
 }
 
-pub unsafe fn get_pipeline_cache_data(device: vk::Device, cache: vk::PipelineCache, size: *mut usize, data: *mut c_void) -> vk::Result {
+pub unsafe fn get_pipeline_cache_data(
+    device: vk::Device,
+    cache: vk::PipelineCache,
+    size: *mut usize,
+    data: *mut c_void,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         if data.is_null() {

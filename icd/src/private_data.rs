@@ -29,13 +29,25 @@ pub unsafe fn destroy_private_data_slot(_: vk::Device, slot: vk::PrivateDataSlot
     SLOTS.remove(slot);
 }
 
-pub unsafe fn set_private_data(_: vk::Device, ty: vk::ObjectType, object: u64, slot: vk::PrivateDataSlot, data: u64) -> vk::Result {
+pub unsafe fn set_private_data(
+    _: vk::Device,
+    ty: vk::ObjectType,
+    object: u64,
+    slot: vk::PrivateDataSlot,
+    data: u64,
+) -> vk::Result {
     let Some(s) = SLOTS.get(slot) else { return vk::Result::ERROR_UNKNOWN };
     s.lock().insert((ty, object), data);
     vk::Result::SUCCESS
 }
 
-pub unsafe fn get_private_data(_: vk::Device, ty: vk::ObjectType, object: u64, slot: vk::PrivateDataSlot, to: *mut u64) {
+pub unsafe fn get_private_data(
+    _: vk::Device,
+    ty: vk::ObjectType,
+    object: u64,
+    slot: vk::PrivateDataSlot,
+    to: *mut u64,
+) {
     let data = SLOTS.get(slot).and_then(|s| s.lock().get(&(ty, object)).copied());
     // SAFETY: by valid usage. Nothing set reads as 0.
     unsafe { *to = data.unwrap_or(0) };

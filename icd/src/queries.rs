@@ -58,7 +58,12 @@ impl Answers {
     ///
     /// # Safety
     /// `p` must be null or a valid chain of output structs.
-    pub unsafe fn fill(&self, p: *mut vk::BaseOutStructure<'static>, queries: &[Query], mut other: impl FnMut(*mut vk::BaseOutStructure<'static>)) {
+    pub unsafe fn fill(
+        &self,
+        p: *mut vk::BaseOutStructure<'static>,
+        queries: &[Query],
+        mut other: impl FnMut(*mut vk::BaseOutStructure<'static>),
+    ) {
         let mut p = p;
         while !p.is_null() {
             // SAFETY: a struct of the chain, as large as its sType says.

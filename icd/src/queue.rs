@@ -102,7 +102,12 @@ pub unsafe fn queue_submit2(queue: vk::Queue, n: u32, submits: *const vk::Submit
     }
 }
 
-pub unsafe fn queue_bind_sparse(queue: vk::Queue, n: u32, infos: *const vk::BindSparseInfo, fence: vk::Fence) -> vk::Result {
+pub unsafe fn queue_bind_sparse(
+    queue: vk::Queue,
+    n: u32,
+    infos: *const vk::BindSparseInfo,
+    fence: vk::Fence,
+) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         let sent = object::get(queue).connection().send(|w| request::queue_bind_sparse(w, 0, queue, n, infos, fence));

@@ -45,7 +45,11 @@ pub fn fresh_id() -> u64 {
 impl<T> Slab<T> {
     /// An empty slab; `kind` is its number, not 0, which no other slab has.
     pub const fn new(kind: u8) -> Self {
-        Self { kind, blocks: [const { OnceLock::new() }; BLOCKS], free: Mutex::new(Free { slots: Vec::new(), next: 0 }) }
+        Self {
+            kind,
+            blocks: [const { OnceLock::new() }; BLOCKS],
+            free: Mutex::new(Free { slots: Vec::new(), next: 0 }),
+        }
     }
 
     fn slot(&self, index: u32) -> Option<&Slot<T>> {

@@ -46,7 +46,11 @@ pub unsafe fn create_descriptor_update_template(
     vk::Result::SUCCESS
 }
 
-pub unsafe fn destroy_descriptor_update_template(_: vk::Device, template: vk::DescriptorUpdateTemplate, _: *const vk::AllocationCallbacks) {
+pub unsafe fn destroy_descriptor_update_template(
+    _: vk::Device,
+    template: vk::DescriptorUpdateTemplate,
+    _: *const vk::AllocationCallbacks,
+) {
     TEMPLATES.remove(template);
 }
 
@@ -148,11 +152,21 @@ pub unsafe fn cmd_push_descriptor_set_with_template(
     // SAFETY: by valid usage.
     unsafe {
         let e = expand(t, vk::DescriptorSet::null(), data);
-        descriptor::cmd_push_descriptor_set(command_buffer, t.point, layout, set, e.writes.len() as u32, e.writes.as_ptr());
+        descriptor::cmd_push_descriptor_set(
+            command_buffer,
+            t.point,
+            layout,
+            set,
+            e.writes.len() as u32,
+            e.writes.as_ptr(),
+        );
     }
 }
 
-pub unsafe fn cmd_push_descriptor_set_with_template2(command_buffer: vk::CommandBuffer, info: *const vk::PushDescriptorSetWithTemplateInfoKHR) {
+pub unsafe fn cmd_push_descriptor_set_with_template2(
+    command_buffer: vk::CommandBuffer,
+    info: *const vk::PushDescriptorSetWithTemplateInfoKHR,
+) {
     // SAFETY: by valid usage.
     unsafe {
         let i = &*info;

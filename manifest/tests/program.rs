@@ -52,7 +52,8 @@ fn the_manifest_is_the_golden_one() {
 
 #[test]
 fn the_cdi_spec_is_the_golden_one() {
-    let args = ["cdi", "--output=-", "--node=/dev/dri/renderD128", "--libdir=/usr/lib/x86_64-linux-gnu", "--prefix=/usr"];
+    let args =
+        ["cdi", "--output=-", "--node=/dev/dri/renderD128", "--libdir=/usr/lib/x86_64-linux-gnu", "--prefix=/usr"];
     if !Path::new("/usr/share/vulkan/icd.d/hesper_icd.json").exists() {
         assert_eq!(stdout(&args), include_str!("golden/cdi.json"));
     }

@@ -9,7 +9,6 @@ mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | 
 [ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the rig's packages come from there" >&2; exit 1; }
 
 pins=$(mktemp)
-trap 'rm -f "$pins"' EXIT
 cat >"$pins" <<'P'
 Package: *
 Pin: release n=trixie-backports
@@ -28,6 +27,33 @@ Pin: release n=forky
 Pin-Priority: 600
 P
 
+# The guest's first program: mounts the tree that it was started from, and runs what the rig has put into /vm/job.
+init=$(mktemp)
+trap 'rm -f "$pins" "$init"' EXIT
+cat >"$init" <<'I'
+#!/bin/sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+for m in /mod/*.ko; do insmod $m || echo "insmod $m failed"; done
+share=trans=virtio,version=9p2000.L,msize=1048576
+mount -t 9p -o $share,cache=loose,ro host /ro || poweroff -f
+mount -t tmpfs tmpfs /rw
+mkdir /rw/upper /rw/work
+mount -t overlay -o lowerdir=/ro,upperdir=/rw/upper,workdir=/rw/work overlay /newroot || poweroff -f
+for d in proc sys dev; do mount --move /$d /newroot/$d; done
+mkdir -p /newroot/dev/shm /newroot/run
+mount -t tmpfs tmpfs /newroot/dev/shm
+mount -t tmpfs tmpfs /newroot/run
+mount -t 9p -o $share job /newroot/vm/job || poweroff -f
+ip link set lo up
+chroot /newroot /bin/sh /vm/job/run
+sync
+poweroff -f
+I
+
 # Kernel packages are unpacked, not installed: there is nothing to boot here but the rig's own machine.
 mmdebstrap --quiet --mode=root --variant=minbase \
   --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
@@ -41,8 +67,27 @@ mmdebstrap --quiet --mode=root --variant=minbase \
     apt-get download -qq \$kernel \$parts
     mkdir -p /vm/kernel
     for deb in linux-*.deb; do dpkg-deb -x \$deb /vm/kernel; rm \$deb; done
-    echo \${kernel#linux-image-} >/vm/version
+    version=\${kernel#linux-image-}
+    echo \$version >/vm/version
+    modules=/vm/kernel/usr/lib/modules
+    [ -d \$modules ] || modules=/vm/kernel/lib/modules
+    rm -rf /usr/lib/modules
+    ln -s \$modules /usr/lib/modules
+    depmod \$version
+    mkdir -p /vm/job /vm/initramfs/bin /vm/initramfs/mod /vm/initramfs/proc /vm/initramfs/sys /vm/initramfs/dev /vm/initramfs/ro /vm/initramfs/rw /vm/initramfs/newroot
+    cp /usr/bin/busybox /vm/initramfs/bin/
+    ln -s busybox /vm/initramfs/bin/sh
+    i=100
+    for m in \$(modprobe -S \$version -D -a 9pnet_virtio 9p overlay virtio-gpu | sed -n \"s/^insmod \([^ ]*\).*/\1/p\"); do
+      name=\$(basename \${m%.*})
+      [ ! -e /vm/initramfs/mod/???-\$name ] || continue
+      case \$m in *.xz) xz -dc \$m ;; *.zst) zstd -dcq \$m ;; *) cat \$m ;; esac >/vm/initramfs/mod/\$i-\$name
+      i=\$((i + 1))
+    done
+    cp \$(find /vm/kernel -name vmlinuz-\* -type f | head -n 1) /vm/vmlinuz
   "' \
+  --customize-hook="cp $init \"\$1/vm/initramfs/init\" && chmod 755 \"\$1/vm/initramfs/init\"" \
+  --customize-hook='chroot "$1" sh -ec "cd /vm/initramfs && find . | cpio -o -H newc --quiet | gzip -1 >/vm/initramfs.gz && rm -rf /vm/initramfs /vm/kernel/boot"' \
   --customize-hook='rm -rf "$1"/var/cache/apt/archives/*.deb' \
   trixie "$dir" \
   "deb $mirror trixie main" "deb $mirror trixie-backports main" "deb $mirror forky main"

@@ -37,6 +37,8 @@ impl BlobFlags {
     pub const MAPPABLE: Self = Self(1);
     /// Other processes of the guest get it.
     pub const SHAREABLE: Self = Self(2);
+    /// Other devices of the guest get it.
+    pub const CROSS_DEVICE: Self = Self(4);
 }
 
 impl std::ops::BitOr for BlobFlags {

@@ -33,7 +33,8 @@ impl Mapping {
         let offset = i64::try_from(offset).map_err(|_| Error::OutOfHostMemory)?;
         let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address that the kernel picks touches nothing of ours.
-        let base = unsafe { mmap(None, len, prot, MapFlags::MAP_SHARED, fd, offset) }.map_err(|e| Error::os("mmap of a blob", e))?;
+        let base = unsafe { mmap(None, len, prot, MapFlags::MAP_SHARED, fd, offset) }
+            .map_err(|e| Error::os("mmap of a blob", e))?;
         Ok(Self { base: base.cast(), len: len.get() })
     }
 

@@ -79,7 +79,12 @@ impl Ring {
     ///
     /// # Errors
     /// What the host or the kernel refuse.
-    pub fn create(winsys: Arc<dyn Winsys>, id: u64, streams: Arc<StreamPool>, options: RingOptions) -> Result<Self, Error> {
+    pub fn create(
+        winsys: Arc<dyn Winsys>,
+        id: u64,
+        streams: Arc<StreamPool>,
+        options: RingOptions,
+    ) -> Result<Self, Error> {
         let buffer_size = options.buffer_size.next_power_of_two().clamp(4096, 16 << 20);
         let options = RingOptions { buffer_size, ..options };
         let extra = BUFFER + buffer_size;
@@ -228,7 +233,8 @@ impl Ring {
     pub fn check(&self) -> Result<(), Error> {
         if self.word(STATUS).load(Ordering::Relaxed) & STATUS_FATAL != 0 {
             return Err(self.lose(Error::Lost(
-                "its ring has stopped: virglrenderer rejected a command or ran into a fatal error (see the host's log)".into(),
+                "its ring has stopped: virglrenderer rejected a command or ran into a fatal error (see the host's log)"
+                    .into(),
             )));
         }
         match &*self.lost.lock() {

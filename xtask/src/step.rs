@@ -35,9 +35,20 @@ impl Step {
         Self { title: title.to_owned(), start: Instant::now(), spinner, ended: false }
     }
 
+    /// Starts a step that shows its own progress.
+    pub fn plain(title: &str, about: &str) -> Self {
+        eprintln!("== {title} ({about})");
+        Self { title: title.to_owned(), start: Instant::now(), spinner: ProgressBar::hidden(), ended: false }
+    }
+
     /// What it is at.
     pub fn note(&self, text: &str) {
         self.spinner.set_message(text.to_owned());
+    }
+
+    /// A line of output, above the spinner.
+    pub fn above(&self, line: &str) {
+        self.spinner.suspend(|| println!("{line}"));
     }
 
     /// Ends it well.

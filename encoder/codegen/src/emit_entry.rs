@@ -66,7 +66,9 @@ impl Model {
             }
         } else {
             out.line(format!("let size = reply::{name}_size({args});"));
-            out.line(format!("let called = call({first}, size, |w| request::{name}(w, 1, {args}), |r| reply::{name}(r, {args}));"));
+            out.line(format!(
+                "let called = call({first}, size, |w| request::{name}(w, 1, {args}), |r| reply::{name}(r, {args}));"
+            ));
             match c.ret.as_str() {
                 "void" => out.line("let _ = called;"),
                 "VkResult" => {
@@ -117,7 +119,11 @@ impl Model {
                 Some("VkDevice" | "VkQueue" | "VkCommandBuffer") => "Device",
                 _ => "Global",
             };
-            let scope = if matches!(c.name.as_str(), "vkDestroyInstance" | "vkGetInstanceProcAddr") { "Instance" } else { scope };
+            let scope = if matches!(c.name.as_str(), "vkDestroyInstance" | "vkGetInstanceProcAddr") {
+                "Instance"
+            } else {
+                scope
+            };
             for name in self.all_names(&c.name) {
                 let mut gate = self.reg.gates.get(&name).cloned().unwrap_or_default();
                 if gate.version.is_none() && gate.extensions.is_empty() {
@@ -143,14 +149,22 @@ impl Model {
 
     pub fn emit_extensions(&self) -> Result<String> {
         let mut out = Code::default();
-        out.line(format!("/// VK_HEADER_VERSION of the vk.xml that this was generated from.\npub const HEADER_VERSION: u32 = {};", self.reg.header_version));
+        out.line(format!(
+            "/// VK_HEADER_VERSION of the vk.xml that this was generated from.\npub const HEADER_VERSION: u32 = {};",
+            self.reg.header_version
+        ));
         out.line("/// Sorted by name.");
         let mut list: Vec<_> = self.tables.extensions.iter().filter(|e| e.how != "codec").collect();
         list.sort_by(|a, b| a.name.cmp(&b.name));
         out.line(format!("pub static DEVICE_EXTENSIONS: [DeviceExtension; {}] = [", list.len()));
         for e in list {
             let spec = self.reg.extensions.get(&e.name).map_or(e.spec_version, |x| x.spec_version.min(e.spec_version));
-            out.line(format!("DeviceExtension {{ name: c\"{}\", number: {}, spec_version: {spec}, local: {} }},", e.name, e.number, e.how == "local"));
+            out.line(format!(
+                "DeviceExtension {{ name: c\"{}\", number: {}, spec_version: {spec}, local: {} }},",
+                e.name,
+                e.number,
+                e.how == "local"
+            ));
         }
         out.line("];");
         Ok(out.text)
@@ -159,7 +173,9 @@ impl Model {
     /// The structs that answer a query, so that the driver can ask once and keep the answers.
     pub fn emit_queries(&self) -> Result<String> {
         let mut out = Code::default();
-        for (head, constant) in [("VkPhysicalDeviceFeatures2", "FEATURES"), ("VkPhysicalDeviceProperties2", "PROPERTIES")] {
+        for (head, constant) in
+            [("VkPhysicalDeviceFeatures2", "FEATURES"), ("VkPhysicalDeviceProperties2", "PROPERTIES")]
+        {
             let mut rows = Vec::new();
             for name in self.chain(head) {
                 let s = &self.reg.structs[&name];

@@ -119,7 +119,13 @@ impl Model {
                         }
                     }
                     (Some(size), _) => c.line(format!("w.bytes((&raw const {e}).cast(), {});", n * size)),
-                    (None, _) => self.encode_elements(c, f, of, &format!("(&raw const {e}).cast::<{}>()", self.rust_of(of)?), &n.to_string())?,
+                    (None, _) => self.encode_elements(
+                        c,
+                        f,
+                        of,
+                        &format!("(&raw const {e}).cast::<{}>()", self.rust_of(of)?),
+                        &n.to_string(),
+                    )?,
                 }
             }
             Shape::Pointer { to, len: None, .. } => {
@@ -236,7 +242,8 @@ impl Model {
     }
 
     fn emit_chain(&self, c: &mut Code, fun: &str, chain: &[String], ptr: &str, body: &str) -> Result<()> {
-        let (base, suffix) = if ptr == "const" { ("vk::BaseInStructure", "chain") } else { ("vk::BaseOutStructure", "chain_partial") };
+        let (base, suffix) =
+            if ptr == "const" { ("vk::BaseInStructure", "chain") } else { ("vk::BaseOutStructure", "chain_partial") };
         c.line(format!("unsafe fn {fun}_{suffix}(w: &mut Writer, mut p: *{ptr} {base}) {{"));
         c.line("let codec = w.codec();");
         c.line("while !p.is_null() {");
@@ -373,16 +380,25 @@ impl Model {
                 let next = self.field(s, 1)?;
                 c.line(format!("pub unsafe fn {fun}_partial(w: &mut Writer, s: *mut {ty}) {{"));
                 c.line(format!("w.u32({stype});"));
-                c.line(if chain.is_empty() { "w.u64(0);".into() } else { format!("{fun}_chain_partial(w, (*s).{next}.cast());") });
+                c.line(if chain.is_empty() {
+                    "w.u64(0);".into()
+                } else {
+                    format!("{fun}_chain_partial(w, (*s).{next}.cast());")
+                });
                 c.line(format!("{fun}_partial_body(w, s);"));
                 c.line("}");
                 c.line(format!("pub unsafe fn {fun}_reply(r: &mut Reader, s: *mut {ty}) {{"));
                 c.line(format!("r.expect32({stype});"));
-                c.line(if chain.is_empty() { "r.expect64(0);".into() } else { format!("{fun}_chain_reply(r, (*s).{next}.cast());") });
+                c.line(if chain.is_empty() {
+                    "r.expect64(0);".into()
+                } else {
+                    format!("{fun}_chain_reply(r, (*s).{next}.cast());")
+                });
                 c.line(format!("{fun}_reply_body(r, s);"));
                 c.line("}");
                 c.line(format!("pub unsafe fn {fun}_size(s: *const {ty}) -> usize {{"));
-                let chain_size = if chain.is_empty() { "8".into() } else { format!("{fun}_chain_size((*s).{next}.cast())") };
+                let chain_size =
+                    if chain.is_empty() { "8".into() } else { format!("{fun}_chain_size((*s).{next}.cast())") };
                 c.line(format!("4 + {chain_size} + {fun}_size_body(s)"));
                 c.line("}");
                 if !chain.is_empty() {
@@ -400,7 +416,11 @@ impl Model {
         c.line(format!("{fun}_chain_reply(r, (*p).p_next);"));
         c.line("match s_type {");
         for next in chain {
-            c.line(format!("{} => {}_reply_body(r, p.cast()),", self.reg.stype_value(&self.reg.structs[next])?, function(next)));
+            c.line(format!(
+                "{} => {}_reply_body(r, p.cast()),",
+                self.reg.stype_value(&self.reg.structs[next])?,
+                function(next)
+            ));
         }
         c.line("_ => r.set_bad(),");
         c.line("}");
@@ -410,7 +430,11 @@ impl Model {
         c.line("while !p.is_null() {");
         c.line("size += match (*p).s_type.as_raw() {");
         for next in chain {
-            c.line(format!("{} => 12 + {}_size_body(p.cast()),", self.reg.stype_value(&self.reg.structs[next])?, function(next)));
+            c.line(format!(
+                "{} => 12 + {}_size_body(p.cast()),",
+                self.reg.stype_value(&self.reg.structs[next])?,
+                function(next)
+            ));
         }
         c.line("_ => 0,");
         c.line("};");
@@ -553,7 +577,9 @@ impl Model {
                 let n = len.clone().unwrap_or_else(|| "1".into());
                 let count = format!("(if {e}.is_null() {{ 0usize }} else {{ {n} }})");
                 match &**to {
-                    Shape::Struct(name) => format!("8 + array_size({e}.cast_const(), {count}, output::{}_size)", function(name)),
+                    Shape::Struct(name) => {
+                        format!("8 + array_size({e}.cast_const(), {count}, output::{}_size)", function(name))
+                    }
                     Shape::Scalar(s) if len.is_none() => format!("8 + {}", (*s).max(4)),
                     other => format!("8 + padded({count}, {})", dense(other).unwrap_or(8)),
                 }

@@ -44,7 +44,11 @@ impl Model {
         c.line("#[inline]");
         c.line("fn default() -> Self {");
         c.line("// SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.");
-        c.line(if s.chained() { "let mut s: Self = unsafe { core::mem::zeroed() };" } else { "unsafe { core::mem::zeroed() }" });
+        c.line(if s.chained() {
+            "let mut s: Self = unsafe { core::mem::zeroed() };"
+        } else {
+            "unsafe { core::mem::zeroed() }"
+        });
         if s.chained() {
             c.line(format!("s.s_type = vk::StructureType::from_raw({});", self.reg.stype_value(s)?));
             c.line("s");

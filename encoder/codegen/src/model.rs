@@ -21,11 +21,19 @@ pub enum Shape {
     /// Element shape and number of elements.
     Fixed(Box<Shape>, usize),
     /// A pointer to one value, or to `len` values.
-    Pointer { to: Box<Shape>, len: Option<String>, constant: bool },
+    Pointer {
+        to: Box<Shape>,
+        len: Option<String>,
+        constant: bool,
+    },
     /// NUL-terminated.
     String,
     /// An array of pointers to `inner` arrays or single values.
-    Pointers { to: Box<Shape>, len: String, inner: Option<String> },
+    Pointers {
+        to: Box<Shape>,
+        len: String,
+        inner: Option<String>,
+    },
     /// Always travels as null: allocators, host pointers.
     Null,
 }

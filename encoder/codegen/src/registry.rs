@@ -178,10 +178,7 @@ impl Registry {
                 .and_then(|e| e.attribute("value"))
                 .and_then(|v| v.parse().ok())
                 .unwrap_or(1);
-            self.extensions.insert(
-                name.into(),
-                Extension { spec_version: spec },
-            );
+            self.extensions.insert(name.into(), Extension { spec_version: spec });
         }
         Ok(())
     }

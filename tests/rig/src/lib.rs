@@ -1,0 +1,22 @@
+//! The test rig: a real Venus host from Debian's packages, and the same program on three drivers.
+//!
+//! [`Root`] is a Debian 13 tree in the user's cache folder with virglrenderer, lavapipe and Mesa's venus driver; [`Host`] is
+//! `virgl_test_server` running in it; [`Root::client`] runs a program there on a [`Driver`]; [`Vm`] boots a stock kernel with a
+//! virtio-gpu under QEMU. The rig needs root: it makes a Debian tree and mounts into it.
+
+pub mod cache;
+mod driver;
+mod driver_build;
+mod host;
+pub mod http;
+mod inside;
+pub mod llama;
+pub mod models;
+mod root;
+mod vm;
+
+pub use driver::Driver;
+pub use driver_build::{DriverBuild, build_driver, target_folder, workspace};
+pub use host::{Host, Usage};
+pub use root::Root;
+pub use vm::{GuestJob, GuestResult, Vm};

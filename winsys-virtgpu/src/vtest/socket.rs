@@ -31,7 +31,8 @@ impl Socket {
         Ok(Self { stream, lost: None })
     }
 
-    pub(super) fn from_stream(stream: UnixStream) -> Self {
+    #[cfg(test)]
+    fn from_stream(stream: UnixStream) -> Self {
         Self { stream, lost: None }
     }
 
@@ -137,7 +138,9 @@ impl Socket {
             match sendmsg::<()>(self.stream.as_raw_fd(), &slices, &[], MsgFlags::MSG_NOSIGNAL, None) {
                 Ok(n) => skip += n,
                 Err(Errno::EINTR) => {}
-                Err(e) => return Err(self.lose(Error::Lost(format!("writing to the test server: {}", e.desc()).into()))),
+                Err(e) => {
+                    return Err(self.lose(Error::Lost(format!("writing to the test server: {}", e.desc()).into())));
+                }
             }
         }
         Ok(())
@@ -150,7 +153,9 @@ impl Socket {
                 Ok(n) => to = to.get_mut(n..).unwrap_or_default(),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Err(self.lose(Error::Lost("the test server doesn't answer".into()))),
-                Err(e) => return Err(self.lose(Error::Lost(format!("reading from the test server: {}", e.desc()).into()))),
+                Err(e) => {
+                    return Err(self.lose(Error::Lost(format!("reading from the test server: {}", e.desc()).into())));
+                }
             }
         }
         Ok(())

@@ -128,8 +128,12 @@ pub unsafe extern "system" fn create_instance(
         if result == vk::Result::SUCCESS {
             let handle = *to;
             let load = |name: &CStr| address(get_proc(handle, name.as_ptr()));
-            let instance =
-                Instance { get_proc, handle, v1_0: ash::InstanceFnV1_0::load(load), v1_1: ash::InstanceFnV1_1::load(load) };
+            let instance = Instance {
+                get_proc,
+                handle,
+                v1_0: ash::InstanceFnV1_0::load(load),
+                v1_1: ash::InstanceFnV1_1::load(load),
+            };
             INSTANCES.get_or_init(Mutex::default).lock().insert(key(handle.as_raw()), Arc::new(instance));
         }
         result
@@ -177,11 +181,7 @@ pub unsafe extern "system" fn create_device(
         if result == vk::Result::SUCCESS {
             let handle = *to;
             let load = |name: &CStr| address(get_proc(handle, name.as_ptr()));
-            let device = Device {
-                get_proc,
-                physical: physical_device,
-                v1_0: ash::DeviceFnV1_0::load(load),
-            };
+            let device = Device { get_proc, physical: physical_device, v1_0: ash::DeviceFnV1_0::load(load) };
             DEVICES.get_or_init(Mutex::default).lock().insert(key(handle.as_raw()), Arc::new(device));
         }
         result

@@ -55,7 +55,10 @@ macro_rules! intercept {
     };
 }
 
-unsafe extern "system" fn get_instance_proc_addr(instance: vk::Instance, name: *const c_char) -> vk::PFN_vkVoidFunction {
+unsafe extern "system" fn get_instance_proc_addr(
+    instance: vk::Instance,
+    name: *const c_char,
+) -> vk::PFN_vkVoidFunction {
     // SAFETY: the loader passes a string.
     let text = unsafe { CStr::from_ptr(name) }.to_bytes();
     intercept!(text,

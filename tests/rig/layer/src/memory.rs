@@ -81,7 +81,9 @@ pub unsafe extern "system" fn allocate_memory(
                 vk::StructureType::MEMORY_PRIORITY_ALLOCATE_INFO_EXT => {
                     priority = Some(*p.cast::<vk::MemoryPriorityAllocateInfoEXT>());
                 }
-                vk::StructureType::IMPORT_MEMORY_FD_INFO_KHR => imported = Some((*p.cast::<vk::ImportMemoryFdInfoKHR>()).fd),
+                vk::StructureType::IMPORT_MEMORY_FD_INFO_KHR => {
+                    imported = Some((*p.cast::<vk::ImportMemoryFdInfoKHR>()).fd)
+                }
                 _ => {}
             }
             p = (*p).p_next;
@@ -121,7 +123,11 @@ pub unsafe extern "system" fn allocate_memory(
     }
 }
 
-pub unsafe extern "system" fn free_memory(device: vk::Device, memory: vk::DeviceMemory, allocator: *const vk::AllocationCallbacks) {
+pub unsafe extern "system" fn free_memory(
+    device: vk::Device,
+    memory: vk::DeviceMemory,
+    allocator: *const vk::AllocationCallbacks,
+) {
     // SAFETY: called with valid arguments. The driver lets go before the memory is unmapped.
     unsafe {
         let Some(d) = chain::device(device) else { return };
@@ -131,7 +137,11 @@ pub unsafe extern "system" fn free_memory(device: vk::Device, memory: vk::Device
     }
 }
 
-pub unsafe extern "system" fn get_memory_fd(_: vk::Device, info: *const vk::MemoryGetFdInfoKHR, to: *mut c_int) -> vk::Result {
+pub unsafe extern "system" fn get_memory_fd(
+    _: vk::Device,
+    info: *const vk::MemoryGetFdInfoKHR,
+    to: *mut c_int,
+) -> vk::Result {
     // SAFETY: called with valid arguments.
     unsafe {
         match backings().lock().get(&(*info).memory).and_then(|b| b.fd.try_clone().ok()) {

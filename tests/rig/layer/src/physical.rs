@@ -60,7 +60,11 @@ pub unsafe extern "system" fn enumerate_device_extension_properties(
 }
 
 /// The extensions to ask the real driver for: without the one that it lacks, with the one that stands in for it.
-pub unsafe fn device_extensions(instance: &Instance, device: vk::PhysicalDevice, info: &vk::DeviceCreateInfo) -> Vec<CString> {
+pub unsafe fn device_extensions(
+    instance: &Instance,
+    device: vk::PhysicalDevice,
+    info: &vk::DeviceCreateInfo,
+) -> Vec<CString> {
     // SAFETY: valid arguments of vkCreateDevice.
     unsafe {
         let real = real_extensions(instance, device);
@@ -82,7 +86,9 @@ pub unsafe fn device_extensions(instance: &Instance, device: vk::PhysicalDevice,
 pub fn importable(p: &vk::PhysicalDeviceMemoryProperties) -> u32 {
     use vk::MemoryPropertyFlags as F;
     let types = p.memory_types.iter().take(p.memory_type_count as usize).enumerate();
-    let bits = |want: &dyn Fn(F) -> bool| types.clone().filter(|(_, t)| want(t.property_flags)).fold(0, |b, (i, _)| b | 1 << i);
+    let bits = |want: &dyn Fn(F) -> bool| {
+        types.clone().filter(|(_, t)| want(t.property_flags)).fold(0, |b, (i, _)| b | 1 << i)
+    };
     let plain = bits(&|f| f.contains(F::HOST_VISIBLE) && !f.contains(F::DEVICE_LOCAL));
     if plain != 0 { plain } else { bits(&|f| f.contains(F::HOST_VISIBLE)) }
 }
@@ -98,14 +104,20 @@ fn hide(p: &mut vk::PhysicalDeviceMemoryProperties) {
 }
 
 /// The real properties.
-pub unsafe fn real_memory_properties(instance: &Instance, device: vk::PhysicalDevice) -> vk::PhysicalDeviceMemoryProperties {
+pub unsafe fn real_memory_properties(
+    instance: &Instance,
+    device: vk::PhysicalDevice,
+) -> vk::PhysicalDeviceMemoryProperties {
     let mut p = vk::PhysicalDeviceMemoryProperties::default();
     // SAFETY: a valid device.
     unsafe { (instance.v1_0.get_physical_device_memory_properties)(device, &mut p) };
     p
 }
 
-pub unsafe extern "system" fn get_memory_properties(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceMemoryProperties) {
+pub unsafe extern "system" fn get_memory_properties(
+    device: vk::PhysicalDevice,
+    to: *mut vk::PhysicalDeviceMemoryProperties,
+) {
     // SAFETY: called with valid arguments.
     unsafe {
         if let Some(i) = chain::instance_of(device) {
@@ -115,7 +127,10 @@ pub unsafe extern "system" fn get_memory_properties(device: vk::PhysicalDevice, 
     }
 }
 
-pub unsafe extern "system" fn get_memory_properties2(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceMemoryProperties2) {
+pub unsafe extern "system" fn get_memory_properties2(
+    device: vk::PhysicalDevice,
+    to: *mut vk::PhysicalDeviceMemoryProperties2,
+) {
     // SAFETY: called with valid arguments.
     unsafe {
         if let Some(i) = chain::instance_of(device) {
@@ -137,7 +152,8 @@ pub unsafe extern "system" fn get_external_buffer_properties(
         let dma_buf = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
         if (*info).handle_type == dma_buf {
             (*to).external_memory_properties = vk::ExternalMemoryProperties {
-                external_memory_features: vk::ExternalMemoryFeatureFlags::EXPORTABLE | vk::ExternalMemoryFeatureFlags::IMPORTABLE,
+                external_memory_features: vk::ExternalMemoryFeatureFlags::EXPORTABLE
+                    | vk::ExternalMemoryFeatureFlags::IMPORTABLE,
                 export_from_imported_handle_types: dma_buf,
                 compatible_handle_types: dma_buf,
             };

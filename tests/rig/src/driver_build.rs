@@ -1,0 +1,78 @@
+//! The driver and the test layer as cargo builds them.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// A built driver.
+#[derive(Clone, Debug)]
+pub struct DriverBuild {
+    /// The shared object.
+    pub library: PathBuf,
+    /// A manifest that names it.
+    pub manifest: PathBuf,
+    /// The folder with the test layer and its manifest.
+    pub layer: PathBuf,
+}
+
+/// The top of the checkout.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))
+}
+
+/// cargo's target folder.
+///
+/// # Errors
+/// When cargo can't say.
+pub fn target_folder() -> Result<PathBuf> {
+    let out = cargo(["metadata", "--format-version=1", "--no-deps"]).output().context("running cargo metadata")?;
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).context("reading cargo's metadata")?;
+    json["target_directory"].as_str().map(PathBuf::from).context("cargo's metadata names no target folder")
+}
+
+fn cargo<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace()).args(args);
+    command
+}
+
+/// Builds the release driver and the layer, once a process.
+///
+/// # Errors
+/// When the build fails, with its output.
+pub fn build_driver() -> Result<DriverBuild> {
+    static BUILT: OnceLock<Result<DriverBuild, String>> = OnceLock::new();
+    BUILT.get_or_init(|| build().map_err(|e| format!("{e:#}"))).clone().map_err(anyhow::Error::msg)
+}
+
+fn build() -> Result<DriverBuild> {
+    let mut command =
+        cargo(["build", "--release", "--quiet", "--package", "hesper-icd", "--package", "hesper-rig-layer"]);
+    let out = command.output().context("running cargo build")?;
+    if !out.status.success() {
+        bail!("building the driver failed:\n{}", String::from_utf8_lossy(&out.stderr));
+    }
+    let folder = target_folder()?.join("release");
+    let library = folder.join("libvulkan_hesper.so");
+    ensure!(library.is_file(), "the build left no {}", library.display());
+    // In a folder of their own: a manifest in target/ would be found by nobody else's programs, but by our other builds.
+    let rig = folder.join("rig");
+    std::fs::create_dir_all(&rig)?;
+    let manifest = rig.join("hesper_icd.json");
+    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.4.343" } });
+    replace(&manifest, json.to_string().as_bytes())?;
+    let layer = include_str!("../layer/hesper_test_layer.json")
+        .replace("./libhesper_test_layer.so", "../libhesper_test_layer.so");
+    replace(&rig.join("hesper_test_layer.json"), layer.as_bytes())?;
+    Ok(DriverBuild { library, manifest, layer: rig })
+}
+
+/// Several test programs may do this at the same time.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let new = path.with_extension(format!("new{}", std::process::id()));
+    std::fs::write(&new, bytes).with_context(|| format!("writing {}", new.display()))?;
+    std::fs::rename(&new, path).with_context(|| format!("writing {}", path.display()))
+}

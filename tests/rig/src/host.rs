@@ -1,0 +1,136 @@
+//! The host over a socket: virgl_test_server with lavapipe, in the rig's root.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::{Root, driver_build};
+
+/// A running host; it and its folder go away when dropped.
+pub struct Host {
+    child: Child,
+    folder: PathBuf,
+    socket: PathBuf,
+}
+
+/// What the host's processes hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of resident memory.
+    pub resident: u64,
+    /// Open files.
+    pub files: u64,
+    /// Mappings.
+    pub mappings: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+impl Host {
+    /// Starts a host.
+    ///
+    /// # Errors
+    /// When it can't be started; with its log.
+    pub fn start(root: &Root) -> Result<Self> {
+        Self::start_with(root, &[])
+    }
+
+    /// Starts a host with more environment variables.
+    ///
+    /// # Errors
+    /// When it can't be started; with its log.
+    pub fn start_with(root: &Root, environment: &[(&str, &str)]) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let layer = driver_build::build_driver()?.layer;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("hesper-host-{}-{number}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let socket = folder.join("socket");
+        let log = File::create(folder.join("log"))?;
+        let mut command = root.command("/usr/bin/virgl_test_server")?;
+        command
+            .args(["--no-virgl", "--venus", "--multi-clients"])
+            .arg(format!("--socket-path={}", socket.display()))
+            .env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/lvp_icd.json")
+            .env("VK_ADD_LAYER_PATH", layer)
+            .env("VK_INSTANCE_LAYERS", "VK_LAYER_HESPER_TEST_dma_buf_export")
+            .envs(environment.iter().copied())
+            .stdin(std::process::Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let child = command.spawn().context("starting virgl_test_server in the rig's root")?;
+        let mut host = Self { child, folder, socket };
+        let start = Instant::now();
+        while !host.socket.exists() {
+            if let Some(status) = host.child.try_wait()? {
+                bail!("virgl_test_server ended with {status}:\n{}", host.log());
+            }
+            ensure!(start.elapsed() < Duration::from_secs(20), "virgl_test_server makes no socket:\n{}", host.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(host)
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What it has said.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// Kills it and its render servers, as a crash would.
+    pub fn kill(&mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            // Gone already is as good.
+            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let _ = self.child.wait();
+    }
+
+    /// What its processes hold, all together.
+    ///
+    /// # Errors
+    /// When /proc can't be read.
+    pub fn usage(&self) -> Result<Usage> {
+        let mut sum = Usage::default();
+        for entry in fs::read_dir("/proc")? {
+            let path = entry?.path();
+            let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
+            // pid (name) state ppid pgrp …: the name may hold anything but its last bracket.
+            let after: Vec<&str> = stat.rsplit_once(") ").map_or(Vec::new(), |(_, rest)| rest.split(' ').collect());
+            if after.get(2).and_then(|g| g.parse().ok()) != Some(self.child.id()) {
+                continue;
+            }
+            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+            let number = |name: &str| {
+                status.lines().find_map(|l| l.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok())
+            };
+            sum.resident += number("VmRSS:").unwrap_or(0) * 1024;
+            sum.threads += number("Threads:").unwrap_or(0);
+            sum.files += fs::read_dir(path.join("fd")).map_or(0, |d| d.count() as u64);
+            sum.mappings += fs::read_to_string(path.join("maps")).map_or(0, |m| m.lines().count() as u64);
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the host's log, kept in {}:\n{}", self.folder.display(), self.log());
+        } else {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}

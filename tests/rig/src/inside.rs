@@ -1,0 +1,62 @@
+//! Programs inside the rig's root: a mount namespace of their own, folders of this machine bound in, and chroot.
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::ptr;
+
+use anyhow::{Context, Result, ensure};
+
+/// A command that runs `program` inside `root`. The folders of `shared` are there under their own paths. It is killed when
+/// the thread that started it ends, and leads a process group of its own.
+///
+/// # Errors
+/// Without the right to mount, or when a mount point can't be made.
+pub fn command(root: &Path, shared: &[PathBuf], program: impl AsRef<OsStr>) -> Result<Command> {
+    // SAFETY: geteuid has no preconditions.
+    ensure!(
+        unsafe { libc::geteuid() } == 0,
+        "the rig mounts into a Debian tree and needs root: run it as root, or as root of a container"
+    );
+    let mut binds = Vec::new();
+    for path in ["/proc", "/sys", "/dev"].map(Path::new).into_iter().chain(shared.iter().map(PathBuf::as_path)) {
+        let inside =
+            root.join(path.strip_prefix("/").with_context(|| format!("{} is no absolute path", path.display()))?);
+        std::fs::create_dir_all(&inside).with_context(|| format!("making {}", inside.display()))?;
+        binds.push((c_path(path)?, c_path(&inside)?));
+    }
+    let root = c_path(root)?;
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin")
+        .env("HOME", "/root")
+        .env("LC_ALL", "C.UTF-8")
+        .env("XDG_RUNTIME_DIR", "/tmp");
+    command.process_group(0);
+    // SAFETY: between fork and exec only system calls are made, on memory that was prepared before.
+    unsafe { command.pre_exec(move || enter(&root, &binds)) };
+    Ok(command)
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).with_context(|| format!("{} has a zero byte in it", path.display()))
+}
+
+fn enter(root: &CString, binds: &[(CString, CString)]) -> io::Result<()> {
+    let ok = |result: libc::c_int| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    // SAFETY: system calls with NUL-terminated paths that live through the call.
+    unsafe {
+        ok(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
+        ok(libc::unshare(libc::CLONE_NEWNS))?;
+        ok(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), libc::MS_REC | libc::MS_PRIVATE, ptr::null()))?;
+        for (from, to) in binds {
+            ok(libc::mount(from.as_ptr(), to.as_ptr(), ptr::null(), libc::MS_BIND | libc::MS_REC, ptr::null()))?;
+        }
+        ok(libc::chroot(root.as_ptr()))?;
+        ok(libc::chdir(c"/".as_ptr()))
+    }
+}

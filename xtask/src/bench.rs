@@ -1,0 +1,139 @@
+//! `bench`: the same work on the host's own driver, Mesa's venus and Hesper, in turns.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use hesper_rig::{Driver, Host, Root};
+use serde_json::{Value, json};
+
+use crate::step::{self, Step};
+use crate::table::{median, table};
+use crate::{cargo, setup};
+
+/// Measures native lavapipe, Mesa's venus and Hesper with the test client's benchmarks, in turns, and compares the medians.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Times each driver is measured; the median counts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Writes every number as JSON, too.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// What was measured, in the order in which the client reports it.
+#[derive(Default)]
+struct Results(Vec<Measured>);
+
+struct Measured {
+    name: String,
+    unit: String,
+    /// One list of values for each of [`Driver::ALL`].
+    values: [Vec<f64>; 3],
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    setup::ensure()?;
+    let root = Root::ensure()?;
+    hesper_rig::build_driver()?;
+    let mut build = cargo::cargo(&["build", "--release", "--package", "hesper-tests", "--bin", "hesper-client"]);
+    step::run("Building the test client", "under a minute", &mut build)?;
+    let client = hesper_rig::target_folder()?.join("release/hesper-client");
+
+    let mut results = Results::default();
+    // In turns, so that a machine that gets slower or faster meanwhile does so for all.
+    for run in 1..=args.runs {
+        for (i, driver) in Driver::ALL.into_iter().enumerate() {
+            let step = Step::start(&format!("Run {run} of {} on {driver}", args.runs), "");
+            results.take(i, &measure(&root, driver, &client)?);
+            step.done("");
+        }
+    }
+    ensure!(!results.0.is_empty(), "the client reported nothing");
+    println!("\nMedians of {}:\n\n{}", args.runs, results.table());
+    if let Some(path) = &args.json {
+        std::fs::write(path, format!("{:#}\n", results.json()))
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// One run of the client on a host of its own.
+fn measure(root: &Root, driver: Driver, client: &Path) -> Result<String> {
+    let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
+    let out = root.client(driver, host.as_ref(), client)?.arg("bench").output().context("running the test client")?;
+    let errors = String::from_utf8_lossy(&out.stderr);
+    ensure!(out.status.success(), "the client on {driver} ended with {}:\n{errors}", out.status);
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+impl Results {
+    /// Takes the lines `{"name": …, "value": …, "unit": …}` of one run on driver number `driver`.
+    fn take(&mut self, driver: usize, output: &str) {
+        for line in output.lines() {
+            let Ok(json) = serde_json::from_str::<Value>(line) else { continue };
+            let (Some(name), Some(value)) = (json["name"].as_str(), json["value"].as_f64()) else { continue };
+            let at = self.0.iter().position(|m| m.name == name).unwrap_or_else(|| {
+                let unit = json["unit"].as_str().unwrap_or_default().to_owned();
+                self.0.push(Measured { name: name.to_owned(), unit, values: Default::default() });
+                self.0.len() - 1
+            });
+            self.0[at].values[driver].push(value);
+        }
+    }
+
+    fn table(&self) -> String {
+        let rows = self.0.iter().map(|m| {
+            let [native, mesa, hesper] = m.medians();
+            let number = |v: f64| if v.is_nan() { "-".to_owned() } else { format!("{v:.2}") };
+            vec![
+                m.name.clone(),
+                m.unit.clone(),
+                number(native),
+                number(mesa),
+                number(hesper),
+                number(hesper / native),
+                number(hesper / mesa),
+            ]
+        });
+        table(&["", "unit", "native", "mesa", "hesper", "hesper/native", "hesper/mesa"], &rows.collect::<Vec<_>>())
+    }
+
+    fn json(&self) -> Value {
+        let one = |m: &Measured| {
+            let [native, mesa, hesper] = &m.values;
+            let [n, me, h] = m.medians();
+            json!({
+                "name": m.name, "unit": m.unit,
+                "median": { "native": n, "mesa": me, "hesper": h },
+                "values": { "native": native, "mesa": mesa, "hesper": hesper }
+            })
+        };
+        json!({ "version": env!("CARGO_PKG_VERSION"), "results": self.0.iter().map(one).collect::<Vec<_>>() })
+    }
+}
+
+impl Measured {
+    fn medians(&self) -> [f64; 3] {
+        self.values.each_ref().map(|v| median(v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_results_are_taken() {
+        let mut results = Results::default();
+        results
+            .take(0, "hello\n{\"name\":\"submit\",\"value\":10,\"unit\":\"us\"}\n{\"name\":\"other\",\"value\":1.5}\n");
+        results.take(2, "{\"name\":\"submit\",\"value\":20,\"unit\":\"us\"}");
+        results.take(2, "{\"name\":\"submit\",\"value\":40,\"unit\":\"us\"}");
+        assert_eq!(results.0.len(), 2);
+        assert_eq!(results.0[0].medians()[2], 30.0);
+        let table = results.table();
+        assert!(table.contains("submit") && table.contains("3.00") && table.contains('-'), "{table}");
+        assert_eq!(results.json()["results"][0]["median"]["hesper"], 30.0);
+    }
+}
