@@ -1,1 +1,56 @@
+//! What the end-to-end tests share.
 
+use std::process::{Command, Output};
+
+use hesper_rig::Root;
+
+/// The rig's root; made on the first use on a machine.
+///
+/// # Panics
+/// When it can't be made, with the reason.
+pub fn root() -> Root {
+    Root::ensure().unwrap_or_else(|e| panic!("the rig: {e:?}"))
+}
+
+/// Whether long tests shall be left out (`cargo xtask test --quick`).
+pub fn quick() -> bool {
+    let quick = std::env::var_os("HESPER_TEST_QUICK").is_some();
+    if quick {
+        println!("left out: quick tests were asked for");
+    }
+    quick
+}
+
+/// Runs a command to its end and returns what it printed.
+///
+/// # Panics
+/// When it fails, with its output.
+pub fn good(what: &str, command: &mut Command) -> String {
+    let out = output(what, command);
+    let text = both(&out);
+    assert!(out.status.success(), "{what} ended with {}:\n{text}", out.status);
+    text
+}
+
+/// Runs a command to its end.
+///
+/// # Panics
+/// When it can't be started.
+pub fn output(what: &str, command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|e| panic!("starting {what}: {e}"))
+}
+
+/// Standard output, then error.
+pub fn both(out: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+}
+
+/// The middle of some numbers.
+///
+/// # Panics
+/// When there are none.
+pub fn median(numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}

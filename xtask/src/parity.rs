@@ -1,10 +1,10 @@
 //! `parity`: what the drivers say of the same host, side by side.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use hesper_rig::{Driver, Host, Root};
+use anyhow::{Context, Result};
+use hesper_rig::vulkaninfo::{self, Facts};
+use hesper_rig::{Driver, Root};
 use serde_json::json;
 
 use crate::setup;
@@ -24,9 +24,6 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
-/// One driver's answers: section and name, value.
-type Facts = BTreeMap<String, String>;
-
 pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
     let root = Root::ensure()?;
@@ -34,8 +31,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut all = Vec::new();
     for driver in Driver::ALL {
         let step = Step::start(&format!("vulkaninfo on {driver}"), "");
-        let facts = facts(&vulkaninfo(&root, driver)?);
-        ensure!(!facts.is_empty(), "vulkaninfo on {driver} shows no device");
+        let facts = vulkaninfo::facts(&root, driver)?;
         step.done(&format!("{} facts", facts.len()));
         all.push(facts);
     }
@@ -55,18 +51,6 @@ pub fn run(args: &Args) -> Result<()> {
     );
     println!("  {} of {} facts differ", rows.len(), hesper.len());
     Ok(())
-}
-
-fn vulkaninfo(root: &Root, driver: Driver) -> Result<String> {
-    let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
-    let out = root.client(driver, host.as_ref(), "vulkaninfo")?.output().context("running vulkaninfo")?;
-    ensure!(
-        out.status.success(),
-        "vulkaninfo on {driver} ended with {}:\n{}",
-        out.status,
-        String::from_utf8_lossy(&out.stderr)
-    );
-    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
 /// The lines in which the drivers differ.
@@ -91,81 +75,13 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Reads vulkaninfo's text: headings are underlined, names are indented below them, lists are indented below their names.
-fn facts(text: &str) -> Facts {
-    let mut facts = Facts::new();
-    // The names above the line, each with its indentation.
-    let mut above: Vec<(usize, String)> = Vec::new();
-    let device = text.find("Device Properties and Extensions:").map_or("", |at| &text[at..]);
-    for line in device.lines().skip(1) {
-        let indent = line.chars().take_while(|c| *c == '\t').count();
-        let line = line.trim();
-        if line.is_empty() || line.chars().all(|c| c == '=' || c == '-') {
-            continue;
-        }
-        above.retain(|(i, _)| *i < indent);
-        let path = |name: &str| above.iter().map(|(_, n)| n.as_str()).chain([name]).collect::<Vec<_>>().join("/");
-        if let Some((name, value)) = line.split_once(" = ").filter(|(name, _)| !name.contains(": count")) {
-            facts.insert(path(name.trim()), value.trim().to_owned());
-        } else if let Some((name, revision)) = line.split_once(": extension revision ") {
-            facts.insert(path(name.trim()), revision.trim().to_owned());
-        } else if let Some((name, _)) = line.split_once(':') {
-            above.push((indent, name.trim().to_owned()));
-        } else {
-            // An item of a list; lists are compared as a whole.
-            let list = above.iter().map(|(_, n)| n.as_str()).collect::<Vec<_>>().join("/");
-            let items = facts.entry(list).or_default();
-            let comma = if items.is_empty() { "" } else { ", " };
-            items.push_str(&format!("{comma}{line}"));
-        }
-    }
-    facts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = "\
-Instance Extensions: count = 1
-\tVK_X : extension revision 1
-Device Properties and Extensions:
-=================================
-GPU0:
-VkPhysicalDeviceProperties:
----------------------------
-\tapiVersion        = 1.4.354 (4211042)
-
-VkPhysicalDeviceLimits:
------------------------
-\tmaxComputeWorkGroupCount: count = 2
-\t\t65535
-\t\t65534
-\tmaxBoundDescriptorSets = 8
-
-Device Extensions: count = 1
-\tVK_EXT_4444_formats : extension revision 1
-
-memoryHeaps[0]:
-\tsize   = 5 (0x5)
-\tbudget = 6
-";
-
-    #[test]
-    fn the_text_is_read() {
-        let facts = facts(TEXT);
-        let get = |name: &str| facts.get(name).map(String::as_str);
-        assert_eq!(get("VkPhysicalDeviceProperties/apiVersion"), Some("1.4.354 (4211042)"));
-        assert_eq!(get("VkPhysicalDeviceLimits/maxComputeWorkGroupCount"), Some("65535, 65534"));
-        assert_eq!(get("VkPhysicalDeviceLimits/maxBoundDescriptorSets"), Some("8"));
-        assert_eq!(get("Device Extensions/VK_EXT_4444_formats"), Some("1"));
-        assert_eq!(get("memoryHeaps[0]/budget"), Some("6"));
-        assert_eq!(facts.len(), 6);
-    }
-
     #[test]
     fn only_differences_are_shown() {
-        let native = facts(TEXT);
+        let native: Facts = [("memoryHeaps[0]/budget".to_owned(), "6".to_owned()), ("x".to_owned(), "y".to_owned())].into();
         let mut hesper = native.clone();
         hesper.insert("memoryHeaps[0]/budget".into(), "7".into());
         assert_eq!(differences(&native, &hesper, &hesper, true).len(), 0);

@@ -14,6 +14,7 @@ pub mod llama;
 pub mod models;
 mod root;
 mod vm;
+pub mod vulkaninfo;
 
 pub use driver::Driver;
 pub use driver_build::{DriverBuild, build_driver, target_folder, workspace};

@@ -161,20 +161,21 @@ fn tiny_bytes(kind: Kind) -> Vec<u8> {
 
     let (width, kv) = (WIDTH as u64, u64::from(KV_HEADS * HEAD));
     let (heads, ff, vocabulary) = (u64::from(HEADS * HEAD), u64::from(FEED_FORWARD), u64::from(VOCABULARY));
-    w.tensor("token_embd.weight", kind, vocabulary, width);
+    w.tensor("token_embd.weight", kind, vocabulary, width, 0);
     for i in 0..LAYERS {
         w.ones(&format!("blk.{i}.attn_norm.weight"), width);
         for (name, rows, columns) in
             [("attn_q", heads, width), ("attn_k", kv, width), ("attn_v", kv, width), ("attn_output", width, heads)]
         {
-            w.tensor(&format!("blk.{i}.{name}.weight"), kind, rows, columns);
+            w.tensor(&format!("blk.{i}.{name}.weight"), kind, rows, columns, 0);
         }
         w.ones(&format!("blk.{i}.ffn_norm.weight"), width);
         for (name, rows, columns) in [("ffn_gate", ff, width), ("ffn_up", ff, width), ("ffn_down", width, ff)] {
-            w.tensor(&format!("blk.{i}.{name}.weight"), kind, rows, columns);
+            w.tensor(&format!("blk.{i}.{name}.weight"), kind, rows, columns, 0);
         }
     }
     w.ones("output_norm.weight", width);
-    w.tensor("output.weight", kind, vocabulary, width);
+    // Words alone: bytes would be no text, which llama-server refuses to answer with.
+    w.tensor("output.weight", kind, vocabulary, width, 3 + 256);
     w.finish()
 }

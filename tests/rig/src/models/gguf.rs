@@ -85,9 +85,16 @@ impl Writer {
         self.data.extend((0..n).flat_map(|_| 1f32.to_le_bytes()));
     }
 
-    /// A matrix of random weights around zero, about 0.02 to 0.04 in size.
-    pub fn tensor(&mut self, name: &str, kind: Kind, rows: u64, columns: u64) {
+    /// A matrix of random weights around zero, about 0.02 to 0.04 in size; its first `zeros` rows are zeros.
+    pub fn tensor(&mut self, name: &str, kind: Kind, rows: u64, columns: u64, zeros: u64) {
         self.info(name, kind, &[rows, columns]);
+        let start = self.data.len();
+        self.random(kind, rows, columns);
+        let zeros = (self.data.len() - start) * zeros as usize / rows as usize;
+        self.data[start..start + zeros].fill(0);
+    }
+
+    fn random(&mut self, kind: Kind, rows: u64, columns: u64) {
         match kind {
             Kind::F32 | Kind::F16 => {
                 for _ in 0..rows * columns {

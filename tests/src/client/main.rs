@@ -1,0 +1,95 @@
+//! A Vulkan program that tests a driver from the outside, on whichever driver the loader finds. Every part checks its own
+//! results, so a driver that computes wrongly fails here, not only one that returns errors.
+
+mod commands;
+mod compute;
+mod cycles;
+mod descriptors;
+mod gpu;
+mod hostile;
+mod images;
+mod memory;
+mod spin;
+mod sync;
+mod threads;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Tests the Vulkan driver that the loader finds.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Sub,
+}
+
+#[derive(Subcommand)]
+enum Sub {
+    /// Everything below but cycles, hostile and spin.
+    All,
+    /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
+    Compute,
+    /// Sets, copies of sets, templates, push descriptors, dynamic offsets, pools that run out.
+    Descriptors,
+    /// Long command buffers, secondary ones, reuse, resets, queries, events.
+    Commands,
+    /// Images, views and samplers: copies there and back, blits of layouts.
+    Images,
+    /// Fences, binary and timeline semaphores, many submissions in flight.
+    Sync,
+    /// Recording and submitting from several threads.
+    Threads,
+    /// Mapped memory of every host-visible type.
+    Memory,
+    /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
+    Cycles {
+        /// How often.
+        count: u32,
+    },
+    /// Asks for memory that can't be given, which must be refused.
+    Hostile,
+    /// Submits and waits until the device is lost, which is the expected end.
+    Spin,
+}
+
+const PARTS: [(&str, fn() -> Result<()>); 7] = [
+    ("compute", compute::run),
+    ("descriptors", descriptors::run),
+    ("commands", commands::run),
+    ("images", images::run),
+    ("sync", sync::run),
+    ("threads", threads::run),
+    ("memory", memory::run),
+];
+
+fn main() -> ExitCode {
+    let parts = |wanted: &str| {
+        PARTS.iter().filter(|(name, _)| wanted == "all" || wanted == *name).try_for_each(|(name, part)| {
+            part().map_err(|e| e.context(format!("part {name}")))?;
+            println!("ok {name}");
+            Ok(())
+        })
+    };
+    let done = match Cli::parse().command {
+        Sub::All => parts("all"),
+        Sub::Compute => parts("compute"),
+        Sub::Descriptors => parts("descriptors"),
+        Sub::Commands => parts("commands"),
+        Sub::Images => parts("images"),
+        Sub::Sync => parts("sync"),
+        Sub::Threads => parts("threads"),
+        Sub::Memory => parts("memory"),
+        Sub::Cycles { count } => cycles::run(count),
+        Sub::Hostile => hostile::run(),
+        Sub::Spin => spin::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("FAILED {e:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
