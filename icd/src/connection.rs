@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
 use hesper_winsys::ring::RingOptions;
 use hesper_winsys::waiting::Patience;
-use hesper_winsys::{Capset, Error, Ring, Seqno, StreamPool, Winsys};
+use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
 
 use crate::log::error;
@@ -18,6 +18,7 @@ pub struct Connection {
     pub winsys: Arc<dyn Winsys>,
     pub streams: Arc<StreamPool>,
     pub ring: Ring,
+    health: Arc<Health>,
     pub codec: Codec,
     /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on. Taken and put back.
     side: Mutex<Vec<Ring>>,
@@ -61,13 +62,15 @@ impl Connection {
     pub fn open(settings: &Settings) -> Result<Arc<Self>, Error> {
         let winsys = hesper_winsys::open(&settings.winsys)?;
         let streams = Arc::new(StreamPool::new(winsys.clone()));
+        let health = Arc::new(Health::default());
         let options = RingOptions { patience: Patience { spin: settings.spin }, ..RingOptions::default() };
-        let ring = Ring::create(winsys.clone(), 1, streams.clone(), options)?;
+        let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options)?;
         let codec = winsys.capset().codec;
         Ok(Arc::new(Self {
             winsys,
             streams,
             ring,
+            health,
             codec,
             side: Mutex::new(Vec::new()),
             next_ring: AtomicU64::new(2),
@@ -129,7 +132,7 @@ impl Connection {
         }
         let id = self.next_ring.fetch_add(1, Ordering::Relaxed);
         let options = RingOptions { buffer_size: 64 << 10, ..self.options };
-        Ring::create(self.winsys.clone(), id, self.streams.clone(), options)
+        Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
     }
 
     /// A timeline for a queue, 1 to 63.

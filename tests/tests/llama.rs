@@ -20,7 +20,8 @@ fn tokens_are_the_hosts_own_and_come_as_fast_as_through_mesas_driver() {
         let model = models::tiny(weights).unwrap();
         let servers = Driver::ALL.map(|driver| {
             let log = logs.join(format!("{driver}-{weights:?}.log"));
-            let server = Server::start(&root, driver, &program, &model, &log).unwrap_or_else(|e| panic!("{driver}: {e:?}"));
+            let server =
+                Server::start(&root, driver, &program, &model, &log).unwrap_or_else(|e| panic!("{driver}: {e:?}"));
             let device = server.device().unwrap();
             assert_eq!(device.starts_with("Virtio-GPU Venus ("), driver.needs_host(), "{driver} runs on {device}");
             server
@@ -35,16 +36,28 @@ fn tokens_are_the_hosts_own_and_come_as_fast_as_through_mesas_driver() {
                 if i == 0 {
                     native = tokens;
                 } else {
-                    assert_eq!(tokens, native, "{} goes on differently than native lavapipe ({weights:?})", Driver::ALL[i]);
+                    assert_eq!(
+                        tokens,
+                        native,
+                        "{} goes on differently than native lavapipe ({weights:?})",
+                        Driver::ALL[i]
+                    );
                 }
                 if round > 0 {
                     rates[i].push(timings.answer.1);
                 }
             }
         }
-        assert!(native.iter().collect::<std::collections::BTreeSet<_>>().len() > 4, "the tokens tell nothing: {native:?}");
+        assert!(
+            native.iter().collect::<std::collections::BTreeSet<_>>().len() > 4,
+            "the tokens tell nothing: {native:?}"
+        );
         let [n, m, h] = rates.each_ref().map(|r| median(r));
-        println!("{weights:?}: native {n:.0}, mesa {m:.0}, hesper {h:.0} tokens/s; hesper/native {:.2}, hesper/mesa {:.2}", h / n, h / m);
+        println!(
+            "{weights:?}: native {n:.0}, mesa {m:.0}, hesper {h:.0} tokens/s; hesper/native {:.2}, hesper/mesa {:.2}",
+            h / n,
+            h / m
+        );
         assert!(h >= m, "Hesper is slower than Mesa's driver: {h:.1} and {m:.1} tokens/s ({weights:?}, medians of 5)");
     }
 }

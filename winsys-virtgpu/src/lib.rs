@@ -7,6 +7,7 @@
 
 pub mod capset;
 pub mod error;
+pub mod health;
 pub mod mapping;
 pub mod probe;
 pub mod resource;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use capset::Capset;
 pub use error::Error;
+pub use health::Health;
 pub use mapping::Mapping;
 pub use resource::{Resource, Shmem};
 pub use ring::{Ring, Seqno};

@@ -196,7 +196,7 @@ pub fn try_out(path: &Path, config: &Config) -> Result<Facts, Problem> {
     let refused = |e: Error| Problem::new(Obstacle::Refused, format!("{}: {e}", path.display()));
     let winsys = virtgpu::context(path, node, facts.clone(), config).map_err(refused)?;
     let streams = Arc::new(StreamPool::new(winsys.clone()));
-    let ring = Ring::create(winsys, 1, streams, RingOptions::default()).map_err(refused)?;
+    let ring = Ring::create(winsys, Arc::default(), 1, streams, RingOptions::default()).map_err(refused)?;
     ring.roundtrip().map_err(refused)?;
     ring.submit(&[]).and_then(|s| ring.wait(s)).map_err(refused)?;
     Ok(facts)

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::stream::{Chunk, ReplyPool, StreamPool};
 use crate::transport::{self, RingLayout};
 use crate::waiting::{Patience, Pause, Wait};
-use crate::{Error, Shmem, Winsys};
+use crate::{Error, Health, Shmem, Winsys};
 
 const HEAD: usize = 0;
 const TAIL: usize = 64;
@@ -67,7 +67,7 @@ pub struct Ring {
     replies: ReplyPool,
     streams: Arc<StreamPool>,
     roundtrips: AtomicU64,
-    lost: Mutex<Option<Error>>,
+    health: Arc<Health>,
     options: RingOptions,
     // Dropped after the host has let go of it.
     shmem: Arc<Shmem>,
@@ -81,6 +81,7 @@ impl Ring {
     /// What the host or the kernel refuse.
     pub fn create(
         winsys: Arc<dyn Winsys>,
+        health: Arc<Health>,
         id: u64,
         streams: Arc<StreamPool>,
         options: RingOptions,
@@ -108,7 +109,7 @@ impl Ring {
             replies: ReplyPool::new(winsys.clone()),
             streams,
             roundtrips: AtomicU64::new(0),
-            lost: Mutex::new(None),
+            health,
             options,
             shmem,
             winsys,
@@ -237,14 +238,11 @@ impl Ring {
                     .into(),
             )));
         }
-        match &*self.lost.lock() {
-            Some(e) => Err(e.clone()),
-            None => Ok(()),
-        }
+        self.health.check()
     }
 
     fn lose(&self, e: Error) -> Error {
-        self.lost.lock().get_or_insert(e).clone()
+        self.health.lose(e)
     }
 
     /// Copies commands behind the tail; `publish` makes them visible.
@@ -273,6 +271,7 @@ impl Ring {
 
     /// Shows the host the new tail, and wakes it if it sleeps.
     fn publish(&self, tail: u32) -> Result<Seqno, Error> {
+        self.health.check()?;
         self.word(TAIL).store(tail, Ordering::SeqCst);
         // The host sets IDLE and then looks at the tail; here it is the other way round. Without a full barrier on both
         // sides each could miss what the other wrote, and the wake-up would be lost (WIRE.md 5.4).
@@ -284,7 +283,7 @@ impl Ring {
         if status & STATUS_IDLE != 0
             && let Err(e) = self.winsys.submit(&transport::notify_ring(self.id, tail))
         {
-            return Err(if matches!(e, Error::Lost(_)) { self.lose(e) } else { e });
+            return Err(self.lose(e));
         }
         Ok(Seqno(tail))
     }
@@ -328,6 +327,7 @@ impl<'a> Watch<'a> {
         if self.ring.word(STATUS).load(Ordering::Relaxed) & STATUS_FATAL != 0 {
             self.ring.check()?;
         }
+        self.ring.health.check()?;
         if self.wait.pause(deadline) == Pause::Slept {
             self.look_after_the_host()?;
         }

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn only_differences_are_shown() {
-        let native: Facts = [("memoryHeaps[0]/budget".to_owned(), "6".to_owned()), ("x".to_owned(), "y".to_owned())].into();
+        let native: Facts =
+            [("memoryHeaps[0]/budget".to_owned(), "6".to_owned()), ("x".to_owned(), "y".to_owned())].into();
         let mut hesper = native.clone();
         hesper.insert("memoryHeaps[0]/budget".into(), "7".into());
         assert_eq!(differences(&native, &hesper, &hesper, true).len(), 0);

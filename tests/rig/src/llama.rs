@@ -104,6 +104,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn wait(&mut self) -> Result<()> {
         let start = Instant::now();
         // 503 while the model loads.

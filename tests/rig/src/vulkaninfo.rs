@@ -16,7 +16,12 @@ pub type Facts = BTreeMap<String, String>;
 pub fn facts(root: &Root, driver: Driver) -> Result<Facts> {
     let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
     let out = root.client(driver, host.as_ref(), "/usr/bin/vulkaninfo")?.output().context("running vulkaninfo")?;
-    ensure!(out.status.success(), "vulkaninfo on {driver} ended with {}:\n{}", out.status, String::from_utf8_lossy(&out.stderr));
+    ensure!(
+        out.status.success(),
+        "vulkaninfo on {driver} ended with {}:\n{}",
+        out.status,
+        String::from_utf8_lossy(&out.stderr)
+    );
     let facts = parse(&String::from_utf8_lossy(&out.stdout));
     ensure!(!facts.is_empty(), "vulkaninfo on {driver} shows no device");
     Ok(facts)

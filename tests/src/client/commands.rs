@@ -77,7 +77,10 @@ fn secondary_and_reuse(gpu: &Gpu) -> Result<()> {
         let secondary = gpu.device.allocate_command_buffers(&info)?[0];
         let inherited = vk::CommandBufferInheritanceInfo::default();
         let usage = vk::CommandBufferUsageFlags::SIMULTANEOUS_USE;
-        gpu.device.begin_command_buffer(secondary, &vk::CommandBufferBeginInfo::default().inheritance_info(&inherited).flags(usage))?;
+        gpu.device.begin_command_buffer(
+            secondary,
+            &vk::CommandBufferBeginInfo::default().inheritance_info(&inherited).flags(usage),
+        )?;
         dispatch(secondary, 3);
         gpu.device.end_command_buffer(secondary)?;
 
@@ -141,7 +144,12 @@ fn queries(gpu: &Gpu) -> Result<()> {
             gpu.barrier(cmd);
         })?;
         let mut times = [0u64; 4];
-        gpu.device.get_query_pool_results(pool, 0, &mut times, vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WAIT)?;
+        gpu.device.get_query_pool_results(
+            pool,
+            0,
+            &mut times,
+            vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WAIT,
+        )?;
         ensure!(times.is_sorted() && times[0] > 0, "timestamps don't grow: {times:?}");
         for (i, t) in times.iter().enumerate() {
             let copied = u64::from(results.get(2 * i)) | u64::from(results.get(2 * i + 1)) << 32;
@@ -178,7 +186,8 @@ fn events(gpu: &Gpu) -> Result<()> {
         let set = gpu.record(|cmd| gpu.device.cmd_set_event(cmd, event, stages))?;
         let wait = gpu.record(|cmd| gpu.device.cmd_wait_events(cmd, &[event], stages, stages, &[], &[], &[]))?;
         let (first, second) = ([set], [wait]);
-        let submits = [vk::SubmitInfo::default().command_buffers(&first), vk::SubmitInfo::default().command_buffers(&second)];
+        let submits =
+            [vk::SubmitInfo::default().command_buffers(&first), vk::SubmitInfo::default().command_buffers(&second)];
         gpu.device.queue_submit(gpu.queue, &submits, fence)?;
         gpu.device.wait_for_fences(&[fence], true, PATIENCE)?;
         gpu.device.free_command_buffers(gpu.pool, &[set, wait]);

@@ -37,7 +37,9 @@ fn arithmetic(gpu: &Gpu) -> Result<()> {
     let first = |i: u32| i.wrapping_mul(0x9e37_79b9).wrapping_mul(3).wrapping_add(7);
     let second = |i: u32| first(i).wrapping_mul(5).wrapping_add(11);
     a.expect("second dispatch", second)?;
-    b.expect("third dispatch", |i| if (i as usize) < N / 2 { second(i).wrapping_mul(3).wrapping_add(1) } else { first(i) })?;
+    b.expect("third dispatch", |i| {
+        if (i as usize) < N / 2 { second(i).wrapping_mul(3).wrapping_add(1) } else { first(i) }
+    })?;
     // SAFETY: nothing uses the pool's sets any more.
     unsafe { gpu.device.destroy_descriptor_pool(pool, None) };
     gpu.free_pipeline(triple);
@@ -57,13 +59,20 @@ fn transfers(gpu: &Gpu) -> Result<()> {
         // SAFETY: recording; all ranges lie inside the buffers.
         unsafe {
             gpu.device.cmd_fill_buffer(cmd, down.buffer, 0, vk::WHOLE_SIZE, 0x0102_0304);
-            gpu.device.cmd_copy_buffer(cmd, up.buffer, far.buffer, &[vk::BufferCopy { src_offset: 0, dst_offset: 0, size: up.size }]);
+            gpu.device.cmd_copy_buffer(
+                cmd,
+                up.buffer,
+                far.buffer,
+                &[vk::BufferCopy { src_offset: 0, dst_offset: 0, size: up.size }],
+            );
             gpu.barrier(cmd);
             gpu.device.cmd_update_buffer(cmd, far.buffer, 4 * 100, &inline);
             gpu.barrier(cmd);
             // Two regions, swapped, with a gap that keeps the fill.
-            let regions =
-                [vk::BufferCopy { src_offset: 0, dst_offset: 4 * 5000, size: 4 * 4000 }, vk::BufferCopy { src_offset: 4 * 5000, dst_offset: 0, size: 4 * 4000 }];
+            let regions = [
+                vk::BufferCopy { src_offset: 0, dst_offset: 4 * 5000, size: 4 * 4000 },
+                vk::BufferCopy { src_offset: 4 * 5000, dst_offset: 0, size: 4 * 4000 },
+            ];
             gpu.device.cmd_copy_buffer(cmd, far.buffer, down.buffer, &regions);
             gpu.barrier(cmd);
         }
@@ -104,7 +113,13 @@ fn indirect(gpu: &Gpu) -> Result<()> {
         }
     })?;
     let groups = 3 * 5 * 2 + 2 * 7;
-    ensure!((tally.get(0), tally.get(1)) == (groups * 32, groups), "tally is {} and {}, not {} and {groups}", tally.get(0), tally.get(1), groups * 32);
+    ensure!(
+        (tally.get(0), tally.get(1)) == (groups * 32, groups),
+        "tally is {} and {}, not {} and {groups}",
+        tally.get(0),
+        tally.get(1),
+        groups * 32
+    );
     // SAFETY: waited for.
     unsafe { gpu.device.destroy_descriptor_pool(pool, None) };
     gpu.free_pipeline(pipeline);

@@ -26,7 +26,8 @@ pub fn run(count: u32) -> Result<()> {
 
 fn usage() -> Result<serde_json::Value> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let resident = status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let resident =
+        status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok());
     Ok(serde_json::json!({
         "files": fs::read_dir("/proc/self/fd")?.count(),
         "mappings": fs::read_to_string("/proc/self/maps")?.lines().count(),
@@ -46,8 +47,12 @@ fn cycle(gpu: &Gpu, i: u32) -> Result<()> {
             .descriptor_count(1)
             .descriptor_type(kind)
             .stage_flags(vk::ShaderStageFlags::COMPUTE)];
-        let set_layout = d.create_descriptor_set_layout(&vk::DescriptorSetLayoutCreateInfo::default().bindings(&binding).flags(none), None)?;
-        let layout = d.create_pipeline_layout(&vk::PipelineLayoutCreateInfo::default().set_layouts(&[set_layout]), None)?;
+        let set_layout = d.create_descriptor_set_layout(
+            &vk::DescriptorSetLayoutCreateInfo::default().bindings(&binding).flags(none),
+            None,
+        )?;
+        let layout =
+            d.create_pipeline_layout(&vk::PipelineLayoutCreateInfo::default().set_layouts(&[set_layout]), None)?;
         let code = ash::util::read_spv(&mut std::io::Cursor::new(SCALE))?;
         let shader = d.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(&code), None)?;
         let pool = gpu.descriptor_pool(1, kind)?;
@@ -55,12 +60,21 @@ fn cycle(gpu: &Gpu, i: u32) -> Result<()> {
         let fence = d.create_fence(&vk::FenceCreateInfo::default(), None)?;
         let semaphore = d.create_semaphore(&vk::SemaphoreCreateInfo::default(), None)?;
         let event = d.create_event(&vk::EventCreateInfo::default(), None)?;
-        let queries = d.create_query_pool(&vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::TIMESTAMP).query_count(2), None)?;
+        let queries = d.create_query_pool(
+            &vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::TIMESTAMP).query_count(2),
+            None,
+        )?;
         let sampler = d.create_sampler(&vk::SamplerCreateInfo::default(), None)?;
         let cache = d.create_pipeline_cache(&vk::PipelineCacheCreateInfo::default(), None)?;
-        let commands = d.create_command_pool(&vk::CommandPoolCreateInfo::default().queue_family_index(gpu.family), None)?;
+        let commands =
+            d.create_command_pool(&vk::CommandPoolCreateInfo::default().queue_family_index(gpu.family), None)?;
         let buffer = gpu.record_in(commands, vk::CommandBufferUsageFlags::empty(), |cmd| {
-            d.cmd_copy_buffer(cmd, a.buffer, b.buffer, &[vk::BufferCopy { src_offset: 0, dst_offset: 0, size: a.size }]);
+            d.cmd_copy_buffer(
+                cmd,
+                a.buffer,
+                b.buffer,
+                &[vk::BufferCopy { src_offset: 0, dst_offset: 0, size: a.size }],
+            );
             gpu.barrier(cmd);
         })?;
         if i % 16 == 0 {

@@ -100,7 +100,8 @@ fn push(gpu: &Gpu) -> Result<()> {
     let (from, to) = ([buffer_info(a.buffer)], [buffer_info(b.buffer)]);
     let point = vk::PipelineBindPoint::COMPUTE;
     gpu.run(|cmd| {
-        let write = |i: u32, info| vk::WriteDescriptorSet::default().dst_binding(i).descriptor_type(kind).buffer_info(info);
+        let write =
+            |i: u32, info| vk::WriteDescriptorSet::default().dst_binding(i).descriptor_type(kind).buffer_info(info);
         let words: Vec<u8> = [N, 5].iter().flat_map(|v| v.to_le_bytes()).collect();
         // SAFETY: recording with handles of this device.
         unsafe {
@@ -128,7 +129,13 @@ fn dynamic(gpu: &Gpu) -> Result<()> {
     let set = gpu.set(pool, double.set_layout, &[])?;
     let range = u64::from(step) * 4;
     let infos = [a.buffer, b.buffer].map(|buffer| [vk::DescriptorBufferInfo { buffer, offset: 0, range }]);
-    let write = |i: usize| vk::WriteDescriptorSet::default().dst_set(set).dst_binding(i as u32).descriptor_type(kind).buffer_info(&infos[i]);
+    let write = |i: usize| {
+        vk::WriteDescriptorSet::default()
+            .dst_set(set)
+            .dst_binding(i as u32)
+            .descriptor_type(kind)
+            .buffer_info(&infos[i])
+    };
     a.fill(|i| i);
     b.fill(|_| 0);
     // SAFETY: handles of this device.
@@ -141,7 +148,14 @@ fn dynamic(gpu: &Gpu) -> Result<()> {
             gpu.device.cmd_bind_pipeline(cmd, point, double.pipeline);
             gpu.device.cmd_push_constants(cmd, double.layout, vk::ShaderStageFlags::COMPUTE, 0, &words);
             for (from, to) in [(3, 0), (1, 2)] {
-                gpu.device.cmd_bind_descriptor_sets(cmd, point, double.layout, 0, &[set], &[from * step * 4, to * step * 4]);
+                gpu.device.cmd_bind_descriptor_sets(
+                    cmd,
+                    point,
+                    double.layout,
+                    0,
+                    &[set],
+                    &[from * step * 4, to * step * 4],
+                );
                 gpu.device.cmd_dispatch(cmd, step.div_ceil(64), 1, 1);
             }
         }

@@ -48,18 +48,25 @@ impl Gpu {
         // SAFETY: loads the system's Vulkan loader; every handle below is used as Vulkan demands.
         unsafe {
             let entry = Entry::load().context("loading libvulkan.so.1")?;
-            let application = vk::ApplicationInfo::default().application_name(c"hesper-client").api_version(vk::API_VERSION_1_3);
+            let application =
+                vk::ApplicationInfo::default().application_name(c"hesper-client").api_version(vk::API_VERSION_1_3);
             let info = vk::InstanceCreateInfo::default().application_info(&application);
             let instance = entry.create_instance(&info, None).context("vkCreateInstance")?;
             let physical = *instance.enumerate_physical_devices()?.first().context("there is no device")?;
             let properties = instance.get_physical_device_properties(physical);
             let families = instance.get_physical_device_queue_family_properties(physical);
-            let family = families.iter().position(|f| f.queue_flags.contains(vk::QueueFlags::COMPUTE)).context("no compute queue")? as u32;
+            let family = families
+                .iter()
+                .position(|f| f.queue_flags.contains(vk::QueueFlags::COMPUTE))
+                .context("no compute queue")? as u32;
             let priorities = [1.0];
-            let queues = [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&priorities)];
+            let queues =
+                [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&priorities)];
             let extensions: Vec<*const i8> = extensions(&instance, physical)?.iter().map(|n| n.as_ptr()).collect();
-            let mut features12 =
-                vk::PhysicalDeviceVulkan12Features::default().timeline_semaphore(true).host_query_reset(true).buffer_device_address(true);
+            let mut features12 = vk::PhysicalDeviceVulkan12Features::default()
+                .timeline_semaphore(true)
+                .host_query_reset(true)
+                .buffer_device_address(true);
             let mut features13 = vk::PhysicalDeviceVulkan13Features::default().synchronization2(true);
             let info = vk::DeviceCreateInfo::default()
                 .queue_create_infos(&queues)
@@ -70,7 +77,10 @@ impl Gpu {
             let queue = device.get_device_queue(family, 0);
             let memory = instance.get_physical_device_memory_properties(physical);
             let flags = vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER;
-            let pool = device.create_command_pool(&vk::CommandPoolCreateInfo::default().queue_family_index(family).flags(flags), None)?;
+            let pool = device.create_command_pool(
+                &vk::CommandPoolCreateInfo::default().queue_family_index(family).flags(flags),
+                None,
+            )?;
             Ok(Self { instance, physical, device, queue, family, properties, memory, pool, _entry: entry })
         }
     }
@@ -99,14 +109,22 @@ impl Gpu {
         unsafe {
             let buffer = self.device.create_buffer(&vk::BufferCreateInfo::default().size(size).usage(usage), None)?;
             let needs = self.device.get_buffer_memory_requirements(buffer);
-            ensure!(needs.size >= size && needs.alignment.is_power_of_two() && needs.memory_type_bits != 0, "odd requirements {needs:?}");
+            ensure!(
+                needs.size >= size && needs.alignment.is_power_of_two() && needs.memory_type_bits != 0,
+                "odd requirements {needs:?}"
+            );
             let kind = choose(needs.memory_type_bits)?;
             let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
             let memory = self.device.allocate_memory(&info, None).context("vkAllocateMemory")?;
             self.device.bind_buffer_memory(buffer, memory, 0)?;
-            let visible = self.memory.memory_types[kind as usize].property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
+            let visible =
+                self.memory.memory_types[kind as usize].property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
             let map = match visible {
-                true => self.device.map_memory(memory, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty()).context("vkMapMemory")?.cast(),
+                true => self
+                    .device
+                    .map_memory(memory, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty())
+                    .context("vkMapMemory")?
+                    .cast(),
                 false => std::ptr::null_mut(),
             };
             Ok(Buffer { buffer, memory, size, map })
@@ -122,7 +140,12 @@ impl Gpu {
     }
 
     /// A pipeline of the scale shader with a work group of 64 and the factor `factor`; `flags` are its set layout's.
-    pub fn scale(&self, factor: u32, flags: vk::DescriptorSetLayoutCreateFlags, kind: vk::DescriptorType) -> Result<Pipeline> {
+    pub fn scale(
+        &self,
+        factor: u32,
+        flags: vk::DescriptorSetLayoutCreateFlags,
+        kind: vk::DescriptorType,
+    ) -> Result<Pipeline> {
         let constants: Vec<u8> = [64, factor].iter().flat_map(|v: &u32| v.to_le_bytes()).collect();
         let entry = |id, offset| vk::SpecializationMapEntry::default().constant_id(id).offset(offset).size(4);
         let entries = [entry(0, 0), entry(1, 4)];
@@ -141,7 +164,13 @@ impl Gpu {
     ) -> Result<Pipeline> {
         let code = ash::util::read_spv(&mut std::io::Cursor::new(spirv))?;
         let stage = vk::ShaderStageFlags::COMPUTE;
-        let binding = |i| vk::DescriptorSetLayoutBinding::default().binding(i).descriptor_count(1).descriptor_type(kind).stage_flags(stage);
+        let binding = |i| {
+            vk::DescriptorSetLayoutBinding::default()
+                .binding(i)
+                .descriptor_count(1)
+                .descriptor_type(kind)
+                .stage_flags(stage)
+        };
         let bindings: Vec<_> = (0..bindings).map(binding).collect();
         let ranges = [vk::PushConstantRange::default().size(push).stage_flags(stage)];
         // SAFETY: handles of this device.
@@ -180,19 +209,35 @@ impl Gpu {
     pub fn descriptor_pool(&self, sets: u32, kind: vk::DescriptorType) -> Result<vk::DescriptorPool> {
         let sizes = [vk::DescriptorPoolSize { ty: kind, descriptor_count: sets * 2 }];
         // SAFETY: handles of this device.
-        unsafe { Ok(self.device.create_descriptor_pool(&vk::DescriptorPoolCreateInfo::default().max_sets(sets).pool_sizes(&sizes), None)?) }
+        unsafe {
+            Ok(self.device.create_descriptor_pool(
+                &vk::DescriptorPoolCreateInfo::default().max_sets(sets).pool_sizes(&sizes),
+                None,
+            )?)
+        }
     }
 
     /// A set with whole buffers behind its bindings.
-    pub fn set(&self, pool: vk::DescriptorPool, layout: vk::DescriptorSetLayout, buffers: &[&Buffer]) -> Result<vk::DescriptorSet> {
+    pub fn set(
+        &self,
+        pool: vk::DescriptorPool,
+        layout: vk::DescriptorSetLayout,
+        buffers: &[&Buffer],
+    ) -> Result<vk::DescriptorSet> {
         let layouts = [layout];
         // SAFETY: handles of this device.
         unsafe {
-            let set = self.device.allocate_descriptor_sets(&vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts))?[0];
+            let set = self.device.allocate_descriptor_sets(
+                &vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts),
+            )?[0];
             for (i, b) in buffers.iter().enumerate() {
                 let info = [vk::DescriptorBufferInfo::default().buffer(b.buffer).range(vk::WHOLE_SIZE)];
                 let kind = vk::DescriptorType::STORAGE_BUFFER;
-                let write = vk::WriteDescriptorSet::default().dst_set(set).dst_binding(i as u32).descriptor_type(kind).buffer_info(&info);
+                let write = vk::WriteDescriptorSet::default()
+                    .dst_set(set)
+                    .dst_binding(i as u32)
+                    .descriptor_type(kind)
+                    .buffer_info(&info);
                 self.device.update_descriptor_sets(&[write], &[]);
             }
             Ok(set)
@@ -249,7 +294,9 @@ impl Gpu {
         let barrier = [vk::MemoryBarrier::default().src_access_mask(all).dst_access_mask(all)];
         let stages = vk::PipelineStageFlags::ALL_COMMANDS | vk::PipelineStageFlags::HOST;
         // SAFETY: recording into a begun command buffer.
-        unsafe { self.device.cmd_pipeline_barrier(cmd, stages, stages, vk::DependencyFlags::empty(), &barrier, &[], &[]) };
+        unsafe {
+            self.device.cmd_pipeline_barrier(cmd, stages, stages, vk::DependencyFlags::empty(), &barrier, &[], &[])
+        };
     }
 
     /// Binds and dispatches the scale shader for `count` words.

@@ -20,9 +20,13 @@ fn formats(gpu: &Gpu) -> Result<()> {
     // SAFETY: a valid physical device.
     unsafe {
         let rgba = gpu.instance.get_physical_device_format_properties(gpu.physical, vk::Format::R8G8B8A8_UNORM);
-        ensure!(rgba.optimal_tiling_features.contains(vk::FormatFeatureFlags::SAMPLED_IMAGE), "R8G8B8A8_UNORM can't be sampled: {rgba:?}");
+        ensure!(
+            rgba.optimal_tiling_features.contains(vk::FormatFeatureFlags::SAMPLED_IMAGE),
+            "R8G8B8A8_UNORM can't be sampled: {rgba:?}"
+        );
         let ask = |format, usage| {
-            let (kind, tiling, none) = (vk::ImageType::TYPE_2D, vk::ImageTiling::OPTIMAL, vk::ImageCreateFlags::empty());
+            let (kind, tiling, none) =
+                (vk::ImageType::TYPE_2D, vk::ImageTiling::OPTIMAL, vk::ImageCreateFlags::empty());
             gpu.instance.get_physical_device_image_format_properties(gpu.physical, format, kind, tiling, usage, none)
         };
         let good = ask(vk::Format::R8G8B8A8_UNORM, vk::ImageUsageFlags::SAMPLED)?;
@@ -52,7 +56,12 @@ fn transition(gpu: &Gpu, cmd: vk::CommandBuffer, image: vk::Image, from: vk::Ima
 }
 
 fn whole() -> vk::ImageSubresourceRange {
-    vk::ImageSubresourceRange { aspect_mask: vk::ImageAspectFlags::COLOR, level_count: 1, layer_count: 1, ..Default::default() }
+    vk::ImageSubresourceRange {
+        aspect_mask: vk::ImageAspectFlags::COLOR,
+        level_count: 1,
+        layer_count: 1,
+        ..Default::default()
+    }
 }
 
 fn there_and_back(gpu: &Gpu, tiling: vk::ImageTiling) -> Result<()> {
@@ -70,7 +79,8 @@ fn there_and_back(gpu: &Gpu, tiling: vk::ImageTiling) -> Result<()> {
         .samples(vk::SampleCountFlags::TYPE_1)
         .tiling(tiling)
         .usage(vk::ImageUsageFlags::TRANSFER_SRC | vk::ImageUsageFlags::TRANSFER_DST);
-    let layers = vk::ImageSubresourceLayers { aspect_mask: vk::ImageAspectFlags::COLOR, layer_count: 1, ..Default::default() };
+    let layers =
+        vk::ImageSubresourceLayers { aspect_mask: vk::ImageAspectFlags::COLOR, layer_count: 1, ..Default::default() };
     let region = [vk::BufferImageCopy { image_subresource: layers, image_extent: extent, ..Default::default() }];
     // SAFETY: handles of this device.
     unsafe {
@@ -78,7 +88,10 @@ fn there_and_back(gpu: &Gpu, tiling: vk::ImageTiling) -> Result<()> {
         let needs = gpu.device.get_image_memory_requirements(image);
         ensure!(needs.size >= pixels as u64 * 4, "an image needs less than its pixels: {needs:?}");
         let kind = gpu.memory_type(needs.memory_type_bits, vk::MemoryPropertyFlags::empty())?;
-        let memory = gpu.device.allocate_memory(&vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind), None)?;
+        let memory = gpu.device.allocate_memory(
+            &vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind),
+            None,
+        )?;
         gpu.device.bind_image_memory(image, memory, 0)?;
         if tiling == vk::ImageTiling::LINEAR {
             let place = vk::ImageSubresource { aspect_mask: vk::ImageAspectFlags::COLOR, ..Default::default() };
@@ -86,8 +99,11 @@ fn there_and_back(gpu: &Gpu, tiling: vk::ImageTiling) -> Result<()> {
             ensure!(layout.row_pitch >= u64::from(SIDE) * 4, "rows are shorter than their pixels: {layout:?}");
         }
         gpu.run(|cmd| {
-            let (undefined, dst, src) =
-                (vk::ImageLayout::UNDEFINED, vk::ImageLayout::TRANSFER_DST_OPTIMAL, vk::ImageLayout::TRANSFER_SRC_OPTIMAL);
+            let (undefined, dst, src) = (
+                vk::ImageLayout::UNDEFINED,
+                vk::ImageLayout::TRANSFER_DST_OPTIMAL,
+                vk::ImageLayout::TRANSFER_SRC_OPTIMAL,
+            );
             transition(gpu, cmd, image, undefined, dst);
             gpu.device.cmd_copy_buffer_to_image(cmd, up.buffer, image, dst, &region);
             transition(gpu, cmd, image, dst, src);
@@ -114,7 +130,10 @@ fn objects(gpu: &Gpu) -> Result<()> {
     // SAFETY: handles of this device.
     unsafe {
         let sampler = gpu.device.create_sampler(&vk::SamplerCreateInfo::default().max_lod(vk::LOD_CLAMP_NONE), None)?;
-        let pass = gpu.device.create_render_pass(&vk::RenderPassCreateInfo::default().attachments(&attachment).subpasses(&subpass), None)?;
+        let pass = gpu.device.create_render_pass(
+            &vk::RenderPassCreateInfo::default().attachments(&attachment).subpasses(&subpass),
+            None,
+        )?;
         let granularity = gpu.device.get_render_area_granularity(pass);
         ensure!(granularity.width >= 1 && granularity.height >= 1, "granularity {granularity:?}");
         gpu.device.destroy_render_pass(pass, None);

@@ -8,8 +8,9 @@ use crate::gpu::Gpu;
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
     let types = gpu.memory.memory_types_as_slice();
-    let visible: Vec<u32> =
-        (0..types.len() as u32).filter(|i| types[*i as usize].property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE)).collect();
+    let visible: Vec<u32> = (0..types.len() as u32)
+        .filter(|i| types[*i as usize].property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE))
+        .collect();
     ensure!(!visible.is_empty(), "no memory type is host-visible");
     for kind in visible {
         round_trip(&gpu, kind).with_context(|| format!("memory type {kind}"))?;
@@ -21,7 +22,9 @@ pub fn run() -> Result<()> {
 /// What the host writes, the GPU copies, and the host reads back, with flushes as for memory that isn't coherent.
 fn round_trip(gpu: &Gpu, kind: u32) -> Result<()> {
     for words in [1, 1023, 4096, 4097, 100_003] {
-        let choose = |bits: u32| if bits >> kind & 1 == 1 { Ok(kind) } else { gpu.memory_type(bits, vk::MemoryPropertyFlags::HOST_VISIBLE) };
+        let choose = |bits: u32| {
+            if bits >> kind & 1 == 1 { Ok(kind) } else { gpu.memory_type(bits, vk::MemoryPropertyFlags::HOST_VISIBLE) }
+        };
         let (a, b) = (gpu.buffer_in(words, choose)?, gpu.buffer_in(words, choose)?);
         a.fill(|i| i.rotate_left(11) ^ words as u32);
         b.fill(|_| 0);
@@ -30,7 +33,14 @@ fn round_trip(gpu: &Gpu, kind: u32) -> Result<()> {
         unsafe { gpu.device.flush_mapped_memory_ranges(&[range(a.memory), range(b.memory)].concat())? };
         gpu.run(|cmd| {
             // SAFETY: recording; inside both buffers.
-            unsafe { gpu.device.cmd_copy_buffer(cmd, a.buffer, b.buffer, &[vk::BufferCopy { src_offset: 0, dst_offset: 0, size: a.size }]) };
+            unsafe {
+                gpu.device.cmd_copy_buffer(
+                    cmd,
+                    a.buffer,
+                    b.buffer,
+                    &[vk::BufferCopy { src_offset: 0, dst_offset: 0, size: a.size }],
+                )
+            };
             gpu.barrier(cmd);
         })?;
         // SAFETY: as above.
@@ -47,8 +57,12 @@ fn mappings(gpu: &Gpu, kind: u32) -> Result<()> {
     let none = vk::MemoryMapFlags::empty();
     // SAFETY: handles of this device; reads and writes stay inside the mappings.
     unsafe {
-        let make = |size| gpu.device.allocate_memory(&vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(kind), None);
-        let all: Vec<(u64, vk::DeviceMemory)> = [1, 100, 4095, 4096, 12_345, 1 << 20].into_iter().map(|s| Ok((s, make(s)?))).collect::<Result<_>>()?;
+        let make = |size| {
+            gpu.device
+                .allocate_memory(&vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(kind), None)
+        };
+        let all: Vec<(u64, vk::DeviceMemory)> =
+            [1, 100, 4095, 4096, 12_345, 1 << 20].into_iter().map(|s| Ok((s, make(s)?))).collect::<Result<_>>()?;
         for (i, (size, memory)) in all.iter().enumerate() {
             let p: *mut u8 = gpu.device.map_memory(*memory, 0, *size, none)?.cast();
             std::ptr::write_bytes(p, i as u8 + 1, *size as usize);
@@ -58,7 +72,10 @@ fn mappings(gpu: &Gpu, kind: u32) -> Result<()> {
             let offset = size / 3;
             let p: *const u8 = gpu.device.map_memory(*memory, offset, vk::WHOLE_SIZE, none)?.cast();
             let bytes = std::slice::from_raw_parts(p, (size - offset) as usize);
-            ensure!(bytes.iter().all(|b| *b == i as u8 + 1), "allocation {i} of {size} bytes doesn't hold what was written");
+            ensure!(
+                bytes.iter().all(|b| *b == i as u8 + 1),
+                "allocation {i} of {size} bytes doesn't hold what was written"
+            );
             gpu.device.unmap_memory(*memory);
             gpu.device.free_memory(*memory, None);
         }

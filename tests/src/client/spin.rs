@@ -23,7 +23,9 @@ pub fn run() -> Result<()> {
         let step = unsafe {
             let submit = [vk::SubmitInfo::default().command_buffers(std::slice::from_ref(&buffer))];
             let submitted = gpu.device.queue_submit(gpu.queue, &submit, fence);
-            submitted.and_then(|()| gpu.device.wait_for_fences(&[fence], true, PATIENCE)).and_then(|()| gpu.device.reset_fences(&[fence]))
+            submitted
+                .and_then(|()| gpu.device.wait_for_fences(&[fence], true, PATIENCE))
+                .and_then(|()| gpu.device.reset_fences(&[fence]))
         };
         if let Err(e) = step {
             break e;

@@ -21,7 +21,8 @@ fn fences(gpu: &Gpu) -> Result<()> {
     words.fill(|_| 0);
     // SAFETY: handles of this device.
     unsafe {
-        let signaled = gpu.device.create_fence(&vk::FenceCreateInfo::default().flags(vk::FenceCreateFlags::SIGNALED), None)?;
+        let signaled =
+            gpu.device.create_fence(&vk::FenceCreateInfo::default().flags(vk::FenceCreateFlags::SIGNALED), None)?;
         ensure!(gpu.device.get_fence_status(signaled)?, "a fence created signalled isn't");
         gpu.device.wait_for_fences(&[signaled], true, 0)?;
         gpu.device.reset_fences(&[signaled])?;
@@ -42,7 +43,10 @@ fn fences(gpu: &Gpu) -> Result<()> {
             }
             if round == 0 {
                 gpu.device.wait_for_fences(&fences, false, PATIENCE)?;
-                ensure!(fences.iter().any(|f| gpu.device.get_fence_status(*f) == Ok(true)), "none of the fences is signalled after waiting for one");
+                ensure!(
+                    fences.iter().any(|f| gpu.device.get_fence_status(*f) == Ok(true)),
+                    "none of the fences is signalled after waiting for one"
+                );
                 gpu.device.wait_for_fences(&fences, true, PATIENCE)?;
             } else if round == 1 {
                 // As some programs do: looking until it is there.
@@ -53,7 +57,10 @@ fn fences(gpu: &Gpu) -> Result<()> {
                 gpu.device.wait_for_fences(&fences, true, PATIENCE)?;
             } else {
                 gpu.device.queue_wait_idle(gpu.queue)?;
-                ensure!(fences.iter().all(|f| gpu.device.get_fence_status(*f) == Ok(true)), "a fence isn't signalled on an idle queue");
+                ensure!(
+                    fences.iter().all(|f| gpu.device.get_fence_status(*f) == Ok(true)),
+                    "a fence isn't signalled on an idle queue"
+                );
             }
             gpu.device.reset_fences(&fences)?;
         }
@@ -74,13 +81,15 @@ fn timeline(gpu: &Gpu) -> Result<()> {
     word.fill(|_| 0);
     // SAFETY: handles of this device.
     unsafe {
-        let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE).initial_value(10);
+        let mut kind =
+            vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE).initial_value(10);
         let semaphore = gpu.device.create_semaphore(&vk::SemaphoreCreateInfo::default().push_next(&mut kind), None)?;
         ensure!(gpu.device.get_semaphore_counter_value(semaphore)? == 10, "the initial value");
         let semaphores = [semaphore];
         let wait_for = |value: u64, timeout: u64| {
             let values = [value];
-            gpu.device.wait_semaphores(&vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values), timeout)
+            gpu.device
+                .wait_semaphores(&vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values), timeout)
         };
         ensure!(wait_for(10, 0).is_ok() && wait_for(9, PATIENCE).is_ok(), "waiting for what has been");
         ensure!(wait_for(11, 5_000_000) == Err(vk::Result::TIMEOUT), "waiting for what nobody signals");
@@ -88,7 +97,9 @@ fn timeline(gpu: &Gpu) -> Result<()> {
         for i in 0..steps {
             let buffer = gpu.record(|cmd| gpu.device.cmd_fill_buffer(cmd, word.buffer, 0, 4, i as u32))?;
             let (waits, signals, stage) = ([20 + i], [21 + i], [vk::PipelineStageFlags::ALL_COMMANDS]);
-            let mut values = vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&waits).signal_semaphore_values(&signals);
+            let mut values = vk::TimelineSemaphoreSubmitInfo::default()
+                .wait_semaphore_values(&waits)
+                .signal_semaphore_values(&signals);
             let list = [buffer];
             let submit = [vk::SubmitInfo::default()
                 .wait_semaphores(&semaphores)
@@ -99,7 +110,10 @@ fn timeline(gpu: &Gpu) -> Result<()> {
             gpu.device.queue_submit(gpu.queue, &submit, vk::Fence::null())?;
             buffers.push(buffer);
         }
-        ensure!(gpu.device.get_semaphore_counter_value(semaphore)? == 10 && word.get(0) == 0, "something ran before the host said so");
+        ensure!(
+            gpu.device.get_semaphore_counter_value(semaphore)? == 10 && word.get(0) == 0,
+            "something ran before the host said so"
+        );
         gpu.device.signal_semaphore(&vk::SemaphoreSignalInfo::default().semaphore(semaphore).value(20))?;
         ensure!(gpu.device.get_semaphore_counter_value(semaphore)? >= 20, "the host's signal isn't seen");
         wait_for(20 + steps / 2, PATIENCE)?;
@@ -127,8 +141,9 @@ fn binary(gpu: &Gpu) -> Result<()> {
     word.fill(|_| 0);
     // SAFETY: handles of this device.
     unsafe {
-        let semaphores: Vec<vk::Semaphore> =
-            (0..16).map(|_| gpu.device.create_semaphore(&vk::SemaphoreCreateInfo::default(), None)).collect::<Result<_, _>>()?;
+        let semaphores: Vec<vk::Semaphore> = (0..16)
+            .map(|_| gpu.device.create_semaphore(&vk::SemaphoreCreateInfo::default(), None))
+            .collect::<Result<_, _>>()?;
         let mut buffers = Vec::new();
         for i in 0..=semaphores.len() {
             let buffer = gpu.record(|cmd| gpu.device.cmd_fill_buffer(cmd, word.buffer, 0, 4, i as u32 + 1))?;

@@ -16,7 +16,9 @@ pub fn run() -> Result<()> {
     let queue = Mutex::new(());
     let (gpu, queue) = (&gpu, &queue);
     std::thread::scope(|s| {
-        let threads: Vec<_> = (0..THREADS).map(|t| s.spawn(move || thread(gpu, queue, t).with_context(|| format!("thread {t}")))).collect();
+        let threads: Vec<_> = (0..THREADS)
+            .map(|t| s.spawn(move || thread(gpu, queue, t).with_context(|| format!("thread {t}"))))
+            .collect();
         threads.into_iter().try_for_each(|t| t.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?)
     })
 }
@@ -26,7 +28,9 @@ fn thread(gpu: &Gpu, queue: &Mutex<()>, t: u32) -> Result<()> {
     let none = vk::DescriptorSetLayoutCreateFlags::empty();
     // SAFETY: handles of this device; pools are this thread's, the queue is locked.
     unsafe {
-        let pool = gpu.device.create_command_pool(&vk::CommandPoolCreateInfo::default().queue_family_index(gpu.family), None)?;
+        let pool = gpu
+            .device
+            .create_command_pool(&vk::CommandPoolCreateInfo::default().queue_family_index(gpu.family), None)?;
         let fence = gpu.device.create_fence(&vk::FenceCreateInfo::default(), None)?;
         for round in 0..ROUNDS {
             // Objects come and go while the other threads use theirs.

@@ -1,0 +1,69 @@
+//! The test client on the host's own driver, on Mesa's and on Hesper, over the same kind of host, in one run.
+
+use hesper_rig::{Driver, Host};
+use hesper_tests::{good, root};
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
+const PARTS: usize = 7;
+
+fn passes(driver: Driver) {
+    let root = root();
+    let host = driver.needs_host().then(|| Host::start(&root).unwrap());
+    let text = good(&format!("the client on {driver}"), root.client(driver, host.as_ref(), CLIENT).unwrap().arg("all"));
+    assert_eq!(text.lines().filter(|l| l.starts_with("ok ")).count(), PARTS, "{text}");
+    if let Some(host) = host {
+        assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+    }
+}
+
+#[test]
+fn passes_on_native() {
+    passes(Driver::Native);
+}
+
+#[test]
+fn passes_on_mesa() {
+    passes(Driver::Mesa);
+}
+
+#[test]
+fn passes_on_hesper() {
+    passes(Driver::Hesper);
+}
+
+/// With every command waited for, errors of the host show where they arise.
+#[test]
+fn passes_on_hesper_one_command_at_a_time() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    good("the client with HESPER_DEBUG=sync", command.arg("all").env("HESPER_DEBUG", "vtest,sync"));
+}
+
+/// As on a host with 16 KiB pages that doesn't tell.
+#[test]
+fn passes_on_hesper_with_blobs_of_16_kib() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    good("the client with HESPER_BLOB_ALIGNMENT", command.arg("all").env("HESPER_BLOB_ALIGNMENT", "16384"));
+}
+
+#[test]
+fn impossible_sizes_are_refused_and_nothing_is_lost() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    good("the client's hostile part", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("hostile"));
+}
+
+#[test]
+fn several_programs_share_a_host() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    std::thread::scope(|s| {
+        for part in ["threads", "sync", "memory", "compute"] {
+            let (root, host) = (&root, &host);
+            s.spawn(move || good(part, root.client(Driver::Hesper, Some(host), CLIENT).unwrap().arg(part)));
+        }
+    });
+}

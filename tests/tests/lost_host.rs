@@ -1,0 +1,114 @@
+//! The host dies while a program uses it: errors, and soon; no hang, no abort from inside the driver.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hesper_rig::llama::{self, Server};
+use hesper_rig::models::{self, Tiny};
+use hesper_rig::{Driver, Host, target_folder};
+use hesper_tests::{both, output, quick, root};
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
+const SIGSEGV: i32 = 11;
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Starts a program, kills the host after a moment, and returns what the program printed and how long its end took.
+fn killed_under(part: &str) -> (std::process::Output, Duration) {
+    let root = root();
+    let mut host = Host::start(&root).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    let child = command
+        .args(part.split(' '))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    host.kill();
+    let start = Instant::now();
+    let out = child.wait_with_output().unwrap();
+    (out, start.elapsed())
+}
+
+#[test]
+fn a_waiting_program_gets_device_lost() {
+    let (out, took) = killed_under("spin");
+    let text = both(&out);
+    assert!(out.status.success() && text.contains("\nlost\n"), "{}:\n{text}", out.status);
+    assert!(took < LIMIT, "it took {took:?}:\n{text}");
+    assert_eq!(text.matches("hesper: ").count(), 1, "the reason is said once:\n{text}");
+}
+
+#[test]
+fn a_program_in_the_middle_of_anything_ends_with_an_error() {
+    let (out, took) = killed_under("cycles 10000000");
+    let text = both(&out);
+    assert!(out.status.signal().is_none() && !out.status.success(), "{}:\n{text}", out.status);
+    assert!(took < LIMIT, "it took {took:?}:\n{text}");
+    assert!(text.contains("device has been lost") || text.contains("DEVICE_LOST"), "{text}");
+}
+
+#[test]
+fn llama_ends_with_its_own_error() {
+    if quick() {
+        return;
+    }
+    let root = root();
+    let program = llama::server().unwrap();
+    let model = models::tiny(Tiny::Q4K).unwrap();
+    let log = target_folder().unwrap().join("llama-killed.log");
+    let mut server = Server::start(&root, Driver::Hesper, &program, &model, &log).unwrap();
+    let port = server.port();
+    let asking = std::thread::spawn(move || {
+        let json = r#"{"prompt":[1,300,7],"n_predict":1900,"temperature":0,"ignore_eos":true}"#;
+        hesper_rig::http::post(port, "/completion", json, Duration::from_secs(60), |_| Ok(()))
+    });
+    std::thread::sleep(Duration::from_millis(700));
+    server.host.as_mut().unwrap().kill();
+    let start = Instant::now();
+    let answer = asking.join().unwrap();
+    let took = start.elapsed();
+    let text = server.log();
+    // This llama.cpp passes the error on to whoever asked, and goes on serving; others end.
+    assert!(answer.is_err(), "an answer came from nowhere");
+    assert!(took < LIMIT, "llama-server took {took:?} to notice:\n{}", tail(&text));
+    assert!(text.contains("ErrorDeviceLost"), "{}", tail(&text));
+    assert!(!text.contains("panicked"), "{}", tail(&text));
+    let ended = server.ended_within(Duration::from_millis(200)).unwrap();
+    println!("the answer ended with an error after {took:?}; llama-server: {ended:?}");
+    assert!(ended.is_none_or(|s| s.signal() != Some(SIGSEGV)), "{ended:?}");
+    if ended.is_none() {
+        let start = Instant::now();
+        let again = server.tokens(&[1, 300], 4);
+        assert!(again.is_err() && start.elapsed() < LIMIT, "a second question: {again:?} after {:?}", start.elapsed());
+    }
+}
+
+fn tail(text: &str) -> &str {
+    let at = text.len().saturating_sub(3000);
+    text.get(text.ceil_char_boundary(at)..).unwrap_or(text)
+}
+
+#[test]
+fn without_a_host_there_is_no_device_and_a_reason() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    drop(host);
+    let out = output("the client", command.arg("compute"));
+    let text = both(&out);
+    assert_eq!(out.status.code(), Some(1), "{text}");
+    assert!(text.contains("hesper: no Venus device: can't connect to"), "{text}");
+
+    // Without a test server being asked for, the way leads through /dev/dri, which test machines lack.
+    let mut command: Command = root.client(Driver::Native, None, CLIENT).unwrap();
+    command
+        .env("VK_DRIVER_FILES", hesper_rig::build_driver().unwrap().manifest)
+        .env("HESPER_RENDER_NODE", "/dev/dri/renderD999");
+    let out = output("the client", command.arg("compute"));
+    let text = both(&out);
+    assert_eq!(out.status.code(), Some(1), "{text}");
+    assert!(text.contains("hesper: no Venus device: /dev/dri/renderD999"), "{text}");
+}

@@ -1,0 +1,80 @@
+//! What vulkaninfo shows through Hesper, next to what the host's own driver shows.
+
+use hesper_rig::Driver;
+use hesper_rig::vulkaninfo::{self, Facts};
+use hesper_tests::root;
+
+fn count(facts: &Facts, prefix: &str) -> usize {
+    facts.keys().filter(|k| k.starts_with(prefix)).count()
+}
+
+#[test]
+fn shows_the_hosts_device() {
+    let root = root();
+    let hesper = vulkaninfo::facts(&root, Driver::Hesper).unwrap();
+    let native = vulkaninfo::facts(&root, Driver::Native).unwrap();
+    let get = |facts: &Facts, name: &str| facts.get(name).unwrap_or_else(|| panic!("no {name}")).clone();
+
+    let device = "VkPhysicalDeviceProperties/";
+    let name = get(&hesper, &format!("{device}deviceName"));
+    assert_eq!(name, format!("Virtio-GPU Venus ({})", get(&native, &format!("{device}deviceName"))));
+    assert_eq!(get(&hesper, "VkPhysicalDeviceDriverProperties/driverName"), "hesper");
+    assert_eq!(get(&hesper, "VkPhysicalDeviceDriverProperties/driverID"), "DRIVER_ID_MESA_VENUS");
+    let version = get(&hesper, &format!("{device}apiVersion"));
+    let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
+    assert!(version.starts_with("1.") && minor >= 3, "apiVersion {version}");
+    let extensions = count(&hesper, "Device Extensions/");
+    assert!(extensions >= 120, "{extensions} device extensions");
+
+    // The limits are the host's, all of them.
+    let limits: Vec<_> = hesper.keys().filter(|k| k.starts_with("VkPhysicalDeviceLimits/")).collect();
+    assert!(limits.len() > 100, "{} limits", limits.len());
+    for name in limits {
+        assert_eq!(hesper[name], native[name], "{name}");
+    }
+    // Nothing is promised that the host doesn't have.
+    let mut features = 0;
+    for (name, value) in hesper.iter().filter(|(k, _)| k.contains("Features") && k.starts_with("VkPhysicalDevice")) {
+        if value == "true" {
+            features += 1;
+            assert_eq!(
+                native.get(name).map(String::as_str),
+                Some("true"),
+                "{name} is offered, the host doesn't have it"
+            );
+        }
+    }
+    assert!(features > 150, "only {features} features are offered");
+    for name in hesper.keys().filter(|k| k.starts_with("Device Extensions/")) {
+        assert!(native.contains_key(name), "{name} is offered, the host doesn't have it");
+    }
+    // Queue families: the same flags and counts.
+    let queues = |f: &Facts| {
+        f.iter()
+            .filter(|(k, _)| k.contains("queueCount") || k.contains("queueFlags"))
+            .map(|(_, v)| v.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(queues(&hesper), queues(&native));
+}
+
+#[test]
+fn lacks_little_that_mesas_driver_has() {
+    let root = root();
+    let hesper = vulkaninfo::facts(&root, Driver::Hesper).unwrap();
+    let mesa = vulkaninfo::facts(&root, Driver::Mesa).unwrap();
+    let status = include_str!("../../docs/STATUS.md");
+    for name in mesa.keys().filter_map(|k| k.strip_prefix("Device Extensions/")) {
+        let there = hesper.contains_key(&format!("Device Extensions/{name}"));
+        assert!(
+            there || status.contains(name),
+            "Mesa's driver offers {name}; Hesper doesn't, and docs/STATUS.md doesn't say why"
+        );
+    }
+    // A feature that Mesa's driver offers and Hesper doesn't is one of an extension that is accounted for.
+    for (name, value) in mesa.iter().filter(|(k, v)| k.contains("Features") && *v == "true") {
+        if let Some(ours) = hesper.get(name) {
+            assert_eq!(ours, value, "{name}");
+        }
+    }
+}

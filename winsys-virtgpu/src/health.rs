@@ -1,0 +1,56 @@
+//! Whether the host is still there, for all rings of a context.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::Error;
+
+/// The health of a context: well, or lost for good and why.
+#[derive(Debug, Default)]
+pub struct Health {
+    lost: AtomicBool,
+    why: OnceLock<Error>,
+}
+
+impl Health {
+    /// The error that every call returns once the host is lost. One load while it isn't.
+    ///
+    /// # Errors
+    /// [`Error::Lost`], the same one each time.
+    #[inline]
+    pub fn check(&self) -> Result<(), Error> {
+        if self.lost.load(Ordering::Acquire) { Err(self.why()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn why(&self) -> Error {
+        self.why.get().cloned().unwrap_or_else(|| Error::Lost("for an unknown reason".into()))
+    }
+
+    /// Notes the loss; the first reason stays, and is returned. Other errors are passed on and lose nothing.
+    #[cold]
+    pub fn lose(&self, e: Error) -> Error {
+        if !matches!(e, Error::Lost(_)) {
+            return e;
+        }
+        let why = self.why.get_or_init(|| e).clone();
+        self.lost.store(true, Ordering::Release);
+        why
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_stays() {
+        let health = Health::default();
+        assert_eq!(health.lose(Error::OutOfHostMemory), Error::OutOfHostMemory);
+        assert_eq!(health.check(), Ok(()));
+        let first = Error::Lost("first".into());
+        assert_eq!(health.lose(first.clone()), first);
+        assert_eq!(health.lose(Error::Lost("second".into())), first);
+        assert_eq!(health.check(), Err(first));
+    }
+}
