@@ -86,6 +86,21 @@ mmdebstrap --quiet --mode=root --variant=minbase \
     done
     cp \$(find /vm/kernel -name vmlinuz-\* -type f | head -n 1) /vm/vmlinuz
   "' \
+  --customize-hook='chroot "$1" sh -ec "
+    # llama.cpp with processor code for any machine, emulated ones too. It is built for a newer C library, so it gets its own.
+    cd /tmp
+    apt-get download -qq llama.cpp-tools/forky libllama0/forky libggml0/forky libggml0-backend-vulkan/forky \
+      libc6/forky libgcc-s1/forky libstdc++6/forky libgomp1/forky libssl3t64/forky
+    mkdir /opt/llama
+    for deb in *.deb; do dpkg-deb -x \$deb /opt/llama; rm \$deb; done
+    lib=/usr/lib/x86_64-linux-gnu
+    ln -s /opt/llama\$lib/ggml \$lib/ggml
+    for program in llama-server llama-bench; do
+      echo \"#!/bin/sh\" >/usr/bin/\$program
+      echo exec /opt/llama\$lib/ld-linux-x86-64.so.2 --library-path /opt/llama\$lib:/opt/llama\$lib/llama:\$lib /opt/llama/usr/bin/\$program \\\"\\\$@\\\" >>/usr/bin/\$program
+      chmod 755 /usr/bin/\$program
+    done
+  "' \
   --customize-hook="cp $init \"\$1/vm/initramfs/init\" && chmod 755 \"\$1/vm/initramfs/init\"" \
   --customize-hook='chroot "$1" sh -ec "cd /vm/initramfs && find . | cpio -o -H newc --quiet | gzip -1 >/vm/initramfs.gz && rm -rf /vm/initramfs /vm/kernel/boot"' \
   --customize-hook='rm -rf "$1"/var/cache/apt/archives/*.deb' \

