@@ -320,7 +320,7 @@ pub unsafe fn begin_command_buffer(
         r.reset_if_begun(c.connection());
         let mut info = *info;
         // What a primary inherits is ignored, and so are render pass and framebuffer outside a render pass.
-        let mut inherited = vk::CommandBufferInheritanceInfo::default();
+        let mut inherited;
         if !c.secondary {
             info.p_inheritance_info = ptr::null();
         } else if let Some(i) = info.p_inheritance_info.as_ref() {

@@ -28,11 +28,6 @@ pub fn immutable(set: vk::DescriptorSet, binding: u32) -> bool {
     SETS.get(set).is_some_and(|i| i.contains(&binding))
 }
 
-/// Whether a binding of a layout has immutable samplers.
-pub fn layout_immutable(layout: vk::DescriptorSetLayout, binding: u32) -> bool {
-    LAYOUTS.get(layout).is_some_and(|i| i.contains(&binding))
-}
-
 pub unsafe fn create_descriptor_set_layout(
     device: vk::Device,
     info: *const vk::DescriptorSetLayoutCreateInfo,

@@ -5,6 +5,7 @@ use ash::vk;
 
 use crate::chain::{find, slice};
 
+#[expect(clippy::vec_box, reason = "the infos point at the structs, which must not move when a list grows")]
 /// Create infos without anything that the other side must not look at.
 pub struct Clean {
     infos: Vec<vk::GraphicsPipelineCreateInfo<'static>>,

@@ -2,13 +2,12 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::OnceLock;
 
 use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 use hesper_winsys::{BlobFlags, Error, Mapping, Resource};
-use parking_lot::Mutex;
+use once_cell::sync::OnceCell;
 
 use crate::chain::find;
 use crate::forwarding::{result_of, result_of_error};
@@ -20,8 +19,7 @@ use crate::slab::Slab;
 pub struct Memory {
     size: vk::DeviceSize,
     host_visible: bool,
-    blob: OnceLock<Blob>,
-    making: Mutex<()>,
+    blob: OnceCell<Blob>,
 }
 
 /// The mapping is made once and kept until the memory is freed: it costs calls to the host.
@@ -62,7 +60,7 @@ pub unsafe fn allocate_memory(
             let step = d.connection().winsys.alignment();
             info.allocation_size = size.checked_next_multiple_of(step).unwrap_or(size).max(size);
         }
-        let memory = Memory { size, host_visible, blob: OnceLock::new(), making: Mutex::new(()) };
+        let memory = Memory { size, host_visible, blob: OnceCell::new() };
         let Some(id) = MEMORIES.insert(memory) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
         let mut handle = vk::DeviceMemory::from_raw(id);
         let out = &raw mut handle;
@@ -97,20 +95,12 @@ unsafe fn map(
 ) -> Result<*mut c_void, vk::Result> {
     let failed = vk::Result::ERROR_MEMORY_MAP_FAILED;
     let m = MEMORIES.get(memory).filter(|m| m.host_visible).ok_or(failed)?;
-    let blob = match m.blob.get() {
-        Some(b) => b,
-        None => {
-            let _one = m.making.lock();
-            if m.blob.get().is_none() {
-                // SAFETY: a valid device.
-                let made = unsafe { make_blob(device, memory, m) };
-                let blob =
-                    made.map_err(|e| if matches!(e, Error::Lost(_)) { result_of_error(&e) } else { map_failed(&e) })?;
-                let _ = m.blob.set(blob);
-            }
-            m.blob.get().ok_or(failed)?
-        }
-    };
+    // Of two threads that map at the same time, one makes the blob and the other waits.
+    // SAFETY: a valid device.
+    let blob = m.blob.get_or_try_init(|| unsafe { make_blob(device, memory, m) }).map_err(|e| match e {
+        Error::Lost(_) => result_of_error(&e),
+        _ => map_failed(&e),
+    })?;
     let size = if size == vk::WHOLE_SIZE { m.size.saturating_sub(offset) } else { size };
     let inside = offset.checked_add(size).is_some_and(|end| end <= m.size);
     let at = usize::try_from(offset).ok().zip(usize::try_from(size).ok());

@@ -30,11 +30,6 @@ impl Object {
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
-
-    /// The id on the wire.
-    pub fn id(&self) -> u64 {
-        self.header.id
-    }
 }
 
 /// A dispatchable handle and the type of what it points at, which starts with an [`Object`].

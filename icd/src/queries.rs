@@ -40,17 +40,10 @@ impl Answers {
         (Self(answers), next)
     }
 
-    /// The answer of type `T`, if it was asked for.
-    pub fn get<T: vk::TaggedStructure>(&self) -> Option<&T> {
-        let memory = self.0.get(&T::STRUCTURE_TYPE.as_raw()).filter(|m| m.len() * 8 >= size_of::<T>())?;
-        // SAFETY: memory of the struct's size and alignment, zeroed and then filled by the decoder.
-        Some(unsafe { &*memory.as_ptr().cast() })
-    }
-
-    /// As `get`, to correct it.
+    /// The answer of type `T`, to correct it, if it was asked for.
     pub fn get_mut<T: vk::TaggedStructure>(&mut self) -> Option<&mut T> {
         let memory = self.0.get_mut(&T::STRUCTURE_TYPE.as_raw()).filter(|m| m.len() * 8 >= size_of::<T>())?;
-        // SAFETY: as in `get`.
+        // SAFETY: memory of the struct's size and alignment, zeroed and then filled by the decoder.
         Some(unsafe { &mut *memory.as_mut_ptr().cast() })
     }
 

@@ -17,6 +17,7 @@ struct Template {
 
 static TEMPLATES: Slab<Template> = Slab::new(10);
 
+#[expect(clippy::vec_box, reason = "the writes point at the structs, which must not move when a list grows")]
 /// Writes, and the arrays that they point at.
 struct Expanded {
     writes: Vec<vk::WriteDescriptorSet<'static>>,

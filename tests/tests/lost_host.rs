@@ -59,7 +59,9 @@ fn llama_bench_ends_with_its_own_error() {
     let model = models::tiny(Tiny::Q4K).unwrap();
     let mut host = Host::start(&root).unwrap();
     let mut command = root.client(Driver::Hesper, Some(&host), llama::BENCH).unwrap();
-    command.args(["-m", &model.display().to_string(), "-ngl", "99", "-p", "0", "-n", "100000"]).envs(llama::ENVIRONMENT);
+    command
+        .args(["-m", &model.display().to_string(), "-ngl", "99", "-p", "0", "-n", "100000"])
+        .envs(llama::ENVIRONMENT);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_secs(3));
     assert!(child.try_wait().unwrap().is_none(), "llama-bench has ended by itself");

@@ -45,7 +45,7 @@ impl Model {
         for (number, name) in self.wire_commands() {
             let c = &self.reg.commands[&name];
             self.emit_request(&mut req, number, c).with_context(|| name.clone())?;
-            if c.ret != "void" || c.params.iter().any(|p| Self::is_output(p)) {
+            if c.ret != "void" || c.params.iter().any(Self::is_output) {
                 self.emit_reply(&mut rep, number, c).with_context(|| name.clone())?;
             }
         }

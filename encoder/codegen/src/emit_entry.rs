@@ -38,7 +38,7 @@ impl Model {
             return Ok(());
         }
         out.line(format!("pub unsafe fn {name}({}) -> {ret} {{", self.signature(c)));
-        let outputs = c.params.iter().any(|p| Self::is_output(p));
+        let outputs = c.params.iter().any(Self::is_output);
         if c.params[0].ty == "VkCommandBuffer" && c.ret == "void" {
             out.line(format!("record({first}, |w| request::{name}(w, 0, {args}));"));
             out.line("}");

@@ -145,7 +145,7 @@ impl Model {
                     (Some(size), _) => c.line(format!("w.array({e}.cast(), {n}, {size});")),
                     (None, Shape::Struct(name)) => match self.same_layout(&self.reg.structs[name])? {
                         Some((size, _)) => c.line(format!("w.array({e}.cast(), {n}, {size});")),
-                        None => self.encode_elements(c, f, to, &e.to_string(), &n)?,
+                        None => self.encode_elements(c, f, to, e, &n)?,
                     },
                     _ => self.encode_elements(c, f, to, e, &n)?,
                 }

@@ -241,9 +241,9 @@ impl Model {
             let n: usize = m.array.iter().product();
             return format!("*const [{t}; {n}]");
         }
-        for i in 0..m.pointers {
+        for _ in 0..m.pointers {
             // Only the innermost const matters for us; pointers to pointers are const all through.
-            t = format!("*{} {t}", if m.is_const || (i > 0 && m.pointers > 1 && m.is_const) { "const" } else { "mut" });
+            t = format!("*{} {t}", if m.is_const { "const" } else { "mut" });
         }
         t
     }

@@ -16,9 +16,8 @@ use anyhow::{Context, Result, ensure};
 /// # Errors
 /// Without the right to mount, or when a mount point can't be made.
 pub fn command(root: &Path, shared: &[PathBuf], program: impl AsRef<OsStr>) -> Result<Command> {
-    // SAFETY: geteuid has no preconditions.
     ensure!(
-        unsafe { libc::geteuid() } == 0,
+        nix::unistd::geteuid().is_root(),
         "the rig mounts into a Debian tree and needs root: run it as root, or as root of a container"
     );
     let mut binds = Vec::new();

@@ -78,10 +78,10 @@ fn run(command: Sub) -> Result<ExitCode> {
                 command: words.join(" "),
                 timeout: Duration::from_secs(timeout),
             };
-            for result in Vm::run(&root, &[job])? {
-                print!("{}", result.output);
-                return Ok(code(Some(result.status)));
-            }
+            let results = Vm::run(&root, &[job])?;
+            let [result] = &results[..] else { bail!("the machine ran {} jobs, not one", results.len()) };
+            print!("{}", result.output);
+            return Ok(code(Some(result.status)));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -22,7 +22,7 @@ fn long(gpu: &Gpu) -> Result<()> {
     let set = gpu.set(pool, pipeline.set_layout, &[&tally])?;
     tally.fill(|_| 0);
     bulk.fill(|_| 0);
-    let rounds = 5_000;
+    let rounds = 5_000u32;
     gpu.run(|cmd| {
         let point = vk::PipelineBindPoint::COMPUTE;
         // SAFETY: recording; ranges lie inside the buffers.
@@ -31,7 +31,7 @@ fn long(gpu: &Gpu) -> Result<()> {
             for i in 0..rounds {
                 gpu.device.cmd_bind_descriptor_sets(cmd, point, pipeline.layout, 0, &[set], &[]);
                 gpu.device.cmd_dispatch(cmd, 1, 1, 1);
-                if i % 500 == 0 {
+                if i.is_multiple_of(500) {
                     // The largest update that there is.
                     let bytes: Vec<u8> = (0..16u32 << 10).flat_map(|w| (w ^ i).to_le_bytes()).collect();
                     gpu.barrier(cmd);

@@ -77,7 +77,7 @@ fn cycle(gpu: &Gpu, i: u32) -> Result<()> {
             );
             gpu.barrier(cmd);
         })?;
-        if i % 16 == 0 {
+        if i.is_multiple_of(16) {
             d.queue_submit(gpu.queue, &[vk::SubmitInfo::default().command_buffers(&[buffer])], fence)?;
             d.wait_for_fences(&[fence], true, crate::gpu::PATIENCE)?;
             anyhow::ensure!(b.get(3) == 3 + i, "a copy of cycle {i} is {}", b.get(3));

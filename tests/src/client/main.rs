@@ -54,7 +54,9 @@ enum Sub {
     Spin,
 }
 
-const PARTS: [(&str, fn() -> Result<()>); 7] = [
+type Part = fn() -> Result<()>;
+
+const PARTS: [(&str, Part); 7] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
