@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
 use hesper_winsys::ring::RingOptions;
@@ -12,6 +13,9 @@ use parking_lot::Mutex;
 
 use crate::log::error;
 use crate::settings::Settings;
+
+/// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
+const ANSWER: Duration = Duration::from_micros(50);
 
 /// One context at the host.
 pub struct Connection {
@@ -63,7 +67,7 @@ impl Connection {
         let winsys = hesper_winsys::open(&settings.winsys)?;
         let streams = Arc::new(StreamPool::new(winsys.clone()));
         let health = Arc::new(Health::default());
-        let options = RingOptions { patience: Patience { spin: settings.spin }, ..RingOptions::default() };
+        let options = RingOptions { patience: Patience { spin: settings.spin.min(ANSWER) }, ..RingOptions::default() };
         let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options)?;
         let codec = winsys.capset().codec;
         Ok(Arc::new(Self {

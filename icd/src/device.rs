@@ -13,7 +13,9 @@ use crate::object::{self, Object, dispatchable};
 use crate::physical_device::{self, PhysicalDevice};
 use crate::procs::{self, Scope};
 use crate::queue::{self, Queue};
+use crate::settings;
 use crate::slab::fresh_id;
+use crate::wait::Strategy;
 
 /// What a VkDevice points at.
 #[repr(C)]
@@ -22,6 +24,8 @@ pub struct Device {
     pub physical: vk::PhysicalDevice,
     /// All queues that were asked for, made with the device: the host hands each out once (WIRE.md 7.1).
     pub queues: Vec<vk::Queue>,
+    /// How waits for its work proceed.
+    pub strategy: Strategy,
     extensions: ExtensionSet,
     /// Core version as major << 16 | minor.
     version: u32,
@@ -34,6 +38,12 @@ impl Device {
         // SAFETY: an instance is destroyed after its devices.
         unsafe { object::get(self.physical) }
     }
+}
+
+/// What was asked for, or what suits the host's device.
+fn strategy(kind: vk::PhysicalDeviceType) -> Strategy {
+    let suits = if kind == vk::PhysicalDeviceType::CPU { Strategy::Block } else { Strategy::Poll };
+    settings::get().strategy.unwrap_or(suits)
 }
 
 pub unsafe fn create_device(
@@ -83,6 +93,7 @@ pub unsafe fn create_device(
             object,
             physical,
             queues: Vec::new(),
+            strategy: strategy(d.properties.device_type),
             extensions: enabled,
             version,
         }));

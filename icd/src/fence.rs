@@ -1,10 +1,8 @@
 //! VkFence: what is known of each, and waiting.
 //!
-//! A wait runs in the host's driver, on a side ring, so that it ends when the host's driver says so and the main ring goes
-//! on meanwhile. A fence that was seen signalled is remembered; asking again costs one load.
+//! A fence that was seen signalled is remembered; asking again costs one load. `wait` says how a wait proceeds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use ash::vk;
 use ash::vk::Handle;
@@ -16,16 +14,15 @@ use crate::forwarding::{done, result_of, send};
 use crate::generated::forward;
 use crate::object;
 use crate::slab::Slab;
+use crate::wait::{self, Forecast};
 
 /// What is known of a fence.
 pub struct Fence {
     signaled: AtomicBool,
+    forecast: Forecast,
 }
 
 static FENCES: Slab<Fence> = Slab::new(1);
-
-/// The longest wait that the host is asked for at once: a lost host is noticed in between.
-pub const SLICE: Duration = Duration::from_secs(1);
 
 pub unsafe fn create_fence(
     device: vk::Device,
@@ -36,7 +33,8 @@ pub unsafe fn create_fence(
     // SAFETY: by valid usage.
     unsafe {
         let signaled = (*info).flags.contains(vk::FenceCreateFlags::SIGNALED);
-        let Some(id) = FENCES.insert(Fence { signaled: AtomicBool::new(signaled) }) else {
+        let Some(id) = FENCES.insert(Fence { signaled: AtomicBool::new(signaled), forecast: Forecast::default() })
+        else {
             return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
         };
         *to = vk::Fence::from_raw(id);
@@ -72,6 +70,7 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
 pub fn submitted(fence: vk::Fence, sent: &Result<Seqno, Error>) {
     if let (Some(f), Ok(_)) = (FENCES.get(fence), sent) {
         f.signaled.store(false, Ordering::Release);
+        f.forecast.submitted();
     }
 }
 
@@ -109,14 +108,24 @@ pub unsafe fn wait_for_fences(
         if enough(list) {
             return vk::Result::SUCCESS;
         }
-        let connection = object::get(device).connection();
-        let result = wait_in_slices(timeout, |slice| {
-            result_of(connection.side_call(
+        let d = object::get(device);
+        let poll = || {
+            // Asked for on the main ring, where everything was submitted.
+            result_of(d.connection().call(
+                reply::wait_for_fences_size(device, n, fences, all, 0),
+                |w| request::wait_for_fences(w, 1, device, n, fences, all, 0),
+                |r| reply::wait_for_fences(r, device, n, fences, all, 0),
+            ))
+        };
+        let block = |slice| {
+            result_of(d.connection().side_call(
                 reply::wait_for_fences_size(device, n, fences, all, slice),
                 |w| request::wait_for_fences(w, 1, device, n, fences, all, slice),
                 |r| reply::wait_for_fences(r, device, n, fences, all, slice),
             ))
-        });
+        };
+        let forecasts = list.iter().filter_map(|f| FENCES.get(*f)).map(|f| &f.forecast);
+        let result = wait::wait(d, timeout, forecasts, poll, block);
         // Of several fences it isn't told which one it was.
         if result == vk::Result::SUCCESS && (all_of_them || n == 1) {
             for f in list.iter().filter_map(|f| FENCES.get(*f)) {
@@ -124,19 +133,5 @@ pub unsafe fn wait_for_fences(
             }
         }
         result
-    }
-}
-
-/// Repeats a wait of the host until it ends or `timeout` nanoseconds are over.
-pub fn wait_in_slices(timeout: u64, mut wait: impl FnMut(u64) -> vk::Result) -> vk::Result {
-    let slice = SLICE.as_nanos() as u64;
-    let start = Instant::now();
-    loop {
-        let waited = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let left = timeout.saturating_sub(waited);
-        match wait(left.min(slice)) {
-            vk::Result::TIMEOUT if left > slice => {}
-            result => return result,
-        }
     }
 }

@@ -42,6 +42,7 @@ mod semaphore;
 mod settings;
 mod slab;
 mod update_template;
+mod wait;
 
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]

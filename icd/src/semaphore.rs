@@ -1,22 +1,30 @@
-//! VkSemaphore: waiting for timelines on the host side, on a ring of its own.
+//! VkSemaphore: waiting for timelines.
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
 
-use crate::fence::wait_in_slices;
 use crate::forwarding::result_of;
 use crate::object;
+use crate::wait;
 
 pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWaitInfo, timeout: u64) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
-        let connection = object::get(device).connection();
-        wait_in_slices(timeout, |slice| {
-            result_of(connection.side_call(
+        let d = object::get(device);
+        let poll = || {
+            result_of(d.connection().call(
+                reply::wait_semaphores_size(device, info, 0),
+                |w| request::wait_semaphores(w, 1, device, info, 0),
+                |r| reply::wait_semaphores(r, device, info, 0),
+            ))
+        };
+        let block = |slice| {
+            result_of(d.connection().side_call(
                 reply::wait_semaphores_size(device, info, slice),
                 |w| request::wait_semaphores(w, 1, device, info, slice),
                 |r| reply::wait_semaphores(r, device, info, slice),
             ))
-        })
+        };
+        wait::wait(d, timeout, std::iter::empty(), poll, block)
     }
 }

@@ -4,11 +4,16 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::wait::Strategy;
+
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub winsys: hesper_winsys::Config,
+    /// How long a wait for the GPU may keep a core busy.
     pub spin: Duration,
+    /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
+    pub strategy: Option<Strategy>,
     /// `sync`: wait for every command, so that errors show where they arise.
     pub sync: bool,
 }
@@ -38,7 +43,12 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             render_node: var("HESPER_RENDER_NODE").map(PathBuf::from),
             blob_alignment: number("HESPER_BLOB_ALIGNMENT"),
         },
-        spin: Duration::from_micros(number("HESPER_SPIN_US").unwrap_or(50).min(1_000_000)),
+        spin: Duration::from_micros(number("HESPER_SPIN_US").unwrap_or(2_000).min(1_000_000)),
+        strategy: match () {
+            () if switch("wait-poll") => Some(Strategy::Poll),
+            () if switch("wait-block") => Some(Strategy::Block),
+            () => None,
+        },
         sync: switch("sync"),
     }
 }
@@ -50,9 +60,9 @@ mod tests {
     #[test]
     fn nothing_set_and_nonsense_set() {
         let s = read(&|_| None);
-        assert!(!s.winsys.vtest && s.spin == Duration::from_micros(50));
+        assert!(!s.winsys.vtest && s.spin == Duration::from_micros(2_000));
         let s = read(&|n| (n == "HESPER_SPIN_US").then(|| "soon".into()));
-        assert_eq!(s.spin, Duration::from_micros(50));
+        assert_eq!(s.spin, Duration::from_micros(2_000));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The rig by hand; `cargo xtask rig` calls this.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use hesper_rig::models::{self, Shape};
 use hesper_rig::{Driver, GuestJob, Host, Root, Vm};
 
 /// The test rig by hand.
@@ -19,6 +21,13 @@ struct Cli {
 enum Sub {
     /// Makes the root if it isn't there, and says where it is.
     Root,
+    /// Writes a model with random weights, for llama-bench.
+    Model {
+        /// llama3.2-1b or llama3.1-8b
+        shape: Shape,
+        /// The file to write.
+        path: PathBuf,
+    },
     /// Starts a host and waits until interrupted.
     Host,
     /// Runs a program in the root on a driver, over a host of its own.
@@ -53,10 +62,14 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Sub) -> Result<ExitCode> {
+    if let Sub::Model { shape, path } = &command {
+        models::random(*shape, path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let root = Root::ensure()?;
     let code = |status: Option<i32>| ExitCode::from(u8::try_from(status.unwrap_or(255)).unwrap_or(255));
     match command {
-        Sub::Root => println!("{}", root.path().display()),
+        Sub::Model { .. } | Sub::Root => println!("{}", root.path().display()),
         Sub::Host => {
             let host = Host::start(&root)?;
             let socket = host.socket().display();

@@ -4,7 +4,7 @@ mod gguf;
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -93,7 +93,7 @@ pub fn tiny(weights: Tiny) -> Result<PathBuf> {
     let _lock = cache::lock("models")?;
     let folder = cache::folder().join("models");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let bytes = tiny_bytes(kind);
+    let bytes = bytes(TINY, kind);
     let path = folder.join(format!("tiny-{name}.gguf"));
     if fs::read(&path).is_ok_and(|old| old == bytes) {
         return Ok(path);
@@ -104,65 +104,88 @@ pub fn tiny(weights: Tiny) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn tiny_bytes(kind: Kind) -> Vec<u8> {
-    const LAYERS: u32 = 2;
-    const WIDTH: u32 = 256;
-    const FEED_FORWARD: u32 = 512;
-    const HEADS: u32 = 4;
-    const KV_HEADS: u32 = 2;
-    const HEAD: u32 = 64;
-    const VOCABULARY: u32 = 512;
+/// The shape of a llama model.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    name: &'static str,
+    layers: u32,
+    width: u32,
+    feed_forward: u32,
+    heads: u32,
+    kv_heads: u32,
+    head: u32,
+    vocabulary: u32,
+}
+
+const TINY: Shape =
+    Shape { name: "tiny", layers: 2, width: 256, feed_forward: 512, heads: 4, kv_heads: 2, head: 64, vocabulary: 512 };
+/// Shapes of real models, for speed: their weights are noise.
+const SHAPES: [Shape; 2] = [
+    Shape {
+        name: "llama3.2-1b",
+        layers: 16,
+        width: 2048,
+        feed_forward: 8192,
+        heads: 32,
+        kv_heads: 8,
+        head: 64,
+        vocabulary: 128_256,
+    },
+    Shape {
+        name: "llama3.1-8b",
+        layers: 32,
+        width: 4096,
+        feed_forward: 14_336,
+        heads: 32,
+        kv_heads: 8,
+        head: 128,
+        vocabulary: 128_256,
+    },
+];
+
+impl std::str::FromStr for Shape {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let names = || SHAPES.map(|s| s.name).join(", ");
+        SHAPES.into_iter().find(|s| s.name == name).ok_or_else(|| format!("{name} is none of {}", names()))
+    }
+}
+
+/// Writes a model of a real one's shape with random weights in Q4_K, for llama-bench: it has no vocabulary.
+///
+/// # Errors
+/// Those of the file system.
+pub fn random(shape: Shape, path: &Path) -> Result<()> {
+    fs::write(path, bytes(shape, Kind::Q4K)).with_context(|| format!("writing {}", path.display()))
+}
+
+fn bytes(shape: Shape, kind: Kind) -> Vec<u8> {
     let mut w = Writer::new(20_260_101);
     w.string("general.architecture", "llama");
-    w.string("general.name", "tiny");
+    w.string("general.name", shape.name);
     for (key, value) in [
-        ("llama.block_count", LAYERS),
-        ("llama.context_length", 2048),
-        ("llama.embedding_length", WIDTH),
-        ("llama.feed_forward_length", FEED_FORWARD),
-        ("llama.attention.head_count", HEADS),
-        ("llama.attention.head_count_kv", KV_HEADS),
-        ("llama.attention.key_length", HEAD),
-        ("llama.attention.value_length", HEAD),
-        ("llama.rope.dimension_count", HEAD),
-        ("llama.vocab_size", VOCABULARY),
-        ("tokenizer.ggml.bos_token_id", 1),
-        ("tokenizer.ggml.eos_token_id", 2),
-        ("tokenizer.ggml.unknown_token_id", 0),
+        ("llama.block_count", shape.layers),
+        ("llama.context_length", 8192),
+        ("llama.embedding_length", shape.width),
+        ("llama.feed_forward_length", shape.feed_forward),
+        ("llama.attention.head_count", shape.heads),
+        ("llama.attention.head_count_kv", shape.kv_heads),
+        ("llama.attention.key_length", shape.head),
+        ("llama.attention.value_length", shape.head),
+        ("llama.rope.dimension_count", shape.head),
+        ("llama.vocab_size", shape.vocabulary),
     ] {
         w.u32(key, value);
     }
-    w.f32("llama.rope.freq_base", 10_000.0);
+    w.f32("llama.rope.freq_base", 500_000.0);
     w.f32("llama.attention.layer_norm_rms_epsilon", 1e-5);
-    // A sentencepiece vocabulary: three special tokens, every byte, and words.
-    w.string("tokenizer.ggml.model", "llama");
-    let special = ["<unk>", "<s>", "</s>"].map(str::to_owned);
-    let bytes = (0..256).map(|b| format!("<0x{b:02X}>"));
-    let words = (0..VOCABULARY - 3 - 256).map(|i| format!("\u{2581}w{i}"));
-    let tokens: Vec<String> = special.into_iter().chain(bytes).chain(words).collect();
-    // 2 unknown, 3 control, 6 byte, 1 normal (llama.cpp, enum llama_token_type)
-    let kinds: Vec<i32> = (0..VOCABULARY as i32)
-        .map(|i| {
-            if i == 0 {
-                2
-            } else if i < 3 {
-                3
-            } else if i < 259 {
-                6
-            } else {
-                1
-            }
-        })
-        .collect();
-    let scores: Vec<f32> = (0..VOCABULARY).map(|i| -(i as f32)).collect();
-    w.strings("tokenizer.ggml.tokens", &tokens);
-    w.f32s("tokenizer.ggml.scores", &scores);
-    w.i32s("tokenizer.ggml.token_type", &kinds);
+    let zeros = vocabulary(&mut w, shape);
 
-    let (width, kv) = (WIDTH as u64, u64::from(KV_HEADS * HEAD));
-    let (heads, ff, vocabulary) = (u64::from(HEADS * HEAD), u64::from(FEED_FORWARD), u64::from(VOCABULARY));
-    w.tensor("token_embd.weight", kind, vocabulary, width, 0);
-    for i in 0..LAYERS {
+    let (width, ff) = (u64::from(shape.width), u64::from(shape.feed_forward));
+    let (heads, kv) = (u64::from(shape.heads * shape.head), u64::from(shape.kv_heads * shape.head));
+    w.tensor("token_embd.weight", kind, shape.vocabulary.into(), width, 0);
+    for i in 0..shape.layers {
         w.ones(&format!("blk.{i}.attn_norm.weight"), width);
         for (name, rows, columns) in
             [("attn_q", heads, width), ("attn_k", kv, width), ("attn_v", kv, width), ("attn_output", width, heads)]
@@ -175,7 +198,40 @@ fn tiny_bytes(kind: Kind) -> Vec<u8> {
         }
     }
     w.ones("output_norm.weight", width);
-    // Words alone: bytes would be no text, which llama-server refuses to answer with.
-    w.tensor("output.weight", kind, vocabulary, width, 3 + 256);
+    w.tensor("output.weight", kind, shape.vocabulary.into(), width, zeros);
     w.finish()
+}
+
+/// Writes a vocabulary for small models; returns how many of its tokens the model shall never say.
+fn vocabulary(w: &mut Writer, shape: Shape) -> u64 {
+    let words = match shape.vocabulary.checked_sub(3 + 256) {
+        Some(words) if words < 1000 => words,
+        _ => {
+            w.string("tokenizer.ggml.model", "no_vocab");
+            return 0;
+        }
+    };
+    for (key, value) in
+        [("tokenizer.ggml.bos_token_id", 1), ("tokenizer.ggml.eos_token_id", 2), ("tokenizer.ggml.unknown_token_id", 0)]
+    {
+        w.u32(key, value);
+    }
+    // A sentencepiece vocabulary: three special tokens, every byte, and words.
+    w.string("tokenizer.ggml.model", "llama");
+    let special = ["<unk>", "<s>", "</s>"].map(str::to_owned);
+    let bytes = (0..256).map(|b| format!("<0x{b:02X}>"));
+    let words = (0..words).map(|i| format!("\u{2581}w{i}"));
+    let tokens: Vec<String> = special.into_iter().chain(bytes).chain(words).collect();
+    // 2 unknown, 3 control, 6 byte, 1 normal (llama.cpp, enum llama_token_type)
+    let kind = |i: usize| match i {
+        0 => 2,
+        1..3 => 3,
+        3..259 => 6,
+        _ => 1,
+    };
+    w.strings("tokenizer.ggml.tokens", &tokens);
+    w.f32s("tokenizer.ggml.scores", &(0..tokens.len()).map(|i| -(i as f32)).collect::<Vec<_>>());
+    w.i32s("tokenizer.ggml.token_type", &(0..tokens.len()).map(kind).collect::<Vec<_>>());
+    // Words alone: bytes would be no text, which llama-server refuses to answer with.
+    3 + 256
 }

@@ -9,6 +9,10 @@ pub enum Kind {
 }
 
 const ALIGNMENT: usize = 32;
+/// Bytes of a block of 256 weights.
+const Q4K_BYTES: usize = 144;
+/// Blocks of fresh noise in a tensor; larger ones repeat them, because gigabytes of noise take long.
+const TEMPLATE: usize = 4096;
 
 /// A file in the making.
 pub struct Writer {
@@ -105,7 +109,9 @@ impl Writer {
                 }
             }
             Kind::Q4K => {
-                for _ in 0..rows * columns / 256 {
+                let blocks = (rows * columns / 256) as usize;
+                let start = self.data.len();
+                for _ in 0..blocks.min(TEMPLATE) {
                     // Weights are d * 32 * q - dmin * 32 with q from 0 to 15: dmin is 7.5 d. Here d is 2^-13.
                     let (d, dmin): (u16, u16) = (2 << 10, (4 << 10) | 0x380);
                     self.data.extend(d.to_le_bytes());
@@ -117,6 +123,11 @@ impl Writer {
                         let quants = self.next();
                         self.data.extend(quants.to_le_bytes());
                     }
+                }
+                let (template, end) = (self.data.len() - start, start + blocks * Q4K_BYTES);
+                while self.data.len() < end {
+                    let n = template.min(end - self.data.len());
+                    self.data.extend_from_within(start..start + n);
                 }
             }
         }

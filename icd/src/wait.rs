@@ -1,0 +1,161 @@
+//! How a wait for the GPU proceeds.
+//!
+//! There are two ways to see that the GPU is done. *Polling* asks the host's driver again and again over the main ring:
+//! each question takes some microseconds, the answer is there as soon as the work is done, and the host's thread stays
+//! awake for the next submission; it keeps a core busy on both sides. *Blocking* has the host's driver wait, on a side ring:
+//! nobody is kept busy, but two threads have to be woken. A wait dozes until shortly before the work is due, polls for a
+//! bounded time, then blocks. Where the GPU is the host's processor, polling would take away what it waits for, and a
+//! wait blocks from the start.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ash::vk;
+
+use crate::device::Device;
+use crate::settings;
+
+/// The longest wait that the host is asked for at once: a lost host is noticed in between.
+const SLICE: Duration = Duration::from_secs(1);
+/// Shorter dozes aren't worth it: the kernel adds about 50 microseconds to each sleep.
+const SHORTEST_DOZE: u64 = 100_000;
+
+/// Which way to see that the GPU is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Polling for a bounded time, then blocking.
+    Poll,
+    /// Blocking from the start.
+    Block,
+}
+
+/// Nanoseconds since this process first asked.
+pub fn now() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
+/// kind of work again and again, so each keeps its own.
+#[derive(Debug, Default)]
+pub struct Forecast {
+    submitted: AtomicU64,
+    typical: AtomicU64,
+}
+
+impl Forecast {
+    /// Notes a submission.
+    pub fn submitted(&self) {
+        self.submitted.store(now(), Ordering::Relaxed);
+    }
+
+    /// When the work is due at the earliest.
+    pub fn due(&self) -> u64 {
+        let typical = self.typical.load(Ordering::Relaxed);
+        self.submitted.load(Ordering::Relaxed).saturating_add(typical - typical / 4)
+    }
+
+    /// Learns from a wait that has ended now; `at_once` when the work had been done already at the first look.
+    fn learn(&self, at_once: bool) {
+        let took = now().saturating_sub(self.submitted.load(Ordering::Relaxed));
+        let typical = self.typical.load(Ordering::Relaxed);
+        // Sleeping too long costs time, waking too early costs a little power: follow shorter times at once, longer ones slowly.
+        let new = match took {
+            _ if at_once => typical.min(took) / 2,
+            took if took < typical => took,
+            took => typical + (took - typical) / 8,
+        };
+        self.typical.store(new, Ordering::Relaxed);
+    }
+}
+
+/// A wait of at most `timeout` nanoseconds. `poll` asks whether it is over (SUCCESS, or NOT_READY or TIMEOUT), `block` has the host
+/// wait for some nanoseconds. `forecasts` are those of what is waited for.
+pub fn wait<'a>(
+    device: &Device,
+    timeout: u64,
+    forecasts: impl Iterator<Item = &'a Forecast> + Clone,
+    mut poll: impl FnMut() -> vk::Result,
+    block: impl FnMut(u64) -> vk::Result,
+) -> vk::Result {
+    let start = now();
+    let end = start.saturating_add(timeout);
+    if device.strategy == Strategy::Poll {
+        let due = forecasts.clone().map(Forecast::due).max().unwrap_or(0).min(end);
+        if let Some(doze) = due.checked_sub(start).filter(|d| *d > SHORTEST_DOZE) {
+            std::thread::sleep(Duration::from_nanos(doze - SHORTEST_DOZE / 2));
+        }
+        let enough = now().saturating_add(u64::try_from(settings::get().spin.as_nanos()).unwrap_or(u64::MAX));
+        let mut at_once = true;
+        loop {
+            match poll() {
+                vk::Result::NOT_READY | vk::Result::TIMEOUT => {}
+                result => {
+                    forecasts.for_each(|f| f.learn(at_once));
+                    return result;
+                }
+            }
+            at_once = false;
+            let now = now();
+            if now >= end {
+                return vk::Result::TIMEOUT;
+            }
+            if now >= enough {
+                break;
+            }
+        }
+    }
+    let result = in_slices(end.saturating_sub(now()), block);
+    if result == vk::Result::SUCCESS {
+        forecasts.for_each(|f| f.learn(false));
+    }
+    result
+}
+
+/// Repeats a wait of the host until it ends or `timeout` nanoseconds are over.
+fn in_slices(timeout: u64, mut block: impl FnMut(u64) -> vk::Result) -> vk::Result {
+    let slice = SLICE.as_nanos() as u64;
+    let start = now();
+    loop {
+        let left = timeout.saturating_sub(now().saturating_sub(start));
+        match block(left.min(slice)) {
+            vk::Result::TIMEOUT if left > slice => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forecasts_follow_shorter_times_at_once_and_longer_ones_slowly() {
+        let f = Forecast::default();
+        let learn = |took: u64, at_once| {
+            f.submitted.store(now().saturating_sub(took), Ordering::Relaxed);
+            f.learn(at_once);
+            f.typical.load(Ordering::Relaxed)
+        };
+        for _ in 0..100 {
+            learn(8_000_000_000, false);
+        }
+        let long = f.typical.load(Ordering::Relaxed);
+        assert!(long > 0, "{long}");
+        let short = learn(1_000, false);
+        assert!(short < 1_000_000_000, "{short}");
+        assert!(learn(1_000, true) <= short / 2 + 1);
+    }
+
+    #[test]
+    fn a_wait_in_slices_ends_in_time() {
+        let mut asked = Vec::new();
+        let result = in_slices(5_000, |left| {
+            asked.push(left);
+            vk::Result::TIMEOUT
+        });
+        assert_eq!((result, asked), (vk::Result::TIMEOUT, vec![5_000]));
+        assert_eq!(in_slices(u64::MAX, |_| vk::Result::SUCCESS), vk::Result::SUCCESS);
+    }
+}
