@@ -137,6 +137,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: by valid usage nothing uses the device or its queues any more.
     unsafe {
         let Some(object) = object::take(device) else { return };
+        hesper_winsys::trace::flush();
         let connection = object.connection().clone();
         let queues: Vec<Box<Queue>> = object.queues.iter().filter_map(|q| object::take(*q)).collect();
         let handle = device_handle(&object);

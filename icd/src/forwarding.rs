@@ -4,16 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ash::vk;
 use hesper_encoder::{Reader, Writer};
-use hesper_winsys::{Error, Seqno};
+use hesper_winsys::{Error, Seqno, trace};
 
 pub use crate::command_buffer::record;
 use crate::log::error;
 use crate::object::{self, Dispatchable};
 use crate::slab::fresh_id;
 
-/// Runs an entry point; a panic becomes `failed` instead of crossing into C.
+/// Runs the entry point `name`; a panic becomes `failed` instead of crossing into C.
 #[inline]
-pub fn guard<R>(failed: R, f: impl FnOnce() -> R) -> R {
+pub fn guard<R>(name: &'static str, failed: R, f: impl FnOnce() -> R) -> R {
+    let _span = trace::span(name);
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
         error!("a bug in the driver: a call panicked (please report it)");
         failed

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
+use hesper_winsys::trace;
 
 use crate::chain::slice;
 use crate::connection::Connection;
@@ -81,6 +82,11 @@ pub unsafe fn create_instance(
     if info.enabled_layer_count > 0 {
         return vk::Result::ERROR_LAYER_NOT_PRESENT;
     }
+    if let Some(path) = &settings::get().trace
+        && let Err(e) = trace::begin(path)
+    {
+        error!("HESPER_TRACE={}: {e}; no trace is written", path.display());
+    }
     let connection = match Connection::open(settings::get()) {
         Ok(c) => c,
         Err(e) => {
@@ -146,6 +152,7 @@ pub unsafe fn destroy_instance(instance: vk::Instance, _: *const vk::AllocationC
     // SAFETY: by valid usage nothing uses the instance or its physical devices any more.
     unsafe {
         let Some(object) = (instance != vk::Instance::null()).then(|| object::get(instance)) else { return };
+        trace::flush();
         let connection = object.connection();
         let sent = connection.send(|w| request::destroy_instance(w, 0, instance, ptr::null()));
         // The rings are taken down after the host has destroyed what their commands made.

@@ -34,7 +34,9 @@ pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(
     name: *const c_char,
 ) -> vk::PFN_vkVoidFunction {
     // SAFETY: handed on.
-    guard(None, || unsafe { lookup(name, |s| instance != vk::Instance::null() || s == Scope::Global) })
+    guard("vk_icdGetInstanceProcAddr", None, || unsafe {
+        lookup(name, |s| instance != vk::Instance::null() || s == Scope::Global)
+    })
 }
 
 /// Entry points that take a physical device.
@@ -47,7 +49,7 @@ pub unsafe extern "system" fn vk_icdGetPhysicalDeviceProcAddr(
     name: *const c_char,
 ) -> vk::PFN_vkVoidFunction {
     // SAFETY: handed on.
-    guard(None, || unsafe { lookup(name, |s| s == Scope::PhysicalDevice) })
+    guard("vk_icdGetPhysicalDeviceProcAddr", None, || unsafe { lookup(name, |s| s == Scope::PhysicalDevice) })
 }
 
 unsafe fn lookup(name: *const c_char, wanted: impl Fn(Scope) -> bool) -> vk::PFN_vkVoidFunction {

@@ -16,6 +16,8 @@ pub struct Settings {
     pub strategy: Option<Strategy>,
     /// `sync`: wait for every command, so that errors show where they arise.
     pub sync: bool,
+    /// Where to write a trace.
+    pub trace: Option<PathBuf>,
 }
 
 /// The settings of this process.
@@ -50,6 +52,7 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () => None,
         },
         sync: switch("sync"),
+        trace: var("HESPER_TRACE").map(PathBuf::from),
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ash::vk;
+use hesper_winsys::trace;
 
 use crate::device::Device;
 use crate::settings;
@@ -84,10 +85,12 @@ pub fn wait<'a>(
     if device.strategy == Strategy::Poll {
         let due = forecasts.clone().map(Forecast::due).max().unwrap_or(0).min(end);
         if let Some(doze) = due.checked_sub(start).filter(|d| *d > SHORTEST_DOZE) {
+            let _span = trace::span("doze");
             std::thread::sleep(Duration::from_nanos(doze - SHORTEST_DOZE / 2));
         }
         let enough = now().saturating_add(u64::try_from(settings::get().spin.as_nanos()).unwrap_or(u64::MAX));
         let mut at_once = true;
+        let _span = trace::span("poll");
         loop {
             match poll() {
                 vk::Result::NOT_READY | vk::Result::TIMEOUT => {}
@@ -106,6 +109,7 @@ pub fn wait<'a>(
             }
         }
     }
+    let _span = trace::span("block");
     let result = in_slices(end.saturating_sub(now()), block);
     if result == vk::Result::SUCCESS {
         forecasts.for_each(|f| f.learn(false));
@@ -151,6 +155,7 @@ mod tests {
     #[test]
     fn a_wait_in_slices_ends_in_time() {
         let mut asked = Vec::new();
+        let _span = trace::span("block");
         let result = in_slices(5_000, |left| {
             asked.push(left);
             vk::Result::TIMEOUT

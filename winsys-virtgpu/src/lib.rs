@@ -13,6 +13,7 @@ pub mod probe;
 pub mod resource;
 pub mod ring;
 pub mod stream;
+pub mod trace;
 pub mod transport;
 pub mod virtgpu;
 pub mod vtest;

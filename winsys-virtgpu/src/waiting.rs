@@ -29,6 +29,7 @@ pub struct Wait {
     looks: u32,
     start: Option<Instant>,
     sleep: Duration,
+    sleeps: u32,
 }
 
 /// What a pause between two looks was.
@@ -48,12 +49,12 @@ fn single_core() -> bool {
 impl Wait {
     /// Begins a wait.
     pub fn new(patience: Patience) -> Self {
-        Self { spin: patience.spin, looks: 0, start: None, sleep: SHORTEST }
+        Self { spin: patience.spin, looks: 0, start: None, sleep: SHORTEST, sleeps: 0 }
     }
 
-    /// How long the wait has gone on, once it has gone on for more than a moment.
-    pub fn elapsed(&self) -> Duration {
-        self.start.map_or(Duration::ZERO, |s| s.elapsed())
+    /// How often it has slept.
+    pub fn sleeps(&self) -> u32 {
+        self.sleeps
     }
 
     /// Pauses before the next look, at most until `deadline`.
@@ -79,6 +80,7 @@ impl Wait {
         }
         let left = deadline.map_or(LONGEST, |d| d.saturating_duration_since(Instant::now()));
         std::thread::sleep(self.sleep.min(left));
+        self.sleeps = self.sleeps.saturating_add(1);
         self.sleep = (self.sleep * 3 / 2).min(LONGEST);
         Pause::Slept
     }

@@ -98,7 +98,7 @@ impl Model {
                 _ => "0",
             };
             out.line(format!("pub unsafe extern \"system\" fn {}({}) -> {ret} {{", c.name, self.signature(c)));
-            out.line(format!("guard({failed}, || {module}::{name}({args}))"));
+            out.line(format!("guard({:?}, {failed}, || {module}::{name}({args}))", c.name));
             out.line("}");
         }
         Ok(out.text)

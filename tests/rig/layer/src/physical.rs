@@ -1,6 +1,7 @@
 //! What a physical device is said to be able to.
 
 use std::ffi::{CStr, CString, c_char};
+use std::sync::OnceLock;
 
 use ash::vk;
 
@@ -8,6 +9,15 @@ use crate::chain::{self, Instance};
 
 const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
 const HOST: &CStr = c"VK_EXT_external_memory_host";
+
+/// `HESPER_TEST_LAYER_ONLY=<names, comma-separated>`: the only device extensions that are shown. With the names that the
+/// protocol carries, a native program gets no more from the device than a guest does.
+fn shown(e: &vk::ExtensionProperties) -> bool {
+    static ONLY: OnceLock<Option<String>> = OnceLock::new();
+    let only = ONLY.get_or_init(|| std::env::var("HESPER_TEST_LAYER_ONLY").ok());
+    let name = e.extension_name_as_c_str().ok().and_then(|n| n.to_str().ok());
+    only.as_ref().is_none_or(|only| name.is_some_and(|name| only.split(',').any(|o| o == name)))
+}
 
 unsafe fn real_extensions(instance: &Instance, device: vk::PhysicalDevice) -> Vec<vk::ExtensionProperties> {
     let next = instance.v1_0.enumerate_device_extension_properties;
@@ -41,7 +51,8 @@ pub unsafe extern "system" fn enumerate_device_extension_properties(
             return (instance.v1_0.enumerate_device_extension_properties)(device, layer, count, to);
         }
         let mut list = real_extensions(&instance, device);
-        if has(&list, HOST) && !has(&list, DMA_BUF) {
+        list.retain(shown);
+        if has(&real_extensions(&instance, device), HOST) && !has(&list, DMA_BUF) {
             let mut e = vk::ExtensionProperties { spec_version: 1, ..Default::default() };
             for (t, f) in e.extension_name.iter_mut().zip(DMA_BUF.to_bytes()) {
                 *t = *f as c_char;
