@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::chain::slice;
 use crate::connection::Connection;
-use crate::forwarding::{done, result_of_error, send};
+use crate::forwarding::{done, post, result_of_error};
 use crate::generated::forward;
 use crate::object::{self, Object, dispatchable};
 use crate::slab::{Slab, fresh_id};
@@ -208,7 +208,7 @@ pub unsafe fn create_command_pool(
     // SAFETY: by valid usage.
     unsafe {
         *to = vk::CommandPool::from_raw(id);
-        let sent = send(device, |w| request::create_command_pool(w, 0, device, info, allocator, to));
+        let sent = post(device, |w| request::create_command_pool(w, 0, device, info, allocator, to));
         if sent.is_err() {
             POOLS.remove(*to);
             *to = vk::CommandPool::null();
@@ -270,7 +270,7 @@ pub unsafe fn allocate_command_buffers(
         for (i, c) in made.iter().enumerate() {
             to.add(i).write(*c);
         }
-        let sent = connection.send(|w| request::allocate_command_buffers(w, 0, device, info, to));
+        let sent = connection.post(|w| request::allocate_command_buffers(w, 0, device, info, to));
         if sent.is_err() {
             for (i, c) in made.into_iter().enumerate() {
                 object::take(c);
@@ -295,7 +295,7 @@ pub unsafe fn free_command_buffers(
         if list.is_empty() {
             return;
         }
-        let _ = send(device, |w| request::free_command_buffers(w, 0, device, pool, n, buffers));
+        let _ = post(device, |w| request::free_command_buffers(w, 0, device, pool, n, buffers));
         if let Some(p) = POOLS.get(pool) {
             p.buffers.lock().retain(|c| !list.contains(c));
         }
@@ -369,6 +369,6 @@ pub unsafe fn reset_command_buffer(
     unsafe {
         let (c, r) = recording(command_buffer);
         r.reset(c.connection());
-        done(c.connection().send(|w| request::reset_command_buffer(w, 0, command_buffer, flags)))
+        done(c.connection().post(|w| request::reset_command_buffer(w, 0, command_buffer, flags)))
     }
 }

@@ -101,6 +101,14 @@ impl Connection {
         self.report(sent)
     }
 
+    /// Sends a command that has no effect anybody could see before the next one is sent; the host may see it later.
+    pub fn post(&self, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
+        if self.sync {
+            return self.send(encode);
+        }
+        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.post(bytes)))
+    }
+
     /// Sends a command and decodes its reply, at most `size` bytes.
     pub fn call<R>(
         &self,

@@ -6,7 +6,7 @@ use hesper_encoder::generated::request;
 use crate::chain::slice;
 use crate::command_buffer::record;
 use crate::descriptor_set::immutable;
-use crate::forwarding::send;
+use crate::forwarding::post;
 use crate::generated::forward;
 
 /// Descriptor writes without anything that the other side must not look at.
@@ -85,7 +85,7 @@ pub unsafe fn update_descriptor_sets(
     unsafe {
         let clean = Clean::new(slice(writes, n_writes), false);
         let writes = clean.writes().as_ptr();
-        let _ = send(device, |w| request::update_descriptor_sets(w, 0, device, n_writes, writes, n_copies, copies));
+        let _ = post(device, |w| request::update_descriptor_sets(w, 0, device, n_writes, writes, n_copies, copies));
     }
 }
 

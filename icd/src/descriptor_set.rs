@@ -8,7 +8,7 @@ use hesper_encoder::generated::{reply, request};
 use parking_lot::Mutex;
 
 use crate::chain::slice;
-use crate::forwarding::{done, result_of, send};
+use crate::forwarding::{done, post, result_of};
 use crate::generated::forward;
 use crate::object;
 use crate::slab::Slab;
@@ -49,7 +49,7 @@ pub unsafe fn create_descriptor_set_layout(
         let immutable = bindings.iter().filter(|b| !b.p_immutable_samplers.is_null()).map(|b| b.binding).collect();
         let Some(id) = LAYOUTS.insert(immutable) else { return FULL };
         *to = vk::DescriptorSetLayout::from_raw(id);
-        let sent = send(device, |w| request::create_descriptor_set_layout(w, 0, device, &info, allocator, to));
+        let sent = post(device, |w| request::create_descriptor_set_layout(w, 0, device, &info, allocator, to));
         if sent.is_err() {
             LAYOUTS.remove(*to);
             *to = vk::DescriptorSetLayout::null();
@@ -79,7 +79,7 @@ pub unsafe fn create_descriptor_pool(
     // SAFETY: by valid usage.
     unsafe {
         *to = vk::DescriptorPool::from_raw(id);
-        let sent = send(device, |w| request::create_descriptor_pool(w, 0, device, info, allocator, to));
+        let sent = post(device, |w| request::create_descriptor_pool(w, 0, device, info, allocator, to));
         if sent.is_err() {
             POOLS.remove(*to);
             *to = vk::DescriptorPool::null();

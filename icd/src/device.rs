@@ -6,13 +6,17 @@ use std::ptr;
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
 
+use crate::buffer;
 use crate::chain::{find, find_tagged, slice};
 use crate::extensions::{self, ExtensionSet};
 use crate::forwarding::{result_of, result_of_error};
+use crate::image;
+use crate::memory::{self, Freed};
 use crate::object::{self, Object, dispatchable};
 use crate::physical_device::{self, PhysicalDevice};
 use crate::procs::{self, Scope};
 use crate::queue::{self, Queue};
+use crate::requirements::Known;
 use crate::settings;
 use crate::slab::fresh_id;
 use crate::wait::Strategy;
@@ -26,6 +30,11 @@ pub struct Device {
     pub queues: Vec<vk::Queue>,
     /// How waits for its work proceed.
     pub strategy: Strategy,
+    /// What buffers and images of some kinds need.
+    pub buffers: Known<buffer::Kind>,
+    pub images: Known<image::Kind>,
+    /// Freed memory, for the next allocation of its size.
+    pub freed: Freed,
     extensions: ExtensionSet,
     /// Core version as major << 16 | minor.
     version: u32,
@@ -93,6 +102,9 @@ pub unsafe fn create_device(
             object,
             physical,
             queues: Vec::new(),
+            buffers: Known::default(),
+            images: Known::default(),
+            freed: Freed::default(),
             strategy: strategy(d.properties.device_type),
             extensions: enabled,
             version,
@@ -136,6 +148,9 @@ unsafe fn object_mut<'a>(device: vk::Device) -> &'a mut Device {
 pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbacks) {
     // SAFETY: by valid usage nothing uses the device or its queues any more.
     unsafe {
+        if device != vk::Device::null() {
+            memory::forget_freed(device);
+        }
         let Some(object) = object::take(device) else { return };
         hesper_winsys::trace::flush();
         let connection = object.connection().clone();

@@ -10,7 +10,7 @@ use hesper_encoder::generated::{reply, request};
 use hesper_winsys::{Error, Seqno};
 
 use crate::chain::slice;
-use crate::forwarding::{done, result_of, send};
+use crate::forwarding::{done, post, result_of};
 use crate::generated::forward;
 use crate::object;
 use crate::slab::Slab;
@@ -38,7 +38,7 @@ pub unsafe fn create_fence(
             return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
         };
         *to = vk::Fence::from_raw(id);
-        let sent = send(device, |w| request::create_fence(w, 0, device, info, allocator, to));
+        let sent = post(device, |w| request::create_fence(w, 0, device, info, allocator, to));
         if sent.is_err() {
             FENCES.remove(*to);
             *to = vk::Fence::null();

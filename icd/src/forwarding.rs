@@ -27,6 +27,12 @@ pub unsafe fn send<H: Dispatchable>(handle: H, encode: impl FnOnce(&mut Writer))
     unsafe { object::get(handle) }.connection().send(encode)
 }
 
+/// Sends a command that has no effect anybody could see before the next one is sent, on the connection of `handle`.
+pub unsafe fn post<H: Dispatchable>(handle: H, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
+    // SAFETY: as in `send`.
+    unsafe { object::get(handle) }.connection().post(encode)
+}
+
 /// Sends a command and decodes its reply.
 pub unsafe fn call<H: Dispatchable, R>(
     handle: H,

@@ -9,6 +9,8 @@
 #![allow(clippy::missing_safety_doc, clippy::too_many_arguments)]
 
 mod acceleration;
+mod bind;
+mod buffer;
 mod chain;
 mod command_buffer;
 mod connection;
@@ -25,6 +27,7 @@ mod formats;
 mod forwarding;
 mod graphics;
 mod host_copy;
+mod image;
 mod instance;
 pub mod loader;
 mod log;

@@ -1,13 +1,16 @@
 //! VkDeviceMemory: allocation, and mapping through blobs (WIRE.md 6).
 
+use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 use hesper_winsys::{BlobFlags, Error, Mapping, Resource};
 use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
 
 use crate::chain::find;
 use crate::forwarding::{result_of, result_of_error};
@@ -19,6 +22,10 @@ use crate::slab::Slab;
 pub struct Memory {
     size: vk::DeviceSize,
     host_visible: bool,
+    /// The type, for pieces that may be kept when they are freed.
+    kept_as: Option<u32>,
+    /// Whether it is kept: a second free must not keep it twice.
+    freed: AtomicBool,
     blob: OnceCell<Blob>,
 }
 
@@ -30,6 +37,64 @@ struct Blob {
 }
 
 static MEMORIES: Slab<Memory> = Slab::new(2);
+
+/// Freed memory that is kept for the next allocation of the same size and type: programs stage uploads in memory that they
+/// allocate, map and free again and again, and each new blob costs several calls to the host.
+#[derive(Default)]
+pub struct Freed(Mutex<VecDeque<Kept>>);
+
+struct Kept {
+    memory: vk::DeviceMemory,
+    size: vk::DeviceSize,
+    memory_type: u32,
+}
+
+/// Bytes of a piece that is kept, of all that are, and how many those are at most.
+const KEPT_PIECE: vk::DeviceSize = 8 << 20;
+const KEPT_BYTES: vk::DeviceSize = 64 << 20;
+const KEPT_PIECES: usize = 64;
+
+impl Freed {
+    fn take(&self, size: vk::DeviceSize, memory_type: u32) -> Option<vk::DeviceMemory> {
+        let mut kept = self.0.lock();
+        // The newest is the likeliest to be in a cache.
+        let at = kept.iter().rposition(|k| k.size == size && k.memory_type == memory_type)?;
+        kept.remove(at).map(|k| k.memory)
+    }
+
+    /// Keeps a piece; returns those that must go for it.
+    fn keep(&self, piece: Kept) -> Vec<vk::DeviceMemory> {
+        let mut kept = self.0.lock();
+        kept.push_back(piece);
+        let mut gone = Vec::new();
+        while kept.len() > KEPT_PIECES || kept.iter().map(|k| k.size).sum::<vk::DeviceSize>() > KEPT_BYTES {
+            gone.extend(kept.pop_front().map(|k| k.memory));
+        }
+        gone
+    }
+
+    fn take_all(&self) -> Vec<vk::DeviceMemory> {
+        self.0.lock().drain(..).map(|k| k.memory).collect()
+    }
+}
+
+/// Gives back what was kept.
+pub unsafe fn forget_freed(device: vk::Device) {
+    // SAFETY: a valid device; what was kept is used by nobody.
+    unsafe {
+        for memory in object::get(device).freed.take_all() {
+            give_back(device, memory);
+        }
+    }
+}
+
+unsafe fn give_back(device: vk::Device, memory: vk::DeviceMemory) {
+    // The guest's mapping and its hold on the resource go first; the host keeps the memory until it has run the command.
+    if MEMORIES.remove(memory).is_some() {
+        // SAFETY: by valid usage of vkFreeMemory.
+        unsafe { forward::free_memory(device, memory, ptr::null()) };
+    }
+}
 
 pub unsafe fn allocate_memory(
     device: vk::Device,
@@ -60,16 +125,35 @@ pub unsafe fn allocate_memory(
             let step = d.connection().winsys.alignment();
             info.allocation_size = size.checked_next_multiple_of(step).unwrap_or(size).max(size);
         }
-        let memory = Memory { size, host_visible, blob: OnceCell::new() };
+        // What stands in the chain makes a piece special.
+        let plain = info.p_next.is_null() && size <= KEPT_PIECE;
+        if plain && let Some(memory) = d.freed.take(size, info.memory_type_index) {
+            if let Some(m) = MEMORIES.get(memory) {
+                m.freed.store(false, Ordering::Relaxed);
+            }
+            *to = memory;
+            return vk::Result::SUCCESS;
+        }
+        let kept_as = plain.then_some(info.memory_type_index);
+        let memory = Memory { size, host_visible, kept_as, freed: AtomicBool::new(false), blob: OnceCell::new() };
         let Some(id) = MEMORIES.insert(memory) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
         let mut handle = vk::DeviceMemory::from_raw(id);
         let out = &raw mut handle;
         // The host may refuse, and says so only in a reply.
-        let result = result_of(d.connection().call(
-            reply::allocate_memory_size(device, &info, allocator, out),
-            |w| request::allocate_memory(w, 1, device, &info, allocator, out),
-            |r| reply::allocate_memory(r, device, &info, allocator, out),
-        ));
+        let ask = |out: *mut vk::DeviceMemory| {
+            result_of(d.connection().call(
+                reply::allocate_memory_size(device, &info, allocator, out),
+                |w| request::allocate_memory(w, 1, device, &info, allocator, out),
+                |r| reply::allocate_memory(r, device, &info, allocator, out),
+            ))
+        };
+        let mut result = ask(out);
+        if matches!(result, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY | vk::Result::ERROR_OUT_OF_HOST_MEMORY) {
+            // It may be what is kept here that is missing there.
+            forget_freed(device);
+            out.write(vk::DeviceMemory::from_raw(id));
+            result = ask(out);
+        }
         if result == vk::Result::SUCCESS {
             *to = vk::DeviceMemory::from_raw(id);
         } else {
@@ -79,11 +163,19 @@ pub unsafe fn allocate_memory(
     }
 }
 
-pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, allocator: *const vk::AllocationCallbacks) {
-    // The guest's mapping and its hold on the resource go first; the host keeps the memory until it has run the command.
-    if MEMORIES.remove(memory).is_some() {
-        // SAFETY: by valid usage.
-        unsafe { forward::free_memory(device, memory, allocator) };
+pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *const vk::AllocationCallbacks) {
+    let Some(m) = MEMORIES.get(memory).filter(|m| !m.freed.swap(true, Ordering::Relaxed)) else { return };
+    // SAFETY: by valid usage nobody uses the memory any more.
+    unsafe {
+        match m.kept_as {
+            Some(memory_type) => {
+                let kept = Kept { memory, size: m.size, memory_type };
+                for old in object::get(device).freed.keep(kept) {
+                    give_back(device, old);
+                }
+            }
+            None => give_back(device, memory),
+        }
     }
 }
 

@@ -33,7 +33,8 @@ pub struct PhysicalDevice {
     pub memory: vk::PhysicalDeviceMemoryProperties,
     pub families: Vec<vk::QueueFamilyProperties>,
     pub extensions: Vec<(&'static DeviceExtension, u32)>,
-    /// The host's own pipelineCacheUUID, which is in the data it understands.
+    /// The largest buffer; nothing is known of older hosts'.
+    pub max_buffer_size: vk::DeviceSize,
     pub formats: Mutex<HashMap<vk::Format, (vk::FormatProperties, vk::FormatProperties3<'static>)>>,
 }
 dispatchable!(vk::PhysicalDevice, PhysicalDevice);
@@ -55,6 +56,7 @@ impl PhysicalDevice {
             memory: Default::default(),
             families: Vec::new(),
             extensions: Vec::new(),
+            max_buffer_size: 0,
             formats: Mutex::default(),
         }
     }
@@ -187,6 +189,12 @@ fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Connectio
     if let Some(v) = answers.get_mut::<vk::PhysicalDeviceVulkan11Properties>() {
         (v.device_uuid, v.driver_uuid) = (own(v.device_uuid, "device"), own(v.driver_uuid, "driver"));
         v.device_luid_valid = vk::FALSE;
+    }
+    if let Some(v) = answers.get_mut::<vk::PhysicalDeviceMaintenance4Properties>() {
+        d.max_buffer_size = v.max_buffer_size;
+    }
+    if let Some(v) = answers.get_mut::<vk::PhysicalDeviceVulkan13Properties>() {
+        d.max_buffer_size = d.max_buffer_size.max(v.max_buffer_size);
     }
     let info = c_string(env!("CARGO_PKG_VERSION"));
     if let Some(v) = answers.get_mut::<vk::PhysicalDeviceDriverProperties>() {

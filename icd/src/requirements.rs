@@ -1,36 +1,106 @@
-//! Binding memory to resources.
+//! What memory buffers and images need: asked once for each kind, answered here from then on.
+//!
+//! Vulkan promises that buffers made with the same flags and usage have the same alignment and memory types, and that their size
+//! is at most their own size rounded up to the alignment; and that images made alike need the same (Vulkan
+//! specification, "Resource Memory Association"). So the host is asked for the first of a kind, and the others are made without waiting.
+
+use std::collections::HashMap;
+use std::hash::Hash;
 
 use ash::vk;
+use parking_lot::Mutex;
 
-use crate::chain::{find, slice};
-use crate::generated::forward;
+use crate::chain::find_tagged;
 
-/// Tells each binding's result, which the host can't write where the application wants it.
-unsafe fn tell<T>(infos: &[T], next: impl Fn(&T) -> *const std::ffi::c_void, result: vk::Result) {
-    for i in infos {
-        // SAFETY: by valid usage of the bind commands.
+/// A resource's requirements, with those for dedicated allocations.
+#[derive(Clone, Copy, Default)]
+pub struct Requirements {
+    pub memory: vk::MemoryRequirements,
+    pub prefers_dedicated: vk::Bool32,
+    pub requires_dedicated: vk::Bool32,
+}
+
+impl Requirements {
+    /// Asks with `ask`, which fills a struct that it is given.
+    pub fn ask(ask: impl FnOnce(*mut vk::MemoryRequirements2)) -> Self {
+        let mut dedicated = vk::MemoryDedicatedRequirements::default();
+        let mut two = vk::MemoryRequirements2 { p_next: (&raw mut dedicated).cast(), ..Default::default() };
+        ask(&mut two);
+        Self {
+            memory: two.memory_requirements,
+            prefers_dedicated: dedicated.prefers_dedicated_allocation,
+            requires_dedicated: dedicated.requires_dedicated_allocation,
+        }
+    }
+
+    /// Answers a question, if its chain asks for nothing else.
+    ///
+    /// # Safety
+    /// By valid usage of vkGet*MemoryRequirements2.
+    pub unsafe fn answer(&self, to: *mut vk::MemoryRequirements2) -> bool {
+        // SAFETY: by contract.
         unsafe {
-            if let Some(status) = find::<vk::BindMemoryStatusKHR>(next(i)) {
-                *status.p_result = result;
+            let dedicated = find_tagged((*to).p_next, vk::StructureType::MEMORY_DEDICATED_REQUIREMENTS);
+            match dedicated {
+                None if !(*to).p_next.is_null() => return false,
+                Some(p) if (*to).p_next.cast() != p || !(*p).p_next.is_null() => return false,
+                None => {}
+                Some(p) => {
+                    let p: *mut vk::MemoryDedicatedRequirements = p.cast();
+                    (*p).prefers_dedicated_allocation = self.prefers_dedicated;
+                    (*p).requires_dedicated_allocation = self.requires_dedicated;
+                }
             }
+            (*to).memory_requirements = self.memory;
+        }
+        true
+    }
+}
+
+/// Kinds that were asked for.
+pub struct Known<K>(Mutex<HashMap<K, Requirements>>);
+
+impl<K> Default for Known<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// Kinds that are kept: a program that makes every image in another size shall not fill the memory.
+const KEPT: usize = 1024;
+
+impl<K: Eq + Hash> Known<K> {
+    /// The requirements of a kind.
+    pub fn get(&self, kind: &K) -> Option<Requirements> {
+        self.0.lock().get(kind).copied()
+    }
+
+    /// Remembers them.
+    pub fn put(&self, kind: K, requirements: Requirements) {
+        let mut known = self.0.lock();
+        if known.len() < KEPT {
+            known.insert(kind, requirements);
         }
     }
 }
 
-pub unsafe fn bind_buffer_memory2(device: vk::Device, n: u32, infos: *const vk::BindBufferMemoryInfo) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let result = forward::bind_buffer_memory2(device, n, infos);
-        tell(slice(infos, n), |i| i.p_next, result);
-        result
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-pub unsafe fn bind_image_memory2(device: vk::Device, n: u32, infos: *const vk::BindImageMemoryInfo) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let result = forward::bind_image_memory2(device, n, infos);
-        tell(slice(infos, n), |i| i.p_next, result);
-        result
+    #[test]
+    fn questions_for_more_are_left_to_the_host() {
+        let r = Requirements { prefers_dedicated: 1, ..Default::default() };
+        let mut dedicated = vk::MemoryDedicatedRequirements::default();
+        let mut two = vk::MemoryRequirements2::default().push_next(&mut dedicated);
+        // SAFETY: valid chains.
+        unsafe {
+            assert!(r.answer(&mut two));
+            assert!(r.answer(&mut vk::MemoryRequirements2::default()));
+            let mut other = vk::BaseOutStructure::default();
+            let mut two = vk::MemoryRequirements2 { p_next: (&raw mut other).cast(), ..Default::default() };
+            assert!(!r.answer(&mut two));
+        }
+        assert_eq!(dedicated.prefers_dedicated_allocation, 1);
     }
 }

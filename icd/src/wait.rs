@@ -160,7 +160,8 @@ mod tests {
             asked.push(left);
             vk::Result::TIMEOUT
         });
-        assert_eq!((result, asked), (vk::Result::TIMEOUT, vec![5_000]));
+        assert_eq!((result, asked.len()), (vk::Result::TIMEOUT, 1));
+        assert!(asked[0] <= 5_000, "{asked:?}");
         assert_eq!(in_slices(u64::MAX, |_| vk::Result::SUCCESS), vk::Result::SUCCESS);
     }
 }

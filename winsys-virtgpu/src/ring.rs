@@ -49,6 +49,9 @@ impl Default for RingOptions {
     }
 }
 
+/// Bytes of posted commands that the host isn't shown at once.
+const POSTED: usize = 4096;
+
 /// A position in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seqno(u32);
@@ -61,7 +64,10 @@ impl Seqno {
 }
 
 struct Write {
+    /// Where the next command goes.
     tail: u32,
+    /// What the host has been shown of that.
+    shown: u32,
 }
 
 /// A ring.
@@ -109,7 +115,7 @@ impl Ring {
         winsys.submit(&transport::create_ring(id, &layout, MONITOR_US))?;
         Ok(Self {
             id,
-            write: Mutex::new(Write { tail: 0 }),
+            write: Mutex::new(Write { tail: 0, shown: 0 }),
             replies: ReplyPool::new(winsys.clone()),
             streams,
             roundtrips: AtomicU64::new(0),
@@ -138,13 +144,37 @@ impl Ring {
         if commands.len() <= self.direct_limit() {
             let mut write = self.write.lock();
             self.put(&mut write, &[commands])?;
-            return self.publish(write.tail);
+            return self.publish(&mut write);
         }
         let mut chunk = self.streams.take(commands.len())?;
         if !chunk.write(commands) {
             return Err(Error::OutOfHostMemory);
         }
         self.submit_chunk(chunk, commands.len())
+    }
+
+    /// Sends whole commands that nothing depends on until another command is sent: the host needn't see them at once. Each
+    /// show costs a full barrier here and a look there.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn post(&self, commands: &[u8]) -> Result<Seqno, Error> {
+        if commands.len() > POSTED {
+            return self.submit(commands);
+        }
+        let mut write = self.write.lock();
+        self.put(&mut write, &[commands])?;
+        if write.tail.wrapping_sub(write.shown) as usize >= POSTED {
+            return self.publish(&mut write);
+        }
+        self.health.check()?;
+        Ok(Seqno(write.tail))
+    }
+
+    /// Shows the host what has been posted.
+    fn show(&self) -> Result<(), Error> {
+        let mut write = self.write.lock();
+        if write.tail == write.shown { Ok(()) } else { self.publish(&mut write).map(drop) }
     }
 
     /// Sends the first `len` bytes of a chunk, whole commands, and recycles the chunk when they have been read.
@@ -159,7 +189,7 @@ impl Ring {
         let execute = transport::execute_stream(chunk.resource(), chunk.offset() + from, len);
         let mut write = self.write.lock();
         self.put(&mut write, &[&execute])?;
-        self.publish(write.tail)
+        self.publish(&mut write)
     }
 
     /// Commands above this go through other memory, so that a few can't fill the ring.
@@ -192,7 +222,7 @@ impl Ring {
                     self.put(&mut write, &[&set_reply, &execute])?;
                 }
             }
-            self.publish(write.tail)?
+            self.publish(&mut write)?
         };
         self.wait(seqno)?;
         if let Some(chunk) = large {
@@ -215,6 +245,7 @@ impl Ring {
         if self.done(seqno) {
             return Ok(());
         }
+        self.show()?;
         let mut span = trace::span("wait for the host");
         let mut watch = Watch::new(self);
         while !self.done(seqno) {
@@ -260,8 +291,13 @@ impl Ring {
         if total > size {
             return Err(Error::OutOfHostMemory);
         }
-        let full = |head: u32| write.tail.wrapping_sub(head) as usize + total > size;
+        let tail = write.tail;
+        let full = |head: u32| tail.wrapping_sub(head) as usize + total > size;
         if full(self.word(HEAD).load(Ordering::Acquire)) {
+            // The host can't make room by reading what it hasn't been shown.
+            if write.tail != write.shown {
+                self.publish(write)?;
+            }
             let mut watch = Watch::new(self);
             while full(self.word(HEAD).load(Ordering::Acquire)) {
                 watch.pause(None)?;
@@ -278,7 +314,9 @@ impl Ring {
     }
 
     /// Shows the host the new tail, and wakes it if it sleeps.
-    fn publish(&self, tail: u32) -> Result<Seqno, Error> {
+    fn publish(&self, write: &mut Write) -> Result<Seqno, Error> {
+        let tail = write.tail;
+        write.shown = tail;
         trace::instant(if self.id == 1 { "ring" } else { "side ring" }, tail.into());
         self.health.check()?;
         self.word(TAIL).store(tail, Ordering::SeqCst);

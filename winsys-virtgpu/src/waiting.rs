@@ -18,7 +18,7 @@ impl Default for Patience {
 }
 
 /// The longest sleep between two looks.
-const LONGEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(4);
 /// The first one; sleeps take the kernel's timer slack of about 50 microseconds on top.
 const SHORTEST: Duration = Duration::from_micros(20);
 
@@ -65,7 +65,7 @@ impl Wait {
             return Pause::Short;
         };
         // Asking for the time costs more than a look does.
-        if !self.looks.is_multiple_of(16) && !self.spin.is_zero() && self.sleep == SHORTEST && !single_core() {
+        if !self.looks.is_multiple_of(16) && !self.spin.is_zero() && self.sleeps == 0 && !single_core() {
             core::hint::spin_loop();
             return Pause::Short;
         }
@@ -81,7 +81,8 @@ impl Wait {
         let left = deadline.map_or(LONGEST, |d| d.saturating_duration_since(Instant::now()));
         std::thread::sleep(self.sleep.min(left));
         self.sleeps = self.sleeps.saturating_add(1);
-        self.sleep = (self.sleep * 3 / 2).min(LONGEST);
+        // A sixteenth of what has passed: the wait is at most that much too long, and the sleeps are few.
+        self.sleep = (waited / 16).clamp(SHORTEST, LONGEST);
         Pause::Slept
     }
 }

@@ -54,8 +54,12 @@ impl Model {
                 made.push((p, n));
             }
         }
-        if (t.policy.ends_with("async") || c.ret == "void") && (!outputs || !made.is_empty()) {
-            out.line(format!("let sent = send({first}, |w| request::{name}(w, 0, {args}));"));
+        let (posted, prompt) = (t.policy.ends_with("async"), t.policy.ends_with("prompt"));
+        if (posted || prompt || c.ret == "void") && (!outputs || !made.is_empty()) {
+            out.line(format!(
+                "let sent = {}({first}, |w| request::{name}(w, 0, {args}));",
+                if prompt { "send" } else { "post" }
+            ));
             if c.ret == "void" {
                 out.line("let _ = sent;");
             } else {

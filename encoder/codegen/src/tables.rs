@@ -9,7 +9,7 @@ pub struct WireCommand {
     pub name: String,
     /// Whether the protocol has a form for it that a host decodes.
     pub wire: bool,
-    /// Who answers: `forward`, `async` (sent without waiting for the result), `local` (only the driver), `internal` (no entry point).
+    /// Who answers: `forward`, `async` (posted without waiting for the result), `prompt` (sent at once, without waiting), `local` (only the driver), `internal` (no entry point).
     pub policy: String,
 }
 

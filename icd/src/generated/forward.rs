@@ -8,7 +8,7 @@ use hesper_encoder::generated::{reply, request, types};
 use crate::forwarding::*;
 
 pub unsafe fn destroy_instance(instance: vk::Instance, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(instance, |w| request::destroy_instance(w, 0, instance, p_allocator));
+    let sent = post(instance, |w| request::destroy_instance(w, 0, instance, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_physical_device_features(physical_device: vk::PhysicalDevice, p_features: *mut vk::PhysicalDeviceFeatures) -> () {
@@ -43,7 +43,7 @@ pub unsafe fn get_physical_device_memory_properties(physical_device: vk::Physica
     let _ = called;
 }
 pub unsafe fn destroy_device(device: vk::Device, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_device(w, 0, device, p_allocator));
+    let sent = post(device, |w| request::destroy_device(w, 0, device, p_allocator));
     let _ = sent;
 }
 pub unsafe fn enumerate_device_extension_properties(physical_device: vk::PhysicalDevice, p_layer_name: *const c_char, p_property_count: *mut u32, p_properties: *mut vk::ExtensionProperties) -> vk::Result {
@@ -76,11 +76,11 @@ pub unsafe fn get_device_memory_commitment(device: vk::Device, memory: vk::Devic
     let _ = called;
 }
 pub unsafe fn bind_buffer_memory(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
-    let sent = send(device, |w| request::bind_buffer_memory(w, 0, device, buffer, memory, memory_offset));
+    let sent = post(device, |w| request::bind_buffer_memory(w, 0, device, buffer, memory, memory_offset));
     done(sent)
 }
 pub unsafe fn bind_image_memory(device: vk::Device, image: vk::Image, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
-    let sent = send(device, |w| request::bind_image_memory(w, 0, device, image, memory, memory_offset));
+    let sent = post(device, |w| request::bind_image_memory(w, 0, device, image, memory, memory_offset));
     done(sent)
 }
 pub unsafe fn get_buffer_memory_requirements(device: vk::Device, buffer: vk::Buffer, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
@@ -118,11 +118,11 @@ pub unsafe fn create_fence(device: vk::Device, p_create_info: *const vk::FenceCr
     result
 }
 pub unsafe fn destroy_fence(device: vk::Device, fence: vk::Fence, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_fence(w, 0, device, fence, p_allocator));
+    let sent = post(device, |w| request::destroy_fence(w, 0, device, fence, p_allocator));
     let _ = sent;
 }
 pub unsafe fn reset_fences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence) -> vk::Result {
-    let sent = send(device, |w| request::reset_fences(w, 0, device, fence_count, p_fences));
+    let sent = post(device, |w| request::reset_fences(w, 0, device, fence_count, p_fences));
     done(sent)
 }
 pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
@@ -139,22 +139,22 @@ pub unsafe fn wait_for_fences(device: vk::Device, fence_count: u32, p_fences: *c
 }
 pub unsafe fn create_semaphore(device: vk::Device, p_create_info: *const vk::SemaphoreCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_semaphore: *mut vk::Semaphore) -> vk::Result {
     new_ids(p_semaphore, 1);
-    let sent = send(device, |w| request::create_semaphore(w, 0, device, p_create_info, p_allocator, p_semaphore));
+    let sent = post(device, |w| request::create_semaphore(w, 0, device, p_create_info, p_allocator, p_semaphore));
     forget_on_error(&sent, p_semaphore, 1);
     done(sent)
 }
 pub unsafe fn destroy_semaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_semaphore(w, 0, device, semaphore, p_allocator));
+    let sent = post(device, |w| request::destroy_semaphore(w, 0, device, semaphore, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_event(device: vk::Device, p_create_info: *const vk::EventCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_event: *mut vk::Event) -> vk::Result {
     new_ids(p_event, 1);
-    let sent = send(device, |w| request::create_event(w, 0, device, p_create_info, p_allocator, p_event));
+    let sent = post(device, |w| request::create_event(w, 0, device, p_create_info, p_allocator, p_event));
     forget_on_error(&sent, p_event, 1);
     done(sent)
 }
 pub unsafe fn destroy_event(device: vk::Device, event: vk::Event, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_event(w, 0, device, event, p_allocator));
+    let sent = post(device, |w| request::destroy_event(w, 0, device, event, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_event_status(device: vk::Device, event: vk::Event) -> vk::Result {
@@ -180,7 +180,7 @@ pub unsafe fn create_query_pool(device: vk::Device, p_create_info: *const vk::Qu
     result
 }
 pub unsafe fn destroy_query_pool(device: vk::Device, query_pool: vk::QueryPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_query_pool(w, 0, device, query_pool, p_allocator));
+    let sent = post(device, |w| request::destroy_query_pool(w, 0, device, query_pool, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_query_pool_results(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32, data_size: usize, p_data: *mut c_void, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> vk::Result {
@@ -198,17 +198,17 @@ pub unsafe fn create_buffer(device: vk::Device, p_create_info: *const vk::Buffer
     result
 }
 pub unsafe fn destroy_buffer(device: vk::Device, buffer: vk::Buffer, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_buffer(w, 0, device, buffer, p_allocator));
+    let sent = post(device, |w| request::destroy_buffer(w, 0, device, buffer, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_buffer_view(device: vk::Device, p_create_info: *const vk::BufferViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::BufferView) -> vk::Result {
     new_ids(p_view, 1);
-    let sent = send(device, |w| request::create_buffer_view(w, 0, device, p_create_info, p_allocator, p_view));
+    let sent = post(device, |w| request::create_buffer_view(w, 0, device, p_create_info, p_allocator, p_view));
     forget_on_error(&sent, p_view, 1);
     done(sent)
 }
 pub unsafe fn destroy_buffer_view(device: vk::Device, buffer_view: vk::BufferView, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_buffer_view(w, 0, device, buffer_view, p_allocator));
+    let sent = post(device, |w| request::destroy_buffer_view(w, 0, device, buffer_view, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_image(device: vk::Device, p_create_info: *const vk::ImageCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_image: *mut vk::Image) -> vk::Result {
@@ -220,7 +220,7 @@ pub unsafe fn create_image(device: vk::Device, p_create_info: *const vk::ImageCr
     result
 }
 pub unsafe fn destroy_image(device: vk::Device, image: vk::Image, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_image(w, 0, device, image, p_allocator));
+    let sent = post(device, |w| request::destroy_image(w, 0, device, image, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_image_subresource_layout(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource, p_layout: *mut vk::SubresourceLayout) -> () {
@@ -230,22 +230,22 @@ pub unsafe fn get_image_subresource_layout(device: vk::Device, image: vk::Image,
 }
 pub unsafe fn create_image_view(device: vk::Device, p_create_info: *const vk::ImageViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::ImageView) -> vk::Result {
     new_ids(p_view, 1);
-    let sent = send(device, |w| request::create_image_view(w, 0, device, p_create_info, p_allocator, p_view));
+    let sent = post(device, |w| request::create_image_view(w, 0, device, p_create_info, p_allocator, p_view));
     forget_on_error(&sent, p_view, 1);
     done(sent)
 }
 pub unsafe fn destroy_image_view(device: vk::Device, image_view: vk::ImageView, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_image_view(w, 0, device, image_view, p_allocator));
+    let sent = post(device, |w| request::destroy_image_view(w, 0, device, image_view, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_shader_module(device: vk::Device, p_create_info: *const vk::ShaderModuleCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_shader_module: *mut vk::ShaderModule) -> vk::Result {
     new_ids(p_shader_module, 1);
-    let sent = send(device, |w| request::create_shader_module(w, 0, device, p_create_info, p_allocator, p_shader_module));
+    let sent = post(device, |w| request::create_shader_module(w, 0, device, p_create_info, p_allocator, p_shader_module));
     forget_on_error(&sent, p_shader_module, 1);
     done(sent)
 }
 pub unsafe fn destroy_shader_module(device: vk::Device, shader_module: vk::ShaderModule, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_shader_module(w, 0, device, shader_module, p_allocator));
+    let sent = post(device, |w| request::destroy_shader_module(w, 0, device, shader_module, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_pipeline_cache(device: vk::Device, p_create_info: *const vk::PipelineCacheCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_cache: *mut vk::PipelineCache) -> vk::Result {
@@ -257,7 +257,7 @@ pub unsafe fn create_pipeline_cache(device: vk::Device, p_create_info: *const vk
     result
 }
 pub unsafe fn destroy_pipeline_cache(device: vk::Device, pipeline_cache: vk::PipelineCache, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_pipeline_cache(w, 0, device, pipeline_cache, p_allocator));
+    let sent = post(device, |w| request::destroy_pipeline_cache(w, 0, device, pipeline_cache, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_pipeline_cache_data(device: vk::Device, pipeline_cache: vk::PipelineCache, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
@@ -289,27 +289,27 @@ pub unsafe fn create_compute_pipelines(device: vk::Device, pipeline_cache: vk::P
     result
 }
 pub unsafe fn destroy_pipeline(device: vk::Device, pipeline: vk::Pipeline, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_pipeline(w, 0, device, pipeline, p_allocator));
+    let sent = post(device, |w| request::destroy_pipeline(w, 0, device, pipeline, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_pipeline_layout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
     new_ids(p_pipeline_layout, 1);
-    let sent = send(device, |w| request::create_pipeline_layout(w, 0, device, p_create_info, p_allocator, p_pipeline_layout));
+    let sent = post(device, |w| request::create_pipeline_layout(w, 0, device, p_create_info, p_allocator, p_pipeline_layout));
     forget_on_error(&sent, p_pipeline_layout, 1);
     done(sent)
 }
 pub unsafe fn destroy_pipeline_layout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_pipeline_layout(w, 0, device, pipeline_layout, p_allocator));
+    let sent = post(device, |w| request::destroy_pipeline_layout(w, 0, device, pipeline_layout, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_sampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
     new_ids(p_sampler, 1);
-    let sent = send(device, |w| request::create_sampler(w, 0, device, p_create_info, p_allocator, p_sampler));
+    let sent = post(device, |w| request::create_sampler(w, 0, device, p_create_info, p_allocator, p_sampler));
     forget_on_error(&sent, p_sampler, 1);
     done(sent)
 }
 pub unsafe fn destroy_sampler(device: vk::Device, sampler: vk::Sampler, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_sampler(w, 0, device, sampler, p_allocator));
+    let sent = post(device, |w| request::destroy_sampler(w, 0, device, sampler, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_descriptor_set_layout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
@@ -321,7 +321,7 @@ pub unsafe fn create_descriptor_set_layout(device: vk::Device, p_create_info: *c
     result
 }
 pub unsafe fn destroy_descriptor_set_layout(device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_descriptor_set_layout(w, 0, device, descriptor_set_layout, p_allocator));
+    let sent = post(device, |w| request::destroy_descriptor_set_layout(w, 0, device, descriptor_set_layout, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_descriptor_pool(device: vk::Device, p_create_info: *const vk::DescriptorPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_pool: *mut vk::DescriptorPool) -> vk::Result {
@@ -333,11 +333,11 @@ pub unsafe fn create_descriptor_pool(device: vk::Device, p_create_info: *const v
     result
 }
 pub unsafe fn destroy_descriptor_pool(device: vk::Device, descriptor_pool: vk::DescriptorPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_descriptor_pool(w, 0, device, descriptor_pool, p_allocator));
+    let sent = post(device, |w| request::destroy_descriptor_pool(w, 0, device, descriptor_pool, p_allocator));
     let _ = sent;
 }
 pub unsafe fn reset_descriptor_pool(device: vk::Device, descriptor_pool: vk::DescriptorPool, flags: vk::DescriptorPoolResetFlags) -> vk::Result {
-    let sent = send(device, |w| request::reset_descriptor_pool(w, 0, device, descriptor_pool, flags));
+    let sent = post(device, |w| request::reset_descriptor_pool(w, 0, device, descriptor_pool, flags));
     done(sent)
 }
 pub unsafe fn allocate_descriptor_sets(device: vk::Device, p_allocate_info: *const vk::DescriptorSetAllocateInfo, p_descriptor_sets: *mut vk::DescriptorSet) -> vk::Result {
@@ -349,31 +349,31 @@ pub unsafe fn allocate_descriptor_sets(device: vk::Device, p_allocate_info: *con
     result
 }
 pub unsafe fn free_descriptor_sets(device: vk::Device, descriptor_pool: vk::DescriptorPool, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet) -> vk::Result {
-    let sent = send(device, |w| request::free_descriptor_sets(w, 0, device, descriptor_pool, descriptor_set_count, p_descriptor_sets));
+    let sent = post(device, |w| request::free_descriptor_sets(w, 0, device, descriptor_pool, descriptor_set_count, p_descriptor_sets));
     done(sent)
 }
 pub unsafe fn update_descriptor_sets(device: vk::Device, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet, descriptor_copy_count: u32, p_descriptor_copies: *const vk::CopyDescriptorSet) -> () {
-    let sent = send(device, |w| request::update_descriptor_sets(w, 0, device, descriptor_write_count, p_descriptor_writes, descriptor_copy_count, p_descriptor_copies));
+    let sent = post(device, |w| request::update_descriptor_sets(w, 0, device, descriptor_write_count, p_descriptor_writes, descriptor_copy_count, p_descriptor_copies));
     let _ = sent;
 }
 pub unsafe fn create_framebuffer(device: vk::Device, p_create_info: *const vk::FramebufferCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_framebuffer: *mut vk::Framebuffer) -> vk::Result {
     new_ids(p_framebuffer, 1);
-    let sent = send(device, |w| request::create_framebuffer(w, 0, device, p_create_info, p_allocator, p_framebuffer));
+    let sent = post(device, |w| request::create_framebuffer(w, 0, device, p_create_info, p_allocator, p_framebuffer));
     forget_on_error(&sent, p_framebuffer, 1);
     done(sent)
 }
 pub unsafe fn destroy_framebuffer(device: vk::Device, framebuffer: vk::Framebuffer, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_framebuffer(w, 0, device, framebuffer, p_allocator));
+    let sent = post(device, |w| request::destroy_framebuffer(w, 0, device, framebuffer, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_render_pass(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
     new_ids(p_render_pass, 1);
-    let sent = send(device, |w| request::create_render_pass(w, 0, device, p_create_info, p_allocator, p_render_pass));
+    let sent = post(device, |w| request::create_render_pass(w, 0, device, p_create_info, p_allocator, p_render_pass));
     forget_on_error(&sent, p_render_pass, 1);
     done(sent)
 }
 pub unsafe fn destroy_render_pass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_render_pass(w, 0, device, render_pass, p_allocator));
+    let sent = post(device, |w| request::destroy_render_pass(w, 0, device, render_pass, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_render_area_granularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
@@ -390,15 +390,15 @@ pub unsafe fn create_command_pool(device: vk::Device, p_create_info: *const vk::
     result
 }
 pub unsafe fn destroy_command_pool(device: vk::Device, command_pool: vk::CommandPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_command_pool(w, 0, device, command_pool, p_allocator));
+    let sent = post(device, |w| request::destroy_command_pool(w, 0, device, command_pool, p_allocator));
     let _ = sent;
 }
 pub unsafe fn reset_command_pool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolResetFlags) -> vk::Result {
-    let sent = send(device, |w| request::reset_command_pool(w, 0, device, command_pool, flags));
+    let sent = post(device, |w| request::reset_command_pool(w, 0, device, command_pool, flags));
     done(sent)
 }
 pub unsafe fn free_command_buffers(device: vk::Device, command_pool: vk::CommandPool, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
-    let sent = send(device, |w| request::free_command_buffers(w, 0, device, command_pool, command_buffer_count, p_command_buffers));
+    let sent = post(device, |w| request::free_command_buffers(w, 0, device, command_pool, command_buffer_count, p_command_buffers));
     let _ = sent;
 }
 pub unsafe fn begin_command_buffer(command_buffer: vk::CommandBuffer, p_begin_info: *const vk::CommandBufferBeginInfo) -> vk::Result {
@@ -552,11 +552,11 @@ pub unsafe fn cmd_execute_commands(command_buffer: vk::CommandBuffer, command_bu
     record(command_buffer, |w| request::cmd_execute_commands(w, 0, command_buffer, command_buffer_count, p_command_buffers));
 }
 pub unsafe fn bind_buffer_memory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindBufferMemoryInfo) -> vk::Result {
-    let sent = send(device, |w| request::bind_buffer_memory2(w, 0, device, bind_info_count, p_bind_infos));
+    let sent = post(device, |w| request::bind_buffer_memory2(w, 0, device, bind_info_count, p_bind_infos));
     done(sent)
 }
 pub unsafe fn bind_image_memory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindImageMemoryInfo) -> vk::Result {
-    let sent = send(device, |w| request::bind_image_memory2(w, 0, device, bind_info_count, p_bind_infos));
+    let sent = post(device, |w| request::bind_image_memory2(w, 0, device, bind_info_count, p_bind_infos));
     done(sent)
 }
 pub unsafe fn get_device_group_peer_memory_features(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) -> () {
@@ -628,17 +628,17 @@ pub unsafe fn get_physical_device_sparse_image_format_properties2(physical_devic
     let _ = called;
 }
 pub unsafe fn trim_command_pool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolTrimFlags) -> () {
-    let sent = send(device, |w| request::trim_command_pool(w, 0, device, command_pool, flags));
+    let sent = post(device, |w| request::trim_command_pool(w, 0, device, command_pool, flags));
     let _ = sent;
 }
 pub unsafe fn create_sampler_ycbcr_conversion(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) -> vk::Result {
     new_ids(p_ycbcr_conversion, 1);
-    let sent = send(device, |w| request::create_sampler_ycbcr_conversion(w, 0, device, p_create_info, p_allocator, p_ycbcr_conversion));
+    let sent = post(device, |w| request::create_sampler_ycbcr_conversion(w, 0, device, p_create_info, p_allocator, p_ycbcr_conversion));
     forget_on_error(&sent, p_ycbcr_conversion, 1);
     done(sent)
 }
 pub unsafe fn destroy_sampler_ycbcr_conversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_sampler_ycbcr_conversion(w, 0, device, ycbcr_conversion, p_allocator));
+    let sent = post(device, |w| request::destroy_sampler_ycbcr_conversion(w, 0, device, ycbcr_conversion, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_descriptor_update_template(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> vk::Result {
@@ -650,7 +650,7 @@ pub unsafe fn create_descriptor_update_template(device: vk::Device, p_create_inf
     result
 }
 pub unsafe fn destroy_descriptor_update_template(device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplate, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_descriptor_update_template(w, 0, device, descriptor_update_template, p_allocator));
+    let sent = post(device, |w| request::destroy_descriptor_update_template(w, 0, device, descriptor_update_template, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_physical_device_external_buffer_properties(physical_device: vk::PhysicalDevice, p_external_buffer_info: *const vk::PhysicalDeviceExternalBufferInfo, p_external_buffer_properties: *mut vk::ExternalBufferProperties) -> () {
@@ -681,7 +681,7 @@ pub unsafe fn cmd_draw_indexed_indirect_count(command_buffer: vk::CommandBuffer,
 }
 pub unsafe fn create_render_pass2(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo2, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
     new_ids(p_render_pass, 1);
-    let sent = send(device, |w| request::create_render_pass2(w, 0, device, p_create_info, p_allocator, p_render_pass));
+    let sent = post(device, |w| request::create_render_pass2(w, 0, device, p_create_info, p_allocator, p_render_pass));
     forget_on_error(&sent, p_render_pass, 1);
     done(sent)
 }
@@ -695,7 +695,7 @@ pub unsafe fn cmd_end_render_pass2(command_buffer: vk::CommandBuffer, p_subpass_
     record(command_buffer, |w| request::cmd_end_render_pass2(w, 0, command_buffer, p_subpass_end_info));
 }
 pub unsafe fn reset_query_pool(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
-    let sent = send(device, |w| request::reset_query_pool(w, 0, device, query_pool, first_query, query_count));
+    let sent = post(device, |w| request::reset_query_pool(w, 0, device, query_pool, first_query, query_count));
     let _ = sent;
 }
 pub unsafe fn get_semaphore_counter_value(device: vk::Device, semaphore: vk::Semaphore, p_value: *mut u64) -> vk::Result {
@@ -1034,7 +1034,7 @@ pub unsafe fn create_acceleration_structure_khr(device: vk::Device, p_create_inf
     result
 }
 pub unsafe fn destroy_acceleration_structure_khr(device: vk::Device, acceleration_structure: vk::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = send(device, |w| request::destroy_acceleration_structure_khr(w, 0, device, acceleration_structure, p_allocator));
+    let sent = post(device, |w| request::destroy_acceleration_structure_khr(w, 0, device, acceleration_structure, p_allocator));
     let _ = sent;
 }
 pub unsafe fn cmd_build_acceleration_structures_khr(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> () {
@@ -1158,6 +1158,6 @@ pub unsafe fn register_custom_border_color_ext(device: vk::Device, p_border_colo
     result
 }
 pub unsafe fn unregister_custom_border_color_ext(device: vk::Device, index: u32) -> () {
-    let sent = send(device, |w| request::unregister_custom_border_color_ext(w, 0, device, index));
+    let sent = post(device, |w| request::unregister_custom_border_color_ext(w, 0, device, index));
     let _ = sent;
 }

@@ -99,10 +99,10 @@ pub unsafe extern "system" fn vkBindImageMemory(device: vk::Device, image: vk::I
     guard("vkBindImageMemory", vk::Result::ERROR_UNKNOWN, || forward::bind_image_memory(device, image, memory, memory_offset))
 }
 pub unsafe extern "system" fn vkGetBufferMemoryRequirements(device: vk::Device, buffer: vk::Buffer, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
-    guard("vkGetBufferMemoryRequirements", (), || forward::get_buffer_memory_requirements(device, buffer, p_memory_requirements))
+    guard("vkGetBufferMemoryRequirements", (), || crate::buffer::get_buffer_memory_requirements(device, buffer, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetImageMemoryRequirements(device: vk::Device, image: vk::Image, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
-    guard("vkGetImageMemoryRequirements", (), || forward::get_image_memory_requirements(device, image, p_memory_requirements))
+    guard("vkGetImageMemoryRequirements", (), || crate::image::get_image_memory_requirements(device, image, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetImageSparseMemoryRequirements(device: vk::Device, image: vk::Image, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements) -> () {
     guard("vkGetImageSparseMemoryRequirements", (), || forward::get_image_sparse_memory_requirements(device, image, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
@@ -159,10 +159,10 @@ pub unsafe extern "system" fn vkGetQueryPoolResults(device: vk::Device, query_po
     guard("vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, || crate::query::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags))
 }
 pub unsafe extern "system" fn vkCreateBuffer(device: vk::Device, p_create_info: *const vk::BufferCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_buffer: *mut vk::Buffer) -> vk::Result {
-    guard("vkCreateBuffer", vk::Result::ERROR_UNKNOWN, || forward::create_buffer(device, p_create_info, p_allocator, p_buffer))
+    guard("vkCreateBuffer", vk::Result::ERROR_UNKNOWN, || crate::buffer::create_buffer(device, p_create_info, p_allocator, p_buffer))
 }
 pub unsafe extern "system" fn vkDestroyBuffer(device: vk::Device, buffer: vk::Buffer, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyBuffer", (), || forward::destroy_buffer(device, buffer, p_allocator))
+    guard("vkDestroyBuffer", (), || crate::buffer::destroy_buffer(device, buffer, p_allocator))
 }
 pub unsafe extern "system" fn vkCreateBufferView(device: vk::Device, p_create_info: *const vk::BufferViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::BufferView) -> vk::Result {
     guard("vkCreateBufferView", vk::Result::ERROR_UNKNOWN, || forward::create_buffer_view(device, p_create_info, p_allocator, p_view))
@@ -171,10 +171,10 @@ pub unsafe extern "system" fn vkDestroyBufferView(device: vk::Device, buffer_vie
     guard("vkDestroyBufferView", (), || forward::destroy_buffer_view(device, buffer_view, p_allocator))
 }
 pub unsafe extern "system" fn vkCreateImage(device: vk::Device, p_create_info: *const vk::ImageCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_image: *mut vk::Image) -> vk::Result {
-    guard("vkCreateImage", vk::Result::ERROR_UNKNOWN, || forward::create_image(device, p_create_info, p_allocator, p_image))
+    guard("vkCreateImage", vk::Result::ERROR_UNKNOWN, || crate::image::create_image(device, p_create_info, p_allocator, p_image))
 }
 pub unsafe extern "system" fn vkDestroyImage(device: vk::Device, image: vk::Image, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyImage", (), || forward::destroy_image(device, image, p_allocator))
+    guard("vkDestroyImage", (), || crate::image::destroy_image(device, image, p_allocator))
 }
 pub unsafe extern "system" fn vkGetImageSubresourceLayout(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource, p_layout: *mut vk::SubresourceLayout) -> () {
     guard("vkGetImageSubresourceLayout", (), || forward::get_image_subresource_layout(device, image, p_subresource, p_layout))
@@ -423,10 +423,10 @@ pub unsafe extern "system" fn vkEnumerateInstanceVersion(p_api_version: *mut u32
     guard("vkEnumerateInstanceVersion", vk::Result::ERROR_UNKNOWN, || crate::instance::enumerate_instance_version(p_api_version))
 }
 pub unsafe extern "system" fn vkBindBufferMemory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindBufferMemoryInfo) -> vk::Result {
-    guard("vkBindBufferMemory2", vk::Result::ERROR_UNKNOWN, || crate::requirements::bind_buffer_memory2(device, bind_info_count, p_bind_infos))
+    guard("vkBindBufferMemory2", vk::Result::ERROR_UNKNOWN, || crate::bind::bind_buffer_memory2(device, bind_info_count, p_bind_infos))
 }
 pub unsafe extern "system" fn vkBindImageMemory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindImageMemoryInfo) -> vk::Result {
-    guard("vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, || crate::requirements::bind_image_memory2(device, bind_info_count, p_bind_infos))
+    guard("vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, || crate::bind::bind_image_memory2(device, bind_info_count, p_bind_infos))
 }
 pub unsafe extern "system" fn vkGetDeviceGroupPeerMemoryFeatures(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) -> () {
     guard("vkGetDeviceGroupPeerMemoryFeatures", (), || forward::get_device_group_peer_memory_features(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features))
@@ -441,10 +441,10 @@ pub unsafe extern "system" fn vkEnumeratePhysicalDeviceGroups(instance: vk::Inst
     guard("vkEnumeratePhysicalDeviceGroups", vk::Result::ERROR_UNKNOWN, || crate::physical_device::enumerate_physical_device_groups(instance, p_physical_device_group_count, p_physical_device_group_properties))
 }
 pub unsafe extern "system" fn vkGetImageMemoryRequirements2(device: vk::Device, p_info: *const vk::ImageMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard("vkGetImageMemoryRequirements2", (), || forward::get_image_memory_requirements2(device, p_info, p_memory_requirements))
+    guard("vkGetImageMemoryRequirements2", (), || crate::image::get_image_memory_requirements2(device, p_info, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetBufferMemoryRequirements2(device: vk::Device, p_info: *const vk::BufferMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard("vkGetBufferMemoryRequirements2", (), || forward::get_buffer_memory_requirements2(device, p_info, p_memory_requirements))
+    guard("vkGetBufferMemoryRequirements2", (), || crate::buffer::get_buffer_memory_requirements2(device, p_info, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetImageSparseMemoryRequirements2(device: vk::Device, p_info: *const vk::ImageSparseMemoryRequirementsInfo2, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
     guard("vkGetImageSparseMemoryRequirements2", (), || forward::get_image_sparse_memory_requirements2(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements))

@@ -1,6 +1,7 @@
 //! A Vulkan program that tests a driver from the outside, on whichever driver the loader finds. Every part checks its own
 //! results, so a driver that computes wrongly fails here, not only one that returns errors.
 
+mod bench;
 mod commands;
 mod compute;
 mod cycles;
@@ -27,7 +28,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but cycles, hostile and spin.
+    /// Everything below but cycles, hostile, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -50,6 +51,8 @@ enum Sub {
     },
     /// Asks for memory that can't be given, which must be refused.
     Hostile,
+    /// Measures what calls cost; a line of JSON each.
+    Bench,
     /// Submits and waits until the device is lost, which is the expected end.
     Spin,
 }
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Sub::Memory => parts("memory"),
         Sub::Cycles { count } => cycles::run(count),
         Sub::Hostile => hostile::run(),
+        Sub::Bench => bench::run(),
         Sub::Spin => spin::run(),
     };
     match done {

@@ -188,6 +188,10 @@ fn second_submit(gpu: &Gpu) -> Result<()> {
         let fence = gpu.device.create_fence(&vk::FenceCreateInfo::default(), None)?;
         gpu.device.queue_submit2(gpu.queue, &submits, fence)?;
         gpu.device.wait_for_fences(&[fence], true, PATIENCE)?;
+        // Software drivers signal the fence a moment before the semaphore.
+        let (semaphores, values) = ([timeline], [6]);
+        gpu.device
+            .wait_semaphores(&vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values), PATIENCE)?;
         ensure!(gpu.device.get_semaphore_counter_value(timeline)? == 6, "the second submission's signal");
         gpu.device.reset_fences(&[fence])?;
         gpu.device.queue_submit(gpu.queue, &[], fence)?;
