@@ -55,6 +55,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A writer that goes on in `window`, of which the first `used` bytes are whole commands already.
+    #[inline]
     pub fn resume(window: Window, used: usize, codec: &'a Codec, source: &'a mut dyn ChunkSource) -> Self {
         let used = used.min(window.len);
         let cur = window.base.wrapping_add(used);

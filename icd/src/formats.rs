@@ -1,28 +1,43 @@
 //! Formats and external handles: what images, buffers and synchronisation objects of a physical device can do.
 
+use std::sync::OnceLock;
+
 use ash::vk;
 
 use crate::chain::find;
 use crate::generated::forward;
 use crate::object;
 
+/// What a device does with a format.
+pub type Format = (vk::FormatProperties, vk::FormatProperties3<'static>);
+/// Formats of Vulkan 1.0, whose numbers are small.
+pub const CORE: usize = 185;
+
 /// A format's properties, asked for once.
-unsafe fn properties(
-    device: vk::PhysicalDevice,
-    format: vk::Format,
-) -> (vk::FormatProperties, vk::FormatProperties3<'static>) {
+unsafe fn properties(device: vk::PhysicalDevice, format: vk::Format) -> Format {
     // SAFETY: a valid handle, pointers to locals.
     unsafe {
         let d = object::get(device);
-        if let Some(p) = d.formats.lock().get(&format) {
+        let core = d.core_formats.get(format.as_raw() as usize);
+        if let Some(p) = core.and_then(OnceLock::get) {
+            return *p;
+        }
+        if core.is_none()
+            && let Some(p) = d.formats.lock().get(&format)
+        {
             return *p;
         }
         let mut three = vk::FormatProperties3::default();
         let mut two = vk::FormatProperties2 { p_next: (&raw mut three).cast(), ..Default::default() };
         forward::get_physical_device_format_properties2(device, format, &mut two);
         let answer = (two.format_properties, three);
-        d.formats.lock().insert(format, answer);
-        answer
+        match core {
+            Some(core) => *core.get_or_init(|| answer),
+            None => {
+                d.formats.lock().insert(format, answer);
+                answer
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::chain::{enumerate, find_tagged};
 use crate::connection::Connection;
 use crate::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, copy_name};
+use crate::formats::{CORE, Format};
 use crate::forwarding::{result_of, result_of_error};
 use crate::generated::forward;
 use crate::generated::queries::{FEATURES, PROPERTIES};
@@ -35,7 +36,8 @@ pub struct PhysicalDevice {
     pub extensions: Vec<(&'static DeviceExtension, u32)>,
     /// The largest buffer; nothing is known of older hosts'.
     pub max_buffer_size: vk::DeviceSize,
-    pub formats: Mutex<HashMap<vk::Format, (vk::FormatProperties, vk::FormatProperties3<'static>)>>,
+    pub core_formats: Box<[OnceLock<Format>]>,
+    pub formats: Mutex<HashMap<vk::Format, Format>>,
 }
 dispatchable!(vk::PhysicalDevice, PhysicalDevice);
 
@@ -57,6 +59,7 @@ impl PhysicalDevice {
             families: Vec::new(),
             extensions: Vec::new(),
             max_buffer_size: 0,
+            core_formats: (0..CORE).map(|_| OnceLock::new()).collect(),
             formats: Mutex::default(),
         }
     }

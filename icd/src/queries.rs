@@ -1,7 +1,5 @@
 //! Answers of a physical device that never change, asked for once and kept by sType.
 
-use std::collections::HashMap;
-
 use ash::vk;
 use hesper_encoder::Codec;
 
@@ -17,22 +15,34 @@ pub struct Query {
 /// Bytes before the members: sType, padding, pNext.
 const HEAD: usize = 16;
 
-/// Structs by sType, each in memory of its own, aligned like the structs are.
+/// Structs sorted by sType.
 #[derive(Default)]
-pub struct Answers(HashMap<i32, Vec<u64>>);
+pub struct Answers(Vec<Answer>);
+
+struct Answer {
+    s_type: i32,
+    /// Bytes of the struct.
+    size: usize,
+    /// The struct, in memory aligned like it.
+    memory: Vec<u64>,
+}
 
 impl Answers {
     /// One empty struct for each query that the codec knows, chained in the order of the table; the second value is the
     /// chain's start.
     pub fn prepare(queries: &[Query], codec: &Codec) -> (Self, *mut vk::BaseOutStructure<'static>) {
-        let mut answers = HashMap::new();
+        let known = queries.iter().filter(|q| codec.knows(q.gate.version, q.gate.extensions));
+        let memory = |q: &Query| vec![0u64; q.size.div_ceil(8).max(2)];
+        let mut answers: Vec<Answer> =
+            known.map(|q| Answer { s_type: q.s_type, size: q.size, memory: memory(q) }).collect();
+        answers.sort_by_key(|a| a.s_type);
+        answers.dedup_by_key(|a| a.s_type);
         let mut next: *mut vk::BaseOutStructure<'static> = std::ptr::null_mut();
-        for q in queries.iter().filter(|q| codec.knows(q.gate.version, q.gate.extensions)) {
-            let memory = answers.entry(q.s_type).or_insert_with(|| vec![0u64; q.size.div_ceil(8).max(2)]);
-            let p: *mut vk::BaseOutStructure<'static> = memory.as_mut_ptr().cast();
+        for a in &mut answers {
+            let p: *mut vk::BaseOutStructure<'static> = a.memory.as_mut_ptr().cast();
             // SAFETY: the memory is as large as the struct, which starts with these two members.
             unsafe {
-                (*p).s_type = vk::StructureType::from_raw(q.s_type);
+                (*p).s_type = vk::StructureType::from_raw(a.s_type);
                 (*p).p_next = next;
             }
             next = p;
@@ -42,9 +52,17 @@ impl Answers {
 
     /// The answer of type `T`, to correct it, if it was asked for.
     pub fn get_mut<T: vk::TaggedStructure>(&mut self) -> Option<&mut T> {
-        let memory = self.0.get_mut(&T::STRUCTURE_TYPE.as_raw()).filter(|m| m.len() * 8 >= size_of::<T>())?;
+        let at = self.find(T::STRUCTURE_TYPE.as_raw())?;
+        let memory = &mut self.0.get_mut(at)?.memory;
+        if memory.len() * 8 < size_of::<T>() {
+            return None;
+        }
         // SAFETY: memory of the struct's size and alignment, zeroed and then filled by the decoder.
         Some(unsafe { &mut *memory.as_mut_ptr().cast() })
+    }
+
+    fn find(&self, s_type: i32) -> Option<usize> {
+        self.0.binary_search_by_key(&s_type, |a| a.s_type).ok()
     }
 
     /// Fills each struct of the chain at `p` that has an answer; hands the others to `other`.
@@ -62,12 +80,13 @@ impl Answers {
             // SAFETY: a struct of the chain, as large as its sType says.
             unsafe {
                 let s_type = (*p).s_type.as_raw();
-                match (self.0.get(&s_type), queries.iter().find(|q| q.s_type == s_type)) {
-                    (Some(memory), Some(q)) if q.size > HEAD => {
-                        let from = memory.as_ptr().cast::<u8>().add(HEAD);
-                        std::ptr::copy_nonoverlapping(from, p.cast::<u8>().add(HEAD), q.size - HEAD);
+                match self.find(s_type).and_then(|at| self.0.get(at)) {
+                    Some(a) if a.size > HEAD => {
+                        let from = a.memory.as_ptr().cast::<u8>().add(HEAD);
+                        std::ptr::copy_nonoverlapping(from, p.cast::<u8>().add(HEAD), a.size - HEAD);
                     }
-                    (None, None) => other(p),
+                    // One that the codec doesn't know stays as it is.
+                    None if !queries.iter().any(|q| q.s_type == s_type) => other(p),
                     _ => {}
                 }
                 p = (*p).p_next;

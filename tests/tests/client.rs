@@ -40,6 +40,41 @@ fn passes_on_hesper_one_command_at_a_time() {
     good("the client with HESPER_DEBUG=sync", command.arg("all").env("HESPER_DEBUG", "vtest,sync"));
 }
 
+/// Each way to wait, whatever the host's device suggests.
+#[test]
+fn passes_on_hesper_with_each_wait_strategy() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    for strategy in ["wait-poll", "wait-block"] {
+        for spin in ["0", "2000"] {
+            let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+            command.arg("all").env("HESPER_DEBUG", format!("vtest,{strategy}")).env("HESPER_SPIN_US", spin);
+            good(&format!("the client with {strategy} and HESPER_SPIN_US={spin}"), &mut command);
+        }
+    }
+}
+
+/// A trace is what its viewers read, and tells of the calls that were made.
+#[test]
+fn a_trace_tells_of_calls() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let path = std::env::temp_dir().join(format!("hesper-client-trace-{}.json", std::process::id()));
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    good("the client with HESPER_TRACE", command.arg("compute").env("HESPER_TRACE", &path));
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let events: serde_json::Value =
+        serde_json::from_str(&format!("{}]", text.trim_end().trim_end_matches(','))).unwrap();
+    let count = |name: &str| events.as_array().unwrap().iter().filter(|e| e["name"] == name).count();
+    assert!(
+        count("vkQueueSubmit") > 0 && count("vkCmdDispatch") > 0 && count("ring") > 0,
+        "{} events",
+        text.lines().count()
+    );
+    assert!(events[0]["ts"].as_f64().unwrap() >= 0.0 && events[0]["ph"] == "X");
+}
+
 /// As on a host with 16 KiB pages that doesn't tell.
 #[test]
 fn passes_on_hesper_with_blobs_of_16_kib() {

@@ -39,6 +39,7 @@ impl Mapping {
     }
 
     /// The first byte.
+    #[inline]
     pub fn base(&self) -> *mut u8 {
         self.base.as_ptr()
     }
@@ -54,6 +55,7 @@ impl Mapping {
     }
 
     /// The address of `len` bytes at `offset`, if they lie inside.
+    #[inline]
     pub fn at(&self, offset: usize, len: usize) -> Option<*mut u8> {
         let end = offset.checked_add(len)?;
         (end <= self.len).then(|| self.base().wrapping_add(offset))

@@ -68,6 +68,7 @@ impl Shmem {
     }
 
     /// The memory.
+    #[inline]
     pub fn mapping(&self) -> &Mapping {
         &self.mapping
     }

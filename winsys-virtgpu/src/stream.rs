@@ -45,6 +45,7 @@ impl Chunk {
     }
 
     /// The memory from byte `from` on, for a writer.
+    #[inline]
     pub fn window(&mut self, from: usize) -> Option<Window> {
         let len = self.len.checked_sub(from)?;
         let base = self.shmem.mapping().at(self.offset + from, len)?;
