@@ -6,6 +6,7 @@ mod ash;
 mod code;
 mod emit_commands;
 mod emit_entry;
+mod emit_schema;
 mod emit_structs;
 mod emit_types;
 mod model;
@@ -53,9 +54,7 @@ fn main() -> Result<()> {
     let params: Vec<_> = model.entries().iter().map(|(_, c)| c.params.clone()).chain(wire).flatten().collect();
     let (request, reply) = model.emit_commands()?;
     let mut stale = Vec::new();
-    let mut put = |dir: &Path, file: &str, prelude: &str, doc: &str, text: String| -> Result<()> {
-        let path = dir.join("src/generated").join(file);
-        let text = format!("{HEADER}//! {doc}\n{prelude}\n{text}");
+    let mut write = |path: PathBuf, text: String| -> Result<()> {
         if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
             return Ok(());
         }
@@ -65,6 +64,10 @@ fn main() -> Result<()> {
         }
         std::fs::create_dir_all(path.parent().context("no folder")?)?;
         std::fs::write(&path, text).with_context(|| path.display().to_string())
+    };
+    write(encoder.join("tests/generated/schema.tsv"), model.emit_schema()?)?;
+    let mut put = |dir: &Path, file: &str, prelude: &str, doc: &str, text: String| -> Result<()> {
+        write(dir.join("src/generated").join(file), format!("{HEADER}//! {doc}\n{prelude}\n{text}"))
     };
     put(&encoder, "types.rs", ENCODER, "Types that are newer than ash's.", model.emit_types(&params)?)?;
     put(&encoder, "input.rs", ENCODER, "Encoders of the structs that requests carry.", model.emit_inputs()?)?;
