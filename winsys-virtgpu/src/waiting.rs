@@ -18,7 +18,7 @@ impl Default for Patience {
 }
 
 /// The longest sleep between two looks.
-const LONGEST: Duration = Duration::from_millis(4);
+const LONGEST: Duration = Duration::from_millis(2);
 /// The first one; sleeps take the kernel's timer slack of about 50 microseconds on top.
 const SHORTEST: Duration = Duration::from_micros(20);
 
@@ -81,8 +81,8 @@ impl Wait {
         let left = deadline.map_or(LONGEST, |d| d.saturating_duration_since(Instant::now()));
         std::thread::sleep(self.sleep.min(left));
         self.sleeps = self.sleeps.saturating_add(1);
-        // A sixteenth of what has passed: the wait is at most that much too long, and the sleeps are few.
-        self.sleep = (waited / 16).clamp(SHORTEST, LONGEST);
+        // A small part of what has passed: the wait is at most that much too long, and the sleeps are few.
+        self.sleep = (waited / 32).clamp(SHORTEST, LONGEST);
         Pause::Slept
     }
 }

@@ -75,9 +75,9 @@ impl Schema {
         for m in &command.members {
             match m.shape.strip_prefix("out ") {
                 // New handles travel with their ids.
-                Some(shape @ ("one handle" | "many handle")) => reader.shape(shape, m.name, None),
+                Some(shape @ ("one handle" | "many handle")) => reader.shape(shape, m.name),
                 Some(shape) => panic!("{}: {} {shape} is for reply decoders", command.name, m.name),
-                None => reader.shape(m.shape, m.name, None),
+                None => reader.shape(m.shape, m.name),
             }
         }
         assert_eq!(reader.at, bytes.len(), "{} has more bytes than members", command.name);
@@ -112,8 +112,8 @@ impl Reader<'_> {
         self.values.push((path.to_owned(), value));
     }
 
-    /// Decodes what `shape` says; `tag` selects a union's member where the union's owner does.
-    fn shape(&mut self, shape: &str, path: &str, tag: Option<u32>) {
+    /// Decodes what `shape` says.
+    fn shape(&mut self, shape: &str, path: &str) {
         let (word, rest) = shape.split_once(' ').unwrap_or((shape, ""));
         match word {
             "scalar1" | "scalar2" | "scalar4" => {
@@ -137,7 +137,7 @@ impl Reader<'_> {
             }
             "one" => match self.u64() {
                 0 => self.put(path, 0),
-                1 => self.shape(rest, path, tag),
+                1 => self.shape(rest, path),
                 n => panic!("{path} is a pointer of {n}"),
             },
             "many" => {
@@ -168,7 +168,7 @@ impl Reader<'_> {
             return;
         }
         for i in 0..n {
-            self.shape(of, &format!("{path}[{i}]"), None);
+            self.shape(of, &format!("{path}[{i}]"));
         }
     }
 
@@ -196,7 +196,7 @@ impl Reader<'_> {
         let schema = self.schema;
         for m in &schema.structs[name].1.members {
             let path = format!("{path}.{}", m.name);
-            self.shape(m.shape, &path, None);
+            self.shape(m.shape, &path);
         }
     }
 
@@ -209,6 +209,6 @@ impl Reader<'_> {
         let member =
             if members.iter().any(|m| !m.selected_by.is_empty()) { by_value } else { members.get(tag as usize) };
         let member = member.unwrap_or_else(|| panic!("{path}: no member of {name} has the tag {tag}"));
-        self.shape(member.shape, &format!("{path}.{}", member.name), None);
+        self.shape(member.shape, &format!("{path}.{}", member.name));
     }
 }
