@@ -126,9 +126,20 @@ impl Connection {
         encode: impl FnOnce(&mut Writer),
         decode: impl FnOnce(&mut Reader) -> R,
     ) -> Result<R, Error> {
+        // An empty submission tells how far the main ring has been filled.
+        let drained = self.ring.submit(&[]).and_then(|s| self.ring.wait(s));
+        self.report(drained)?;
+        self.aside(size, encode, decode)
+    }
+
+    /// Like [`Self::side_call`], for what depends on nothing that the main ring might not have run yet.
+    pub fn aside<R>(
+        &self,
+        size: usize,
+        encode: impl FnOnce(&mut Writer),
+        decode: impl FnOnce(&mut Reader) -> R,
+    ) -> Result<R, Error> {
         let called = self.take_side_ring().and_then(|side| {
-            // An empty submission tells how far the main ring has been filled.
-            self.ring.wait(self.ring.submit(&[])?)?;
             let called = call_on(&side, &self.codec, size, encode, decode);
             if called.is_ok() {
                 self.side.lock().push(side);

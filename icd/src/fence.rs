@@ -118,7 +118,7 @@ pub unsafe fn wait_for_fences(
             ))
         };
         let block = |slice| {
-            result_of(d.connection().side_call(
+            result_of(d.connection().aside(
                 reply::wait_for_fences_size(device, n, fences, all, slice),
                 |w| request::wait_for_fences(w, 1, device, n, fences, all, slice),
                 |r| reply::wait_for_fences(r, device, n, fences, all, slice),

@@ -19,7 +19,7 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
             ))
         };
         let block = |slice| {
-            result_of(d.connection().side_call(
+            result_of(d.connection().aside(
                 reply::wait_semaphores_size(device, info, slice),
                 |w| request::wait_semaphores(w, 1, device, info, slice),
                 |r| reply::wait_semaphores(r, device, info, slice),

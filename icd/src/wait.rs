@@ -5,7 +5,7 @@
 //! awake for the next submission; it keeps a core busy on both sides. *Blocking* has the host's driver wait, on a side ring:
 //! nobody is kept busy, but two threads have to be woken. A wait dozes until shortly before the work is due, polls for a
 //! bounded time, then blocks. Where the GPU is the host's processor, polling would take away what it waits for, and a
-//! wait blocks from the start.
+//! wait blocks after a glance.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,8 @@ use crate::settings;
 
 /// The longest wait that the host is asked for at once: a lost host is noticed in between.
 const SLICE: Duration = Duration::from_secs(1);
+/// How long a wait polls before it blocks from the start: for what has been done already, or nearly.
+const GLANCE: Duration = Duration::from_micros(50);
 /// Shorter dozes aren't worth it: the kernel adds about 50 microseconds to each sleep.
 const SHORTEST_DOZE: u64 = 100_000;
 
@@ -27,7 +29,7 @@ const SHORTEST_DOZE: u64 = 100_000;
 pub enum Strategy {
     /// Polling for a bounded time, then blocking.
     Poll,
-    /// Blocking from the start.
+    /// Blocking, after a glance.
     Block,
 }
 
@@ -71,8 +73,8 @@ impl Forecast {
     }
 }
 
-/// A wait of at most `timeout` nanoseconds. `poll` asks whether it is over (SUCCESS, or NOT_READY or TIMEOUT), `block` has the host
-/// wait for some nanoseconds. `forecasts` are those of what is waited for.
+/// A wait of at most `timeout` nanoseconds. `poll` asks on the main ring whether it is over (SUCCESS, or NOT_READY or
+/// TIMEOUT), `block` has the host wait for some nanoseconds on a side ring. `forecasts` are those of what is waited for.
 pub fn wait<'a>(
     device: &Device,
     timeout: u64,
@@ -82,33 +84,39 @@ pub fn wait<'a>(
 ) -> vk::Result {
     let start = now();
     let end = start.saturating_add(timeout);
+    let spin = match device.strategy {
+        Strategy::Poll => settings::get().spin,
+        Strategy::Block => settings::get().spin.min(GLANCE),
+    };
     if device.strategy == Strategy::Poll {
         let due = forecasts.clone().map(Forecast::due).max().unwrap_or(0).min(end);
         if let Some(doze) = due.checked_sub(start).filter(|d| *d > SHORTEST_DOZE) {
             let _span = trace::span("doze");
             std::thread::sleep(Duration::from_nanos(doze - SHORTEST_DOZE / 2));
         }
-        let enough = now().saturating_add(u64::try_from(settings::get().spin.as_nanos()).unwrap_or(u64::MAX));
-        let mut at_once = true;
-        let _span = trace::span("poll");
-        loop {
-            match poll() {
-                vk::Result::NOT_READY | vk::Result::TIMEOUT => {}
-                result => {
-                    forecasts.for_each(|f| f.learn(at_once));
-                    return result;
-                }
-            }
-            at_once = false;
-            let now = now();
-            if now >= end {
-                return vk::Result::TIMEOUT;
-            }
-            if now >= enough {
-                break;
+    }
+    let enough = now().saturating_add(u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX));
+    let mut at_once = true;
+    let polling = trace::span("poll");
+    // Once at least: the main ring has run everything before it answers, which `block` relies on.
+    loop {
+        match poll() {
+            vk::Result::NOT_READY | vk::Result::TIMEOUT => {}
+            result => {
+                forecasts.for_each(|f| f.learn(at_once));
+                return result;
             }
         }
+        at_once = false;
+        let now = now();
+        if now >= end {
+            return vk::Result::TIMEOUT;
+        }
+        if now >= enough {
+            break;
+        }
     }
+    drop(polling);
     let _span = trace::span("block");
     let result = in_slices(end.saturating_sub(now()), block);
     if result == vk::Result::SUCCESS {

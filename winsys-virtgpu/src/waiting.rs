@@ -18,7 +18,7 @@ impl Default for Patience {
 }
 
 /// The longest sleep between two looks.
-const LONGEST: Duration = Duration::from_millis(2);
+const LONGEST: Duration = Duration::from_millis(4);
 /// The first one; sleeps take the kernel's timer slack of about 50 microseconds on top.
 const SHORTEST: Duration = Duration::from_micros(20);
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::step::{self, Step};
 use crate::table::{median, table};
-use crate::{cargo, setup};
+use crate::{cargo, chart, setup};
 
 /// Measures native lavapipe, Mesa's venus and Hesper with the test client's benchmarks, in turns, and compares the medians.
 #[derive(clap::Args)]
@@ -19,7 +19,18 @@ pub struct Args {
     /// Writes every number as JSON, too.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Draws the ratios to Mesa's driver as an SVG file.
+    #[arg(long)]
+    chart: Option<PathBuf>,
+    /// Keeps the ratios as the baseline that later runs are compared with.
+    #[arg(long)]
+    keep: bool,
 }
+
+/// Ratios of Hesper to Mesa's driver, by row. Ratios, because machines differ.
+const BASELINE: &str = "tests/bench-baseline.json";
+/// A row that is this much worse than the baseline is named; timings on a busy machine differ by nearly as much.
+const WORSE: f64 = 1.4;
 
 /// What was measured, in the order in which the client reports it.
 #[derive(Default)]
@@ -54,6 +65,24 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.json {
         std::fs::write(path, format!("{:#}\n", results.json()))
             .with_context(|| format!("writing {}", path.display()))?;
+    }
+    if let Some(path) = &args.chart {
+        std::fs::write(path, chart::svg(&results.ratios())).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let baseline = hesper_rig::workspace().join(BASELINE);
+    if args.keep {
+        let ratios: serde_json::Map<String, Value> =
+            results.ratios().into_iter().map(|(name, r)| (name, json!((r * 1000.0).round() / 1000.0))).collect();
+        std::fs::write(&baseline, format!("{:#}\n", Value::Object(ratios)))?;
+    } else {
+        let text = std::fs::read_to_string(&baseline).with_context(|| format!("reading {}", baseline.display()))?;
+        let worse = results.worse_than(&serde_json::from_str(&text).context("reading the baseline")?);
+        ensure!(
+            worse.is_empty(),
+            "worse than the baseline ({BASELINE}), as ratios to Mesa's driver:\n{}",
+            worse.join("\n")
+        );
+        println!("  no row is more than {WORSE} times its baseline");
     }
     Ok(())
 }
@@ -99,6 +128,26 @@ impl Results {
         table(&["", "unit", "native", "mesa", "hesper", "hesper/native", "hesper/mesa"], &rows.collect::<Vec<_>>())
     }
 
+    /// How Hesper compares with Mesa's driver, row by row; below 1 is better.
+    fn ratios(&self) -> Vec<(String, f64)> {
+        let ratio = |m: &Measured| {
+            let [_, mesa, hesper] = m.medians();
+            // Of what is counted a second, more is better.
+            let r = if m.unit.ends_with("/s") { mesa / hesper } else { hesper / mesa };
+            r.is_finite().then(|| (m.name.clone(), r))
+        };
+        self.0.iter().filter_map(ratio).collect()
+    }
+
+    /// Rows that have become worse, for people.
+    fn worse_than(&self, baseline: &Value) -> Vec<String> {
+        let worse = |(name, now): (String, f64)| {
+            let before = baseline[&name].as_f64()?;
+            (now > before * WORSE).then(|| format!("  {name}: {now:.2}, was {before:.2}"))
+        };
+        self.ratios().into_iter().filter_map(worse).collect()
+    }
+
     fn json(&self) -> Value {
         let one = |m: &Measured| {
             let [native, mesa, hesper] = &m.values;
@@ -135,5 +184,22 @@ mod tests {
         let table = results.table();
         assert!(table.contains("submit") && table.contains("3.00") && table.contains('-'), "{table}");
         assert_eq!(results.json()["results"][0]["median"]["hesper"], 30.0);
+    }
+
+    #[test]
+    fn rows_that_became_worse_are_named() {
+        let mut results = Results::default();
+        results.take(
+            1,
+            "{\"name\":\"submit\",\"value\":10,\"unit\":\"us\"}\n{\"name\":\"copy\",\"value\":10,\"unit\":\"GB/s\"}",
+        );
+        results.take(
+            2,
+            "{\"name\":\"submit\",\"value\":15,\"unit\":\"us\"}\n{\"name\":\"copy\",\"value\":5,\"unit\":\"GB/s\"}",
+        );
+        assert_eq!(results.ratios(), [("submit".to_owned(), 1.5), ("copy".to_owned(), 2.0)]);
+        assert_eq!(results.worse_than(&json!({ "submit": 1.2, "copy": 1.9 })).len(), 0);
+        assert_eq!(results.worse_than(&json!({ "submit": 1.0, "copy": 1.0 })).len(), 2);
+        assert!(chart::svg(&results.ratios()).contains("submit"));
     }
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod cargo;
+mod chart;
 mod codegen;
 mod demo;
 mod image;
