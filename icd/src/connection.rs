@@ -15,7 +15,7 @@ use crate::log::error;
 use crate::settings::Settings;
 
 /// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
-const ANSWER: Duration = Duration::from_micros(50);
+const ANSWER: Duration = Duration::from_micros(100);
 
 /// One context at the host.
 pub struct Connection {

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// How a wait proceeds. A wait looks without pause for `spin`, then yields the processor between looks for as long
-/// again, then sleeps, longer each time.
+/// How a wait proceeds. A wait looks without pause for some microseconds, then yields the processor between looks until `spin` is
+/// over, then sleeps, longer each time.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// How long a wait may keep a core busy.
@@ -13,10 +13,12 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { spin: Duration::from_micros(50) }
+        Self { spin: Duration::from_micros(100) }
     }
 }
 
+/// How long a wait looks without letting others run: where cores are few, one of them may be the one that is waited for.
+const ALONE: Duration = Duration::from_micros(4);
 /// The longest sleep between two looks.
 const LONGEST: Duration = Duration::from_millis(4);
 /// The first one; sleeps take the kernel's timer slack of about 50 microseconds on top.
@@ -30,6 +32,8 @@ pub struct Wait {
     start: Option<Instant>,
     sleep: Duration,
     sleeps: u32,
+    /// Past the first moments.
+    yields: bool,
 }
 
 /// What a pause between two looks was.
@@ -49,7 +53,7 @@ fn single_core() -> bool {
 impl Wait {
     /// Begins a wait.
     pub fn new(patience: Patience) -> Self {
-        Self { spin: patience.spin, looks: 0, start: None, sleep: SHORTEST, sleeps: 0 }
+        Self { spin: patience.spin, looks: 0, start: None, sleep: SHORTEST, sleeps: 0, yields: false }
     }
 
     /// How often it has slept.
@@ -65,19 +69,19 @@ impl Wait {
             return Pause::Short;
         };
         // Asking for the time costs more than a look does.
-        if !self.looks.is_multiple_of(16) && !self.spin.is_zero() && self.sleeps == 0 && !single_core() {
+        if !self.yields && !self.looks.is_multiple_of(16) && !self.spin.is_zero() {
             core::hint::spin_loop();
             return Pause::Short;
         }
         let waited = start.elapsed();
-        if waited < self.spin && !single_core() {
-            core::hint::spin_loop();
+        if waited < self.spin {
+            self.yields |= waited >= ALONE || single_core();
+            if self.yields {
+                std::thread::yield_now();
+            }
             return Pause::Short;
         }
-        if waited < self.spin * 2 {
-            std::thread::yield_now();
-            return Pause::Short;
-        }
+        self.yields = true;
         let left = deadline.map_or(LONGEST, |d| d.saturating_duration_since(Instant::now()));
         std::thread::sleep(self.sleep.min(left));
         self.sleeps = self.sleeps.saturating_add(1);
