@@ -14,6 +14,7 @@ use crate::image;
 use crate::memory::{self, Freed};
 use crate::object::{self, Object, dispatchable};
 use crate::physical_device::{self, PhysicalDevice};
+use crate::pipeline_store::{self, Store};
 use crate::procs::{self, Scope};
 use crate::queue::{self, Queue};
 use crate::requirements::Known;
@@ -35,6 +36,8 @@ pub struct Device {
     pub images: Known<image::Kind>,
     /// Freed memory, for the next allocation of its size.
     pub freed: Freed,
+    /// Pipelines from earlier starts.
+    pub store: Store,
     extensions: ExtensionSet,
     /// Core version as major << 16 | minor.
     version: u32,
@@ -105,6 +108,7 @@ pub unsafe fn create_device(
             buffers: Known::default(),
             images: Known::default(),
             freed: Freed::default(),
+            store: Store::default(),
             strategy: strategy(d.properties.device_type),
             extensions: enabled,
             version,
@@ -150,6 +154,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     unsafe {
         if device != vk::Device::null() {
             memory::forget_freed(device);
+            pipeline_store::close(device);
         }
         let Some(object) = object::take(device) else { return };
         hesper_winsys::trace::flush();

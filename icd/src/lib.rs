@@ -35,6 +35,7 @@ mod memory;
 mod object;
 mod physical_device;
 mod pipeline;
+mod pipeline_store;
 mod private_data;
 mod procs;
 mod queries;

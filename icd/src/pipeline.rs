@@ -12,6 +12,7 @@ use crate::forwarding::{forget_failed, new_ids, result_of};
 use crate::generated::forward;
 use crate::graphics;
 use crate::object;
+use crate::pipeline_store;
 
 /// Marks feedback as not valid: the host's doesn't travel.
 unsafe fn no_feedback(next: *const c_void) {
@@ -48,6 +49,7 @@ pub unsafe fn create_compute_pipelines(
         }
         let infos = clean.as_ptr();
         new_ids(to, n as usize);
+        let cache = pipeline_store::instead_of(device, cache);
         let result = result_of(object::get(device).connection().side_call(
             reply::create_compute_pipelines_size(device, cache, n, infos, allocator, to),
             |w| request::create_compute_pipelines(w, 1, device, cache, n, infos, allocator, to),
@@ -75,6 +77,7 @@ pub unsafe fn create_graphics_pipelines(
         }
         let infos = clean.infos().as_ptr();
         new_ids(to, n as usize);
+        let cache = pipeline_store::instead_of(device, cache);
         let result = result_of(object::get(device).connection().side_call(
             reply::create_graphics_pipelines_size(device, cache, n, infos, allocator, to),
             |w| request::create_graphics_pipelines(w, 1, device, cache, n, infos, allocator, to),
@@ -105,6 +108,7 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
         }
         let infos = clean.as_ptr();
         new_ids(to, n as usize);
+        let cache = pipeline_store::instead_of(device, cache);
         // The operation is the guest's own: the host gets none, and is done when it answers.
         let none = vk::DeferredOperationKHR::null();
         let result = result_of(object::get(device).connection().side_call(

@@ -16,6 +16,8 @@ pub struct Settings {
     pub strategy: Option<Strategy>,
     /// `sync`: wait for every command, so that errors show where they arise.
     pub sync: bool,
+    /// The folder for pipelines that the host has compiled.
+    pub pipeline_cache: Option<PathBuf>,
     /// Where to write a trace.
     pub trace: Option<PathBuf>,
 }
@@ -52,7 +54,19 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () => None,
         },
         sync: switch("sync"),
+        pipeline_cache: pipeline_cache(var),
         trace: var("HESPER_TRACE").map(PathBuf::from),
+    }
+}
+
+/// The folder that was named, or the user's cache folder (XDG Base Directory Specification); none if it is switched off, or
+/// there is no home.
+fn pipeline_cache(var: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let absolute = |name: &str| var(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    match var("HESPER_PIPELINE_CACHE").as_deref() {
+        Some("off") => None,
+        Some(folder) if !folder.is_empty() => Some(PathBuf::from(folder)),
+        _ => Some(absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?.join("hesper")),
     }
 }
 
@@ -66,6 +80,19 @@ mod tests {
         assert!(!s.winsys.vtest && s.spin == Duration::from_micros(2_000));
         let s = read(&|n| (n == "HESPER_SPIN_US").then(|| "soon".into()));
         assert_eq!(s.spin, Duration::from_micros(2_000));
+    }
+
+    #[test]
+    fn folders_of_the_pipeline_cache() {
+        let with = |set: &[(&str, &str)]| {
+            let find = |n: &str| set.iter().find(|(name, _)| *name == n).map(|(_, v)| (*v).to_owned());
+            read(&find).pipeline_cache.map(|p| p.to_string_lossy().into_owned())
+        };
+        assert_eq!(with(&[]), None);
+        assert_eq!(with(&[("HOME", "/h")]).as_deref(), Some("/h/.cache/hesper"));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")]).as_deref(), Some("/x/hesper"));
+        assert_eq!(with(&[("HOME", "/h"), ("HESPER_PIPELINE_CACHE", "/p")]).as_deref(), Some("/p"));
+        assert_eq!(with(&[("HOME", "/h"), ("HESPER_PIPELINE_CACHE", "off")]), None);
     }
 
     #[test]

@@ -54,6 +54,33 @@ fn passes_on_hesper_with_each_wait_strategy() {
     }
 }
 
+/// What the host compiled is kept for the next start; a damaged file, or a folder that can't be made, is no reason to fail.
+#[test]
+fn compiled_pipelines_are_kept() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let folder = std::env::temp_dir().join(format!("hesper-pipelines-{}", std::process::id()));
+    let run = |folder: &std::path::Path| {
+        let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        command.arg("compute").env("HESPER_PIPELINE_CACHE", folder).env("HESPER_LOG", "info");
+        good("the client with HESPER_PIPELINE_CACHE", &mut command)
+    };
+    assert!(run(&folder).contains(": 0 bytes"), "the first start finds something");
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let kept = std::fs::read(&files[0]).unwrap();
+    assert!(
+        run(&folder).contains(&format!(": {} bytes", kept.len() - 16)),
+        "the second start reads what the first one kept"
+    );
+    std::fs::write(&files[0], &kept[..kept.len() / 2]).unwrap();
+    assert!(run(&folder).contains(": 0 bytes"), "a damaged file counts as none");
+    assert_eq!(std::fs::read(&files[0]).unwrap(), kept, "and is replaced");
+    std::fs::remove_dir_all(&folder).unwrap();
+    run(std::path::Path::new("/proc/nowhere"));
+    run(std::path::Path::new("off"));
+}
+
 /// A trace is what its viewers read, and tells of the calls that were made.
 #[test]
 fn a_trace_tells_of_calls() {
