@@ -34,6 +34,8 @@ pub struct PhysicalDevice {
     pub memory: vk::PhysicalDeviceMemoryProperties,
     pub families: Vec<vk::QueueFamilyProperties>,
     pub extensions: Vec<(&'static DeviceExtension, u32)>,
+    /// The host's driver.
+    pub host_driver: vk::DriverId,
     /// The largest buffer; nothing is known of older hosts'.
     pub max_buffer_size: vk::DeviceSize,
     pub core_formats: Box<[OnceLock<Format>]>,
@@ -58,6 +60,7 @@ impl PhysicalDevice {
             memory: Default::default(),
             families: Vec::new(),
             extensions: Vec::new(),
+            host_driver: vk::DriverId::default(),
             max_buffer_size: 0,
             core_formats: (0..CORE).map(|_| OnceLock::new()).collect(),
             formats: Mutex::default(),
@@ -201,6 +204,7 @@ fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Connectio
     }
     let info = c_string(env!("CARGO_PKG_VERSION"));
     if let Some(v) = answers.get_mut::<vk::PhysicalDeviceDriverProperties>() {
+        d.host_driver = v.driver_id;
         v.driver_id = vk::DriverId::MESA_VENUS;
         copy_name(&mut v.driver_name, c"hesper");
         copy_name(&mut v.driver_info, &info);

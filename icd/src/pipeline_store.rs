@@ -1,28 +1,32 @@
 //! A pipeline cache on disk for programs that bring none, such as llama.cpp: what the host compiled for one start serves the
-//! next. Hosts like MoltenVK keep nothing by themselves.
+//! next. It is for hosts that keep nothing by themselves; others only become slower by it (docs/performance.md).
 //!
-//! One file for each device and driver version, replaced as a whole when a device is destroyed; the last of several programs
-//! wins. A file that is damaged, foreign or too large counts as none.
+//! One file for each device and driver version, replaced as a whole some seconds after the last pipeline was made, as many programs
+//! never destroy their device, and when it is destroyed; the last of several programs wins. A file that is damaged, foreign
+//! or too large counts as none.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ash::vk;
 
 use crate::log::{info, warn_};
 use crate::object;
 use crate::pipeline;
-use crate::settings;
+use crate::settings::{self, PipelineCache};
+use crate::wait;
 
 const MAGIC: &[u8; 8] = b"HESPERPC";
 /// Bytes before the cache's data: the magic and a checksum.
 const HEAD: usize = 16;
 /// Larger files are neither read nor written.
 const LARGEST: usize = 64 << 20;
+/// Host drivers that keep no compiled pipelines by themselves.
+const KEEPS_NOTHING: [vk::DriverId; 1] = [vk::DriverId::MOLTENVK];
 /// Files of other devices and versions that stay.
 const FILES: usize = 8;
 
@@ -35,11 +39,14 @@ pub struct Store {
 struct Kept {
     cache: vk::PipelineCache,
     path: PathBuf,
-    /// The checksum of what was read.
-    read: u64,
-    /// Whether a pipeline was made since.
-    used: AtomicBool,
+    /// The checksum of what was read or written last.
+    known: AtomicU64,
+    /// When the last pipeline was made that isn't written yet; 0 if all are.
+    made: AtomicU64,
 }
+
+/// How long after a pipeline was made it is taken for the last one, in nanoseconds.
+const SETTLED: u64 = 2_000_000_000;
 
 /// The cache that a program gave, or the device's own.
 ///
@@ -54,15 +61,20 @@ pub unsafe fn instead_of(device: vk::Device, given: vk::PipelineCache) -> vk::Pi
     // SAFETY: as above.
     let kept = d.store.cache.get_or_init(|| unsafe { open(device) });
     kept.as_ref().map_or(given, |k| {
-        k.used.store(true, Ordering::Relaxed);
+        k.made.store(wait::now().max(1), Ordering::Relaxed);
         k.cache
     })
 }
 
 unsafe fn open(device: vk::Device) -> Option<Kept> {
-    let folder = settings::get().pipeline_cache.as_ref()?;
     // SAFETY: a valid device.
     let d = unsafe { object::get(device) };
+    let folder = match &settings::get().pipeline_cache {
+        PipelineCache::Off => return None,
+        PipelineCache::In(folder) => folder,
+        PipelineCache::WhereOfUse(folder) if KEEPS_NOTHING.contains(&d.physical().host_driver) => folder.as_ref()?,
+        PipelineCache::WhereOfUse(_) => return None,
+    };
     let uuid: String = d.physical().properties.pipeline_cache_uuid.iter().map(|b| format!("{b:02x}")).collect();
     let path = folder.join(format!("pipelines-{uuid}.bin"));
     let data = read(&path).unwrap_or_default();
@@ -76,7 +88,12 @@ unsafe fn open(device: vk::Device) -> Option<Kept> {
     // SAFETY: a valid device, pointers to locals.
     let made = unsafe { pipeline::create_pipeline_cache(device, &info, ptr::null(), &mut cache) };
     // Without one, the host compiles anew: no reason to fail.
-    (made == vk::Result::SUCCESS).then_some(Kept { cache, path, read: checksum(&data), used: AtomicBool::new(false) })
+    (made == vk::Result::SUCCESS).then_some(Kept {
+        cache,
+        path,
+        known: checksum(&data).into(),
+        made: AtomicU64::new(0),
+    })
 }
 
 /// Writes the cache of a device that is about to be destroyed.
@@ -87,18 +104,43 @@ pub unsafe fn close(device: vk::Device) {
     // SAFETY: by contract.
     unsafe {
         let Some(Some(kept)) = object::get(device).store.cache.get() else { return };
-        if kept.used.load(Ordering::Relaxed) {
-            let data = data_of(device, kept.cache);
-            if data.len() <= LARGEST
-                && !data.is_empty()
-                && checksum(&data) != kept.read
-                && let Err(e) = write(&kept.path, &data)
-            {
-                // A read-only home is common in containers.
-                warn_!("the pipeline cache isn't kept: {}: {e}", kept.path.display());
-            }
+        if kept.made.swap(0, Ordering::Relaxed) != 0 {
+            save(device, kept);
         }
         crate::generated::forward::destroy_pipeline_cache(device, kept.cache, ptr::null());
+    }
+}
+
+/// Writes the cache if its last pipeline was made a while ago; called at submissions.
+///
+/// # Safety
+/// A valid device.
+#[inline]
+pub unsafe fn settle(device: vk::Device) {
+    // SAFETY: by contract.
+    unsafe {
+        if let Some(Some(kept)) = object::get(device).store.cache.get() {
+            let made = kept.made.load(Ordering::Relaxed);
+            // One thread writes; others go on.
+            let due = made != 0 && wait::now().saturating_sub(made) > SETTLED;
+            if due && kept.made.compare_exchange(made, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                save(device, kept);
+            }
+        }
+    }
+}
+
+#[cold]
+unsafe fn save(device: vk::Device, kept: &Kept) {
+    // SAFETY: a valid device.
+    let data = unsafe { data_of(device, kept.cache) };
+    if data.is_empty() || data.len() > LARGEST || kept.known.swap(checksum(&data), Ordering::Relaxed) == checksum(&data)
+    {
+        return;
+    }
+    if let Err(e) = write(&kept.path, &data) {
+        // A read-only home is common in containers.
+        warn_!("the pipeline cache isn't kept: {}: {e}", kept.path.display());
     }
 }
 

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use crate::fence;
 use crate::forwarding::done;
 use crate::object::{self, Object, dispatchable};
+use crate::pipeline_store;
 use crate::slab::fresh_id;
 
 /// What a VkQueue points at.
@@ -87,7 +88,9 @@ pub unsafe fn get_device_queue2(device: vk::Device, info: *const vk::DeviceQueue
 pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
-        let sent = object::get(queue).connection().send(|w| request::queue_submit(w, 0, queue, n, submits, fence));
+        let q = object::get(queue);
+        pipeline_store::settle(q.device);
+        let sent = q.connection().send(|w| request::queue_submit(w, 0, queue, n, submits, fence));
         fence::submitted(fence, &sent);
         done(sent)
     }
@@ -96,7 +99,9 @@ pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitI
 pub unsafe fn queue_submit2(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo2, fence: vk::Fence) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
-        let sent = object::get(queue).connection().send(|w| request::queue_submit2(w, 0, queue, n, submits, fence));
+        let q = object::get(queue);
+        pipeline_store::settle(q.device);
+        let sent = q.connection().send(|w| request::queue_submit2(w, 0, queue, n, submits, fence));
         fence::submitted(fence, &sent);
         done(sent)
     }

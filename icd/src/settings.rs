@@ -6,6 +6,16 @@ use std::time::Duration;
 
 use crate::wait::Strategy;
 
+/// Where compiled pipelines are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PipelineCache {
+    Off,
+    /// Here, whatever the host does by itself.
+    In(PathBuf),
+    /// In this folder, for hosts that keep nothing by themselves; there may be no folder.
+    WhereOfUse(Option<PathBuf>),
+}
+
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -17,7 +27,7 @@ pub struct Settings {
     /// `sync`: wait for every command, so that errors show where they arise.
     pub sync: bool,
     /// The folder for pipelines that the host has compiled.
-    pub pipeline_cache: Option<PathBuf>,
+    pub pipeline_cache: PipelineCache,
     /// Where to write a trace.
     pub trace: Option<PathBuf>,
 }
@@ -59,14 +69,16 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
     }
 }
 
-/// The folder that was named, or the user's cache folder (XDG Base Directory Specification); none if it is switched off, or
-/// there is no home.
-fn pipeline_cache(var: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+/// The folder that was named, or the user's cache folder (XDG Base Directory Specification).
+fn pipeline_cache(var: &dyn Fn(&str) -> Option<String>) -> PipelineCache {
     let absolute = |name: &str| var(name).map(PathBuf::from).filter(|p| p.is_absolute());
     match var("HESPER_PIPELINE_CACHE").as_deref() {
-        Some("off") => None,
-        Some(folder) if !folder.is_empty() => Some(PathBuf::from(folder)),
-        _ => Some(absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?.join("hesper")),
+        Some("off") => PipelineCache::Off,
+        Some(folder) if !folder.is_empty() => PipelineCache::In(PathBuf::from(folder)),
+        _ => {
+            let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+            PipelineCache::WhereOfUse(cache.map(|c| c.join("hesper")))
+        }
     }
 }
 
@@ -86,13 +98,14 @@ mod tests {
     fn folders_of_the_pipeline_cache() {
         let with = |set: &[(&str, &str)]| {
             let find = |n: &str| set.iter().find(|(name, _)| *name == n).map(|(_, v)| (*v).to_owned());
-            read(&find).pipeline_cache.map(|p| p.to_string_lossy().into_owned())
+            read(&find).pipeline_cache
         };
-        assert_eq!(with(&[]), None);
-        assert_eq!(with(&[("HOME", "/h")]).as_deref(), Some("/h/.cache/hesper"));
-        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")]).as_deref(), Some("/x/hesper"));
-        assert_eq!(with(&[("HOME", "/h"), ("HESPER_PIPELINE_CACHE", "/p")]).as_deref(), Some("/p"));
-        assert_eq!(with(&[("HOME", "/h"), ("HESPER_PIPELINE_CACHE", "off")]), None);
+        let default = |folder: &str| PipelineCache::WhereOfUse(Some(folder.into()));
+        assert_eq!(with(&[]), PipelineCache::WhereOfUse(None));
+        assert_eq!(with(&[("HOME", "/h")]), default("/h/.cache/hesper"));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")]), default("/x/hesper"));
+        assert_eq!(with(&[("HOME", "/h"), ("HESPER_PIPELINE_CACHE", "/p")]), PipelineCache::In("/p".into()));
+        assert_eq!(with(&[("HOME", "/h"), ("HESPER_PIPELINE_CACHE", "off")]), PipelineCache::Off);
     }
 
     #[test]

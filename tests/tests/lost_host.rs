@@ -62,9 +62,17 @@ fn llama_bench_ends_with_its_own_error() {
     command
         .args(["-m", &model.display().to_string(), "-ngl", "99", "-p", "0", "-n", "100000"])
         .envs(llama::ENVIRONMENT);
+    let kept = std::env::temp_dir().join(format!("hesper-bench-pipelines-{}", std::process::id()));
+    command.env("HESPER_PIPELINE_CACHE", &kept);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(child.try_wait().unwrap().is_none(), "llama-bench has ended by itself");
+    // What was compiled is kept while the program runs: it never destroys its device.
+    let start = Instant::now();
+    while std::fs::read_dir(&kept).map_or(0, Iterator::count) == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "llama-bench has ended by itself");
+        assert!(start.elapsed() < Duration::from_secs(60), "no pipelines were kept");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::remove_dir_all(&kept).unwrap();
     host.kill();
     let start = Instant::now();
     let out = child.wait_with_output().unwrap();
