@@ -102,7 +102,8 @@ impl Report {
         for (node, result) in &self.nodes {
             let _ = match result {
                 Ok(f) => writeln!(text, "{}: usable; {}", node.display(), facts(f)),
-                Err(p) => writeln!(text, "{}: {}", node.display(), p.detail),
+                // The detail names the node.
+                Err(p) => writeln!(text, "{}", p.detail),
             };
         }
         for (path, wrong) in &self.manifests {

@@ -41,17 +41,21 @@ fn works_in_a_guest() {
         llama::ARGUMENTS.join(" "),
         model.display(),
     );
+    let doctor = format!("{} doctor", hesper_rig::build_driver().unwrap().program.display());
     let jobs = [
         job("vulkaninfo", Driver::Hesper, "vulkaninfo".into(), 120),
         job("mesa's summary", Driver::Mesa, "vulkaninfo --summary".into(), 60),
         job("client", Driver::Hesper, format!("HESPER_LOG=info {CLIENT} all"), 300),
         job("llama", Driver::Hesper, llama, 300),
+        job("doctor", Driver::Hesper, doctor.clone(), 60),
+        // Somebody without the right to open the node; 4 is the status for that.
+        job("doctor for nobody", Driver::Hesper, format!("su nobody -s /bin/sh -c '{doctor}'; test $? = 4"), 60),
     ];
     let results = Vm::run(&root, &jobs).unwrap();
     for result in &results {
         assert_eq!(result.status, 0, "{} failed:\n{}", result.name, result.output);
     }
-    let [info, mesa, client, llama_] = &results[..] else { panic!("{} results", results.len()) };
+    let [info, mesa, client, llama_, doctor, nobody] = &results[..] else { panic!("{} results", results.len()) };
 
     let value = |text: &str, name: &str| {
         let line = text.lines().map(str::trim).find(|l| l.starts_with(name) && l.contains(" = "));
@@ -66,6 +70,9 @@ fn works_in_a_guest() {
     assert_eq!(value(&info.output, "driverName"), "hesper");
     assert!(client.output.contains("hesper: connected: virtio-gpu /dev/dri/renderD128"), "{}", client.output);
     assert!(client.output.contains("ok memory"), "{}", client.output);
+
+    assert!(doctor.output.contains("Hesper can work here"), "{}", doctor.output);
+    assert!(nobody.output.contains("permission denied") && nobody.output.contains("What to do"), "{}", nobody.output);
 
     assert!(llama_.output.contains("Vulkan0 (Virtio-GPU Venus (llvmpipe"), "{}", llama_.output);
     let answer = llama_

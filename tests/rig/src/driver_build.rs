@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 pub struct DriverBuild {
     /// The shared object.
     pub library: PathBuf,
+    /// The `hesper` program.
+    pub program: PathBuf,
     /// A manifest that names it.
     pub manifest: PathBuf,
     /// The folder with the test layer and its manifest.
@@ -49,8 +51,14 @@ pub fn build_driver() -> Result<DriverBuild> {
 }
 
 fn build() -> Result<DriverBuild> {
-    let mut command =
-        cargo(["build", "--release", "--quiet", "--package", "hesper-icd", "--package", "hesper-rig-layer"]);
+    let mut command = cargo([
+        "build",
+        "--release",
+        "--quiet",
+        "--package=hesper-icd",
+        "--package=hesper",
+        "--package=hesper-rig-layer",
+    ]);
     let out = command.output().context("running cargo build")?;
     if !out.status.success() {
         bail!("building the driver failed:\n{}", String::from_utf8_lossy(&out.stderr));
@@ -67,7 +75,7 @@ fn build() -> Result<DriverBuild> {
     let layer = include_str!("../layer/hesper_test_layer.json")
         .replace("./libhesper_test_layer.so", "../libhesper_test_layer.so");
     replace(&rig.join("hesper_test_layer.json"), layer.as_bytes())?;
-    Ok(DriverBuild { library, manifest, layer: rig })
+    Ok(DriverBuild { library, program: folder.join("hesper"), manifest, layer: rig })
 }
 
 /// Several test programs may do this at the same time.
