@@ -19,6 +19,9 @@ pub struct Args {
     /// Only the tests: no formatting, lints, generated code, licences.
     #[arg(long)]
     only_tests: bool,
+    /// Switches of HESPER_DEBUG that the driver gets in all end-to-end tests, such as wait-poll, wait-block or sync.
+    #[arg(long, default_value = "")]
+    switches: String,
     /// Only tests whose names contain this.
     filter: Option<String>,
 }
@@ -101,7 +104,7 @@ impl Sum {
 
 fn tests(args: &Args) -> Result<Sum> {
     let mut command = cargo::cargo(&["test", "--workspace", "--no-fail-fast"]);
-    command.args(&args.filter);
+    command.args(&args.filter).env("HESPER_TEST_SWITCHES", &args.switches);
     let title = if args.quick { "Tests (quick: no virtual machine, no llama.cpp)" } else { "Tests" };
     if args.quick {
         command.env("HESPER_TEST_QUICK", "1");

@@ -80,7 +80,9 @@ impl Root {
             }
             Driver::Hesper => {
                 command.env("VK_DRIVER_FILES", driver_build::build_driver()?.manifest);
-                command.env("HESPER_DEBUG", "vtest").env("HESPER_VTEST_SOCKET", need()?);
+                // More switches for a whole test run: `cargo xtask test --switches wait-poll`.
+                let more = std::env::var("HESPER_TEST_SWITCHES").unwrap_or_default();
+                command.env("HESPER_DEBUG", format!("vtest,{more}")).env("HESPER_VTEST_SOCKET", need()?);
             }
         }
         Ok(command)
