@@ -16,7 +16,7 @@ use crate::table::{median, table};
 ///
 /// Sets up a real Venus host (virglrenderer and lavapipe in a Debian 13 tree), fetches llama.cpp and a small model, builds
 /// the driver, asks llama-server a question, and compares tokens/s with the host's own driver and with Mesa's.
-/// The first run takes 5 to 15 minutes and 2 GB in the cache folder; later ones a minute or two.
+/// The first run takes 3 to 10 minutes and 2 GB in the cache folder; later ones about a minute.
 #[derive(clap::Args)]
 pub struct Args {
     /// What to ask.
@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn gather(driver: Driver) -> Result<Pieces> {
     println!(
-        "Hesper: llama.cpp on {driver}. The first run sets everything up: 5 to 15 minutes, 2 GB in {}.\n",
+        "Hesper: llama.cpp on {driver}. The first run sets everything up: 3 to 10 minutes, 2 GB in {}.\n",
         cache::folder().display()
     );
     setup::ensure()?;

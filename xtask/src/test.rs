@@ -10,7 +10,7 @@ use crate::{cargo, codegen, setup};
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
 /// The first run makes the test rig (a Debian 13 tree with virglrenderer and lavapipe), fetches llama.cpp and a model, and
-/// builds everything: up to 45 minutes on 2 cores. Later runs take under 10 minutes.
+/// builds everything: 3 to 10 minutes on 2 cores. Later runs take about one.
 #[derive(clap::Args)]
 pub struct Args {
     /// Leave out the virtual machine and llama.cpp.
