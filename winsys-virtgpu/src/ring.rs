@@ -28,8 +28,8 @@ const STATUS_ALIVE: u32 = 4;
 const MONITOR_US: u32 = 1_000_000;
 const SILENCE: Duration = Duration::from_secs(6);
 
-/// How long the host's thread looks for work before it sleeps and has to be woken, which takes 100 to 250 microseconds
-/// (measured over vtest). Longer looking gained nothing on a GPU, and took from the work where the host computes on its processor.
+/// How long the host's thread looks for work before it sleeps and has to be woken, which takes 80 to 250 microseconds
+/// (seen in traces over vtest). Longer looking gained nothing on a GPU, and took from the work where the host computes on its processor.
 const IDLE: Duration = Duration::from_millis(1);
 
 /// What a ring is like.
