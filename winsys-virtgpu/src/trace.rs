@@ -1,5 +1,7 @@
 //! `HESPER_TRACE=<file>`: what happened when, in the Trace Event Format that Perfetto and chrome://tracing read.
 //!
+//! Times are those of CLOCK_MONOTONIC, so traces of several programs of one machine go together.
+//!
 //! Switched off, a span costs one load of a word that never changes. Each thread gathers its events and writes them out
 //! when it has many, when it ends, and when [`flush`] is called; the file's list is left open, which viewers accept.
 
@@ -12,6 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
+use nix::time::{ClockId, clock_gettime};
 use parking_lot::Mutex;
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -22,6 +25,8 @@ const MANY: usize = 8192;
 struct Out {
     file: Mutex<File>,
     start: Instant,
+    /// `start` in microseconds of CLOCK_MONOTONIC.
+    clock: f64,
 }
 
 struct Event {
@@ -51,7 +56,9 @@ pub fn begin(path: &Path) -> std::io::Result<()> {
     }
     let mut file = File::create(path)?;
     file.write_all(b"[\n")?;
-    if OUT.set(Out { file: Mutex::new(file), start: Instant::now() }).is_ok() {
+    let clock = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    let clock = clock.tv_sec() as f64 * 1e6 + clock.tv_nsec() as f64 / 1e3;
+    if OUT.set(Out { file: Mutex::new(file), start: Instant::now(), clock }).is_ok() {
         ON.store(true, Ordering::Release);
     }
     Ok(())
@@ -126,7 +133,7 @@ impl Thread {
         }
         let mut text = String::new();
         for e in self.events.drain(..) {
-            let start = e.start.saturating_duration_since(out.start).as_nanos() as f64 / 1e3;
+            let start = out.clock + e.start.saturating_duration_since(out.start).as_nanos() as f64 / 1e3;
             let long = e.end.saturating_duration_since(e.start).as_nanos() as f64 / 1e3;
             // Writing into a String can't fail.
             let _ = writeln!(

@@ -69,9 +69,9 @@ pub unsafe fn instance_of(physical: vk::PhysicalDevice) -> Option<Arc<Instance>>
     unsafe { look_up(&INSTANCES, physical.as_raw()) }
 }
 
-/// What comes after this layer for `device`.
-pub unsafe fn device(device: vk::Device) -> Option<Arc<Device>> {
-    // SAFETY: a valid handle.
+/// What comes after this layer for `device`, or for the device of a queue or a command buffer.
+pub unsafe fn device(device: impl Handle) -> Option<Arc<Device>> {
+    // SAFETY: a valid dispatchable handle.
     unsafe { look_up(&DEVICES, device.as_raw()) }
 }
 
@@ -199,5 +199,6 @@ pub unsafe extern "system" fn destroy_device(device: vk::Device, allocator: *con
         if let Some(d) = next {
             (d.v1_0.destroy_device)(device, allocator);
         }
+        hesper_winsys::trace::flush();
     }
 }

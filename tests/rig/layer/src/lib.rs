@@ -4,9 +4,16 @@
 //! those, so this layer, loaded into the render server, backs every host-visible allocation with a memfd that the real
 //! driver imports through VK_EXT_external_memory_host, and hands out the memfd instead.
 //!
+//! Where the library is preloaded as well, it hands out the device file's own memory where a driver maps one (`device_file`), and
+//! nothing has to be imported or hidden.
+//!
+//! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace.
+//!
 //! `chain` is the loader's protocol for layers, `memory` the allocations, `physical` what the device is said to be able to.
 
 mod chain;
+pub mod device_file;
+mod host_trace;
 mod memory;
 mod physical;
 
@@ -83,6 +90,16 @@ unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const 
 }
 
 fn get_device_entry(text: &[u8]) -> vk::PFN_vkVoidFunction {
+    if host_trace::on() {
+        intercept!(text,
+            b"vkQueueSubmit" => host_trace::queue_submit,
+            b"vkWaitForFences" => host_trace::wait_for_fences,
+            b"vkGetFenceStatus" => host_trace::get_fence_status,
+            b"vkBeginCommandBuffer" => host_trace::begin_command_buffer,
+            b"vkEndCommandBuffer" => host_trace::end_command_buffer,
+            b"vkCreateComputePipelines" => host_trace::create_compute_pipelines,
+        );
+    }
     intercept!(text,
         b"vkGetDeviceProcAddr" => get_device_proc_addr,
         b"vkDestroyDevice" => chain::destroy_device,

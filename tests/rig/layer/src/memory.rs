@@ -1,4 +1,4 @@
-//! Device memory that is a memfd underneath.
+//! Device memory that a descriptor shows: a memfd underneath, or the driver's own device file.
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -8,23 +8,31 @@ use std::sync::OnceLock;
 use ash::vk;
 use parking_lot::Mutex;
 
-use crate::chain;
+use crate::chain::{self, Device};
+use crate::device_file;
 use crate::physical::{importable, real_memory_properties};
 
 /// Larger than any driver's minImportedHostPointerAlignment, and the coarsest host page.
 const STEP: u64 = 64 << 10;
 
 /// A mapped memfd.
-struct Backing {
+struct File {
     fd: OwnedFd,
     base: *mut c_void,
     len: usize,
 }
 
-// SAFETY: shared memory that only the driver touches.
-unsafe impl Send for Backing {}
+/// What shows a piece of device memory.
+enum Backing {
+    File(File),
+    /// The driver's own mapping of a device file, at this address.
+    Device(usize),
+}
 
-impl Drop for Backing {
+// SAFETY: shared memory that only the driver touches.
+unsafe impl Send for File {}
+
+impl Drop for File {
     fn drop(&mut self) {
         // SAFETY: mapped by `map` with this length.
         unsafe { libc::munmap(self.base, self.len) };
@@ -36,13 +44,13 @@ fn backings() -> &'static Mutex<HashMap<vk::DeviceMemory, Backing>> {
     MAP.get_or_init(Mutex::default)
 }
 
-fn map(fd: OwnedFd, len: u64) -> Option<Backing> {
+fn map(fd: OwnedFd, len: u64) -> Option<File> {
     let len = usize::try_from(len).ok()?;
     // SAFETY: a new mapping of our own file.
     let base = unsafe {
         libc::mmap(std::ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd.as_raw_fd(), 0)
     };
-    (base != libc::MAP_FAILED).then_some(Backing { fd, base, len })
+    (base != libc::MAP_FAILED).then_some(File { fd, base, len })
 }
 
 fn new_file(len: u64) -> Option<OwnedFd> {
@@ -69,6 +77,9 @@ pub unsafe extern "system" fn allocate_memory(
         let Some(i) = chain::instance_of(d.physical) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
         let properties = real_memory_properties(&i, d.physical);
         let wanted = &*info;
+        if let Some(result) = allocate_mapped(&d, &properties, device, info, allocator, to) {
+            return result;
+        }
         if importable(&properties) & (1u32.checked_shl(wanted.memory_type_index).unwrap_or(0)) == 0 {
             return (d.v1_0.allocate_memory)(device, info, allocator, to);
         }
@@ -117,9 +128,59 @@ pub unsafe extern "system" fn allocate_memory(
         };
         let result = (d.v1_0.allocate_memory)(device, &real, allocator, to);
         if result == vk::Result::SUCCESS {
-            backings().lock().insert(*to, backing);
+            backings().lock().insert(*to, Backing::File(backing));
         }
         result
+    }
+}
+
+/// Allocates memory that the driver maps from a device file; `None` where it doesn't, or for imports.
+unsafe fn allocate_mapped(
+    d: &Device,
+    properties: &vk::PhysicalDeviceMemoryProperties,
+    device: vk::Device,
+    info: *const vk::MemoryAllocateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::DeviceMemory,
+) -> Option<vk::Result> {
+    // SAFETY: valid arguments of vkAllocateMemory.
+    let mut asked = unsafe { *info };
+    let kind = properties.memory_types.get(asked.memory_type_index as usize)?;
+    if !device_file::caught() || !kind.property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE) {
+        return None;
+    }
+    // SAFETY: valid arguments of vkAllocateMemory; the export is taken out of the chain for the length of the call.
+    unsafe {
+        let mut before: *mut vk::BaseOutStructure = (&raw mut asked).cast();
+        let mut export = None;
+        while let Some(next) = (*before).p_next.as_mut() {
+            match next.s_type {
+                vk::StructureType::IMPORT_MEMORY_FD_INFO_KHR => return None,
+                vk::StructureType::EXPORT_MEMORY_ALLOCATE_INFO => {
+                    export = Some((before, (*before).p_next));
+                    (*before).p_next = next.p_next;
+                }
+                _ => before = next,
+            }
+        }
+        asked.allocation_size = device_file::rounded(asked.allocation_size).unwrap_or(u64::MAX);
+        let result = (d.v1_0.allocate_memory)(device, &asked, allocator, to);
+        if let Some((before, export)) = export {
+            (*before).p_next = export;
+        }
+        if result != vk::Result::SUCCESS {
+            return Some(result);
+        }
+        let mut base = std::ptr::null_mut();
+        let flags = vk::MemoryMapFlags::empty();
+        let mapped = (d.v1_0.map_memory)(device, *to, 0, vk::WHOLE_SIZE, flags, &mut base);
+        if mapped == vk::Result::SUCCESS && device_file::shows(base) {
+            backings().lock().insert(*to, Backing::Device(base as usize));
+            return Some(result);
+        }
+        (d.v1_0.free_memory)(device, *to, allocator);
+        *to = vk::DeviceMemory::null();
+        None
     }
 }
 
@@ -144,7 +205,12 @@ pub unsafe extern "system" fn get_memory_fd(
 ) -> vk::Result {
     // SAFETY: called with valid arguments.
     unsafe {
-        match backings().lock().get(&(*info).memory).and_then(|b| b.fd.try_clone().ok()) {
+        let shown = match backings().lock().get(&(*info).memory) {
+            Some(Backing::File(file)) => file.fd.try_clone().ok(),
+            Some(Backing::Device(base)) => device_file::export(*base as *mut c_void),
+            None => None,
+        };
+        match shown {
             Some(fd) => {
                 *to = fd.into_raw_fd();
                 vk::Result::SUCCESS

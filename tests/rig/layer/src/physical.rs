@@ -1,11 +1,13 @@
 //! What a physical device is said to be able to.
 
 use std::ffi::{CStr, CString, c_char};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use ash::vk;
 
 use crate::chain::{self, Instance};
+use crate::device_file;
 
 const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
 const HOST: &CStr = c"VK_EXT_external_memory_host";
@@ -104,7 +106,11 @@ pub fn importable(p: &vk::PhysicalDeviceMemoryProperties) -> u32 {
     if plain != 0 { plain } else { bits(&|f| f.contains(F::HOST_VISIBLE)) }
 }
 
+/// Types that can't be shown to another process aren't host-visible there.
 fn hide(p: &mut vk::PhysicalDeviceMemoryProperties) {
+    if device_file::caught() && Path::new("/dev/nvidiactl").exists() {
+        return;
+    }
     use vk::MemoryPropertyFlags as F;
     let bits = importable(p);
     for (i, t) in p.memory_types.iter_mut().enumerate() {
