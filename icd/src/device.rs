@@ -8,7 +8,7 @@ use hesper_encoder::generated::{reply, request};
 
 use crate::buffer;
 use crate::chain::{find, find_tagged, slice};
-use crate::extensions::{self, ExtensionSet};
+use crate::extensions::{self, ExtensionSet, Origin};
 use crate::forwarding::{result_of, result_of_error};
 use crate::image;
 use crate::memory::{self, Freed};
@@ -70,12 +70,12 @@ pub unsafe fn create_device(
         let connection = d.connection().clone();
         let mut info = *p_create_info;
         let names = slice(info.pp_enabled_extension_names, info.enabled_extension_count);
-        let enabled = match physical_device::enabled(d, names) {
+        let enabled = match physical_device::enabled(physical, names) {
             Ok(set) => set,
             Err(e) => return e,
         };
         // What the driver does itself the host need not have.
-        let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.local);
+        let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.origin == Origin::Driver);
         let names: Vec<*const c_char> = names.iter().copied().filter(|n| !local(CStr::from_ptr(*n))).collect();
         info.enabled_extension_count = names.len() as u32;
         info.pp_enabled_extension_names = names.as_ptr();

@@ -12,8 +12,18 @@ pub struct DeviceExtension {
     pub name: &'static CStr,
     pub number: u32,
     pub spec_version: u32,
-    /// Implemented here, whatever the host has.
-    pub local: bool,
+    pub origin: Origin,
+}
+
+/// Who makes an extension work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The host; the protocol carries it.
+    Host,
+    /// The driver, whatever the host has.
+    Driver,
+    /// The host, past the protocol: offered where trying it out worked.
+    Probe,
 }
 
 /// Finds a device extension by name.

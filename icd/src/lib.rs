@@ -45,6 +45,7 @@ mod requirements;
 mod semaphore;
 mod settings;
 mod slab;
+mod sm_builtins;
 mod update_template;
 mod wait;
 

@@ -35,4 +35,5 @@ pub fn say(at: Level, message: std::fmt::Arguments<'_>) {
 macro_rules! error { ($($t:tt)*) => { $crate::log::say($crate::log::Level::Error, format_args!($($t)*)) } }
 macro_rules! warn_ { ($($t:tt)*) => { $crate::log::say($crate::log::Level::Warn, format_args!($($t)*)) } }
 macro_rules! info { ($($t:tt)*) => { $crate::log::say($crate::log::Level::Info, format_args!($($t)*)) } }
-pub(crate) use {error, info, warn_};
+macro_rules! debug { ($($t:tt)*) => { $crate::log::say($crate::log::Level::Debug, format_args!($($t)*)) } }
+pub(crate) use {debug, error, info, warn_};

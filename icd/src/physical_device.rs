@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use crate::chain::{enumerate, find_tagged};
 use crate::connection::Connection;
-use crate::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, copy_name};
+use crate::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, Origin, copy_name};
 use crate::formats::{CORE, Format};
 use crate::forwarding::{result_of, result_of_error};
 use crate::generated::forward;
@@ -22,6 +22,7 @@ use crate::instance::API_VERSION;
 use crate::object::{self, Object, dispatchable};
 use crate::queries::Answers;
 use crate::slab::fresh_id;
+use crate::sm_builtins;
 
 /// What a VkPhysicalDevice points at.
 #[repr(C)]
@@ -36,6 +37,8 @@ pub struct PhysicalDevice {
     pub extensions: Vec<(&'static DeviceExtension, u32)>,
     /// The host's driver.
     pub host_driver: vk::DriverId,
+    /// Found out when it is asked for.
+    pub multiprocessors: sm_builtins::Probe,
     /// The largest buffer; nothing is known of older hosts'.
     pub max_buffer_size: vk::DeviceSize,
     pub core_formats: Box<[OnceLock<Format>]>,
@@ -61,6 +64,7 @@ impl PhysicalDevice {
             families: Vec::new(),
             extensions: Vec::new(),
             host_driver: vk::DriverId::default(),
+            multiprocessors: sm_builtins::Probe::default(),
             max_buffer_size: 0,
             core_formats: (0..CORE).map(|_| OnceLock::new()).collect(),
             formats: Mutex::default(),
@@ -285,7 +289,8 @@ unsafe fn ask_for_extensions(device: vk::PhysicalDevice) -> Result<Vec<(&'static
         for e in &DEVICE_EXTENSIONS {
             let theirs = host.iter().find(|h| h.extension_name_as_c_str() == Ok(e.name));
             match theirs {
-                _ if e.local => list.push((e, e.spec_version)),
+                _ if e.origin == Origin::Driver => list.push((e, e.spec_version)),
+                _ if e.origin == Origin::Probe => {}
                 Some(h) if codec.has(e.number) => list.push((e, e.spec_version.min(h.spec_version))),
                 _ => {}
             }
@@ -348,8 +353,8 @@ pub unsafe fn enumerate_device_extension_properties(
         if !p_layer_name.is_null() && !CStr::from_ptr(p_layer_name).is_empty() {
             return vk::Result::ERROR_LAYER_NOT_PRESENT;
         }
-        let list = object::get(device).extensions.iter().map(|(e, v)| (e.name, *v));
-        extensions::list(list, p_count, p_properties)
+        let list: Vec<_> = offered(device).map(|(e, v)| (e.name, v)).collect();
+        extensions::list(list.into_iter(), p_count, p_properties)
     }
 }
 
@@ -373,7 +378,12 @@ pub unsafe fn get_physical_device_features2(device: vk::PhysicalDevice, to: *mut
     unsafe {
         let d = object::get(device);
         (*to).features = d.features;
-        d.more_features.fill((*to).p_next.cast(), &FEATURES, |_| {});
+        d.more_features.fill((*to).p_next.cast(), &FEATURES, |p| {
+            if (*p).s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV {
+                let p: *mut vk::PhysicalDeviceShaderSMBuiltinsFeaturesNV = p.cast();
+                (*p).shader_sm_builtins = sm_builtins::of(device).is_some().into();
+            }
+        });
     }
 }
 
@@ -388,6 +398,13 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
         let d = object::get(device);
         (*to).properties = d.properties;
         d.more_properties.fill((*to).p_next.cast(), &PROPERTIES, |p| {
+            if (*p).s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV {
+                let p: *mut vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV = p.cast();
+                if let Some(m) = sm_builtins::of(device) {
+                    ((*p).shader_sm_count, (*p).shader_warps_per_sm) = (m.count, m.warps);
+                }
+                return;
+            }
             // A struct with arrays of the caller's, or one that nobody knows: ask for it alone.
             let next = std::mem::replace(&mut (*p).p_next, ptr::null_mut());
             let mut alone = vk::PhysicalDeviceProperties2 { p_next: p.cast(), ..Default::default() };
@@ -458,13 +475,28 @@ pub unsafe fn get_physical_device_tool_properties(
     vk::Result::SUCCESS
 }
 
+/// The extensions that a device has, with their versions.
+unsafe fn offered(device: vk::PhysicalDevice) -> impl Iterator<Item = (&'static DeviceExtension, u32)> {
+    // SAFETY: a valid handle; devices live as long as their instance.
+    let (d, multiprocessors) = unsafe { (object::get(device), sm_builtins::of(device)) };
+    let probed = DEVICE_EXTENSIONS.iter().filter(move |e| e.origin == Origin::Probe && multiprocessors.is_some());
+    d.extensions.iter().copied().chain(probed.map(|e| (e, e.spec_version)))
+}
+
 /// What a device may enable: the extensions named, by number.
-pub unsafe fn enabled(d: &PhysicalDevice, names: &[*const c_char]) -> Result<ExtensionSet, vk::Result> {
+pub unsafe fn enabled(device: vk::PhysicalDevice, names: &[*const c_char]) -> Result<ExtensionSet, vk::Result> {
     let mut set = ExtensionSet::default();
+    // Probing makes a device without extensions, so it mustn't be asked for then.
+    let offered: Vec<_> = if names.is_empty() {
+        Vec::new()
+    } else {
+        // SAFETY: a valid handle.
+        unsafe { offered(device) }.collect()
+    };
     for name in names {
         // SAFETY: by valid usage of vkCreateDevice.
         let name = unsafe { CStr::from_ptr(*name) };
-        match d.extensions.iter().find(|(e, _)| e.name == name) {
+        match offered.iter().find(|(e, _)| e.name == name) {
             Some((e, _)) => set.insert(e.number),
             None => return Err(vk::Result::ERROR_EXTENSION_NOT_PRESENT),
         }

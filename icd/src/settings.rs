@@ -26,6 +26,10 @@ pub struct Settings {
     pub strategy: Option<Strategy>,
     /// `sync`: wait for every command, so that errors show where they arise.
     pub sync: bool,
+    /// Whether devices may be tried out for what the protocol doesn't tell.
+    pub probe: bool,
+    /// The folder for what is kept from one start to the next; there may be none.
+    pub cache: Option<PathBuf>,
     /// The folder for pipelines that the host has compiled.
     pub pipeline_cache: PipelineCache,
     /// Where to write a trace.
@@ -64,21 +68,26 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () => None,
         },
         sync: switch("sync"),
+        probe: !switch("no-probe"),
+        cache: cache(var),
         pipeline_cache: pipeline_cache(var),
         trace: var("HESPER_TRACE").map(PathBuf::from),
     }
 }
 
-/// The folder that was named, or the user's cache folder (XDG Base Directory Specification).
-fn pipeline_cache(var: &dyn Fn(&str) -> Option<String>) -> PipelineCache {
+/// This driver's part of the user's cache folder (XDG Base Directory Specification).
+fn cache(var: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let absolute = |name: &str| var(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    cache.map(|c| c.join("hesper"))
+}
+
+/// The folder that was named, or the user's cache folder.
+fn pipeline_cache(var: &dyn Fn(&str) -> Option<String>) -> PipelineCache {
     match var("HESPER_PIPELINE_CACHE").as_deref() {
         Some("off") => PipelineCache::Off,
         Some(folder) if !folder.is_empty() => PipelineCache::In(PathBuf::from(folder)),
-        _ => {
-            let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-            PipelineCache::WhereOfUse(cache.map(|c| c.join("hesper")))
-        }
+        _ => PipelineCache::WhereOfUse(cache(var)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The driver's side: `forward.rs` (the default body of every command), `thunks.rs` (what C calls), `procs.rs` (the table
 //! behind vkGet*ProcAddr), `extensions.rs` and `queries.rs` (what there is to ask a physical device).
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::code::Code;
 use crate::model::{Model, Shape};
@@ -37,9 +37,13 @@ impl Model {
         if self.reg.basic(&c.params[0].ty) != Some(Basic::Dispatchable) {
             return Ok(());
         }
+        let recorded = c.params[0].ty == "VkCommandBuffer" && c.ret == "void";
+        if recorded {
+            out.line("#[inline]");
+        }
         out.line(format!("pub unsafe fn {name}({}) -> {ret} {{", self.signature(c)));
         let outputs = c.params.iter().any(Self::is_output);
-        if c.params[0].ty == "VkCommandBuffer" && c.ret == "void" {
+        if recorded {
             out.line(format!("record({first}, |w| request::{name}(w, 0, {args}));"));
             out.line("}");
             return Ok(());
@@ -102,7 +106,7 @@ impl Model {
                 _ => "0",
             };
             out.line(format!("pub unsafe extern \"system\" fn {}({}) -> {ret} {{", c.name, self.signature(c)));
-            out.line(format!("guard({:?}, {failed}, || {module}::{name}({args}))", c.name));
+            out.line(format!("guard({:?}, {failed}, move || {module}::{name}({args}))", c.name));
             out.line("}");
         }
         Ok(out.text)
@@ -163,11 +167,15 @@ impl Model {
         out.line(format!("pub static DEVICE_EXTENSIONS: [DeviceExtension; {}] = [", list.len()));
         for e in list {
             let spec = self.reg.extensions.get(&e.name).map_or(e.spec_version, |x| x.spec_version.min(e.spec_version));
+            let origin = match e.how.as_str() {
+                "pass" => "Host",
+                "local" => "Driver",
+                "probe" => "Probe",
+                other => bail!("{}: no way of being offered is called {other}", e.name),
+            };
             out.line(format!(
-                "DeviceExtension {{ name: c\"{}\", number: {}, spec_version: {spec}, local: {} }},",
-                e.name,
-                e.number,
-                e.how == "local"
+                "DeviceExtension {{ name: c\"{}\", number: {}, spec_version: {spec}, origin: Origin::{origin} }},",
+                e.name, e.number,
             ));
         }
         out.line("];");

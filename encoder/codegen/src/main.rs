@@ -110,7 +110,7 @@ fn main() -> Result<()> {
     put(
         &icd,
         "extensions.rs",
-        &format!("{ICD}use crate::extensions::DeviceExtension;\n"),
+        &format!("{ICD}use crate::extensions::{{DeviceExtension, Origin}};\n"),
         "The device extensions that can be offered.",
         model.emit_extensions()?,
     )?;

@@ -17,7 +17,7 @@ pub struct ProtocolExtension {
     pub name: String,
     pub number: u32,
     pub spec_version: u32,
-    /// `pass` (offered when the host has it), `local` (the driver's own), `codec` (known to the codec, not offered).
+    /// `pass` (offered when the host has it), `local` (the driver's own), `probe` (offered when trying it out worked), `codec` (known to the codec, not offered).
     pub how: String,
 }
 

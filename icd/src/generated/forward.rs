@@ -419,135 +419,179 @@ pub unsafe fn reset_command_buffer(command_buffer: vk::CommandBuffer, flags: vk:
     let result = result_of(called);
     result
 }
+#[inline]
 pub unsafe fn cmd_bind_pipeline(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) -> () {
     record(command_buffer, |w| request::cmd_bind_pipeline(w, 0, command_buffer, pipeline_bind_point, pipeline));
 }
+#[inline]
 pub unsafe fn cmd_set_viewport(command_buffer: vk::CommandBuffer, first_viewport: u32, viewport_count: u32, p_viewports: *const vk::Viewport) -> () {
     record(command_buffer, |w| request::cmd_set_viewport(w, 0, command_buffer, first_viewport, viewport_count, p_viewports));
 }
+#[inline]
 pub unsafe fn cmd_set_scissor(command_buffer: vk::CommandBuffer, first_scissor: u32, scissor_count: u32, p_scissors: *const vk::Rect2D) -> () {
     record(command_buffer, |w| request::cmd_set_scissor(w, 0, command_buffer, first_scissor, scissor_count, p_scissors));
 }
+#[inline]
 pub unsafe fn cmd_set_line_width(command_buffer: vk::CommandBuffer, line_width: f32) -> () {
     record(command_buffer, |w| request::cmd_set_line_width(w, 0, command_buffer, line_width));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_bias(command_buffer: vk::CommandBuffer, depth_bias_constant_factor: f32, depth_bias_clamp: f32, depth_bias_slope_factor: f32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_bias(w, 0, command_buffer, depth_bias_constant_factor, depth_bias_clamp, depth_bias_slope_factor));
 }
+#[inline]
 pub unsafe fn cmd_set_blend_constants(command_buffer: vk::CommandBuffer, blend_constants: *const [f32; 4]) -> () {
     record(command_buffer, |w| request::cmd_set_blend_constants(w, 0, command_buffer, blend_constants));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_bounds(command_buffer: vk::CommandBuffer, min_depth_bounds: f32, max_depth_bounds: f32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_bounds(w, 0, command_buffer, min_depth_bounds, max_depth_bounds));
 }
+#[inline]
 pub unsafe fn cmd_set_stencil_compare_mask(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, compare_mask: u32) -> () {
     record(command_buffer, |w| request::cmd_set_stencil_compare_mask(w, 0, command_buffer, face_mask, compare_mask));
 }
+#[inline]
 pub unsafe fn cmd_set_stencil_write_mask(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, write_mask: u32) -> () {
     record(command_buffer, |w| request::cmd_set_stencil_write_mask(w, 0, command_buffer, face_mask, write_mask));
 }
+#[inline]
 pub unsafe fn cmd_set_stencil_reference(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, reference: u32) -> () {
     record(command_buffer, |w| request::cmd_set_stencil_reference(w, 0, command_buffer, face_mask, reference));
 }
+#[inline]
 pub unsafe fn cmd_bind_descriptor_sets(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet, dynamic_offset_count: u32, p_dynamic_offsets: *const u32) -> () {
     record(command_buffer, |w| request::cmd_bind_descriptor_sets(w, 0, command_buffer, pipeline_bind_point, layout, first_set, descriptor_set_count, p_descriptor_sets, dynamic_offset_count, p_dynamic_offsets));
 }
+#[inline]
 pub unsafe fn cmd_bind_index_buffer(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, index_type: vk::IndexType) -> () {
     record(command_buffer, |w| request::cmd_bind_index_buffer(w, 0, command_buffer, buffer, offset, index_type));
 }
+#[inline]
 pub unsafe fn cmd_bind_vertex_buffers(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_bind_vertex_buffers(w, 0, command_buffer, first_binding, binding_count, p_buffers, p_offsets));
 }
+#[inline]
 pub unsafe fn cmd_draw(command_buffer: vk::CommandBuffer, vertex_count: u32, instance_count: u32, first_vertex: u32, first_instance: u32) -> () {
     record(command_buffer, |w| request::cmd_draw(w, 0, command_buffer, vertex_count, instance_count, first_vertex, first_instance));
 }
+#[inline]
 pub unsafe fn cmd_draw_indexed(command_buffer: vk::CommandBuffer, index_count: u32, instance_count: u32, first_index: u32, vertex_offset: i32, first_instance: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_indexed(w, 0, command_buffer, index_count, instance_count, first_index, vertex_offset, first_instance));
 }
+#[inline]
 pub unsafe fn cmd_draw_indirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_indirect(w, 0, command_buffer, buffer, offset, draw_count, stride));
 }
+#[inline]
 pub unsafe fn cmd_draw_indexed_indirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_indexed_indirect(w, 0, command_buffer, buffer, offset, draw_count, stride));
 }
+#[inline]
 pub unsafe fn cmd_dispatch(command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) -> () {
     record(command_buffer, |w| request::cmd_dispatch(w, 0, command_buffer, group_count_x, group_count_y, group_count_z));
 }
+#[inline]
 pub unsafe fn cmd_dispatch_indirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_dispatch_indirect(w, 0, command_buffer, buffer, offset));
 }
+#[inline]
 pub unsafe fn cmd_copy_buffer(command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferCopy) -> () {
     record(command_buffer, |w| request::cmd_copy_buffer(w, 0, command_buffer, src_buffer, dst_buffer, region_count, p_regions));
 }
+#[inline]
 pub unsafe fn cmd_copy_image(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageCopy) -> () {
     record(command_buffer, |w| request::cmd_copy_image(w, 0, command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions));
 }
+#[inline]
 pub unsafe fn cmd_blit_image(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageBlit, filter: vk::Filter) -> () {
     record(command_buffer, |w| request::cmd_blit_image(w, 0, command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions, filter));
 }
+#[inline]
 pub unsafe fn cmd_copy_buffer_to_image(command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::BufferImageCopy) -> () {
     record(command_buffer, |w| request::cmd_copy_buffer_to_image(w, 0, command_buffer, src_buffer, dst_image, dst_image_layout, region_count, p_regions));
 }
+#[inline]
 pub unsafe fn cmd_copy_image_to_buffer(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferImageCopy) -> () {
     record(command_buffer, |w| request::cmd_copy_image_to_buffer(w, 0, command_buffer, src_image, src_image_layout, dst_buffer, region_count, p_regions));
 }
+#[inline]
 pub unsafe fn cmd_update_buffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, data_size: vk::DeviceSize, p_data: *const c_void) -> () {
     record(command_buffer, |w| request::cmd_update_buffer(w, 0, command_buffer, dst_buffer, dst_offset, data_size, p_data));
 }
+#[inline]
 pub unsafe fn cmd_fill_buffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, size: vk::DeviceSize, data: u32) -> () {
     record(command_buffer, |w| request::cmd_fill_buffer(w, 0, command_buffer, dst_buffer, dst_offset, size, data));
 }
+#[inline]
 pub unsafe fn cmd_clear_color_image(command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_color: *const vk::ClearColorValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) -> () {
     record(command_buffer, |w| request::cmd_clear_color_image(w, 0, command_buffer, image, image_layout, p_color, range_count, p_ranges));
 }
+#[inline]
 pub unsafe fn cmd_clear_depth_stencil_image(command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_depth_stencil: *const vk::ClearDepthStencilValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) -> () {
     record(command_buffer, |w| request::cmd_clear_depth_stencil_image(w, 0, command_buffer, image, image_layout, p_depth_stencil, range_count, p_ranges));
 }
+#[inline]
 pub unsafe fn cmd_clear_attachments(command_buffer: vk::CommandBuffer, attachment_count: u32, p_attachments: *const vk::ClearAttachment, rect_count: u32, p_rects: *const vk::ClearRect) -> () {
     record(command_buffer, |w| request::cmd_clear_attachments(w, 0, command_buffer, attachment_count, p_attachments, rect_count, p_rects));
 }
+#[inline]
 pub unsafe fn cmd_resolve_image(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageResolve) -> () {
     record(command_buffer, |w| request::cmd_resolve_image(w, 0, command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions));
 }
+#[inline]
 pub unsafe fn cmd_set_event(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) -> () {
     record(command_buffer, |w| request::cmd_set_event(w, 0, command_buffer, event, stage_mask));
 }
+#[inline]
 pub unsafe fn cmd_reset_event(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) -> () {
     record(command_buffer, |w| request::cmd_reset_event(w, 0, command_buffer, event, stage_mask));
 }
+#[inline]
 pub unsafe fn cmd_wait_events(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
     record(command_buffer, |w| request::cmd_wait_events(w, 0, command_buffer, event_count, p_events, src_stage_mask, dst_stage_mask, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers));
 }
+#[inline]
 pub unsafe fn cmd_pipeline_barrier(command_buffer: vk::CommandBuffer, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, dependency_flags: vk::DependencyFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
     record(command_buffer, |w| request::cmd_pipeline_barrier(w, 0, command_buffer, src_stage_mask, dst_stage_mask, dependency_flags, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers));
 }
+#[inline]
 pub unsafe fn cmd_begin_query(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags) -> () {
     record(command_buffer, |w| request::cmd_begin_query(w, 0, command_buffer, query_pool, query, flags));
 }
+#[inline]
 pub unsafe fn cmd_end_query(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32) -> () {
     record(command_buffer, |w| request::cmd_end_query(w, 0, command_buffer, query_pool, query));
 }
+#[inline]
 pub unsafe fn cmd_reset_query_pool(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
     record(command_buffer, |w| request::cmd_reset_query_pool(w, 0, command_buffer, query_pool, first_query, query_count));
 }
+#[inline]
 pub unsafe fn cmd_write_timestamp(command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) -> () {
     record(command_buffer, |w| request::cmd_write_timestamp(w, 0, command_buffer, pipeline_stage, query_pool, query));
 }
+#[inline]
 pub unsafe fn cmd_copy_query_pool_results(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> () {
     record(command_buffer, |w| request::cmd_copy_query_pool_results(w, 0, command_buffer, query_pool, first_query, query_count, dst_buffer, dst_offset, stride, flags));
 }
+#[inline]
 pub unsafe fn cmd_push_constants(command_buffer: vk::CommandBuffer, layout: vk::PipelineLayout, stage_flags: vk::ShaderStageFlags, offset: u32, size: u32, p_values: *const c_void) -> () {
     record(command_buffer, |w| request::cmd_push_constants(w, 0, command_buffer, layout, stage_flags, offset, size, p_values));
 }
+#[inline]
 pub unsafe fn cmd_begin_render_pass(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, contents: vk::SubpassContents) -> () {
     record(command_buffer, |w| request::cmd_begin_render_pass(w, 0, command_buffer, p_render_pass_begin, contents));
 }
+#[inline]
 pub unsafe fn cmd_next_subpass(command_buffer: vk::CommandBuffer, contents: vk::SubpassContents) -> () {
     record(command_buffer, |w| request::cmd_next_subpass(w, 0, command_buffer, contents));
 }
+#[inline]
 pub unsafe fn cmd_end_render_pass(command_buffer: vk::CommandBuffer) -> () {
     record(command_buffer, |w| request::cmd_end_render_pass(w, 0, command_buffer));
 }
+#[inline]
 pub unsafe fn cmd_execute_commands(command_buffer: vk::CommandBuffer, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
     record(command_buffer, |w| request::cmd_execute_commands(w, 0, command_buffer, command_buffer_count, p_command_buffers));
 }
@@ -564,9 +608,11 @@ pub unsafe fn get_device_group_peer_memory_features(device: vk::Device, heap_ind
     let called = call(device, size, |w| request::get_device_group_peer_memory_features(w, 1, device, heap_index, local_device_index, remote_device_index, p_peer_memory_features), |r| reply::get_device_group_peer_memory_features(r, device, heap_index, local_device_index, remote_device_index, p_peer_memory_features));
     let _ = called;
 }
+#[inline]
 pub unsafe fn cmd_set_device_mask(command_buffer: vk::CommandBuffer, device_mask: u32) -> () {
     record(command_buffer, |w| request::cmd_set_device_mask(w, 0, command_buffer, device_mask));
 }
+#[inline]
 pub unsafe fn cmd_dispatch_base(command_buffer: vk::CommandBuffer, base_group_x: u32, base_group_y: u32, base_group_z: u32, group_count_x: u32, group_count_y: u32, group_count_z: u32) -> () {
     record(command_buffer, |w| request::cmd_dispatch_base(w, 0, command_buffer, base_group_x, base_group_y, base_group_z, group_count_x, group_count_y, group_count_z));
 }
@@ -673,9 +719,11 @@ pub unsafe fn get_descriptor_set_layout_support(device: vk::Device, p_create_inf
     let called = call(device, size, |w| request::get_descriptor_set_layout_support(w, 1, device, p_create_info, p_support), |r| reply::get_descriptor_set_layout_support(r, device, p_create_info, p_support));
     let _ = called;
 }
+#[inline]
 pub unsafe fn cmd_draw_indirect_count(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_indirect_count(w, 0, command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride));
 }
+#[inline]
 pub unsafe fn cmd_draw_indexed_indirect_count(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_indexed_indirect_count(w, 0, command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride));
 }
@@ -685,12 +733,15 @@ pub unsafe fn create_render_pass2(device: vk::Device, p_create_info: *const vk::
     forget_on_error(&sent, p_render_pass, 1);
     done(sent)
 }
+#[inline]
 pub unsafe fn cmd_begin_render_pass2(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, p_subpass_begin_info: *const vk::SubpassBeginInfo) -> () {
     record(command_buffer, |w| request::cmd_begin_render_pass2(w, 0, command_buffer, p_render_pass_begin, p_subpass_begin_info));
 }
+#[inline]
 pub unsafe fn cmd_next_subpass2(command_buffer: vk::CommandBuffer, p_subpass_begin_info: *const vk::SubpassBeginInfo, p_subpass_end_info: *const vk::SubpassEndInfo) -> () {
     record(command_buffer, |w| request::cmd_next_subpass2(w, 0, command_buffer, p_subpass_begin_info, p_subpass_end_info));
 }
+#[inline]
 pub unsafe fn cmd_end_render_pass2(command_buffer: vk::CommandBuffer, p_subpass_end_info: *const vk::SubpassEndInfo) -> () {
     record(command_buffer, |w| request::cmd_end_render_pass2(w, 0, command_buffer, p_subpass_end_info));
 }
@@ -729,21 +780,27 @@ pub unsafe fn get_device_memory_opaque_capture_address(device: vk::Device, p_inf
     let called = call(device, size, |w| request::get_device_memory_opaque_capture_address(w, 1, device, p_info), |r| reply::get_device_memory_opaque_capture_address(r, device, p_info));
     called.unwrap_or_default()
 }
+#[inline]
 pub unsafe fn cmd_bind_transform_feedback_buffers_ext(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_bind_transform_feedback_buffers_ext(w, 0, command_buffer, first_binding, binding_count, p_buffers, p_offsets, p_sizes));
 }
+#[inline]
 pub unsafe fn cmd_begin_transform_feedback_ext(command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_begin_transform_feedback_ext(w, 0, command_buffer, first_counter_buffer, counter_buffer_count, p_counter_buffers, p_counter_buffer_offsets));
 }
+#[inline]
 pub unsafe fn cmd_end_transform_feedback_ext(command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_end_transform_feedback_ext(w, 0, command_buffer, first_counter_buffer, counter_buffer_count, p_counter_buffers, p_counter_buffer_offsets));
 }
+#[inline]
 pub unsafe fn cmd_begin_query_indexed_ext(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags, index: u32) -> () {
     record(command_buffer, |w| request::cmd_begin_query_indexed_ext(w, 0, command_buffer, query_pool, query, flags, index));
 }
+#[inline]
 pub unsafe fn cmd_end_query_indexed_ext(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, index: u32) -> () {
     record(command_buffer, |w| request::cmd_end_query_indexed_ext(w, 0, command_buffer, query_pool, query, index));
 }
+#[inline]
 pub unsafe fn cmd_draw_indirect_byte_count_ext(command_buffer: vk::CommandBuffer, instance_count: u32, first_instance: u32, counter_buffer: vk::Buffer, counter_buffer_offset: vk::DeviceSize, counter_offset: u32, vertex_stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_indirect_byte_count_ext(w, 0, command_buffer, instance_count, first_instance, counter_buffer, counter_buffer_offset, counter_offset, vertex_stride));
 }
@@ -753,18 +810,23 @@ pub unsafe fn get_image_drm_format_modifier_properties_ext(device: vk::Device, i
     let result = result_of(called);
     result
 }
+#[inline]
 pub unsafe fn cmd_set_event2(command_buffer: vk::CommandBuffer, event: vk::Event, p_dependency_info: *const vk::DependencyInfo) -> () {
     record(command_buffer, |w| request::cmd_set_event2(w, 0, command_buffer, event, p_dependency_info));
 }
+#[inline]
 pub unsafe fn cmd_reset_event2(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags2) -> () {
     record(command_buffer, |w| request::cmd_reset_event2(w, 0, command_buffer, event, stage_mask));
 }
+#[inline]
 pub unsafe fn cmd_wait_events2(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, p_dependency_infos: *const vk::DependencyInfo) -> () {
     record(command_buffer, |w| request::cmd_wait_events2(w, 0, command_buffer, event_count, p_events, p_dependency_infos));
 }
+#[inline]
 pub unsafe fn cmd_pipeline_barrier2(command_buffer: vk::CommandBuffer, p_dependency_info: *const vk::DependencyInfo) -> () {
     record(command_buffer, |w| request::cmd_pipeline_barrier2(w, 0, command_buffer, p_dependency_info));
 }
+#[inline]
 pub unsafe fn cmd_write_timestamp2(command_buffer: vk::CommandBuffer, stage: vk::PipelineStageFlags2, query_pool: vk::QueryPool, query: u32) -> () {
     record(command_buffer, |w| request::cmd_write_timestamp2(w, 0, command_buffer, stage, query_pool, query));
 }
@@ -774,72 +836,95 @@ pub unsafe fn queue_submit2(queue: vk::Queue, submit_count: u32, p_submits: *con
     let result = result_of(called);
     result
 }
+#[inline]
 pub unsafe fn cmd_copy_buffer2(command_buffer: vk::CommandBuffer, p_copy_buffer_info: *const vk::CopyBufferInfo2) -> () {
     record(command_buffer, |w| request::cmd_copy_buffer2(w, 0, command_buffer, p_copy_buffer_info));
 }
+#[inline]
 pub unsafe fn cmd_copy_image2(command_buffer: vk::CommandBuffer, p_copy_image_info: *const vk::CopyImageInfo2) -> () {
     record(command_buffer, |w| request::cmd_copy_image2(w, 0, command_buffer, p_copy_image_info));
 }
+#[inline]
 pub unsafe fn cmd_copy_buffer_to_image2(command_buffer: vk::CommandBuffer, p_copy_buffer_to_image_info: *const vk::CopyBufferToImageInfo2) -> () {
     record(command_buffer, |w| request::cmd_copy_buffer_to_image2(w, 0, command_buffer, p_copy_buffer_to_image_info));
 }
+#[inline]
 pub unsafe fn cmd_copy_image_to_buffer2(command_buffer: vk::CommandBuffer, p_copy_image_to_buffer_info: *const vk::CopyImageToBufferInfo2) -> () {
     record(command_buffer, |w| request::cmd_copy_image_to_buffer2(w, 0, command_buffer, p_copy_image_to_buffer_info));
 }
+#[inline]
 pub unsafe fn cmd_blit_image2(command_buffer: vk::CommandBuffer, p_blit_image_info: *const vk::BlitImageInfo2) -> () {
     record(command_buffer, |w| request::cmd_blit_image2(w, 0, command_buffer, p_blit_image_info));
 }
+#[inline]
 pub unsafe fn cmd_resolve_image2(command_buffer: vk::CommandBuffer, p_resolve_image_info: *const vk::ResolveImageInfo2) -> () {
     record(command_buffer, |w| request::cmd_resolve_image2(w, 0, command_buffer, p_resolve_image_info));
 }
+#[inline]
 pub unsafe fn cmd_begin_rendering(command_buffer: vk::CommandBuffer, p_rendering_info: *const vk::RenderingInfo) -> () {
     record(command_buffer, |w| request::cmd_begin_rendering(w, 0, command_buffer, p_rendering_info));
 }
+#[inline]
 pub unsafe fn cmd_end_rendering(command_buffer: vk::CommandBuffer) -> () {
     record(command_buffer, |w| request::cmd_end_rendering(w, 0, command_buffer));
 }
+#[inline]
 pub unsafe fn cmd_set_cull_mode(command_buffer: vk::CommandBuffer, cull_mode: vk::CullModeFlags) -> () {
     record(command_buffer, |w| request::cmd_set_cull_mode(w, 0, command_buffer, cull_mode));
 }
+#[inline]
 pub unsafe fn cmd_set_front_face(command_buffer: vk::CommandBuffer, front_face: vk::FrontFace) -> () {
     record(command_buffer, |w| request::cmd_set_front_face(w, 0, command_buffer, front_face));
 }
+#[inline]
 pub unsafe fn cmd_set_primitive_topology(command_buffer: vk::CommandBuffer, primitive_topology: vk::PrimitiveTopology) -> () {
     record(command_buffer, |w| request::cmd_set_primitive_topology(w, 0, command_buffer, primitive_topology));
 }
+#[inline]
 pub unsafe fn cmd_set_viewport_with_count(command_buffer: vk::CommandBuffer, viewport_count: u32, p_viewports: *const vk::Viewport) -> () {
     record(command_buffer, |w| request::cmd_set_viewport_with_count(w, 0, command_buffer, viewport_count, p_viewports));
 }
+#[inline]
 pub unsafe fn cmd_set_scissor_with_count(command_buffer: vk::CommandBuffer, scissor_count: u32, p_scissors: *const vk::Rect2D) -> () {
     record(command_buffer, |w| request::cmd_set_scissor_with_count(w, 0, command_buffer, scissor_count, p_scissors));
 }
+#[inline]
 pub unsafe fn cmd_bind_vertex_buffers2(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize, p_strides: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_bind_vertex_buffers2(w, 0, command_buffer, first_binding, binding_count, p_buffers, p_offsets, p_sizes, p_strides));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_test_enable(command_buffer: vk::CommandBuffer, depth_test_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_test_enable(w, 0, command_buffer, depth_test_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_write_enable(command_buffer: vk::CommandBuffer, depth_write_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_write_enable(w, 0, command_buffer, depth_write_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_compare_op(command_buffer: vk::CommandBuffer, depth_compare_op: vk::CompareOp) -> () {
     record(command_buffer, |w| request::cmd_set_depth_compare_op(w, 0, command_buffer, depth_compare_op));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_bounds_test_enable(command_buffer: vk::CommandBuffer, depth_bounds_test_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_bounds_test_enable(w, 0, command_buffer, depth_bounds_test_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_stencil_test_enable(command_buffer: vk::CommandBuffer, stencil_test_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_stencil_test_enable(w, 0, command_buffer, stencil_test_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_stencil_op(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, fail_op: vk::StencilOp, pass_op: vk::StencilOp, depth_fail_op: vk::StencilOp, compare_op: vk::CompareOp) -> () {
     record(command_buffer, |w| request::cmd_set_stencil_op(w, 0, command_buffer, face_mask, fail_op, pass_op, depth_fail_op, compare_op));
 }
+#[inline]
 pub unsafe fn cmd_set_rasterizer_discard_enable(command_buffer: vk::CommandBuffer, rasterizer_discard_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_rasterizer_discard_enable(w, 0, command_buffer, rasterizer_discard_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_bias_enable(command_buffer: vk::CommandBuffer, depth_bias_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_bias_enable(w, 0, command_buffer, depth_bias_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_primitive_restart_enable(command_buffer: vk::CommandBuffer, primitive_restart_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_primitive_restart_enable(w, 0, command_buffer, primitive_restart_enable));
 }
@@ -858,9 +943,11 @@ pub unsafe fn get_device_image_sparse_memory_requirements(device: vk::Device, p_
     let called = call(device, size, |w| request::get_device_image_sparse_memory_requirements(w, 1, device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements), |r| reply::get_device_image_sparse_memory_requirements(r, device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements));
     let _ = called;
 }
+#[inline]
 pub unsafe fn cmd_set_patch_control_points_ext(command_buffer: vk::CommandBuffer, patch_control_points: u32) -> () {
     record(command_buffer, |w| request::cmd_set_patch_control_points_ext(w, 0, command_buffer, patch_control_points));
 }
+#[inline]
 pub unsafe fn cmd_set_logic_op_ext(command_buffer: vk::CommandBuffer, logic_op: vk::LogicOp) -> () {
     record(command_buffer, |w| request::cmd_set_logic_op_ext(w, 0, command_buffer, logic_op));
 }
@@ -876,90 +963,119 @@ pub unsafe fn get_calibrated_timestamps_khr(device: vk::Device, timestamp_count:
     let result = result_of(called);
     result
 }
+#[inline]
 pub unsafe fn cmd_set_line_stipple(command_buffer: vk::CommandBuffer, line_stipple_factor: u32, line_stipple_pattern: u16) -> () {
     record(command_buffer, |w| request::cmd_set_line_stipple(w, 0, command_buffer, line_stipple_factor, line_stipple_pattern));
 }
+#[inline]
 pub unsafe fn cmd_begin_conditional_rendering_ext(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_begin_conditional_rendering_ext(w, 0, command_buffer, p_conditional_rendering_begin));
 }
+#[inline]
 pub unsafe fn cmd_end_conditional_rendering_ext(command_buffer: vk::CommandBuffer) -> () {
     record(command_buffer, |w| request::cmd_end_conditional_rendering_ext(w, 0, command_buffer));
 }
+#[inline]
 pub unsafe fn cmd_draw_multi_ext(command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_multi_ext(w, 0, command_buffer, draw_count, p_vertex_info, instance_count, first_instance, stride));
 }
+#[inline]
 pub unsafe fn cmd_draw_multi_indexed_ext(command_buffer: vk::CommandBuffer, draw_count: u32, p_index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32, first_instance: u32, stride: u32, p_vertex_offset: *const i32) -> () {
     record(command_buffer, |w| request::cmd_draw_multi_indexed_ext(w, 0, command_buffer, draw_count, p_index_info, instance_count, first_instance, stride, p_vertex_offset));
 }
+#[inline]
 pub unsafe fn cmd_push_descriptor_set(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet) -> () {
     record(command_buffer, |w| request::cmd_push_descriptor_set(w, 0, command_buffer, pipeline_bind_point, layout, set, descriptor_write_count, p_descriptor_writes));
 }
+#[inline]
 pub unsafe fn cmd_set_color_write_enable_ext(command_buffer: vk::CommandBuffer, attachment_count: u32, p_color_write_enables: *const vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_color_write_enable_ext(w, 0, command_buffer, attachment_count, p_color_write_enables));
 }
+#[inline]
 pub unsafe fn cmd_set_vertex_input_ext(command_buffer: vk::CommandBuffer, vertex_binding_description_count: u32, p_vertex_binding_descriptions: *const vk::VertexInputBindingDescription2EXT, vertex_attribute_description_count: u32, p_vertex_attribute_descriptions: *const vk::VertexInputAttributeDescription2EXT) -> () {
     record(command_buffer, |w| request::cmd_set_vertex_input_ext(w, 0, command_buffer, vertex_binding_description_count, p_vertex_binding_descriptions, vertex_attribute_description_count, p_vertex_attribute_descriptions));
 }
+#[inline]
 pub unsafe fn cmd_set_tessellation_domain_origin_ext(command_buffer: vk::CommandBuffer, domain_origin: vk::TessellationDomainOrigin) -> () {
     record(command_buffer, |w| request::cmd_set_tessellation_domain_origin_ext(w, 0, command_buffer, domain_origin));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_clamp_enable_ext(command_buffer: vk::CommandBuffer, depth_clamp_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_clamp_enable_ext(w, 0, command_buffer, depth_clamp_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_polygon_mode_ext(command_buffer: vk::CommandBuffer, polygon_mode: vk::PolygonMode) -> () {
     record(command_buffer, |w| request::cmd_set_polygon_mode_ext(w, 0, command_buffer, polygon_mode));
 }
+#[inline]
 pub unsafe fn cmd_set_rasterization_samples_ext(command_buffer: vk::CommandBuffer, rasterization_samples: vk::SampleCountFlags) -> () {
     record(command_buffer, |w| request::cmd_set_rasterization_samples_ext(w, 0, command_buffer, rasterization_samples));
 }
+#[inline]
 pub unsafe fn cmd_set_sample_mask_ext(command_buffer: vk::CommandBuffer, samples: vk::SampleCountFlags, p_sample_mask: *const vk::SampleMask) -> () {
     record(command_buffer, |w| request::cmd_set_sample_mask_ext(w, 0, command_buffer, samples, p_sample_mask));
 }
+#[inline]
 pub unsafe fn cmd_set_alpha_to_coverage_enable_ext(command_buffer: vk::CommandBuffer, alpha_to_coverage_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_alpha_to_coverage_enable_ext(w, 0, command_buffer, alpha_to_coverage_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_alpha_to_one_enable_ext(command_buffer: vk::CommandBuffer, alpha_to_one_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_alpha_to_one_enable_ext(w, 0, command_buffer, alpha_to_one_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_logic_op_enable_ext(command_buffer: vk::CommandBuffer, logic_op_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_logic_op_enable_ext(w, 0, command_buffer, logic_op_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_color_blend_enable_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_enables: *const vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_color_blend_enable_ext(w, 0, command_buffer, first_attachment, attachment_count, p_color_blend_enables));
 }
+#[inline]
 pub unsafe fn cmd_set_color_blend_equation_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_equations: *const vk::ColorBlendEquationEXT) -> () {
     record(command_buffer, |w| request::cmd_set_color_blend_equation_ext(w, 0, command_buffer, first_attachment, attachment_count, p_color_blend_equations));
 }
+#[inline]
 pub unsafe fn cmd_set_color_write_mask_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_write_masks: *const vk::ColorComponentFlags) -> () {
     record(command_buffer, |w| request::cmd_set_color_write_mask_ext(w, 0, command_buffer, first_attachment, attachment_count, p_color_write_masks));
 }
+#[inline]
 pub unsafe fn cmd_set_rasterization_stream_ext(command_buffer: vk::CommandBuffer, rasterization_stream: u32) -> () {
     record(command_buffer, |w| request::cmd_set_rasterization_stream_ext(w, 0, command_buffer, rasterization_stream));
 }
+#[inline]
 pub unsafe fn cmd_set_conservative_rasterization_mode_ext(command_buffer: vk::CommandBuffer, conservative_rasterization_mode: vk::ConservativeRasterizationModeEXT) -> () {
     record(command_buffer, |w| request::cmd_set_conservative_rasterization_mode_ext(w, 0, command_buffer, conservative_rasterization_mode));
 }
+#[inline]
 pub unsafe fn cmd_set_extra_primitive_overestimation_size_ext(command_buffer: vk::CommandBuffer, extra_primitive_overestimation_size: f32) -> () {
     record(command_buffer, |w| request::cmd_set_extra_primitive_overestimation_size_ext(w, 0, command_buffer, extra_primitive_overestimation_size));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_clip_enable_ext(command_buffer: vk::CommandBuffer, depth_clip_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_clip_enable_ext(w, 0, command_buffer, depth_clip_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_sample_locations_enable_ext(command_buffer: vk::CommandBuffer, sample_locations_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_sample_locations_enable_ext(w, 0, command_buffer, sample_locations_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_color_blend_advanced_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_advanced: *const vk::ColorBlendAdvancedEXT) -> () {
     record(command_buffer, |w| request::cmd_set_color_blend_advanced_ext(w, 0, command_buffer, first_attachment, attachment_count, p_color_blend_advanced));
 }
+#[inline]
 pub unsafe fn cmd_set_provoking_vertex_mode_ext(command_buffer: vk::CommandBuffer, provoking_vertex_mode: vk::ProvokingVertexModeEXT) -> () {
     record(command_buffer, |w| request::cmd_set_provoking_vertex_mode_ext(w, 0, command_buffer, provoking_vertex_mode));
 }
+#[inline]
 pub unsafe fn cmd_set_line_rasterization_mode_ext(command_buffer: vk::CommandBuffer, line_rasterization_mode: vk::LineRasterizationModeKHR) -> () {
     record(command_buffer, |w| request::cmd_set_line_rasterization_mode_ext(w, 0, command_buffer, line_rasterization_mode));
 }
+#[inline]
 pub unsafe fn cmd_set_line_stipple_enable_ext(command_buffer: vk::CommandBuffer, stippled_line_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_line_stipple_enable_ext(w, 0, command_buffer, stippled_line_enable));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_clip_negative_one_to_one_ext(command_buffer: vk::CommandBuffer, negative_one_to_one: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_clip_negative_one_to_one_ext(w, 0, command_buffer, negative_one_to_one));
 }
@@ -969,9 +1085,11 @@ pub unsafe fn get_physical_device_fragment_shading_rates_khr(physical_device: vk
     let result = result_of(called);
     result
 }
+#[inline]
 pub unsafe fn cmd_set_fragment_shading_rate_khr(command_buffer: vk::CommandBuffer, p_fragment_size: *const vk::Extent2D, combiner_ops: *const [vk::FragmentShadingRateCombinerOpKHR; 2]) -> () {
     record(command_buffer, |w| request::cmd_set_fragment_shading_rate_khr(w, 0, command_buffer, p_fragment_size, combiner_ops));
 }
+#[inline]
 pub unsafe fn cmd_bind_index_buffer2(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, size: vk::DeviceSize, index_type: vk::IndexType) -> () {
     record(command_buffer, |w| request::cmd_bind_index_buffer2(w, 0, command_buffer, buffer, offset, size, index_type));
 }
@@ -990,6 +1108,7 @@ pub unsafe fn get_image_subresource_layout2(device: vk::Device, image: vk::Image
     let called = call(device, size, |w| request::get_image_subresource_layout2(w, 1, device, image, p_subresource, p_layout), |r| reply::get_image_subresource_layout2(r, device, image, p_subresource, p_layout));
     let _ = called;
 }
+#[inline]
 pub unsafe fn cmd_set_sample_locations_ext(command_buffer: vk::CommandBuffer, p_sample_locations_info: *const vk::SampleLocationsInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_set_sample_locations_ext(w, 0, command_buffer, p_sample_locations_info));
 }
@@ -998,18 +1117,23 @@ pub unsafe fn get_physical_device_multisample_properties_ext(physical_device: vk
     let called = call(physical_device, size, |w| request::get_physical_device_multisample_properties_ext(w, 1, physical_device, samples, p_multisample_properties), |r| reply::get_physical_device_multisample_properties_ext(r, physical_device, samples, p_multisample_properties));
     let _ = called;
 }
+#[inline]
 pub unsafe fn cmd_set_rendering_attachment_locations(command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_set_rendering_attachment_locations(w, 0, command_buffer, p_location_info));
 }
+#[inline]
 pub unsafe fn cmd_set_rendering_input_attachment_indices(command_buffer: vk::CommandBuffer, p_input_attachment_index_info: *const vk::RenderingInputAttachmentIndexInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_set_rendering_input_attachment_indices(w, 0, command_buffer, p_input_attachment_index_info));
 }
+#[inline]
 pub unsafe fn cmd_bind_descriptor_sets2(command_buffer: vk::CommandBuffer, p_bind_descriptor_sets_info: *const vk::BindDescriptorSetsInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_bind_descriptor_sets2(w, 0, command_buffer, p_bind_descriptor_sets_info));
 }
+#[inline]
 pub unsafe fn cmd_push_constants2(command_buffer: vk::CommandBuffer, p_push_constants_info: *const vk::PushConstantsInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_push_constants2(w, 0, command_buffer, p_push_constants_info));
 }
+#[inline]
 pub unsafe fn cmd_push_descriptor_set2(command_buffer: vk::CommandBuffer, p_push_descriptor_set_info: *const vk::PushDescriptorSetInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_push_descriptor_set2(w, 0, command_buffer, p_push_descriptor_set_info));
 }
@@ -1037,18 +1161,23 @@ pub unsafe fn destroy_acceleration_structure_khr(device: vk::Device, acceleratio
     let sent = post(device, |w| request::destroy_acceleration_structure_khr(w, 0, device, acceleration_structure, p_allocator));
     let _ = sent;
 }
+#[inline]
 pub unsafe fn cmd_build_acceleration_structures_khr(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_build_acceleration_structures_khr(w, 0, command_buffer, info_count, p_infos, pp_build_range_infos));
 }
+#[inline]
 pub unsafe fn cmd_build_acceleration_structures_indirect_khr(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_indirect_device_addresses: *const vk::DeviceAddress, p_indirect_strides: *const u32, pp_max_primitive_counts: *const *const u32) -> () {
     record(command_buffer, |w| request::cmd_build_acceleration_structures_indirect_khr(w, 0, command_buffer, info_count, p_infos, p_indirect_device_addresses, p_indirect_strides, pp_max_primitive_counts));
 }
+#[inline]
 pub unsafe fn cmd_copy_acceleration_structure_khr(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_copy_acceleration_structure_khr(w, 0, command_buffer, p_info));
 }
+#[inline]
 pub unsafe fn cmd_copy_acceleration_structure_to_memory_khr(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_copy_acceleration_structure_to_memory_khr(w, 0, command_buffer, p_info));
 }
+#[inline]
 pub unsafe fn cmd_copy_memory_to_acceleration_structure_khr(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_copy_memory_to_acceleration_structure_khr(w, 0, command_buffer, p_info));
 }
@@ -1057,6 +1186,7 @@ pub unsafe fn get_acceleration_structure_device_address_khr(device: vk::Device, 
     let called = call(device, size, |w| request::get_acceleration_structure_device_address_khr(w, 1, device, p_info), |r| reply::get_acceleration_structure_device_address_khr(r, device, p_info));
     called.unwrap_or_default()
 }
+#[inline]
 pub unsafe fn cmd_write_acceleration_structures_properties_khr(command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) -> () {
     record(command_buffer, |w| request::cmd_write_acceleration_structures_properties_khr(w, 0, command_buffer, acceleration_structure_count, p_acceleration_structures, query_type, query_pool, first_query));
 }
@@ -1070,6 +1200,7 @@ pub unsafe fn get_acceleration_structure_build_sizes_khr(device: vk::Device, bui
     let called = call(device, size, |w| request::get_acceleration_structure_build_sizes_khr(w, 1, device, build_type, p_build_info, p_max_primitive_counts, p_size_info), |r| reply::get_acceleration_structure_build_sizes_khr(r, device, build_type, p_build_info, p_max_primitive_counts, p_size_info));
     let _ = called;
 }
+#[inline]
 pub unsafe fn cmd_trace_rays_khr(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) -> () {
     record(command_buffer, |w| request::cmd_trace_rays_khr(w, 0, command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth));
 }
@@ -1093,6 +1224,7 @@ pub unsafe fn get_ray_tracing_capture_replay_shader_group_handles_khr(device: vk
     let result = result_of(called);
     result
 }
+#[inline]
 pub unsafe fn cmd_trace_rays_indirect_khr(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, indirect_device_address: vk::DeviceAddress) -> () {
     record(command_buffer, |w| request::cmd_trace_rays_indirect_khr(w, 0, command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, indirect_device_address));
 }
@@ -1101,18 +1233,23 @@ pub unsafe fn get_ray_tracing_shader_group_stack_size_khr(device: vk::Device, pi
     let called = call(device, size, |w| request::get_ray_tracing_shader_group_stack_size_khr(w, 1, device, pipeline, group, group_shader), |r| reply::get_ray_tracing_shader_group_stack_size_khr(r, device, pipeline, group, group_shader));
     called.unwrap_or_default()
 }
+#[inline]
 pub unsafe fn cmd_set_ray_tracing_pipeline_stack_size_khr(command_buffer: vk::CommandBuffer, pipeline_stack_size: u32) -> () {
     record(command_buffer, |w| request::cmd_set_ray_tracing_pipeline_stack_size_khr(w, 0, command_buffer, pipeline_stack_size));
 }
+#[inline]
 pub unsafe fn cmd_trace_rays_indirect2_khr(command_buffer: vk::CommandBuffer, indirect_device_address: vk::DeviceAddress) -> () {
     record(command_buffer, |w| request::cmd_trace_rays_indirect2_khr(w, 0, command_buffer, indirect_device_address));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_bias2_ext(command_buffer: vk::CommandBuffer, p_depth_bias_info: *const vk::DepthBiasInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_set_depth_bias2_ext(w, 0, command_buffer, p_depth_bias_info));
 }
+#[inline]
 pub unsafe fn cmd_set_attachment_feedback_loop_enable_ext(command_buffer: vk::CommandBuffer, aspect_mask: vk::ImageAspectFlags) -> () {
     record(command_buffer, |w| request::cmd_set_attachment_feedback_loop_enable_ext(w, 0, command_buffer, aspect_mask));
 }
+#[inline]
 pub unsafe fn cmd_set_depth_clamp_range_ext(command_buffer: vk::CommandBuffer, depth_clamp_mode: types::DepthClampModeEXT, p_depth_clamp_range: *const types::DepthClampRangeEXT) -> () {
     record(command_buffer, |w| request::cmd_set_depth_clamp_range_ext(w, 0, command_buffer, depth_clamp_mode, p_depth_clamp_range));
 }
@@ -1122,21 +1259,27 @@ pub unsafe fn get_physical_device_cooperative_matrix_properties_khr(physical_dev
     let result = result_of(called);
     result
 }
+#[inline]
 pub unsafe fn cmd_draw_mesh_tasks_ext(command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_mesh_tasks_ext(w, 0, command_buffer, group_count_x, group_count_y, group_count_z));
 }
+#[inline]
 pub unsafe fn cmd_draw_mesh_tasks_indirect_ext(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_mesh_tasks_indirect_ext(w, 0, command_buffer, buffer, offset, draw_count, stride));
 }
+#[inline]
 pub unsafe fn cmd_draw_mesh_tasks_indirect_count_ext(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_mesh_tasks_indirect_count_ext(w, 0, command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride));
 }
+#[inline]
 pub unsafe fn cmd_bind_sampler_heap_ext(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_bind_sampler_heap_ext(w, 0, command_buffer, p_bind_info));
 }
+#[inline]
 pub unsafe fn cmd_bind_resource_heap_ext(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_bind_resource_heap_ext(w, 0, command_buffer, p_bind_info));
 }
+#[inline]
 pub unsafe fn cmd_push_data_ext(command_buffer: vk::CommandBuffer, p_push_data_info: *const types::PushDataInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_push_data_ext(w, 0, command_buffer, p_push_data_info));
 }
