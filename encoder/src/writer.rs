@@ -25,6 +25,13 @@ pub struct Window {
     len: usize,
 }
 
+impl Default for Window {
+    /// No room at all.
+    fn default() -> Self {
+        Self { base: ptr::NonNull::<u8>::dangling().as_ptr(), len: 0 }
+    }
+}
+
 impl Window {
     /// A window of `len` bytes at `base`.
     ///
@@ -57,8 +64,7 @@ impl<'a> Writer<'a> {
     /// A writer that goes on in `window`, of which the first `used` bytes are whole commands already.
     #[inline]
     pub fn resume(window: Window, used: usize, codec: &'a Codec, source: &'a mut dyn ChunkSource) -> Self {
-        let used = used.min(window.len);
-        let cur = window.base.wrapping_add(used);
+        let cur = window.base.wrapping_add(used.min(window.len));
         Self {
             cur,
             end: window.base.wrapping_add(window.len),
@@ -129,10 +135,26 @@ impl<'a> Writer<'a> {
     ///
     /// # Safety
     /// `data` must be valid for reads of `len` bytes (it may be anything where `len` is 0).
+    #[inline]
     pub unsafe fn bytes(&mut self, data: *const u8, len: usize) {
         if len == 0 {
             return;
         }
+        // A few words, such as push constants, are stored before a call of memcpy would have begun.
+        if len.is_multiple_of(4) && len <= 32 && (self.end as usize) - (self.cur as usize) >= len {
+            for at in (0..len).step_by(4) {
+                // SAFETY: `data` has `len` bytes by contract, and so has the window.
+                unsafe { self.cur.add(at).cast::<[u8; 4]>().write(data.add(at).cast::<[u8; 4]>().read()) };
+            }
+            self.cur = self.cur.wrapping_add(len);
+            return;
+        }
+        // SAFETY: by contract.
+        unsafe { self.many_bytes(data, len) };
+    }
+
+    #[inline(never)]
+    unsafe fn many_bytes(&mut self, data: *const u8, len: usize) {
         let Some(padded) = len.checked_next_multiple_of(4) else {
             self.failed = true;
             return;
@@ -153,10 +175,19 @@ impl<'a> Writer<'a> {
     ///
     /// # Safety
     /// `data` must be valid for reads of `n * size` bytes.
+    #[inline(always)]
     pub unsafe fn array(&mut self, data: *const u8, n: usize, size: usize) {
+        // `size` is a constant, so most arrays, which have one item, are a few stores.
+        if n == 1 && size.is_multiple_of(4) && (self.end as usize) - (self.cur as usize) >= size {
+            // SAFETY: `data` has one item by contract, the window has room for it, and the two can't overlap.
+            unsafe { ptr::copy_nonoverlapping(data, self.cur, size) };
+            self.cur = self.cur.wrapping_add(size);
+            return;
+        }
         match n.checked_mul(size) {
+            Some(0) => {}
             // SAFETY: by contract.
-            Some(len) => unsafe { self.bytes(data, len) },
+            Some(len) => unsafe { self.many_bytes(data, len) },
             None => self.failed = true,
         }
     }

@@ -1,8 +1,9 @@
 //! VkCommandPool and VkCommandBuffer: recording straight into shared memory.
 //!
 //! A command buffer owns a chunk of shared memory that the generated encoders write into. Whenever enough has been
-//! recorded, the host is told to run that part, so that it replays while the guest still records. What is short enough at the end is
-//! copied into the ring instead, and the chunk is free for the next recording at once.
+//! recorded, the host is told to run that part, so that it replays while the guest still records: much at a time while the host has
+//! other work, little where it waits, since its thread would fall asleep and take 60 us to wake. What is short is copied into
+//! the ring, so that the chunk is free for the next recording at once.
 
 use std::cell::UnsafeCell;
 use std::ptr;
@@ -23,6 +24,8 @@ use crate::slab::{Slab, fresh_id};
 
 /// Bytes after which the host is told to run what has been recorded.
 const EAGER: usize = 8 << 10;
+/// The same where the host has nothing else to do: recording that much takes less time than its thread looks for work.
+const IDLE_EAGER: usize = 1 << 10;
 /// Bytes that are copied into the ring rather than pointed at.
 const COPIED: usize = 4 << 10;
 
@@ -38,13 +41,18 @@ dispatchable!(vk::CommandBuffer, CommandBuffer);
 /// The command stream of one command buffer.
 #[derive(Default)]
 struct Recording {
+    /// The chunk's memory, and the chunk.
+    window: Window,
     chunk: Option<Chunk>,
     /// A chunk that was full: the writer still copies the command begun out of it.
     full: Option<(Chunk, Result<hesper_winsys::Seqno, Error>)>,
     /// Bytes of whole commands in the chunk, and how many of those the host has been told of.
     used: usize,
     sent: usize,
-    /// Bytes written since the stream was last sent from.
+    /// How far the chunk may be filled before somebody looks whether to send.
+    look: usize,
+    /// Whether the host reads commands in the chunk, and not only copies of them.
+    pointed_at: bool,
     error: Option<Error>,
 }
 
@@ -66,12 +74,12 @@ impl ChunkSource for Source<'_> {
                 self.connection.streams.recycle(old, sent.ok(), &self.connection.ring);
             }
         }
-        (r.used, r.sent) = (0, 0);
+        r.begin_chunk();
         match self.connection.streams.take(begun.len().checked_add(need)?) {
             Ok(mut chunk) => {
-                let window = chunk.window(0);
+                r.window = chunk.window(0)?;
                 r.chunk = Some(chunk);
-                window
+                Some(r.window)
             }
             Err(e) => {
                 r.error = Some(e);
@@ -98,39 +106,46 @@ impl Recording {
         if self.error.is_some() {
             return;
         }
-        let window = match &mut self.chunk {
-            Some(c) => c.window(0),
-            None => None,
-        };
-        let used = self.used;
+        let (window, used) = (self.window, self.used);
         let mut source = Source { recording: self, connection };
-        let mut writer = match window {
-            Some(w) => Writer::resume(w, used, &connection.codec, &mut source),
-            None => Writer::new(&connection.codec, &mut source),
-        };
+        let mut writer = Writer::resume(window, used, &connection.codec, &mut source);
         encode(&mut writer);
         match writer.finish() {
             Some(n) => self.used = n,
             None => self.error = Some(self.error.take().unwrap_or(Error::OutOfHostMemory)),
         }
-        if self.used - self.sent >= EAGER || self.full.is_some() {
-            self.flush(connection);
+        if self.used >= self.look {
+            self.look(connection);
         }
     }
 
+    /// Nothing of the current chunk is used, or there is none.
+    fn begin_chunk(&mut self) {
+        (self.used, self.sent, self.look, self.pointed_at) = (0, 0, 0, false);
+        self.window = Window::default();
+    }
+
+    /// Sends what has been recorded if it is much, or if the host waits for it.
     #[cold]
-    fn flush(&mut self, connection: &Connection) {
+    fn look(&mut self, connection: &Connection) {
         if let Some((old, sent)) = self.full.take() {
             connection.streams.recycle(old, sent.ok(), &connection.ring);
         }
-        if let Some(chunk) = &self.chunk
-            && self.used - self.sent >= EAGER
-        {
-            match send_part(connection, chunk, self.sent, self.used) {
+        let written = self.used - self.sent;
+        if written > 0 && (written >= EAGER || connection.ring.is_idle()) {
+            match self.send(connection) {
                 Ok(_) => self.sent = self.used,
                 Err(e) => self.error = Some(e),
             }
         }
+        self.look = self.used + IDLE_EAGER;
+    }
+
+    /// Tells the host of everything that it wasn't told of.
+    fn send(&mut self, connection: &Connection) -> Result<hesper_winsys::Seqno, Error> {
+        let Some(chunk) = &self.chunk else { return Err(Error::OutOfHostMemory) };
+        self.pointed_at |= self.used - self.sent > COPIED;
+        send_part(connection, chunk, self.sent, self.used)
     }
 
     /// Sends the rest; the stream is empty afterwards.
@@ -142,13 +157,17 @@ impl Recording {
             self.reset(connection);
             return Err(e);
         }
-        let Some(chunk) = &self.chunk else { return Ok(()) };
-        let pointed_at = self.sent > 0 || self.used > COPIED;
-        let sent = send_part(connection, chunk, self.sent, self.used);
-        (self.used, self.sent) = (0, 0);
-        if pointed_at && let Some(chunk) = self.chunk.take() {
-            connection.streams.recycle(chunk, sent.as_ref().ok().copied(), &connection.ring);
+        if self.chunk.is_none() {
+            return Ok(());
         }
+        let sent = self.send(connection);
+        if self.pointed_at {
+            if let Some(chunk) = self.chunk.take() {
+                connection.streams.recycle(chunk, sent.as_ref().ok().copied(), &connection.ring);
+            }
+            self.begin_chunk();
+        }
+        (self.used, self.sent, self.look) = (0, 0, 0);
         sent.map(drop)
     }
 
@@ -159,10 +178,11 @@ impl Recording {
         }
         if let Some(chunk) = self.chunk.take() {
             // The host may still read what it was told of.
-            let read = if self.sent > 0 { connection.ring.submit(&[]).ok() } else { None };
+            let read = if self.pointed_at { connection.ring.submit(&[]).ok() } else { None };
             connection.streams.recycle(chunk, read, &connection.ring);
         }
-        (self.used, self.sent, self.error) = (0, 0, None);
+        self.begin_chunk();
+        self.error = None;
     }
 }
 

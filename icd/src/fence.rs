@@ -14,12 +14,20 @@ use crate::forwarding::{done, post, result_of};
 use crate::generated::forward;
 use crate::object;
 use crate::slab::Slab;
-use crate::wait::{self, Forecast};
+use crate::wait::{self, Forecast, Spinning};
 
 /// What is known of a fence.
 pub struct Fence {
     signaled: AtomicBool,
     forecast: Forecast,
+    spinning: Spinning,
+}
+
+impl Fence {
+    fn new(signaled: bool) -> Self {
+        let signaled = AtomicBool::new(signaled);
+        Self { signaled, forecast: Forecast::default(), spinning: Spinning::default() }
+    }
 }
 
 static FENCES: Slab<Fence> = Slab::new(1);
@@ -33,8 +41,7 @@ pub unsafe fn create_fence(
     // SAFETY: by valid usage.
     unsafe {
         let signaled = (*info).flags.contains(vk::FenceCreateFlags::SIGNALED);
-        let Some(id) = FENCES.insert(Fence { signaled: AtomicBool::new(signaled), forecast: Forecast::default() })
-        else {
+        let Some(id) = FENCES.insert(Fence::new(signaled)) else {
             return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
         };
         *to = vk::Fence::from_raw(id);
@@ -84,7 +91,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
         return vk::Result::SUCCESS;
     }
     // SAFETY: by valid usage.
-    let result = unsafe { forward::get_fence_status(device, fence) };
+    let result = unsafe { f.spinning.ask(object::get(device), || forward::get_fence_status(device, fence)) };
     if result == vk::Result::SUCCESS {
         f.signaled.store(true, Ordering::Release);
     }

@@ -14,11 +14,29 @@ use crate::slab::fresh_id;
 /// Runs the entry point `name`; a panic becomes `failed` instead of crossing into C.
 #[inline]
 pub fn guard<R>(name: &'static str, failed: R, f: impl FnOnce() -> R) -> R {
-    let _span = trace::span(name);
+    if trace::on() {
+        return traced(name, failed, f);
+    }
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
-        error!("a bug in the driver: a call panicked (please report it)");
+        say_panicked();
         failed
     })
+}
+
+/// Apart, so that the way without a trace is short.
+#[cold]
+#[inline(never)]
+fn traced<R>(name: &'static str, failed: R, f: impl FnOnce() -> R) -> R {
+    let _span = trace::span(name);
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
+        say_panicked();
+        failed
+    })
+}
+
+#[cold]
+fn say_panicked() {
+    error!("a bug in the driver: a call panicked (please report it)");
 }
 
 /// Sends a command that nobody waits for, on the connection of `handle`.

@@ -237,6 +237,12 @@ impl Ring {
         reached(self.word(HEAD).load(Ordering::Acquire), seqno.0)
     }
 
+    /// Whether the host has run everything that it was shown.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.word(HEAD).load(Ordering::Acquire) == self.word(TAIL).load(Ordering::Relaxed)
+    }
+
     /// Waits until the host has read, and so run, everything up to `seqno`.
     ///
     /// # Errors

@@ -13,6 +13,11 @@ impl Code {
         self.raw(s.as_ref());
     }
 
+    /// A local that the items of the current run may use: it goes in front of the run, which goes on.
+    pub fn declare(&mut self, s: impl AsRef<str>) {
+        self.raw(s.as_ref());
+    }
+
     fn raw(&mut self, s: &str) {
         if s.starts_with('}') {
             self.indent = self.indent.saturating_sub(1);

@@ -55,6 +55,10 @@ impl Model {
     fn emit_request(&self, out: &mut Code, number: u32, c: &Command) -> Result<()> {
         let mut f = Fresh::new();
         out.line(format!("/// {} ({number}).", c.name));
+        // Recording is the hot path, and each of these has one caller.
+        if c.name.starts_with("vkCmd") {
+            out.line("#[inline]");
+        }
         out.line(format!("pub unsafe fn {}(w: &mut Writer, flags_: u32, {}) {{", command(&c.name), self.signature(c)));
         out.put32(number.to_string());
         out.put32("flags_");

@@ -138,7 +138,7 @@ impl Model {
             }
             Shape::Pointer { to, len: Some(len), .. } => {
                 let n = f.name("n");
-                c.line(format!("let {n} = if {e}.is_null() {{ 0 }} else {{ {len} }};"));
+                c.declare(format!("let {n} = if {e}.is_null() {{ 0 }} else {{ {len} }};"));
                 c.put64(format!("{n} as u64"));
                 match (dense(to), &**to) {
                     (Some(1), _) => c.line(format!("w.bytes({e}.cast(), {n});")),
@@ -152,7 +152,7 @@ impl Model {
             }
             Shape::Pointers { to, len, inner } => {
                 let n = f.name("n");
-                c.line(format!("let {n} = if {e}.is_null() {{ 0 }} else {{ {len} }};"));
+                c.declare(format!("let {n} = if {e}.is_null() {{ 0 }} else {{ {len} }};"));
                 c.put64(format!("{n} as u64"));
                 c.line(format!("for i in 0..{n} {{"));
                 c.line(format!("let p = *{e}.add(i);"));

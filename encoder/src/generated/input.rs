@@ -9,16 +9,16 @@ use crate::{Reader, Writer};
 use super::{input, output, types};
 
 unsafe fn acceleration_structure_build_geometry_info_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR) {
-    if let Some(b) = w.run::<32>() {
+    let n1 = if (*s).p_geometries.is_null() { 0 } else { ((*s).geometry_count as usize) };
+    if let Some(b) = w.run::<40>() {
         set32(b, 0, bits32((*s).ty));
         set32(b, 4, bits32((*s).flags));
         set32(b, 8, bits32((*s).mode));
         set64(b, 12, bits64((*s).src_acceleration_structure));
         set64(b, 20, bits64((*s).dst_acceleration_structure));
         set32(b, 28, bits32((*s).geometry_count));
+        set64(b, 32, n1 as u64);
     }
-    let n1 = if (*s).p_geometries.is_null() { 0 } else { ((*s).geometry_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_geometries.add(i2);
         input::acceleration_structure_geometry_khr(w, &raw const (*p3));
@@ -260,9 +260,11 @@ pub unsafe fn attachment_sample_locations_ext(w: &mut Writer, s: *const vk::Atta
     input::sample_locations_info_ext(w, &raw const (*s).sample_locations_info);
 }
 unsafe fn bind_buffer_memory_device_group_info_body(w: &mut Writer, s: *const vk::BindBufferMemoryDeviceGroupInfo) {
-    w.u32(bits32((*s).device_index_count));
     let n1 = if (*s).p_device_indices.is_null() { 0 } else { ((*s).device_index_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).device_index_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_device_indices.cast(), n1, 4);
 }
 pub unsafe fn bind_buffer_memory_device_group_info(w: &mut Writer, s: *const vk::BindBufferMemoryDeviceGroupInfo) {
@@ -299,18 +301,20 @@ unsafe fn bind_buffer_memory_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     w.u64(0);
 }
 unsafe fn bind_descriptor_sets_info_body(w: &mut Writer, s: *const vk::BindDescriptorSetsInfoKHR) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if (*s).p_descriptor_sets.is_null() { 0 } else { ((*s).descriptor_set_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, bits32((*s).stage_flags));
         set64(b, 4, bits64((*s).layout));
         set32(b, 12, bits32((*s).first_set));
         set32(b, 16, bits32((*s).descriptor_set_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if (*s).p_descriptor_sets.is_null() { 0 } else { ((*s).descriptor_set_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_descriptor_sets.cast(), n1, 8);
-    w.u32(bits32((*s).dynamic_offset_count));
     let n2 = if (*s).p_dynamic_offsets.is_null() { 0 } else { ((*s).dynamic_offset_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).dynamic_offset_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_dynamic_offsets.cast(), n2, 4);
 }
 pub unsafe fn bind_descriptor_sets_info(w: &mut Writer, s: *const vk::BindDescriptorSetsInfoKHR) {
@@ -348,13 +352,17 @@ pub unsafe fn bind_heap_info_ext(w: &mut Writer, s: *const types::BindHeapInfoEX
     bind_heap_info_ext_body(w, s);
 }
 unsafe fn bind_image_memory_device_group_info_body(w: &mut Writer, s: *const vk::BindImageMemoryDeviceGroupInfo) {
-    w.u32(bits32((*s).device_index_count));
     let n1 = if (*s).p_device_indices.is_null() { 0 } else { ((*s).device_index_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).device_index_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_device_indices.cast(), n1, 4);
-    w.u32(bits32((*s).split_instance_bind_region_count));
     let n2 = if (*s).p_split_instance_bind_regions.is_null() { 0 } else { ((*s).split_instance_bind_region_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).split_instance_bind_region_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_split_instance_bind_regions.cast(), n2, 16);
 }
 pub unsafe fn bind_image_memory_device_group_info(w: &mut Writer, s: *const vk::BindImageMemoryDeviceGroupInfo) {
@@ -406,34 +414,44 @@ pub unsafe fn bind_image_plane_memory_info(w: &mut Writer, s: *const vk::BindIma
     bind_image_plane_memory_info_body(w, s);
 }
 unsafe fn bind_sparse_info_body(w: &mut Writer, s: *const vk::BindSparseInfo) {
-    w.u32(bits32((*s).wait_semaphore_count));
     let n1 = if (*s).p_wait_semaphores.is_null() { 0 } else { ((*s).wait_semaphore_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).wait_semaphore_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_wait_semaphores.cast(), n1, 8);
-    w.u32(bits32((*s).buffer_bind_count));
     let n2 = if (*s).p_buffer_binds.is_null() { 0 } else { ((*s).buffer_bind_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).buffer_bind_count));
+        set64(b, 4, n2 as u64);
+    }
     for i3 in 0..n2 {
         let p4 = (*s).p_buffer_binds.add(i3);
         input::sparse_buffer_memory_bind_info(w, &raw const (*p4));
     }
-    w.u32(bits32((*s).image_opaque_bind_count));
     let n5 = if (*s).p_image_opaque_binds.is_null() { 0 } else { ((*s).image_opaque_bind_count as usize) };
-    w.u64(n5 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).image_opaque_bind_count));
+        set64(b, 4, n5 as u64);
+    }
     for i6 in 0..n5 {
         let p7 = (*s).p_image_opaque_binds.add(i6);
         input::sparse_image_opaque_memory_bind_info(w, &raw const (*p7));
     }
-    w.u32(bits32((*s).image_bind_count));
     let n8 = if (*s).p_image_binds.is_null() { 0 } else { ((*s).image_bind_count as usize) };
-    w.u64(n8 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).image_bind_count));
+        set64(b, 4, n8 as u64);
+    }
     for i9 in 0..n8 {
         let p10 = (*s).p_image_binds.add(i9);
         input::sparse_image_memory_bind_info(w, &raw const (*p10));
     }
-    w.u32(bits32((*s).signal_semaphore_count));
     let n11 = if (*s).p_signal_semaphores.is_null() { 0 } else { ((*s).signal_semaphore_count as usize) };
-    w.u64(n11 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).signal_semaphore_count));
+        set64(b, 4, n11 as u64);
+    }
     w.array((*s).p_signal_semaphores.cast(), n11, 8);
 }
 pub unsafe fn bind_sparse_info(w: &mut Writer, s: *const vk::BindSparseInfo) {
@@ -465,15 +483,15 @@ unsafe fn bind_sparse_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructu
     w.u64(0);
 }
 unsafe fn blit_image_info2_body(w: &mut Writer, s: *const vk::BlitImageInfo2) {
-    if let Some(b) = w.run::<28>() {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<36>() {
         set64(b, 0, bits64((*s).src_image));
         set32(b, 8, bits32((*s).src_image_layout));
         set64(b, 12, bits64((*s).dst_image));
         set32(b, 20, bits32((*s).dst_image_layout));
         set32(b, 24, bits32((*s).region_count));
+        set64(b, 28, n1 as u64);
     }
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::image_blit2(w, &raw const (*p3));
@@ -505,15 +523,15 @@ pub unsafe fn buffer_copy2(w: &mut Writer, s: *const vk::BufferCopy2) {
     buffer_copy2_body(w, s);
 }
 unsafe fn buffer_create_info_body(w: &mut Writer, s: *const vk::BufferCreateInfo) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, bits32((*s).flags));
         set64(b, 4, bits64((*s).size));
         set32(b, 12, bits32((*s).usage));
         set32(b, 16, bits32((*s).sharing_mode));
         set32(b, 20, bits32((*s).queue_family_index_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_queue_family_indices.cast(), n1, 4);
 }
 pub unsafe fn buffer_create_info(w: &mut Writer, s: *const vk::BufferCreateInfo) {
@@ -935,13 +953,13 @@ unsafe fn command_buffer_inheritance_info_chain(w: &mut Writer, mut p: *const vk
     w.u64(0);
 }
 unsafe fn command_buffer_inheritance_rendering_info_body(w: &mut Writer, s: *const vk::CommandBufferInheritanceRenderingInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).view_mask));
         set32(b, 8, bits32((*s).color_attachment_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_color_attachment_formats.cast(), n1, 4);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32((*s).depth_attachment_format));
@@ -1069,13 +1087,13 @@ pub unsafe fn copy_acceleration_structure_to_memory_info_khr(w: &mut Writer, s: 
     copy_acceleration_structure_to_memory_info_khr_body(w, s);
 }
 unsafe fn copy_buffer_info2_body(w: &mut Writer, s: *const vk::CopyBufferInfo2) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set64(b, 0, bits64((*s).src_buffer));
         set64(b, 8, bits64((*s).dst_buffer));
         set32(b, 16, bits32((*s).region_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::buffer_copy2(w, &raw const (*p3));
@@ -1087,14 +1105,14 @@ pub unsafe fn copy_buffer_info2(w: &mut Writer, s: *const vk::CopyBufferInfo2) {
     copy_buffer_info2_body(w, s);
 }
 unsafe fn copy_buffer_to_image_info2_body(w: &mut Writer, s: *const vk::CopyBufferToImageInfo2) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set64(b, 0, bits64((*s).src_buffer));
         set64(b, 8, bits64((*s).dst_image));
         set32(b, 16, bits32((*s).dst_image_layout));
         set32(b, 20, bits32((*s).region_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::buffer_image_copy2(w, &raw const (*p3));
@@ -1122,15 +1140,15 @@ pub unsafe fn copy_descriptor_set(w: &mut Writer, s: *const vk::CopyDescriptorSe
     copy_descriptor_set_body(w, s);
 }
 unsafe fn copy_image_info2_body(w: &mut Writer, s: *const vk::CopyImageInfo2) {
-    if let Some(b) = w.run::<28>() {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<36>() {
         set64(b, 0, bits64((*s).src_image));
         set32(b, 8, bits32((*s).src_image_layout));
         set64(b, 12, bits64((*s).dst_image));
         set32(b, 20, bits32((*s).dst_image_layout));
         set32(b, 24, bits32((*s).region_count));
+        set64(b, 28, n1 as u64);
     }
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::image_copy2(w, &raw const (*p3));
@@ -1142,14 +1160,14 @@ pub unsafe fn copy_image_info2(w: &mut Writer, s: *const vk::CopyImageInfo2) {
     copy_image_info2_body(w, s);
 }
 unsafe fn copy_image_to_buffer_info2_body(w: &mut Writer, s: *const vk::CopyImageToBufferInfo2) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set64(b, 0, bits64((*s).src_image));
         set32(b, 8, bits32((*s).src_image_layout));
         set64(b, 12, bits64((*s).dst_buffer));
         set32(b, 20, bits32((*s).region_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::buffer_image_copy2(w, &raw const (*p3));
@@ -1161,16 +1179,16 @@ pub unsafe fn copy_image_to_buffer_info2(w: &mut Writer, s: *const vk::CopyImage
     copy_image_to_buffer_info2_body(w, s);
 }
 unsafe fn copy_image_to_image_info_body(w: &mut Writer, s: *const vk::CopyImageToImageInfoEXT) {
-    if let Some(b) = w.run::<32>() {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<40>() {
         set32(b, 0, bits32((*s).flags));
         set64(b, 4, bits64((*s).src_image));
         set32(b, 12, bits32((*s).src_image_layout));
         set64(b, 16, bits64((*s).dst_image));
         set32(b, 24, bits32((*s).dst_image_layout));
         set32(b, 28, bits32((*s).region_count));
+        set64(b, 32, n1 as u64);
     }
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::image_copy2(w, &raw const (*p3));
@@ -1218,14 +1236,14 @@ pub unsafe fn copy_memory_to_acceleration_structure_info_khr(w: &mut Writer, s: 
     copy_memory_to_acceleration_structure_info_khr_body(w, s);
 }
 unsafe fn copy_memory_to_image_info_mesa_body(w: &mut Writer, s: *const types::CopyMemoryToImageInfoMESA) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, bits32((*s).flags));
         set64(b, 4, bits64((*s).dst_image));
         set32(b, 12, bits32((*s).dst_image_layout));
         set32(b, 16, bits32((*s).region_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::memory_to_image_copy_mesa(w, &raw const (*p3));
@@ -1237,26 +1255,30 @@ pub unsafe fn copy_memory_to_image_info_mesa(w: &mut Writer, s: *const types::Co
     copy_memory_to_image_info_mesa_body(w, s);
 }
 unsafe fn dependency_info_body(w: &mut Writer, s: *const vk::DependencyInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_memory_barriers.is_null() { 0 } else { ((*s).memory_barrier_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).dependency_flags));
         set32(b, 4, bits32((*s).memory_barrier_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_memory_barriers.is_null() { 0 } else { ((*s).memory_barrier_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_memory_barriers.add(i2);
         input::memory_barrier2(w, &raw const (*p3));
     }
-    w.u32(bits32((*s).buffer_memory_barrier_count));
     let n4 = if (*s).p_buffer_memory_barriers.is_null() { 0 } else { ((*s).buffer_memory_barrier_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).buffer_memory_barrier_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = (*s).p_buffer_memory_barriers.add(i5);
         input::buffer_memory_barrier2(w, &raw const (*p6));
     }
-    w.u32(bits32((*s).image_memory_barrier_count));
     let n7 = if (*s).p_image_memory_barriers.is_null() { 0 } else { ((*s).image_memory_barrier_count as usize) };
-    w.u64(n7 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).image_memory_barrier_count));
+        set64(b, 4, n7 as u64);
+    }
     for i8 in 0..n7 {
         let p9 = (*s).p_image_memory_barriers.add(i8);
         input::image_memory_barrier2(w, &raw const (*p9));
@@ -1486,13 +1508,13 @@ pub unsafe fn descriptor_mapping_source_shader_record_index_ext(w: &mut Writer, 
     }
 }
 unsafe fn descriptor_pool_create_info_body(w: &mut Writer, s: *const vk::DescriptorPoolCreateInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_pool_sizes.is_null() { 0 } else { ((*s).pool_size_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).max_sets));
         set32(b, 8, bits32((*s).pool_size_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_pool_sizes.is_null() { 0 } else { ((*s).pool_size_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_pool_sizes.cast(), n1, 8);
 }
 pub unsafe fn descriptor_pool_create_info(w: &mut Writer, s: *const vk::DescriptorPoolCreateInfo) {
@@ -1538,12 +1560,12 @@ pub unsafe fn descriptor_pool_size(w: &mut Writer, s: *const vk::DescriptorPoolS
     }
 }
 unsafe fn descriptor_set_allocate_info_body(w: &mut Writer, s: *const vk::DescriptorSetAllocateInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_set_layouts.is_null() { 0 } else { ((*s).descriptor_set_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set64(b, 0, bits64((*s).descriptor_pool));
         set32(b, 8, bits32((*s).descriptor_set_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_set_layouts.is_null() { 0 } else { ((*s).descriptor_set_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_set_layouts.cast(), n1, 8);
 }
 pub unsafe fn descriptor_set_allocate_info(w: &mut Writer, s: *const vk::DescriptorSetAllocateInfo) {
@@ -1583,20 +1605,22 @@ pub unsafe fn descriptor_set_and_binding_mapping_ext(w: &mut Writer, s: *const t
     descriptor_set_and_binding_mapping_ext_body(w, s);
 }
 pub unsafe fn descriptor_set_layout_binding(w: &mut Writer, s: *const vk::DescriptorSetLayoutBinding) {
-    if let Some(b) = w.run::<16>() {
+    let n1 = if (*s).p_immutable_samplers.is_null() { 0 } else { ((*s).descriptor_count as usize) };
+    if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).binding));
         set32(b, 4, bits32((*s).descriptor_type));
         set32(b, 8, bits32((*s).descriptor_count));
         set32(b, 12, bits32((*s).stage_flags));
+        set64(b, 16, n1 as u64);
     }
-    let n1 = if (*s).p_immutable_samplers.is_null() { 0 } else { ((*s).descriptor_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_immutable_samplers.cast(), n1, 8);
 }
 unsafe fn descriptor_set_layout_binding_flags_create_info_body(w: &mut Writer, s: *const vk::DescriptorSetLayoutBindingFlagsCreateInfo) {
-    w.u32(bits32((*s).binding_count));
     let n1 = if (*s).p_binding_flags.is_null() { 0 } else { ((*s).binding_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).binding_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_binding_flags.cast(), n1, 4);
 }
 pub unsafe fn descriptor_set_layout_binding_flags_create_info(w: &mut Writer, s: *const vk::DescriptorSetLayoutBindingFlagsCreateInfo) {
@@ -1605,12 +1629,12 @@ pub unsafe fn descriptor_set_layout_binding_flags_create_info(w: &mut Writer, s:
     descriptor_set_layout_binding_flags_create_info_body(w, s);
 }
 unsafe fn descriptor_set_layout_create_info_body(w: &mut Writer, s: *const vk::DescriptorSetLayoutCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_bindings.is_null() { 0 } else { ((*s).binding_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).binding_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_bindings.is_null() { 0 } else { ((*s).binding_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_bindings.add(i2);
         input::descriptor_set_layout_binding(w, &raw const (*p3));
@@ -1645,9 +1669,11 @@ unsafe fn descriptor_set_layout_create_info_chain(w: &mut Writer, mut p: *const 
     w.u64(0);
 }
 unsafe fn descriptor_set_variable_descriptor_count_allocate_info_body(w: &mut Writer, s: *const vk::DescriptorSetVariableDescriptorCountAllocateInfo) {
-    w.u32(bits32((*s).descriptor_set_count));
     let n1 = if (*s).p_descriptor_counts.is_null() { 0 } else { ((*s).descriptor_set_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).descriptor_set_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_descriptor_counts.cast(), n1, 4);
 }
 pub unsafe fn descriptor_set_variable_descriptor_count_allocate_info(w: &mut Writer, s: *const vk::DescriptorSetVariableDescriptorCountAllocateInfo) {
@@ -1656,12 +1682,12 @@ pub unsafe fn descriptor_set_variable_descriptor_count_allocate_info(w: &mut Wri
     descriptor_set_variable_descriptor_count_allocate_info_body(w, s);
 }
 unsafe fn descriptor_update_template_create_info_body(w: &mut Writer, s: *const vk::DescriptorUpdateTemplateCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_descriptor_update_entries.is_null() { 0 } else { ((*s).descriptor_update_entry_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).descriptor_update_entry_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_descriptor_update_entries.is_null() { 0 } else { ((*s).descriptor_update_entry_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_descriptor_update_entries.cast(), n1, 32);
     if let Some(b) = w.run::<28>() {
         set32(b, 0, bits32((*s).template_type));
@@ -1706,26 +1732,30 @@ pub unsafe fn device_buffer_memory_requirements(w: &mut Writer, s: *const vk::De
     device_buffer_memory_requirements_body(w, s);
 }
 unsafe fn device_create_info_body(w: &mut Writer, s: *const vk::DeviceCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_queue_create_infos.is_null() { 0 } else { ((*s).queue_create_info_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).queue_create_info_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_queue_create_infos.is_null() { 0 } else { ((*s).queue_create_info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_queue_create_infos.add(i2);
         input::device_queue_create_info(w, &raw const (*p3));
     }
-    w.u32(bits32((*s).enabled_layer_count));
     let n4 = if (*s).pp_enabled_layer_names.is_null() { 0 } else { ((*s).enabled_layer_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).enabled_layer_count));
+        set64(b, 4, n4 as u64);
+    }
     for i in 0..n4 {
         let p = *(*s).pp_enabled_layer_names.add(i);
         w.string(p);
     }
-    w.u32(bits32((*s).enabled_extension_count));
     let n5 = if (*s).pp_enabled_extension_names.is_null() { 0 } else { ((*s).enabled_extension_count as usize) };
-    w.u64(n5 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).enabled_extension_count));
+        set64(b, 4, n5 as u64);
+    }
     for i in 0..n5 {
         let p = *(*s).pp_enabled_extension_names.add(i);
         w.string(p);
@@ -2667,9 +2697,11 @@ pub unsafe fn device_group_command_buffer_begin_info(w: &mut Writer, s: *const v
     device_group_command_buffer_begin_info_body(w, s);
 }
 unsafe fn device_group_device_create_info_body(w: &mut Writer, s: *const vk::DeviceGroupDeviceCreateInfo) {
-    w.u32(bits32((*s).physical_device_count));
     let n1 = if (*s).p_physical_devices.is_null() { 0 } else { ((*s).physical_device_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).physical_device_count));
+        set64(b, 4, n1 as u64);
+    }
     for i2 in 0..n1 {
         let p3 = (*s).p_physical_devices.add(i2);
         w.u64(object_id(bits64((*p3))));
@@ -2681,12 +2713,12 @@ pub unsafe fn device_group_device_create_info(w: &mut Writer, s: *const vk::Devi
     device_group_device_create_info_body(w, s);
 }
 unsafe fn device_group_render_pass_begin_info_body(w: &mut Writer, s: *const vk::DeviceGroupRenderPassBeginInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_device_render_areas.is_null() { 0 } else { ((*s).device_render_area_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).device_mask));
         set32(b, 4, bits32((*s).device_render_area_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_device_render_areas.is_null() { 0 } else { ((*s).device_render_area_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_device_render_areas.cast(), n1, 16);
 }
 pub unsafe fn device_group_render_pass_begin_info(w: &mut Writer, s: *const vk::DeviceGroupRenderPassBeginInfo) {
@@ -2695,17 +2727,23 @@ pub unsafe fn device_group_render_pass_begin_info(w: &mut Writer, s: *const vk::
     device_group_render_pass_begin_info_body(w, s);
 }
 unsafe fn device_group_submit_info_body(w: &mut Writer, s: *const vk::DeviceGroupSubmitInfo) {
-    w.u32(bits32((*s).wait_semaphore_count));
     let n1 = if (*s).p_wait_semaphore_device_indices.is_null() { 0 } else { ((*s).wait_semaphore_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).wait_semaphore_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_wait_semaphore_device_indices.cast(), n1, 4);
-    w.u32(bits32((*s).command_buffer_count));
     let n2 = if (*s).p_command_buffer_device_masks.is_null() { 0 } else { ((*s).command_buffer_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).command_buffer_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_command_buffer_device_masks.cast(), n2, 4);
-    w.u32(bits32((*s).signal_semaphore_count));
     let n3 = if (*s).p_signal_semaphore_device_indices.is_null() { 0 } else { ((*s).signal_semaphore_count as usize) };
-    w.u64(n3 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).signal_semaphore_count));
+        set64(b, 4, n3 as u64);
+    }
     w.array((*s).p_signal_semaphore_device_indices.cast(), n3, 4);
 }
 pub unsafe fn device_group_submit_info(w: &mut Writer, s: *const vk::DeviceGroupSubmitInfo) {
@@ -2775,13 +2813,13 @@ pub unsafe fn device_private_data_create_info(w: &mut Writer, s: *const vk::Devi
     device_private_data_create_info_body(w, s);
 }
 unsafe fn device_queue_create_info_body(w: &mut Writer, s: *const vk::DeviceQueueCreateInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_queue_priorities.is_null() { 0 } else { ((*s).queue_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).queue_family_index));
         set32(b, 8, bits32((*s).queue_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_queue_priorities.is_null() { 0 } else { ((*s).queue_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_queue_priorities.cast(), n1, 4);
 }
 pub unsafe fn device_queue_create_info(w: &mut Writer, s: *const vk::DeviceQueueCreateInfo) {
@@ -2960,16 +2998,16 @@ pub unsafe fn fragment_shading_rate_attachment_info_khr(w: &mut Writer, s: *cons
     fragment_shading_rate_attachment_info_khr_body(w, s);
 }
 unsafe fn framebuffer_attachment_image_info_body(w: &mut Writer, s: *const vk::FramebufferAttachmentImageInfo) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if (*s).p_view_formats.is_null() { 0 } else { ((*s).view_format_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).usage));
         set32(b, 8, bits32((*s).width));
         set32(b, 12, bits32((*s).height));
         set32(b, 16, bits32((*s).layer_count));
         set32(b, 20, bits32((*s).view_format_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if (*s).p_view_formats.is_null() { 0 } else { ((*s).view_format_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_view_formats.cast(), n1, 4);
 }
 pub unsafe fn framebuffer_attachment_image_info(w: &mut Writer, s: *const vk::FramebufferAttachmentImageInfo) {
@@ -2978,9 +3016,11 @@ pub unsafe fn framebuffer_attachment_image_info(w: &mut Writer, s: *const vk::Fr
     framebuffer_attachment_image_info_body(w, s);
 }
 unsafe fn framebuffer_attachments_create_info_body(w: &mut Writer, s: *const vk::FramebufferAttachmentsCreateInfo) {
-    w.u32(bits32((*s).attachment_image_info_count));
     let n1 = if (*s).p_attachment_image_infos.is_null() { 0 } else { ((*s).attachment_image_info_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).attachment_image_info_count));
+        set64(b, 4, n1 as u64);
+    }
     for i2 in 0..n1 {
         let p3 = (*s).p_attachment_image_infos.add(i2);
         input::framebuffer_attachment_image_info(w, &raw const (*p3));
@@ -2992,13 +3032,13 @@ pub unsafe fn framebuffer_attachments_create_info(w: &mut Writer, s: *const vk::
     framebuffer_attachments_create_info_body(w, s);
 }
 unsafe fn framebuffer_create_info_body(w: &mut Writer, s: *const vk::FramebufferCreateInfo) {
-    if let Some(b) = w.run::<16>() {
+    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
+    if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).flags));
         set64(b, 4, bits64((*s).render_pass));
         set32(b, 12, bits32((*s).attachment_count));
+        set64(b, 16, n1 as u64);
     }
-    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_attachments.cast(), n1, 8);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32((*s).width));
@@ -3028,12 +3068,12 @@ unsafe fn framebuffer_create_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     w.u64(0);
 }
 unsafe fn graphics_pipeline_create_info_body(w: &mut Writer, s: *const vk::GraphicsPipelineCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_stages.is_null() { 0 } else { ((*s).stage_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).stage_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_stages.is_null() { 0 } else { ((*s).stage_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_stages.add(i2);
         input::pipeline_shader_stage_create_info(w, &raw const (*p3));
@@ -3318,7 +3358,8 @@ pub unsafe fn image_copy2(w: &mut Writer, s: *const vk::ImageCopy2) {
     image_copy2_body(w, s);
 }
 unsafe fn image_create_info_body(w: &mut Writer, s: *const vk::ImageCreateInfo) {
-    if let Some(b) = w.run::<52>() {
+    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
+    if let Some(b) = w.run::<60>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).image_type));
         set32(b, 8, bits32((*s).format));
@@ -3332,9 +3373,8 @@ unsafe fn image_create_info_body(w: &mut Writer, s: *const vk::ImageCreateInfo) 
         set32(b, 40, bits32((*s).usage));
         set32(b, 44, bits32((*s).sharing_mode));
         set32(b, 48, bits32((*s).queue_family_index_count));
+        set64(b, 52, n1 as u64);
     }
-    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_queue_family_indices.cast(), n1, 4);
     w.u32(bits32((*s).initial_layout));
 }
@@ -3409,12 +3449,12 @@ pub unsafe fn image_descriptor_info_ext(w: &mut Writer, s: *const types::ImageDe
     image_descriptor_info_ext_body(w, s);
 }
 unsafe fn image_drm_format_modifier_explicit_create_info_ext_body(w: &mut Writer, s: *const vk::ImageDrmFormatModifierExplicitCreateInfoEXT) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_plane_layouts.is_null() { 0 } else { ((*s).drm_format_modifier_plane_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set64(b, 0, bits64((*s).drm_format_modifier));
         set32(b, 8, bits32((*s).drm_format_modifier_plane_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_plane_layouts.is_null() { 0 } else { ((*s).drm_format_modifier_plane_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_plane_layouts.cast(), n1, 40);
 }
 pub unsafe fn image_drm_format_modifier_explicit_create_info_ext(w: &mut Writer, s: *const vk::ImageDrmFormatModifierExplicitCreateInfoEXT) {
@@ -3423,9 +3463,11 @@ pub unsafe fn image_drm_format_modifier_explicit_create_info_ext(w: &mut Writer,
     image_drm_format_modifier_explicit_create_info_ext_body(w, s);
 }
 unsafe fn image_drm_format_modifier_list_create_info_ext_body(w: &mut Writer, s: *const vk::ImageDrmFormatModifierListCreateInfoEXT) {
-    w.u32(bits32((*s).drm_format_modifier_count));
     let n1 = if (*s).p_drm_format_modifiers.is_null() { 0 } else { ((*s).drm_format_modifier_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).drm_format_modifier_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_drm_format_modifiers.cast(), n1, 8);
 }
 pub unsafe fn image_drm_format_modifier_list_create_info_ext(w: &mut Writer, s: *const vk::ImageDrmFormatModifierListCreateInfoEXT) {
@@ -3434,9 +3476,11 @@ pub unsafe fn image_drm_format_modifier_list_create_info_ext(w: &mut Writer, s: 
     image_drm_format_modifier_list_create_info_ext_body(w, s);
 }
 unsafe fn image_format_list_create_info_body(w: &mut Writer, s: *const vk::ImageFormatListCreateInfo) {
-    w.u32(bits32((*s).view_format_count));
     let n1 = if (*s).p_view_formats.is_null() { 0 } else { ((*s).view_format_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).view_format_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_view_formats.cast(), n1, 4);
 }
 pub unsafe fn image_format_list_create_info(w: &mut Writer, s: *const vk::ImageFormatListCreateInfo) {
@@ -3785,16 +3829,20 @@ unsafe fn instance_create_info_body(w: &mut Writer, s: *const vk::InstanceCreate
         w.u64(1);
         input::application_info(w, &raw const (*(*s).p_application_info));
     }
-    w.u32(bits32((*s).enabled_layer_count));
     let n1 = if (*s).pp_enabled_layer_names.is_null() { 0 } else { ((*s).enabled_layer_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).enabled_layer_count));
+        set64(b, 4, n1 as u64);
+    }
     for i in 0..n1 {
         let p = *(*s).pp_enabled_layer_names.add(i);
         w.string(p);
     }
-    w.u32(bits32((*s).enabled_extension_count));
     let n2 = if (*s).pp_enabled_extension_names.is_null() { 0 } else { ((*s).enabled_extension_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).enabled_extension_count));
+        set64(b, 4, n2 as u64);
+    }
     for i in 0..n2 {
         let p = *(*s).pp_enabled_extension_names.add(i);
         w.string(p);
@@ -3915,9 +3963,11 @@ pub unsafe fn memory_opaque_capture_address_allocate_info(w: &mut Writer, s: *co
     memory_opaque_capture_address_allocate_info_body(w, s);
 }
 unsafe fn memory_to_image_copy_mesa_body(w: &mut Writer, s: *const types::MemoryToImageCopyMESA) {
-    w.u64(bits64((*s).data_size));
     let n1 = if (*s).p_data.is_null() { 0 } else { ((*s).data_size as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<16>() {
+        set64(b, 0, bits64((*s).data_size));
+        set64(b, 8, n1 as u64);
+    }
     w.bytes((*s).p_data.cast(), n1);
     if let Some(b) = w.run::<48>() {
         set32(b, 0, bits32((*s).memory_row_length));
@@ -3964,9 +4014,11 @@ pub unsafe fn multisampled_render_to_single_sampled_info_ext(w: &mut Writer, s: 
     multisampled_render_to_single_sampled_info_ext_body(w, s);
 }
 unsafe fn mutable_descriptor_type_create_info_ext_body(w: &mut Writer, s: *const vk::MutableDescriptorTypeCreateInfoEXT) {
-    w.u32(bits32((*s).mutable_descriptor_type_list_count));
     let n1 = if (*s).p_mutable_descriptor_type_lists.is_null() { 0 } else { ((*s).mutable_descriptor_type_list_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).mutable_descriptor_type_list_count));
+        set64(b, 4, n1 as u64);
+    }
     for i2 in 0..n1 {
         let p3 = (*s).p_mutable_descriptor_type_lists.add(i2);
         input::mutable_descriptor_type_list_ext(w, &raw const (*p3));
@@ -3978,9 +4030,11 @@ pub unsafe fn mutable_descriptor_type_create_info_ext(w: &mut Writer, s: *const 
     mutable_descriptor_type_create_info_ext_body(w, s);
 }
 pub unsafe fn mutable_descriptor_type_list_ext(w: &mut Writer, s: *const vk::MutableDescriptorTypeListEXT) {
-    w.u32(bits32((*s).descriptor_type_count));
     let n1 = if (*s).p_descriptor_types.is_null() { 0 } else { ((*s).descriptor_type_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).descriptor_type_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_descriptor_types.cast(), n1, 4);
 }
 pub unsafe fn offset2_d(w: &mut Writer, s: *const vk::Offset2D) {
@@ -5434,13 +5488,13 @@ pub unsafe fn physical_device_image2_d_view_of3_d_features_ext(w: &mut Writer, s
     physical_device_image2_d_view_of3_d_features_ext_body(w, s);
 }
 unsafe fn physical_device_image_drm_format_modifier_info_ext_body(w: &mut Writer, s: *const vk::PhysicalDeviceImageDrmFormatModifierInfoEXT) {
-    if let Some(b) = w.run::<16>() {
+    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
+    if let Some(b) = w.run::<24>() {
         set64(b, 0, bits64((*s).drm_format_modifier));
         set32(b, 8, bits32((*s).sharing_mode));
         set32(b, 12, bits32((*s).queue_family_index_count));
+        set64(b, 16, n1 as u64);
     }
-    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_queue_family_indices.cast(), n1, 4);
 }
 pub unsafe fn physical_device_image_drm_format_modifier_info_ext(w: &mut Writer, s: *const vk::PhysicalDeviceImageDrmFormatModifierInfoEXT) {
@@ -6400,12 +6454,12 @@ pub unsafe fn physical_device_zero_initialize_workgroup_memory_features(w: &mut 
     physical_device_zero_initialize_workgroup_memory_features_body(w, s);
 }
 unsafe fn pipeline_cache_create_info_body(w: &mut Writer, s: *const vk::PipelineCacheCreateInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_initial_data.is_null() { 0 } else { ((*s).initial_data_size as usize) };
+    if let Some(b) = w.run::<20>() {
         set32(b, 0, bits32((*s).flags));
         set64(b, 4, bits64((*s).initial_data_size));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_initial_data.is_null() { 0 } else { ((*s).initial_data_size as usize) };
-    w.u64(n1 as u64);
     w.bytes((*s).p_initial_data.cast(), n1);
 }
 pub unsafe fn pipeline_cache_create_info(w: &mut Writer, s: *const vk::PipelineCacheCreateInfo) {
@@ -6438,14 +6492,14 @@ pub unsafe fn pipeline_color_blend_attachment_state(w: &mut Writer, s: *const vk
     }
 }
 unsafe fn pipeline_color_blend_state_create_info_body(w: &mut Writer, s: *const vk::PipelineColorBlendStateCreateInfo) {
-    if let Some(b) = w.run::<16>() {
+    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
+    if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).logic_op_enable));
         set32(b, 8, bits32((*s).logic_op));
         set32(b, 12, bits32((*s).attachment_count));
+        set64(b, 16, n1 as u64);
     }
-    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_attachments.cast(), n1, 32);
     if let Some(b) = w.run::<24>() {
         set64(b, 0, 4);
@@ -6484,9 +6538,11 @@ unsafe fn pipeline_color_blend_state_create_info_chain(w: &mut Writer, mut p: *c
     w.u64(0);
 }
 unsafe fn pipeline_color_write_create_info_ext_body(w: &mut Writer, s: *const vk::PipelineColorWriteCreateInfoEXT) {
-    w.u32(bits32((*s).attachment_count));
     let n1 = if (*s).p_color_write_enables.is_null() { 0 } else { ((*s).attachment_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).attachment_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_color_write_enables.cast(), n1, 4);
 }
 pub unsafe fn pipeline_color_write_create_info_ext(w: &mut Writer, s: *const vk::PipelineColorWriteCreateInfoEXT) {
@@ -6534,12 +6590,12 @@ pub unsafe fn pipeline_depth_stencil_state_create_info(w: &mut Writer, s: *const
     pipeline_depth_stencil_state_create_info_body(w, s);
 }
 unsafe fn pipeline_dynamic_state_create_info_body(w: &mut Writer, s: *const vk::PipelineDynamicStateCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_dynamic_states.is_null() { 0 } else { ((*s).dynamic_state_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).dynamic_state_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_dynamic_states.is_null() { 0 } else { ((*s).dynamic_state_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_dynamic_states.cast(), n1, 4);
 }
 pub unsafe fn pipeline_dynamic_state_create_info(w: &mut Writer, s: *const vk::PipelineDynamicStateCreateInfo) {
@@ -6574,16 +6630,18 @@ pub unsafe fn pipeline_input_assembly_state_create_info(w: &mut Writer, s: *cons
     pipeline_input_assembly_state_create_info_body(w, s);
 }
 unsafe fn pipeline_layout_create_info_body(w: &mut Writer, s: *const vk::PipelineLayoutCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_set_layouts.is_null() { 0 } else { ((*s).set_layout_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).set_layout_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_set_layouts.is_null() { 0 } else { ((*s).set_layout_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_set_layouts.cast(), n1, 8);
-    w.u32(bits32((*s).push_constant_range_count));
     let n2 = if (*s).p_push_constant_ranges.is_null() { 0 } else { ((*s).push_constant_range_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).push_constant_range_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_push_constant_ranges.cast(), n2, 12);
 }
 pub unsafe fn pipeline_layout_create_info(w: &mut Writer, s: *const vk::PipelineLayoutCreateInfo) {
@@ -6592,9 +6650,11 @@ pub unsafe fn pipeline_layout_create_info(w: &mut Writer, s: *const vk::Pipeline
     pipeline_layout_create_info_body(w, s);
 }
 unsafe fn pipeline_library_create_info_khr_body(w: &mut Writer, s: *const vk::PipelineLibraryCreateInfoKHR) {
-    w.u32(bits32((*s).library_count));
     let n1 = if (*s).p_libraries.is_null() { 0 } else { ((*s).library_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).library_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_libraries.cast(), n1, 8);
 }
 pub unsafe fn pipeline_library_create_info_khr(w: &mut Writer, s: *const vk::PipelineLibraryCreateInfoKHR) {
@@ -6603,14 +6663,14 @@ pub unsafe fn pipeline_library_create_info_khr(w: &mut Writer, s: *const vk::Pip
     pipeline_library_create_info_khr_body(w, s);
 }
 unsafe fn pipeline_multisample_state_create_info_body(w: &mut Writer, s: *const vk::PipelineMultisampleStateCreateInfo) {
-    if let Some(b) = w.run::<16>() {
+    let n1 = if (*s).p_sample_mask.is_null() { 0 } else { ((bits32((*s).rasterization_samples) as usize + 31) / 32) };
+    if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).rasterization_samples));
         set32(b, 8, bits32((*s).sample_shading_enable));
         set32(b, 12, bits32((*s).min_sample_shading));
+        set64(b, 16, n1 as u64);
     }
-    let n1 = if (*s).p_sample_mask.is_null() { 0 } else { ((bits32((*s).rasterization_samples) as usize + 31) / 32) };
-    w.u64(n1 as u64);
     w.array((*s).p_sample_mask.cast(), n1, 4);
     if let Some(b) = w.run::<8>() {
         set32(b, 0, bits32((*s).alpha_to_coverage_enable));
@@ -6765,12 +6825,12 @@ pub unsafe fn pipeline_rasterization_state_stream_create_info_ext(w: &mut Writer
     pipeline_rasterization_state_stream_create_info_ext_body(w, s);
 }
 unsafe fn pipeline_rendering_create_info_body(w: &mut Writer, s: *const vk::PipelineRenderingCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).view_mask));
         set32(b, 4, bits32((*s).color_attachment_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_color_attachment_formats.cast(), n1, 4);
     if let Some(b) = w.run::<8>() {
         set32(b, 0, bits32((*s).depth_attachment_format));
@@ -6904,9 +6964,11 @@ unsafe fn pipeline_tessellation_state_create_info_chain(w: &mut Writer, mut p: *
     w.u64(0);
 }
 unsafe fn pipeline_vertex_input_divisor_state_create_info_body(w: &mut Writer, s: *const vk::PipelineVertexInputDivisorStateCreateInfoKHR) {
-    w.u32(bits32((*s).vertex_binding_divisor_count));
     let n1 = if (*s).p_vertex_binding_divisors.is_null() { 0 } else { ((*s).vertex_binding_divisor_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).vertex_binding_divisor_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_vertex_binding_divisors.cast(), n1, 8);
 }
 pub unsafe fn pipeline_vertex_input_divisor_state_create_info(w: &mut Writer, s: *const vk::PipelineVertexInputDivisorStateCreateInfoKHR) {
@@ -6915,16 +6977,18 @@ pub unsafe fn pipeline_vertex_input_divisor_state_create_info(w: &mut Writer, s:
     pipeline_vertex_input_divisor_state_create_info_body(w, s);
 }
 unsafe fn pipeline_vertex_input_state_create_info_body(w: &mut Writer, s: *const vk::PipelineVertexInputStateCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_vertex_binding_descriptions.is_null() { 0 } else { ((*s).vertex_binding_description_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).vertex_binding_description_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_vertex_binding_descriptions.is_null() { 0 } else { ((*s).vertex_binding_description_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_vertex_binding_descriptions.cast(), n1, 12);
-    w.u32(bits32((*s).vertex_attribute_description_count));
     let n2 = if (*s).p_vertex_attribute_descriptions.is_null() { 0 } else { ((*s).vertex_attribute_description_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).vertex_attribute_description_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_vertex_attribute_descriptions.cast(), n2, 16);
 }
 pub unsafe fn pipeline_vertex_input_state_create_info(w: &mut Writer, s: *const vk::PipelineVertexInputStateCreateInfo) {
@@ -6974,16 +7038,18 @@ pub unsafe fn pipeline_viewport_depth_clip_control_create_info_ext(w: &mut Write
     pipeline_viewport_depth_clip_control_create_info_ext_body(w, s);
 }
 unsafe fn pipeline_viewport_state_create_info_body(w: &mut Writer, s: *const vk::PipelineViewportStateCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_viewports.is_null() { 0 } else { ((*s).viewport_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).viewport_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_viewports.is_null() { 0 } else { ((*s).viewport_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_viewports.cast(), n1, 24);
-    w.u32(bits32((*s).scissor_count));
     let n2 = if (*s).p_scissors.is_null() { 0 } else { ((*s).scissor_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).scissor_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_scissors.cast(), n2, 16);
 }
 pub unsafe fn pipeline_viewport_state_create_info(w: &mut Writer, s: *const vk::PipelineViewportStateCreateInfo) {
@@ -7030,14 +7096,14 @@ pub unsafe fn push_constant_range(w: &mut Writer, s: *const vk::PushConstantRang
     }
 }
 unsafe fn push_constants_info_body(w: &mut Writer, s: *const vk::PushConstantsInfoKHR) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if (*s).p_values.is_null() { 0 } else { ((*s).size as usize) };
+    if let Some(b) = w.run::<28>() {
         set64(b, 0, bits64((*s).layout));
         set32(b, 8, bits32((*s).stage_flags));
         set32(b, 12, bits32((*s).offset));
         set32(b, 16, bits32((*s).size));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if (*s).p_values.is_null() { 0 } else { ((*s).size as usize) };
-    w.u64(n1 as u64);
     w.bytes((*s).p_values.cast(), n1);
 }
 pub unsafe fn push_constants_info(w: &mut Writer, s: *const vk::PushConstantsInfoKHR) {
@@ -7071,14 +7137,14 @@ pub unsafe fn push_data_info_ext(w: &mut Writer, s: *const types::PushDataInfoEX
     push_data_info_ext_body(w, s);
 }
 unsafe fn push_descriptor_set_info_body(w: &mut Writer, s: *const vk::PushDescriptorSetInfoKHR) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if (*s).p_descriptor_writes.is_null() { 0 } else { ((*s).descriptor_write_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, bits32((*s).stage_flags));
         set64(b, 4, bits64((*s).layout));
         set32(b, 12, bits32((*s).set));
         set32(b, 16, bits32((*s).descriptor_write_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if (*s).p_descriptor_writes.is_null() { 0 } else { ((*s).descriptor_write_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_descriptor_writes.add(i2);
         input::write_descriptor_set(w, &raw const (*p3));
@@ -7119,19 +7185,21 @@ pub unsafe fn query_pool_create_info(w: &mut Writer, s: *const vk::QueryPoolCrea
     query_pool_create_info_body(w, s);
 }
 unsafe fn ray_tracing_pipeline_create_info_khr_body(w: &mut Writer, s: *const vk::RayTracingPipelineCreateInfoKHR) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_stages.is_null() { 0 } else { ((*s).stage_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).stage_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_stages.is_null() { 0 } else { ((*s).stage_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_stages.add(i2);
         input::pipeline_shader_stage_create_info(w, &raw const (*p3));
     }
-    w.u32(bits32((*s).group_count));
     let n4 = if (*s).p_groups.is_null() { 0 } else { ((*s).group_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).group_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = (*s).p_groups.add(i5);
         input::ray_tracing_shader_group_create_info_khr(w, &raw const (*p6));
@@ -7224,9 +7292,11 @@ pub unsafe fn rect2_d(w: &mut Writer, s: *const vk::Rect2D) {
     }
 }
 unsafe fn render_pass_attachment_begin_info_body(w: &mut Writer, s: *const vk::RenderPassAttachmentBeginInfo) {
-    w.u32(bits32((*s).attachment_count));
     let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).attachment_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_attachments.cast(), n1, 8);
 }
 pub unsafe fn render_pass_attachment_begin_info(w: &mut Writer, s: *const vk::RenderPassAttachmentBeginInfo) {
@@ -7235,7 +7305,8 @@ pub unsafe fn render_pass_attachment_begin_info(w: &mut Writer, s: *const vk::Re
     render_pass_attachment_begin_info_body(w, s);
 }
 unsafe fn render_pass_begin_info_body(w: &mut Writer, s: *const vk::RenderPassBeginInfo) {
-    if let Some(b) = w.run::<36>() {
+    let n1 = if (*s).p_clear_values.is_null() { 0 } else { ((*s).clear_value_count as usize) };
+    if let Some(b) = w.run::<44>() {
         set64(b, 0, bits64((*s).render_pass));
         set64(b, 8, bits64((*s).framebuffer));
         set32(b, 16, bits32((*s).render_area.offset.x));
@@ -7243,9 +7314,8 @@ unsafe fn render_pass_begin_info_body(w: &mut Writer, s: *const vk::RenderPassBe
         set32(b, 24, bits32((*s).render_area.extent.width));
         set32(b, 28, bits32((*s).render_area.extent.height));
         set32(b, 32, bits32((*s).clear_value_count));
+        set64(b, 36, n1 as u64);
     }
-    let n1 = if (*s).p_clear_values.is_null() { 0 } else { ((*s).clear_value_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_clear_values.add(i2);
         input::clear_value(w, &raw const (*p3));
@@ -7287,23 +7357,27 @@ unsafe fn render_pass_begin_info_chain(w: &mut Writer, mut p: *const vk::BaseInS
     w.u64(0);
 }
 unsafe fn render_pass_create_info_body(w: &mut Writer, s: *const vk::RenderPassCreateInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).attachment_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_attachments.cast(), n1, 36);
-    w.u32(bits32((*s).subpass_count));
     let n2 = if (*s).p_subpasses.is_null() { 0 } else { ((*s).subpass_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).subpass_count));
+        set64(b, 4, n2 as u64);
+    }
     for i3 in 0..n2 {
         let p4 = (*s).p_subpasses.add(i3);
         input::subpass_description(w, &raw const (*p4));
     }
-    w.u32(bits32((*s).dependency_count));
     let n5 = if (*s).p_dependencies.is_null() { 0 } else { ((*s).dependency_count as usize) };
-    w.u64(n5 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).dependency_count));
+        set64(b, 4, n5 as u64);
+    }
     w.array((*s).p_dependencies.cast(), n5, 28);
 }
 pub unsafe fn render_pass_create_info(w: &mut Writer, s: *const vk::RenderPassCreateInfo) {
@@ -7335,33 +7409,39 @@ unsafe fn render_pass_create_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     w.u64(0);
 }
 unsafe fn render_pass_create_info2_body(w: &mut Writer, s: *const vk::RenderPassCreateInfo2) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).attachment_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_attachments.add(i2);
         input::attachment_description2(w, &raw const (*p3));
     }
-    w.u32(bits32((*s).subpass_count));
     let n4 = if (*s).p_subpasses.is_null() { 0 } else { ((*s).subpass_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).subpass_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = (*s).p_subpasses.add(i5);
         input::subpass_description2(w, &raw const (*p6));
     }
-    w.u32(bits32((*s).dependency_count));
     let n7 = if (*s).p_dependencies.is_null() { 0 } else { ((*s).dependency_count as usize) };
-    w.u64(n7 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).dependency_count));
+        set64(b, 4, n7 as u64);
+    }
     for i8 in 0..n7 {
         let p9 = (*s).p_dependencies.add(i8);
         input::subpass_dependency2(w, &raw const (*p9));
     }
-    w.u32(bits32((*s).correlated_view_mask_count));
     let n10 = if (*s).p_correlated_view_masks.is_null() { 0 } else { ((*s).correlated_view_mask_count as usize) };
-    w.u64(n10 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).correlated_view_mask_count));
+        set64(b, 4, n10 as u64);
+    }
     w.array((*s).p_correlated_view_masks.cast(), n10, 4);
 }
 pub unsafe fn render_pass_create_info2(w: &mut Writer, s: *const vk::RenderPassCreateInfo2) {
@@ -7370,9 +7450,11 @@ pub unsafe fn render_pass_create_info2(w: &mut Writer, s: *const vk::RenderPassC
     render_pass_create_info2_body(w, s);
 }
 unsafe fn render_pass_input_attachment_aspect_create_info_body(w: &mut Writer, s: *const vk::RenderPassInputAttachmentAspectCreateInfo) {
-    w.u32(bits32((*s).aspect_reference_count));
     let n1 = if (*s).p_aspect_references.is_null() { 0 } else { ((*s).aspect_reference_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).aspect_reference_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_aspect_references.cast(), n1, 12);
 }
 pub unsafe fn render_pass_input_attachment_aspect_create_info(w: &mut Writer, s: *const vk::RenderPassInputAttachmentAspectCreateInfo) {
@@ -7381,17 +7463,23 @@ pub unsafe fn render_pass_input_attachment_aspect_create_info(w: &mut Writer, s:
     render_pass_input_attachment_aspect_create_info_body(w, s);
 }
 unsafe fn render_pass_multiview_create_info_body(w: &mut Writer, s: *const vk::RenderPassMultiviewCreateInfo) {
-    w.u32(bits32((*s).subpass_count));
     let n1 = if (*s).p_view_masks.is_null() { 0 } else { ((*s).subpass_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).subpass_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_view_masks.cast(), n1, 4);
-    w.u32(bits32((*s).dependency_count));
     let n2 = if (*s).p_view_offsets.is_null() { 0 } else { ((*s).dependency_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).dependency_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_view_offsets.cast(), n2, 4);
-    w.u32(bits32((*s).correlation_mask_count));
     let n3 = if (*s).p_correlation_masks.is_null() { 0 } else { ((*s).correlation_mask_count as usize) };
-    w.u64(n3 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).correlation_mask_count));
+        set64(b, 4, n3 as u64);
+    }
     w.array((*s).p_correlation_masks.cast(), n3, 4);
 }
 pub unsafe fn render_pass_multiview_create_info(w: &mut Writer, s: *const vk::RenderPassMultiviewCreateInfo) {
@@ -7400,16 +7488,20 @@ pub unsafe fn render_pass_multiview_create_info(w: &mut Writer, s: *const vk::Re
     render_pass_multiview_create_info_body(w, s);
 }
 unsafe fn render_pass_sample_locations_begin_info_ext_body(w: &mut Writer, s: *const vk::RenderPassSampleLocationsBeginInfoEXT) {
-    w.u32(bits32((*s).attachment_initial_sample_locations_count));
     let n1 = if (*s).p_attachment_initial_sample_locations.is_null() { 0 } else { ((*s).attachment_initial_sample_locations_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).attachment_initial_sample_locations_count));
+        set64(b, 4, n1 as u64);
+    }
     for i2 in 0..n1 {
         let p3 = (*s).p_attachment_initial_sample_locations.add(i2);
         input::attachment_sample_locations_ext(w, &raw const (*p3));
     }
-    w.u32(bits32((*s).post_subpass_sample_locations_count));
     let n4 = if (*s).p_post_subpass_sample_locations.is_null() { 0 } else { ((*s).post_subpass_sample_locations_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).post_subpass_sample_locations_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = (*s).p_post_subpass_sample_locations.add(i5);
         input::subpass_sample_locations_ext(w, &raw const (*p6));
@@ -7421,12 +7513,12 @@ pub unsafe fn render_pass_sample_locations_begin_info_ext(w: &mut Writer, s: *co
     render_pass_sample_locations_begin_info_ext_body(w, s);
 }
 unsafe fn rendering_area_info_body(w: &mut Writer, s: *const vk::RenderingAreaInfoKHR) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).view_mask));
         set32(b, 4, bits32((*s).color_attachment_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_color_attachment_formats.cast(), n1, 4);
     if let Some(b) = w.run::<8>() {
         set32(b, 0, bits32((*s).depth_attachment_format));
@@ -7456,9 +7548,11 @@ pub unsafe fn rendering_attachment_info(w: &mut Writer, s: *const vk::RenderingA
     rendering_attachment_info_body(w, s);
 }
 unsafe fn rendering_attachment_location_info_body(w: &mut Writer, s: *const vk::RenderingAttachmentLocationInfoKHR) {
-    w.u32(bits32((*s).color_attachment_count));
     let n1 = if (*s).p_color_attachment_locations.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).color_attachment_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_color_attachment_locations.cast(), n1, 4);
 }
 pub unsafe fn rendering_attachment_location_info(w: &mut Writer, s: *const vk::RenderingAttachmentLocationInfoKHR) {
@@ -7480,7 +7574,8 @@ pub unsafe fn rendering_fragment_shading_rate_attachment_info_khr(w: &mut Writer
     rendering_fragment_shading_rate_attachment_info_khr_body(w, s);
 }
 unsafe fn rendering_info_body(w: &mut Writer, s: *const vk::RenderingInfo) {
-    if let Some(b) = w.run::<32>() {
+    let n1 = if (*s).p_color_attachments.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
+    if let Some(b) = w.run::<40>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).render_area.offset.x));
         set32(b, 8, bits32((*s).render_area.offset.y));
@@ -7489,9 +7584,8 @@ unsafe fn rendering_info_body(w: &mut Writer, s: *const vk::RenderingInfo) {
         set32(b, 20, bits32((*s).layer_count));
         set32(b, 24, bits32((*s).view_mask));
         set32(b, 28, bits32((*s).color_attachment_count));
+        set64(b, 32, n1 as u64);
     }
-    let n1 = if (*s).p_color_attachments.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_color_attachments.add(i2);
         input::rendering_attachment_info(w, &raw const (*p3));
@@ -7545,9 +7639,11 @@ unsafe fn rendering_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure
     w.u64(0);
 }
 unsafe fn rendering_input_attachment_index_info_body(w: &mut Writer, s: *const vk::RenderingInputAttachmentIndexInfoKHR) {
-    w.u32(bits32((*s).color_attachment_count));
     let n1 = if (*s).p_color_attachment_input_indices.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).color_attachment_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_color_attachment_input_indices.cast(), n1, 4);
     if (*s).p_depth_input_attachment_index.is_null() {
         w.u64(0);
@@ -7572,15 +7668,15 @@ pub unsafe fn rendering_input_attachment_index_info(w: &mut Writer, s: *const vk
     rendering_input_attachment_index_info_body(w, s);
 }
 unsafe fn resolve_image_info2_body(w: &mut Writer, s: *const vk::ResolveImageInfo2) {
-    if let Some(b) = w.run::<28>() {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<36>() {
         set64(b, 0, bits64((*s).src_image));
         set32(b, 8, bits32((*s).src_image_layout));
         set64(b, 12, bits64((*s).dst_image));
         set32(b, 20, bits32((*s).dst_image_layout));
         set32(b, 24, bits32((*s).region_count));
+        set64(b, 28, n1 as u64);
     }
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::image_resolve2(w, &raw const (*p3));
@@ -7708,14 +7804,14 @@ pub unsafe fn sample_location_ext(w: &mut Writer, s: *const vk::SampleLocationEX
     }
 }
 unsafe fn sample_locations_info_ext_body(w: &mut Writer, s: *const vk::SampleLocationsInfoEXT) {
-    if let Some(b) = w.run::<16>() {
+    let n1 = if (*s).p_sample_locations.is_null() { 0 } else { ((*s).sample_locations_count as usize) };
+    if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).sample_locations_per_pixel));
         set32(b, 4, bits32((*s).sample_location_grid_size.width));
         set32(b, 8, bits32((*s).sample_location_grid_size.height));
         set32(b, 12, bits32((*s).sample_locations_count));
+        set64(b, 16, n1 as u64);
     }
-    let n1 = if (*s).p_sample_locations.is_null() { 0 } else { ((*s).sample_locations_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_sample_locations.cast(), n1, 8);
 }
 pub unsafe fn sample_locations_info_ext(w: &mut Writer, s: *const vk::SampleLocationsInfoEXT) {
@@ -7926,12 +8022,12 @@ pub unsafe fn semaphore_type_create_info(w: &mut Writer, s: *const vk::Semaphore
     semaphore_type_create_info_body(w, s);
 }
 unsafe fn semaphore_wait_info_body(w: &mut Writer, s: *const vk::SemaphoreWaitInfo) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_semaphores.is_null() { 0 } else { ((*s).semaphore_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).semaphore_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_semaphores.is_null() { 0 } else { ((*s).semaphore_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_semaphores.cast(), n1, 8);
     let n2 = if (*s).p_values.is_null() { 0 } else { ((*s).semaphore_count as usize) };
     w.u64(n2 as u64);
@@ -7943,9 +8039,11 @@ pub unsafe fn semaphore_wait_info(w: &mut Writer, s: *const vk::SemaphoreWaitInf
     semaphore_wait_info_body(w, s);
 }
 unsafe fn shader_descriptor_set_and_binding_mapping_info_ext_body(w: &mut Writer, s: *const types::ShaderDescriptorSetAndBindingMappingInfoEXT) {
-    w.u32(bits32((*s).mapping_count));
     let n1 = if (*s).p_mappings.is_null() { 0 } else { ((*s).mapping_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).mapping_count));
+        set64(b, 4, n1 as u64);
+    }
     for i2 in 0..n1 {
         let p3 = (*s).p_mappings.add(i2);
         input::descriptor_set_and_binding_mapping_ext(w, &raw const (*p3));
@@ -7957,12 +8055,12 @@ pub unsafe fn shader_descriptor_set_and_binding_mapping_info_ext(w: &mut Writer,
     shader_descriptor_set_and_binding_mapping_info_ext_body(w, s);
 }
 unsafe fn shader_module_create_info_body(w: &mut Writer, s: *const vk::ShaderModuleCreateInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_code.is_null() { 0 } else { ((*s).code_size / 4) };
+    if let Some(b) = w.run::<20>() {
         set32(b, 0, bits32((*s).flags));
         set64(b, 4, bits64((*s).code_size));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_code.is_null() { 0 } else { ((*s).code_size / 4) };
-    w.u64(n1 as u64);
     w.array((*s).p_code.cast(), n1, 4);
 }
 pub unsafe fn shader_module_create_info(w: &mut Writer, s: *const vk::ShaderModuleCreateInfo) {
@@ -7971,12 +8069,12 @@ pub unsafe fn shader_module_create_info(w: &mut Writer, s: *const vk::ShaderModu
     shader_module_create_info_body(w, s);
 }
 pub unsafe fn sparse_buffer_memory_bind_info(w: &mut Writer, s: *const vk::SparseBufferMemoryBindInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_binds.is_null() { 0 } else { ((*s).bind_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set64(b, 0, bits64((*s).buffer));
         set32(b, 8, bits32((*s).bind_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_binds.is_null() { 0 } else { ((*s).bind_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_binds.add(i2);
         if let Some(b) = w.run::<36>() {
@@ -8005,12 +8103,12 @@ pub unsafe fn sparse_image_memory_bind(w: &mut Writer, s: *const vk::SparseImage
     }
 }
 pub unsafe fn sparse_image_memory_bind_info(w: &mut Writer, s: *const vk::SparseImageMemoryBindInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_binds.is_null() { 0 } else { ((*s).bind_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set64(b, 0, bits64((*s).image));
         set32(b, 8, bits32((*s).bind_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_binds.is_null() { 0 } else { ((*s).bind_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_binds.add(i2);
         if let Some(b) = w.run::<56>() {
@@ -8030,12 +8128,12 @@ pub unsafe fn sparse_image_memory_bind_info(w: &mut Writer, s: *const vk::Sparse
     }
 }
 pub unsafe fn sparse_image_opaque_memory_bind_info(w: &mut Writer, s: *const vk::SparseImageOpaqueMemoryBindInfo) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_binds.is_null() { 0 } else { ((*s).bind_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set64(b, 0, bits64((*s).image));
         set32(b, 8, bits32((*s).bind_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_binds.is_null() { 0 } else { ((*s).bind_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_binds.add(i2);
         if let Some(b) = w.run::<36>() {
@@ -8057,13 +8155,17 @@ pub unsafe fn sparse_memory_bind(w: &mut Writer, s: *const vk::SparseMemoryBind)
     }
 }
 pub unsafe fn specialization_info(w: &mut Writer, s: *const vk::SpecializationInfo) {
-    w.u32(bits32((*s).map_entry_count));
     let n1 = if (*s).p_map_entries.is_null() { 0 } else { ((*s).map_entry_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).map_entry_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_map_entries.cast(), n1, 16);
-    w.u64(bits64((*s).data_size));
     let n2 = if (*s).p_data.is_null() { 0 } else { ((*s).data_size as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<16>() {
+        set64(b, 0, bits64((*s).data_size));
+        set64(b, 8, n2 as u64);
+    }
     w.bytes((*s).p_data.cast(), n2);
 }
 pub unsafe fn specialization_map_entry(w: &mut Writer, s: *const vk::SpecializationMapEntry) {
@@ -8092,23 +8194,29 @@ pub unsafe fn strided_device_address_region_khr(w: &mut Writer, s: *const vk::St
     }
 }
 unsafe fn submit_info_body(w: &mut Writer, s: *const vk::SubmitInfo) {
-    w.u32(bits32((*s).wait_semaphore_count));
     let n1 = if (*s).p_wait_semaphores.is_null() { 0 } else { ((*s).wait_semaphore_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).wait_semaphore_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_wait_semaphores.cast(), n1, 8);
     let n2 = if (*s).p_wait_dst_stage_mask.is_null() { 0 } else { ((*s).wait_semaphore_count as usize) };
     w.u64(n2 as u64);
     w.array((*s).p_wait_dst_stage_mask.cast(), n2, 4);
-    w.u32(bits32((*s).command_buffer_count));
     let n3 = if (*s).p_command_buffers.is_null() { 0 } else { ((*s).command_buffer_count as usize) };
-    w.u64(n3 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).command_buffer_count));
+        set64(b, 4, n3 as u64);
+    }
     for i4 in 0..n3 {
         let p5 = (*s).p_command_buffers.add(i4);
         w.u64(object_id(bits64((*p5))));
     }
-    w.u32(bits32((*s).signal_semaphore_count));
     let n6 = if (*s).p_signal_semaphores.is_null() { 0 } else { ((*s).signal_semaphore_count as usize) };
-    w.u64(n6 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).signal_semaphore_count));
+        set64(b, 4, n6 as u64);
+    }
     w.array((*s).p_signal_semaphores.cast(), n6, 8);
 }
 pub unsafe fn submit_info(w: &mut Writer, s: *const vk::SubmitInfo) {
@@ -8147,26 +8255,30 @@ unsafe fn submit_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
     w.u64(0);
 }
 unsafe fn submit_info2_body(w: &mut Writer, s: *const vk::SubmitInfo2) {
-    if let Some(b) = w.run::<8>() {
+    let n1 = if (*s).p_wait_semaphore_infos.is_null() { 0 } else { ((*s).wait_semaphore_info_count as usize) };
+    if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).wait_semaphore_info_count));
+        set64(b, 8, n1 as u64);
     }
-    let n1 = if (*s).p_wait_semaphore_infos.is_null() { 0 } else { ((*s).wait_semaphore_info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_wait_semaphore_infos.add(i2);
         input::semaphore_submit_info(w, &raw const (*p3));
     }
-    w.u32(bits32((*s).command_buffer_info_count));
     let n4 = if (*s).p_command_buffer_infos.is_null() { 0 } else { ((*s).command_buffer_info_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).command_buffer_info_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = (*s).p_command_buffer_infos.add(i5);
         input::command_buffer_submit_info(w, &raw const (*p6));
     }
-    w.u32(bits32((*s).signal_semaphore_info_count));
     let n7 = if (*s).p_signal_semaphore_infos.is_null() { 0 } else { ((*s).signal_semaphore_info_count as usize) };
-    w.u64(n7 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).signal_semaphore_info_count));
+        set64(b, 4, n7 as u64);
+    }
     for i8 in 0..n7 {
         let p9 = (*s).p_signal_semaphore_infos.add(i8);
         input::semaphore_submit_info(w, &raw const (*p9));
@@ -8230,17 +8342,19 @@ unsafe fn subpass_dependency2_chain(w: &mut Writer, mut p: *const vk::BaseInStru
     w.u64(0);
 }
 pub unsafe fn subpass_description(w: &mut Writer, s: *const vk::SubpassDescription) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if (*s).p_input_attachments.is_null() { 0 } else { ((*s).input_attachment_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).pipeline_bind_point));
         set32(b, 8, bits32((*s).input_attachment_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if (*s).p_input_attachments.is_null() { 0 } else { ((*s).input_attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array((*s).p_input_attachments.cast(), n1, 8);
-    w.u32(bits32((*s).color_attachment_count));
     let n2 = if (*s).p_color_attachments.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).color_attachment_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_color_attachments.cast(), n2, 8);
     let n3 = if (*s).p_resolve_attachments.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
     w.u64(n3 as u64);
@@ -8254,27 +8368,31 @@ pub unsafe fn subpass_description(w: &mut Writer, s: *const vk::SubpassDescripti
             set32(b, 12, bits32((*(*s).p_depth_stencil_attachment).layout));
         }
     }
-    w.u32(bits32((*s).preserve_attachment_count));
     let n4 = if (*s).p_preserve_attachments.is_null() { 0 } else { ((*s).preserve_attachment_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).preserve_attachment_count));
+        set64(b, 4, n4 as u64);
+    }
     w.array((*s).p_preserve_attachments.cast(), n4, 4);
 }
 unsafe fn subpass_description2_body(w: &mut Writer, s: *const vk::SubpassDescription2) {
-    if let Some(b) = w.run::<16>() {
+    let n1 = if (*s).p_input_attachments.is_null() { 0 } else { ((*s).input_attachment_count as usize) };
+    if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).pipeline_bind_point));
         set32(b, 8, bits32((*s).view_mask));
         set32(b, 12, bits32((*s).input_attachment_count));
+        set64(b, 16, n1 as u64);
     }
-    let n1 = if (*s).p_input_attachments.is_null() { 0 } else { ((*s).input_attachment_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_input_attachments.add(i2);
         input::attachment_reference2(w, &raw const (*p3));
     }
-    w.u32(bits32((*s).color_attachment_count));
     let n4 = if (*s).p_color_attachments.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).color_attachment_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = (*s).p_color_attachments.add(i5);
         input::attachment_reference2(w, &raw const (*p6));
@@ -8291,9 +8409,11 @@ unsafe fn subpass_description2_body(w: &mut Writer, s: *const vk::SubpassDescrip
         w.u64(1);
         input::attachment_reference2(w, &raw const (*(*s).p_depth_stencil_attachment));
     }
-    w.u32(bits32((*s).preserve_attachment_count));
     let n10 = if (*s).p_preserve_attachments.is_null() { 0 } else { ((*s).preserve_attachment_count as usize) };
-    w.u64(n10 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).preserve_attachment_count));
+        set64(b, 4, n10 as u64);
+    }
     w.array((*s).p_preserve_attachments.cast(), n10, 4);
 }
 pub unsafe fn subpass_description2(w: &mut Writer, s: *const vk::SubpassDescription2) {
@@ -8393,13 +8513,17 @@ pub unsafe fn texel_buffer_descriptor_info_ext(w: &mut Writer, s: *const types::
     texel_buffer_descriptor_info_ext_body(w, s);
 }
 unsafe fn timeline_semaphore_submit_info_body(w: &mut Writer, s: *const vk::TimelineSemaphoreSubmitInfo) {
-    w.u32(bits32((*s).wait_semaphore_value_count));
     let n1 = if (*s).p_wait_semaphore_values.is_null() { 0 } else { ((*s).wait_semaphore_value_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).wait_semaphore_value_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_wait_semaphore_values.cast(), n1, 8);
-    w.u32(bits32((*s).signal_semaphore_value_count));
     let n2 = if (*s).p_signal_semaphore_values.is_null() { 0 } else { ((*s).signal_semaphore_value_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).signal_semaphore_value_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array((*s).p_signal_semaphore_values.cast(), n2, 8);
 }
 pub unsafe fn timeline_semaphore_submit_info(w: &mut Writer, s: *const vk::TimelineSemaphoreSubmitInfo) {
@@ -8465,15 +8589,15 @@ pub unsafe fn viewport(w: &mut Writer, s: *const vk::Viewport) {
     }
 }
 unsafe fn write_descriptor_set_body(w: &mut Writer, s: *const vk::WriteDescriptorSet) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if (*s).p_image_info.is_null() { 0 } else { ((*s).descriptor_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set64(b, 0, bits64((*s).dst_set));
         set32(b, 8, bits32((*s).dst_binding));
         set32(b, 12, bits32((*s).dst_array_element));
         set32(b, 16, bits32((*s).descriptor_count));
         set32(b, 20, bits32((*s).descriptor_type));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if (*s).p_image_info.is_null() { 0 } else { ((*s).descriptor_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = (*s).p_image_info.add(i2);
         if let Some(b) = w.run::<20>() {
@@ -8518,9 +8642,11 @@ unsafe fn write_descriptor_set_chain(w: &mut Writer, mut p: *const vk::BaseInStr
     w.u64(0);
 }
 unsafe fn write_descriptor_set_acceleration_structure_khr_body(w: &mut Writer, s: *const vk::WriteDescriptorSetAccelerationStructureKHR) {
-    w.u32(bits32((*s).acceleration_structure_count));
     let n1 = if (*s).p_acceleration_structures.is_null() { 0 } else { ((*s).acceleration_structure_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).acceleration_structure_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array((*s).p_acceleration_structures.cast(), n1, 8);
 }
 pub unsafe fn write_descriptor_set_acceleration_structure_khr(w: &mut Writer, s: *const vk::WriteDescriptorSetAccelerationStructureKHR) {
@@ -8529,9 +8655,11 @@ pub unsafe fn write_descriptor_set_acceleration_structure_khr(w: &mut Writer, s:
     write_descriptor_set_acceleration_structure_khr_body(w, s);
 }
 unsafe fn write_descriptor_set_inline_uniform_block_body(w: &mut Writer, s: *const vk::WriteDescriptorSetInlineUniformBlock) {
-    w.u32(bits32((*s).data_size));
     let n1 = if (*s).p_data.is_null() { 0 } else { ((*s).data_size as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).data_size));
+        set64(b, 4, n1 as u64);
+    }
     w.bytes((*s).p_data.cast(), n1);
 }
 pub unsafe fn write_descriptor_set_inline_uniform_block(w: &mut Writer, s: *const vk::WriteDescriptorSetInlineUniformBlock) {

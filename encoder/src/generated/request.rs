@@ -235,14 +235,14 @@ pub unsafe fn enumerate_device_extension_properties(w: &mut Writer, flags_: u32,
 }
 /// vkQueueSubmit (18).
 pub unsafe fn queue_submit(w: &mut Writer, flags_: u32, queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo, fence: vk::Fence) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_submits.is_null() { 0 } else { (submit_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 18);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(queue)));
         set32(b, 16, bits32(submit_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_submits.is_null() { 0 } else { (submit_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_submits.add(i2);
         input::submit_info(w, &raw const (*p3));
@@ -398,14 +398,14 @@ pub unsafe fn get_physical_device_sparse_image_format_properties(w: &mut Writer,
 }
 /// vkQueueBindSparse (34).
 pub unsafe fn queue_bind_sparse(w: &mut Writer, flags_: u32, queue: vk::Queue, bind_info_count: u32, p_bind_info: *const vk::BindSparseInfo, fence: vk::Fence) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_bind_info.is_null() { 0 } else { (bind_info_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 34);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(queue)));
         set32(b, 16, bits32(bind_info_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_bind_info.is_null() { 0 } else { (bind_info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_bind_info.add(i2);
         input::bind_sparse_info(w, &raw const (*p3));
@@ -447,14 +447,14 @@ pub unsafe fn destroy_fence(w: &mut Writer, flags_: u32, device: vk::Device, fen
 }
 /// vkResetFences (37).
 pub unsafe fn reset_fences(w: &mut Writer, flags_: u32, device: vk::Device, fence_count: u32, p_fences: *const vk::Fence) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_fences.is_null() { 0 } else { (fence_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 37);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set32(b, 16, bits32(fence_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_fences.is_null() { 0 } else { (fence_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_fences.cast(), n1, 8);
 }
 /// vkGetFenceStatus (38).
@@ -468,14 +468,14 @@ pub unsafe fn get_fence_status(w: &mut Writer, flags_: u32, device: vk::Device, 
 }
 /// vkWaitForFences (39).
 pub unsafe fn wait_for_fences(w: &mut Writer, flags_: u32, device: vk::Device, fence_count: u32, p_fences: *const vk::Fence, wait_all: vk::Bool32, timeout: u64) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_fences.is_null() { 0 } else { (fence_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 39);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set32(b, 16, bits32(fence_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_fences.is_null() { 0 } else { (fence_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_fences.cast(), n1, 8);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32(wait_all));
@@ -870,28 +870,28 @@ pub unsafe fn get_pipeline_cache_data(w: &mut Writer, flags_: u32, device: vk::D
 }
 /// vkMergePipelineCaches (64).
 pub unsafe fn merge_pipeline_caches(w: &mut Writer, flags_: u32, device: vk::Device, dst_cache: vk::PipelineCache, src_cache_count: u32, p_src_caches: *const vk::PipelineCache) {
-    if let Some(b) = w.run::<28>() {
+    let n1 = if p_src_caches.is_null() { 0 } else { (src_cache_count as usize) };
+    if let Some(b) = w.run::<36>() {
         set32(b, 0, 64);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set64(b, 16, bits64(dst_cache));
         set32(b, 24, bits32(src_cache_count));
+        set64(b, 28, n1 as u64);
     }
-    let n1 = if p_src_caches.is_null() { 0 } else { (src_cache_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_src_caches.cast(), n1, 8);
 }
 /// vkCreateGraphicsPipelines (65).
 pub unsafe fn create_graphics_pipelines(w: &mut Writer, flags_: u32, device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::GraphicsPipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) {
-    if let Some(b) = w.run::<28>() {
+    let n1 = if p_create_infos.is_null() { 0 } else { (create_info_count as usize) };
+    if let Some(b) = w.run::<36>() {
         set32(b, 0, 65);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set64(b, 16, bits64(pipeline_cache));
         set32(b, 24, bits32(create_info_count));
+        set64(b, 28, n1 as u64);
     }
-    let n1 = if p_create_infos.is_null() { 0 } else { (create_info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_create_infos.add(i2);
         input::graphics_pipeline_create_info(w, &raw const (*p3));
@@ -903,15 +903,15 @@ pub unsafe fn create_graphics_pipelines(w: &mut Writer, flags_: u32, device: vk:
 }
 /// vkCreateComputePipelines (66).
 pub unsafe fn create_compute_pipelines(w: &mut Writer, flags_: u32, device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::ComputePipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) {
-    if let Some(b) = w.run::<28>() {
+    let n1 = if p_create_infos.is_null() { 0 } else { (create_info_count as usize) };
+    if let Some(b) = w.run::<36>() {
         set32(b, 0, 66);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set64(b, 16, bits64(pipeline_cache));
         set32(b, 24, bits32(create_info_count));
+        set64(b, 28, n1 as u64);
     }
-    let n1 = if p_create_infos.is_null() { 0 } else { (create_info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_create_infos.add(i2);
         input::compute_pipeline_create_info(w, &raw const (*p3));
@@ -1092,34 +1092,36 @@ pub unsafe fn allocate_descriptor_sets(w: &mut Writer, flags_: u32, device: vk::
 }
 /// vkFreeDescriptorSets (78).
 pub unsafe fn free_descriptor_sets(w: &mut Writer, flags_: u32, device: vk::Device, descriptor_pool: vk::DescriptorPool, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet) {
-    if let Some(b) = w.run::<28>() {
+    let n1 = if p_descriptor_sets.is_null() { 0 } else { (descriptor_set_count as usize) };
+    if let Some(b) = w.run::<36>() {
         set32(b, 0, 78);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set64(b, 16, bits64(descriptor_pool));
         set32(b, 24, bits32(descriptor_set_count));
+        set64(b, 28, n1 as u64);
     }
-    let n1 = if p_descriptor_sets.is_null() { 0 } else { (descriptor_set_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_descriptor_sets.cast(), n1, 8);
 }
 /// vkUpdateDescriptorSets (79).
 pub unsafe fn update_descriptor_sets(w: &mut Writer, flags_: u32, device: vk::Device, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet, descriptor_copy_count: u32, p_descriptor_copies: *const vk::CopyDescriptorSet) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_descriptor_writes.is_null() { 0 } else { (descriptor_write_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 79);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set32(b, 16, bits32(descriptor_write_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_descriptor_writes.is_null() { 0 } else { (descriptor_write_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_descriptor_writes.add(i2);
         input::write_descriptor_set(w, &raw const (*p3));
     }
-    w.u32(bits32(descriptor_copy_count));
     let n4 = if p_descriptor_copies.is_null() { 0 } else { (descriptor_copy_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(descriptor_copy_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = p_descriptor_copies.add(i5);
         input::copy_descriptor_set(w, &raw const (*p6));
@@ -1271,15 +1273,15 @@ pub unsafe fn allocate_command_buffers(w: &mut Writer, flags_: u32, device: vk::
 }
 /// vkFreeCommandBuffers (89).
 pub unsafe fn free_command_buffers(w: &mut Writer, flags_: u32, device: vk::Device, command_pool: vk::CommandPool, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) {
-    if let Some(b) = w.run::<28>() {
+    let n1 = if p_command_buffers.is_null() { 0 } else { (command_buffer_count as usize) };
+    if let Some(b) = w.run::<36>() {
         set32(b, 0, 89);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set64(b, 16, bits64(command_pool));
         set32(b, 24, bits32(command_buffer_count));
+        set64(b, 28, n1 as u64);
     }
-    let n1 = if p_command_buffers.is_null() { 0 } else { (command_buffer_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_command_buffers.add(i2);
         w.u64(object_id(bits64((*p3))));
@@ -1317,6 +1319,7 @@ pub unsafe fn reset_command_buffer(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdBindPipeline (93).
+#[inline]
 pub unsafe fn cmd_bind_pipeline(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 93);
@@ -1327,32 +1330,35 @@ pub unsafe fn cmd_bind_pipeline(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdSetViewport (94).
+#[inline]
 pub unsafe fn cmd_set_viewport(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_viewport: u32, viewport_count: u32, p_viewports: *const vk::Viewport) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_viewports.is_null() { 0 } else { (viewport_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 94);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_viewport));
         set32(b, 20, bits32(viewport_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_viewports.is_null() { 0 } else { (viewport_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_viewports.cast(), n1, 24);
 }
 /// vkCmdSetScissor (95).
+#[inline]
 pub unsafe fn cmd_set_scissor(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_scissor: u32, scissor_count: u32, p_scissors: *const vk::Rect2D) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_scissors.is_null() { 0 } else { (scissor_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 95);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_scissor));
         set32(b, 20, bits32(scissor_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_scissors.is_null() { 0 } else { (scissor_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_scissors.cast(), n1, 16);
 }
 /// vkCmdSetLineWidth (96).
+#[inline]
 pub unsafe fn cmd_set_line_width(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, line_width: f32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 96);
@@ -1362,6 +1368,7 @@ pub unsafe fn cmd_set_line_width(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdSetDepthBias (97).
+#[inline]
 pub unsafe fn cmd_set_depth_bias(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_bias_constant_factor: f32, depth_bias_clamp: f32, depth_bias_slope_factor: f32) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 97);
@@ -1373,6 +1380,7 @@ pub unsafe fn cmd_set_depth_bias(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdSetBlendConstants (98).
+#[inline]
 pub unsafe fn cmd_set_blend_constants(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, blend_constants: *const [f32; 4]) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 98);
@@ -1386,6 +1394,7 @@ pub unsafe fn cmd_set_blend_constants(w: &mut Writer, flags_: u32, command_buffe
     }
 }
 /// vkCmdSetDepthBounds (99).
+#[inline]
 pub unsafe fn cmd_set_depth_bounds(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, min_depth_bounds: f32, max_depth_bounds: f32) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 99);
@@ -1396,6 +1405,7 @@ pub unsafe fn cmd_set_depth_bounds(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdSetStencilCompareMask (100).
+#[inline]
 pub unsafe fn cmd_set_stencil_compare_mask(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, compare_mask: u32) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 100);
@@ -1406,6 +1416,7 @@ pub unsafe fn cmd_set_stencil_compare_mask(w: &mut Writer, flags_: u32, command_
     }
 }
 /// vkCmdSetStencilWriteMask (101).
+#[inline]
 pub unsafe fn cmd_set_stencil_write_mask(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, write_mask: u32) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 101);
@@ -1416,6 +1427,7 @@ pub unsafe fn cmd_set_stencil_write_mask(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdSetStencilReference (102).
+#[inline]
 pub unsafe fn cmd_set_stencil_reference(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, reference: u32) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 102);
@@ -1426,8 +1438,10 @@ pub unsafe fn cmd_set_stencil_reference(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdBindDescriptorSets (103).
+#[inline]
 pub unsafe fn cmd_bind_descriptor_sets(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet, dynamic_offset_count: u32, p_dynamic_offsets: *const u32) {
-    if let Some(b) = w.run::<36>() {
+    let n1 = if p_descriptor_sets.is_null() { 0 } else { (descriptor_set_count as usize) };
+    if let Some(b) = w.run::<44>() {
         set32(b, 0, 103);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -1435,16 +1449,18 @@ pub unsafe fn cmd_bind_descriptor_sets(w: &mut Writer, flags_: u32, command_buff
         set64(b, 20, bits64(layout));
         set32(b, 28, bits32(first_set));
         set32(b, 32, bits32(descriptor_set_count));
+        set64(b, 36, n1 as u64);
     }
-    let n1 = if p_descriptor_sets.is_null() { 0 } else { (descriptor_set_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_descriptor_sets.cast(), n1, 8);
-    w.u32(bits32(dynamic_offset_count));
     let n2 = if p_dynamic_offsets.is_null() { 0 } else { (dynamic_offset_count as usize) };
-    w.u64(n2 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(dynamic_offset_count));
+        set64(b, 4, n2 as u64);
+    }
     w.array(p_dynamic_offsets.cast(), n2, 4);
 }
 /// vkCmdBindIndexBuffer (104).
+#[inline]
 pub unsafe fn cmd_bind_index_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, index_type: vk::IndexType) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 104);
@@ -1456,22 +1472,24 @@ pub unsafe fn cmd_bind_index_buffer(w: &mut Writer, flags_: u32, command_buffer:
     }
 }
 /// vkCmdBindVertexBuffers (105).
+#[inline]
 pub unsafe fn cmd_bind_vertex_buffers(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 105);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_binding));
         set32(b, 20, bits32(binding_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_buffers.cast(), n1, 8);
     let n2 = if p_offsets.is_null() { 0 } else { (binding_count as usize) };
     w.u64(n2 as u64);
     w.array(p_offsets.cast(), n2, 8);
 }
 /// vkCmdDraw (106).
+#[inline]
 pub unsafe fn cmd_draw(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, vertex_count: u32, instance_count: u32, first_vertex: u32, first_instance: u32) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 106);
@@ -1484,6 +1502,7 @@ pub unsafe fn cmd_draw(w: &mut Writer, flags_: u32, command_buffer: vk::CommandB
     }
 }
 /// vkCmdDrawIndexed (107).
+#[inline]
 pub unsafe fn cmd_draw_indexed(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, index_count: u32, instance_count: u32, first_index: u32, vertex_offset: i32, first_instance: u32) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 107);
@@ -1497,6 +1516,7 @@ pub unsafe fn cmd_draw_indexed(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdDrawIndirect (108).
+#[inline]
 pub unsafe fn cmd_draw_indirect(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 108);
@@ -1509,6 +1529,7 @@ pub unsafe fn cmd_draw_indirect(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdDrawIndexedIndirect (109).
+#[inline]
 pub unsafe fn cmd_draw_indexed_indirect(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 109);
@@ -1521,6 +1542,7 @@ pub unsafe fn cmd_draw_indexed_indirect(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdDispatch (110).
+#[inline]
 pub unsafe fn cmd_dispatch(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 110);
@@ -1532,6 +1554,7 @@ pub unsafe fn cmd_dispatch(w: &mut Writer, flags_: u32, command_buffer: vk::Comm
     }
 }
 /// vkCmdDispatchIndirect (111).
+#[inline]
 pub unsafe fn cmd_dispatch_indirect(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 111);
@@ -1542,22 +1565,25 @@ pub unsafe fn cmd_dispatch_indirect(w: &mut Writer, flags_: u32, command_buffer:
     }
 }
 /// vkCmdCopyBuffer (112).
+#[inline]
 pub unsafe fn cmd_copy_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferCopy) {
-    if let Some(b) = w.run::<36>() {
+    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
+    if let Some(b) = w.run::<44>() {
         set32(b, 0, 112);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set64(b, 16, bits64(src_buffer));
         set64(b, 24, bits64(dst_buffer));
         set32(b, 32, bits32(region_count));
+        set64(b, 36, n1 as u64);
     }
-    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_regions.cast(), n1, 24);
 }
 /// vkCmdCopyImage (113).
+#[inline]
 pub unsafe fn cmd_copy_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageCopy) {
-    if let Some(b) = w.run::<44>() {
+    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
+    if let Some(b) = w.run::<52>() {
         set32(b, 0, 113);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -1566,14 +1592,15 @@ pub unsafe fn cmd_copy_image(w: &mut Writer, flags_: u32, command_buffer: vk::Co
         set64(b, 28, bits64(dst_image));
         set32(b, 36, bits32(dst_image_layout));
         set32(b, 40, bits32(region_count));
+        set64(b, 44, n1 as u64);
     }
-    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_regions.cast(), n1, 68);
 }
 /// vkCmdBlitImage (114).
+#[inline]
 pub unsafe fn cmd_blit_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageBlit, filter: vk::Filter) {
-    if let Some(b) = w.run::<44>() {
+    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
+    if let Some(b) = w.run::<52>() {
         set32(b, 0, 114);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -1582,9 +1609,8 @@ pub unsafe fn cmd_blit_image(w: &mut Writer, flags_: u32, command_buffer: vk::Co
         set64(b, 28, bits64(dst_image));
         set32(b, 36, bits32(dst_image_layout));
         set32(b, 40, bits32(region_count));
+        set64(b, 44, n1 as u64);
     }
-    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_regions.add(i2);
         input::image_blit(w, &raw const (*p3));
@@ -1592,8 +1618,10 @@ pub unsafe fn cmd_blit_image(w: &mut Writer, flags_: u32, command_buffer: vk::Co
     w.u32(bits32(filter));
 }
 /// vkCmdCopyBufferToImage (115).
+#[inline]
 pub unsafe fn cmd_copy_buffer_to_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::BufferImageCopy) {
-    if let Some(b) = w.run::<40>() {
+    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
+    if let Some(b) = w.run::<48>() {
         set32(b, 0, 115);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -1601,14 +1629,15 @@ pub unsafe fn cmd_copy_buffer_to_image(w: &mut Writer, flags_: u32, command_buff
         set64(b, 24, bits64(dst_image));
         set32(b, 32, bits32(dst_image_layout));
         set32(b, 36, bits32(region_count));
+        set64(b, 40, n1 as u64);
     }
-    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_regions.cast(), n1, 56);
 }
 /// vkCmdCopyImageToBuffer (116).
+#[inline]
 pub unsafe fn cmd_copy_image_to_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferImageCopy) {
-    if let Some(b) = w.run::<40>() {
+    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
+    if let Some(b) = w.run::<48>() {
         set32(b, 0, 116);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -1616,26 +1645,27 @@ pub unsafe fn cmd_copy_image_to_buffer(w: &mut Writer, flags_: u32, command_buff
         set32(b, 24, bits32(src_image_layout));
         set64(b, 28, bits64(dst_buffer));
         set32(b, 36, bits32(region_count));
+        set64(b, 40, n1 as u64);
     }
-    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_regions.cast(), n1, 56);
 }
 /// vkCmdUpdateBuffer (117).
+#[inline]
 pub unsafe fn cmd_update_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, data_size: vk::DeviceSize, p_data: *const c_void) {
-    if let Some(b) = w.run::<40>() {
+    let n1 = if p_data.is_null() { 0 } else { (data_size as usize) };
+    if let Some(b) = w.run::<48>() {
         set32(b, 0, 117);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set64(b, 16, bits64(dst_buffer));
         set64(b, 24, bits64(dst_offset));
         set64(b, 32, bits64(data_size));
+        set64(b, 40, n1 as u64);
     }
-    let n1 = if p_data.is_null() { 0 } else { (data_size as usize) };
-    w.u64(n1 as u64);
     w.bytes(p_data.cast(), n1);
 }
 /// vkCmdFillBuffer (118).
+#[inline]
 pub unsafe fn cmd_fill_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, size: vk::DeviceSize, data: u32) {
     if let Some(b) = w.run::<44>() {
         set32(b, 0, 118);
@@ -1648,6 +1678,7 @@ pub unsafe fn cmd_fill_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdClearColorImage (119).
+#[inline]
 pub unsafe fn cmd_clear_color_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_color: *const vk::ClearColorValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 119);
@@ -1662,12 +1693,15 @@ pub unsafe fn cmd_clear_color_image(w: &mut Writer, flags_: u32, command_buffer:
         w.u64(1);
         input::clear_color_value(w, &raw const (*p_color));
     }
-    w.u32(bits32(range_count));
     let n1 = if p_ranges.is_null() { 0 } else { (range_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(range_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array(p_ranges.cast(), n1, 20);
 }
 /// vkCmdClearDepthStencilImage (120).
+#[inline]
 pub unsafe fn cmd_clear_depth_stencil_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_depth_stencil: *const vk::ClearDepthStencilValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 120);
@@ -1685,33 +1719,40 @@ pub unsafe fn cmd_clear_depth_stencil_image(w: &mut Writer, flags_: u32, command
             set32(b, 12, bits32((*p_depth_stencil).stencil));
         }
     }
-    w.u32(bits32(range_count));
     let n1 = if p_ranges.is_null() { 0 } else { (range_count as usize) };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(range_count));
+        set64(b, 4, n1 as u64);
+    }
     w.array(p_ranges.cast(), n1, 20);
 }
 /// vkCmdClearAttachments (121).
+#[inline]
 pub unsafe fn cmd_clear_attachments(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, attachment_count: u32, p_attachments: *const vk::ClearAttachment, rect_count: u32, p_rects: *const vk::ClearRect) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_attachments.is_null() { 0 } else { (attachment_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 121);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(attachment_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_attachments.is_null() { 0 } else { (attachment_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_attachments.add(i2);
         input::clear_attachment(w, &raw const (*p3));
     }
-    w.u32(bits32(rect_count));
     let n4 = if p_rects.is_null() { 0 } else { (rect_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(rect_count));
+        set64(b, 4, n4 as u64);
+    }
     w.array(p_rects.cast(), n4, 24);
 }
 /// vkCmdResolveImage (122).
+#[inline]
 pub unsafe fn cmd_resolve_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageResolve) {
-    if let Some(b) = w.run::<44>() {
+    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
+    if let Some(b) = w.run::<52>() {
         set32(b, 0, 122);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -1720,12 +1761,12 @@ pub unsafe fn cmd_resolve_image(w: &mut Writer, flags_: u32, command_buffer: vk:
         set64(b, 28, bits64(dst_image));
         set32(b, 36, bits32(dst_image_layout));
         set32(b, 40, bits32(region_count));
+        set64(b, 44, n1 as u64);
     }
-    let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_regions.cast(), n1, 68);
 }
 /// vkCmdSetEvent (123).
+#[inline]
 pub unsafe fn cmd_set_event(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 123);
@@ -1736,6 +1777,7 @@ pub unsafe fn cmd_set_event(w: &mut Writer, flags_: u32, command_buffer: vk::Com
     }
 }
 /// vkCmdResetEvent (124).
+#[inline]
 pub unsafe fn cmd_reset_event(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 124);
@@ -1746,45 +1788,52 @@ pub unsafe fn cmd_reset_event(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdWaitEvents (125).
+#[inline]
 pub unsafe fn cmd_wait_events(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_events.is_null() { 0 } else { (event_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 125);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(event_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_events.is_null() { 0 } else { (event_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_events.cast(), n1, 8);
-    if let Some(b) = w.run::<12>() {
+    let n2 = if p_memory_barriers.is_null() { 0 } else { (memory_barrier_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set32(b, 0, bits32(src_stage_mask));
         set32(b, 4, bits32(dst_stage_mask));
         set32(b, 8, bits32(memory_barrier_count));
+        set64(b, 12, n2 as u64);
     }
-    let n2 = if p_memory_barriers.is_null() { 0 } else { (memory_barrier_count as usize) };
-    w.u64(n2 as u64);
     for i3 in 0..n2 {
         let p4 = p_memory_barriers.add(i3);
         input::memory_barrier(w, &raw const (*p4));
     }
-    w.u32(bits32(buffer_memory_barrier_count));
     let n5 = if p_buffer_memory_barriers.is_null() { 0 } else { (buffer_memory_barrier_count as usize) };
-    w.u64(n5 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(buffer_memory_barrier_count));
+        set64(b, 4, n5 as u64);
+    }
     for i6 in 0..n5 {
         let p7 = p_buffer_memory_barriers.add(i6);
         input::buffer_memory_barrier(w, &raw const (*p7));
     }
-    w.u32(bits32(image_memory_barrier_count));
     let n8 = if p_image_memory_barriers.is_null() { 0 } else { (image_memory_barrier_count as usize) };
-    w.u64(n8 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(image_memory_barrier_count));
+        set64(b, 4, n8 as u64);
+    }
     for i9 in 0..n8 {
         let p10 = p_image_memory_barriers.add(i9);
         input::image_memory_barrier(w, &raw const (*p10));
     }
 }
 /// vkCmdPipelineBarrier (126).
+#[inline]
 pub unsafe fn cmd_pipeline_barrier(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, dependency_flags: vk::DependencyFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) {
-    if let Some(b) = w.run::<32>() {
+    let n1 = if p_memory_barriers.is_null() { 0 } else { (memory_barrier_count as usize) };
+    if let Some(b) = w.run::<40>() {
         set32(b, 0, 126);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -1792,29 +1841,33 @@ pub unsafe fn cmd_pipeline_barrier(w: &mut Writer, flags_: u32, command_buffer: 
         set32(b, 20, bits32(dst_stage_mask));
         set32(b, 24, bits32(dependency_flags));
         set32(b, 28, bits32(memory_barrier_count));
+        set64(b, 32, n1 as u64);
     }
-    let n1 = if p_memory_barriers.is_null() { 0 } else { (memory_barrier_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_memory_barriers.add(i2);
         input::memory_barrier(w, &raw const (*p3));
     }
-    w.u32(bits32(buffer_memory_barrier_count));
     let n4 = if p_buffer_memory_barriers.is_null() { 0 } else { (buffer_memory_barrier_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(buffer_memory_barrier_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = p_buffer_memory_barriers.add(i5);
         input::buffer_memory_barrier(w, &raw const (*p6));
     }
-    w.u32(bits32(image_memory_barrier_count));
     let n7 = if p_image_memory_barriers.is_null() { 0 } else { (image_memory_barrier_count as usize) };
-    w.u64(n7 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(image_memory_barrier_count));
+        set64(b, 4, n7 as u64);
+    }
     for i8 in 0..n7 {
         let p9 = p_image_memory_barriers.add(i8);
         input::image_memory_barrier(w, &raw const (*p9));
     }
 }
 /// vkCmdBeginQuery (127).
+#[inline]
 pub unsafe fn cmd_begin_query(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 127);
@@ -1826,6 +1879,7 @@ pub unsafe fn cmd_begin_query(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdEndQuery (128).
+#[inline]
 pub unsafe fn cmd_end_query(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 128);
@@ -1836,6 +1890,7 @@ pub unsafe fn cmd_end_query(w: &mut Writer, flags_: u32, command_buffer: vk::Com
     }
 }
 /// vkCmdResetQueryPool (129).
+#[inline]
 pub unsafe fn cmd_reset_query_pool(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 129);
@@ -1847,6 +1902,7 @@ pub unsafe fn cmd_reset_query_pool(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdWriteTimestamp (130).
+#[inline]
 pub unsafe fn cmd_write_timestamp(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 130);
@@ -1858,6 +1914,7 @@ pub unsafe fn cmd_write_timestamp(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdCopyQueryPoolResults (131).
+#[inline]
 pub unsafe fn cmd_copy_query_pool_results(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, stride: vk::DeviceSize, flags: vk::QueryResultFlags) {
     if let Some(b) = w.run::<60>() {
         set32(b, 0, 131);
@@ -1873,8 +1930,10 @@ pub unsafe fn cmd_copy_query_pool_results(w: &mut Writer, flags_: u32, command_b
     }
 }
 /// vkCmdPushConstants (132).
+#[inline]
 pub unsafe fn cmd_push_constants(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, layout: vk::PipelineLayout, stage_flags: vk::ShaderStageFlags, offset: u32, size: u32, p_values: *const c_void) {
-    if let Some(b) = w.run::<36>() {
+    let n1 = if p_values.is_null() { 0 } else { (size as usize) };
+    if let Some(b) = w.run::<44>() {
         set32(b, 0, 132);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -1882,12 +1941,12 @@ pub unsafe fn cmd_push_constants(w: &mut Writer, flags_: u32, command_buffer: vk
         set32(b, 24, bits32(stage_flags));
         set32(b, 28, bits32(offset));
         set32(b, 32, bits32(size));
+        set64(b, 36, n1 as u64);
     }
-    let n1 = if p_values.is_null() { 0 } else { (size as usize) };
-    w.u64(n1 as u64);
     w.bytes(p_values.cast(), n1);
 }
 /// vkCmdBeginRenderPass (133).
+#[inline]
 pub unsafe fn cmd_begin_render_pass(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, contents: vk::SubpassContents) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 133);
@@ -1903,6 +1962,7 @@ pub unsafe fn cmd_begin_render_pass(w: &mut Writer, flags_: u32, command_buffer:
     w.u32(bits32(contents));
 }
 /// vkCmdNextSubpass (134).
+#[inline]
 pub unsafe fn cmd_next_subpass(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, contents: vk::SubpassContents) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 134);
@@ -1912,6 +1972,7 @@ pub unsafe fn cmd_next_subpass(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdEndRenderPass (135).
+#[inline]
 pub unsafe fn cmd_end_render_pass(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 135);
@@ -1920,15 +1981,16 @@ pub unsafe fn cmd_end_render_pass(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdExecuteCommands (136).
+#[inline]
 pub unsafe fn cmd_execute_commands(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_command_buffers.is_null() { 0 } else { (command_buffer_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 136);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(command_buffer_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_command_buffers.is_null() { 0 } else { (command_buffer_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_command_buffers.add(i2);
         w.u64(object_id(bits64((*p3))));
@@ -1948,14 +2010,14 @@ pub unsafe fn enumerate_instance_version(w: &mut Writer, flags_: u32, p_api_vers
 }
 /// vkBindBufferMemory2 (138).
 pub unsafe fn bind_buffer_memory2(w: &mut Writer, flags_: u32, device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindBufferMemoryInfo) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_bind_infos.is_null() { 0 } else { (bind_info_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 138);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set32(b, 16, bits32(bind_info_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_bind_infos.is_null() { 0 } else { (bind_info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_bind_infos.add(i2);
         input::bind_buffer_memory_info(w, &raw const (*p3));
@@ -1963,14 +2025,14 @@ pub unsafe fn bind_buffer_memory2(w: &mut Writer, flags_: u32, device: vk::Devic
 }
 /// vkBindImageMemory2 (139).
 pub unsafe fn bind_image_memory2(w: &mut Writer, flags_: u32, device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindImageMemoryInfo) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_bind_infos.is_null() { 0 } else { (bind_info_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 139);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set32(b, 16, bits32(bind_info_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_bind_infos.is_null() { 0 } else { (bind_info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_bind_infos.add(i2);
         input::bind_image_memory_info(w, &raw const (*p3));
@@ -1993,6 +2055,7 @@ pub unsafe fn get_device_group_peer_memory_features(w: &mut Writer, flags_: u32,
     }
 }
 /// vkCmdSetDeviceMask (141).
+#[inline]
 pub unsafe fn cmd_set_device_mask(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, device_mask: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 141);
@@ -2002,6 +2065,7 @@ pub unsafe fn cmd_set_device_mask(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdDispatchBase (142).
+#[inline]
 pub unsafe fn cmd_dispatch_base(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, base_group_x: u32, base_group_y: u32, base_group_z: u32, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 142);
@@ -2407,6 +2471,7 @@ pub unsafe fn get_descriptor_set_layout_support(w: &mut Writer, flags_: u32, dev
     }
 }
 /// vkCmdDrawIndirectCount (165).
+#[inline]
 pub unsafe fn cmd_draw_indirect_count(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<56>() {
         set32(b, 0, 165);
@@ -2421,6 +2486,7 @@ pub unsafe fn cmd_draw_indirect_count(w: &mut Writer, flags_: u32, command_buffe
     }
 }
 /// vkCmdDrawIndexedIndirectCount (166).
+#[inline]
 pub unsafe fn cmd_draw_indexed_indirect_count(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<56>() {
         set32(b, 0, 166);
@@ -2458,6 +2524,7 @@ pub unsafe fn create_render_pass2(w: &mut Writer, flags_: u32, device: vk::Devic
     }
 }
 /// vkCmdBeginRenderPass2 (168).
+#[inline]
 pub unsafe fn cmd_begin_render_pass2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, p_subpass_begin_info: *const vk::SubpassBeginInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 168);
@@ -2478,6 +2545,7 @@ pub unsafe fn cmd_begin_render_pass2(w: &mut Writer, flags_: u32, command_buffer
     }
 }
 /// vkCmdNextSubpass2 (169).
+#[inline]
 pub unsafe fn cmd_next_subpass2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_subpass_begin_info: *const vk::SubpassBeginInfo, p_subpass_end_info: *const vk::SubpassEndInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 169);
@@ -2498,6 +2566,7 @@ pub unsafe fn cmd_next_subpass2(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdEndRenderPass2 (170).
+#[inline]
 pub unsafe fn cmd_end_render_pass2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_subpass_end_info: *const vk::SubpassEndInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 170);
@@ -2634,13 +2703,13 @@ pub unsafe fn seek_reply_command_stream_mesa(w: &mut Writer, flags_: u32, positi
 }
 /// vkExecuteCommandStreamsMESA (180).
 pub unsafe fn execute_command_streams_mesa(w: &mut Writer, flags_: u32, stream_count: u32, p_streams: *const types::CommandStreamDescriptionMESA, p_reply_positions: *const usize, dependency_count: u32, p_dependencies: *const types::CommandStreamDependencyMESA, flags: types::CommandStreamExecutionFlagsMESA) {
-    if let Some(b) = w.run::<12>() {
+    let n1 = if p_streams.is_null() { 0 } else { (stream_count as usize) };
+    if let Some(b) = w.run::<20>() {
         set32(b, 0, 180);
         set32(b, 4, flags_);
         set32(b, 8, bits32(stream_count));
+        set64(b, 12, n1 as u64);
     }
-    let n1 = if p_streams.is_null() { 0 } else { (stream_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_streams.add(i2);
         if let Some(b) = w.run::<20>() {
@@ -2652,23 +2721,26 @@ pub unsafe fn execute_command_streams_mesa(w: &mut Writer, flags_: u32, stream_c
     let n4 = if p_reply_positions.is_null() { 0 } else { (stream_count as usize) };
     w.u64(n4 as u64);
     w.array(p_reply_positions.cast(), n4, 8);
-    w.u32(bits32(dependency_count));
     let n5 = if p_dependencies.is_null() { 0 } else { (dependency_count as usize) };
-    w.u64(n5 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(dependency_count));
+        set64(b, 4, n5 as u64);
+    }
     w.array(p_dependencies.cast(), n5, 8);
     w.u32(bits32(flags));
 }
 /// vkCmdBindTransformFeedbackBuffersEXT (181).
+#[inline]
 pub unsafe fn cmd_bind_transform_feedback_buffers_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 181);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_binding));
         set32(b, 20, bits32(binding_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_buffers.cast(), n1, 8);
     let n2 = if p_offsets.is_null() { 0 } else { (binding_count as usize) };
     w.u64(n2 as u64);
@@ -2678,38 +2750,41 @@ pub unsafe fn cmd_bind_transform_feedback_buffers_ext(w: &mut Writer, flags_: u3
     w.array(p_sizes.cast(), n3, 8);
 }
 /// vkCmdBeginTransformFeedbackEXT (182).
+#[inline]
 pub unsafe fn cmd_begin_transform_feedback_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_counter_buffers.is_null() { 0 } else { (counter_buffer_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 182);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_counter_buffer));
         set32(b, 20, bits32(counter_buffer_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_counter_buffers.is_null() { 0 } else { (counter_buffer_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_counter_buffers.cast(), n1, 8);
     let n2 = if p_counter_buffer_offsets.is_null() { 0 } else { (counter_buffer_count as usize) };
     w.u64(n2 as u64);
     w.array(p_counter_buffer_offsets.cast(), n2, 8);
 }
 /// vkCmdEndTransformFeedbackEXT (183).
+#[inline]
 pub unsafe fn cmd_end_transform_feedback_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_counter_buffers.is_null() { 0 } else { (counter_buffer_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 183);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_counter_buffer));
         set32(b, 20, bits32(counter_buffer_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_counter_buffers.is_null() { 0 } else { (counter_buffer_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_counter_buffers.cast(), n1, 8);
     let n2 = if p_counter_buffer_offsets.is_null() { 0 } else { (counter_buffer_count as usize) };
     w.u64(n2 as u64);
     w.array(p_counter_buffer_offsets.cast(), n2, 8);
 }
 /// vkCmdBeginQueryIndexedEXT (184).
+#[inline]
 pub unsafe fn cmd_begin_query_indexed_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags, index: u32) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 184);
@@ -2722,6 +2797,7 @@ pub unsafe fn cmd_begin_query_indexed_ext(w: &mut Writer, flags_: u32, command_b
     }
 }
 /// vkCmdEndQueryIndexedEXT (185).
+#[inline]
 pub unsafe fn cmd_end_query_indexed_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, index: u32) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 185);
@@ -2733,6 +2809,7 @@ pub unsafe fn cmd_end_query_indexed_ext(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdDrawIndirectByteCountEXT (186).
+#[inline]
 pub unsafe fn cmd_draw_indirect_byte_count_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, instance_count: u32, first_instance: u32, counter_buffer: vk::Buffer, counter_buffer_offset: vk::DeviceSize, counter_offset: u32, vertex_stride: u32) {
     if let Some(b) = w.run::<48>() {
         set32(b, 0, 186);
@@ -2819,6 +2896,7 @@ pub unsafe fn get_memory_resource_properties_mesa(w: &mut Writer, flags_: u32, d
     }
 }
 /// vkCmdSetEvent2 (201).
+#[inline]
 pub unsafe fn cmd_set_event2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event: vk::Event, p_dependency_info: *const vk::DependencyInfo) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 201);
@@ -2834,6 +2912,7 @@ pub unsafe fn cmd_set_event2(w: &mut Writer, flags_: u32, command_buffer: vk::Co
     }
 }
 /// vkCmdResetEvent2 (202).
+#[inline]
 pub unsafe fn cmd_reset_event2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags2) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 202);
@@ -2844,15 +2923,16 @@ pub unsafe fn cmd_reset_event2(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdWaitEvents2 (203).
+#[inline]
 pub unsafe fn cmd_wait_events2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, p_dependency_infos: *const vk::DependencyInfo) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_events.is_null() { 0 } else { (event_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 203);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(event_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_events.is_null() { 0 } else { (event_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_events.cast(), n1, 8);
     let n2 = if p_dependency_infos.is_null() { 0 } else { (event_count as usize) };
     w.u64(n2 as u64);
@@ -2862,6 +2942,7 @@ pub unsafe fn cmd_wait_events2(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdPipelineBarrier2 (204).
+#[inline]
 pub unsafe fn cmd_pipeline_barrier2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_dependency_info: *const vk::DependencyInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 204);
@@ -2876,6 +2957,7 @@ pub unsafe fn cmd_pipeline_barrier2(w: &mut Writer, flags_: u32, command_buffer:
     }
 }
 /// vkCmdWriteTimestamp2 (205).
+#[inline]
 pub unsafe fn cmd_write_timestamp2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, stage: vk::PipelineStageFlags2, query_pool: vk::QueryPool, query: u32) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 205);
@@ -2888,14 +2970,14 @@ pub unsafe fn cmd_write_timestamp2(w: &mut Writer, flags_: u32, command_buffer: 
 }
 /// vkQueueSubmit2 (206).
 pub unsafe fn queue_submit2(w: &mut Writer, flags_: u32, queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo2, fence: vk::Fence) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_submits.is_null() { 0 } else { (submit_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 206);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(queue)));
         set32(b, 16, bits32(submit_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_submits.is_null() { 0 } else { (submit_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_submits.add(i2);
         input::submit_info2(w, &raw const (*p3));
@@ -2903,6 +2985,7 @@ pub unsafe fn queue_submit2(w: &mut Writer, flags_: u32, queue: vk::Queue, submi
     w.u64(bits64(fence));
 }
 /// vkCmdCopyBuffer2 (207).
+#[inline]
 pub unsafe fn cmd_copy_buffer2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_buffer_info: *const vk::CopyBufferInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 207);
@@ -2917,6 +3000,7 @@ pub unsafe fn cmd_copy_buffer2(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdCopyImage2 (208).
+#[inline]
 pub unsafe fn cmd_copy_image2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_image_info: *const vk::CopyImageInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 208);
@@ -2931,6 +3015,7 @@ pub unsafe fn cmd_copy_image2(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdCopyBufferToImage2 (209).
+#[inline]
 pub unsafe fn cmd_copy_buffer_to_image2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_buffer_to_image_info: *const vk::CopyBufferToImageInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 209);
@@ -2945,6 +3030,7 @@ pub unsafe fn cmd_copy_buffer_to_image2(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdCopyImageToBuffer2 (210).
+#[inline]
 pub unsafe fn cmd_copy_image_to_buffer2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_image_to_buffer_info: *const vk::CopyImageToBufferInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 210);
@@ -2959,6 +3045,7 @@ pub unsafe fn cmd_copy_image_to_buffer2(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdBlitImage2 (211).
+#[inline]
 pub unsafe fn cmd_blit_image2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_blit_image_info: *const vk::BlitImageInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 211);
@@ -2973,6 +3060,7 @@ pub unsafe fn cmd_blit_image2(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdResolveImage2 (212).
+#[inline]
 pub unsafe fn cmd_resolve_image2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_resolve_image_info: *const vk::ResolveImageInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 212);
@@ -2987,6 +3075,7 @@ pub unsafe fn cmd_resolve_image2(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdBeginRendering (213).
+#[inline]
 pub unsafe fn cmd_begin_rendering(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_rendering_info: *const vk::RenderingInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 213);
@@ -3001,6 +3090,7 @@ pub unsafe fn cmd_begin_rendering(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdEndRendering (214).
+#[inline]
 pub unsafe fn cmd_end_rendering(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 214);
@@ -3009,6 +3099,7 @@ pub unsafe fn cmd_end_rendering(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdSetCullMode (215).
+#[inline]
 pub unsafe fn cmd_set_cull_mode(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, cull_mode: vk::CullModeFlags) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 215);
@@ -3018,6 +3109,7 @@ pub unsafe fn cmd_set_cull_mode(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdSetFrontFace (216).
+#[inline]
 pub unsafe fn cmd_set_front_face(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, front_face: vk::FrontFace) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 216);
@@ -3027,6 +3119,7 @@ pub unsafe fn cmd_set_front_face(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdSetPrimitiveTopology (217).
+#[inline]
 pub unsafe fn cmd_set_primitive_topology(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, primitive_topology: vk::PrimitiveTopology) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 217);
@@ -3036,40 +3129,43 @@ pub unsafe fn cmd_set_primitive_topology(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdSetViewportWithCount (218).
+#[inline]
 pub unsafe fn cmd_set_viewport_with_count(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, viewport_count: u32, p_viewports: *const vk::Viewport) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_viewports.is_null() { 0 } else { (viewport_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 218);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(viewport_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_viewports.is_null() { 0 } else { (viewport_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_viewports.cast(), n1, 24);
 }
 /// vkCmdSetScissorWithCount (219).
+#[inline]
 pub unsafe fn cmd_set_scissor_with_count(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, scissor_count: u32, p_scissors: *const vk::Rect2D) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_scissors.is_null() { 0 } else { (scissor_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 219);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(scissor_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_scissors.is_null() { 0 } else { (scissor_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_scissors.cast(), n1, 16);
 }
 /// vkCmdBindVertexBuffers2 (220).
+#[inline]
 pub unsafe fn cmd_bind_vertex_buffers2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize, p_strides: *const vk::DeviceSize) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 220);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_binding));
         set32(b, 20, bits32(binding_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_buffers.cast(), n1, 8);
     let n2 = if p_offsets.is_null() { 0 } else { (binding_count as usize) };
     w.u64(n2 as u64);
@@ -3082,6 +3178,7 @@ pub unsafe fn cmd_bind_vertex_buffers2(w: &mut Writer, flags_: u32, command_buff
     w.array(p_strides.cast(), n4, 8);
 }
 /// vkCmdSetDepthTestEnable (221).
+#[inline]
 pub unsafe fn cmd_set_depth_test_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_test_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 221);
@@ -3091,6 +3188,7 @@ pub unsafe fn cmd_set_depth_test_enable(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdSetDepthWriteEnable (222).
+#[inline]
 pub unsafe fn cmd_set_depth_write_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_write_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 222);
@@ -3100,6 +3198,7 @@ pub unsafe fn cmd_set_depth_write_enable(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdSetDepthCompareOp (223).
+#[inline]
 pub unsafe fn cmd_set_depth_compare_op(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_compare_op: vk::CompareOp) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 223);
@@ -3109,6 +3208,7 @@ pub unsafe fn cmd_set_depth_compare_op(w: &mut Writer, flags_: u32, command_buff
     }
 }
 /// vkCmdSetDepthBoundsTestEnable (224).
+#[inline]
 pub unsafe fn cmd_set_depth_bounds_test_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_bounds_test_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 224);
@@ -3118,6 +3218,7 @@ pub unsafe fn cmd_set_depth_bounds_test_enable(w: &mut Writer, flags_: u32, comm
     }
 }
 /// vkCmdSetStencilTestEnable (225).
+#[inline]
 pub unsafe fn cmd_set_stencil_test_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, stencil_test_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 225);
@@ -3127,6 +3228,7 @@ pub unsafe fn cmd_set_stencil_test_enable(w: &mut Writer, flags_: u32, command_b
     }
 }
 /// vkCmdSetStencilOp (226).
+#[inline]
 pub unsafe fn cmd_set_stencil_op(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, fail_op: vk::StencilOp, pass_op: vk::StencilOp, depth_fail_op: vk::StencilOp, compare_op: vk::CompareOp) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 226);
@@ -3140,6 +3242,7 @@ pub unsafe fn cmd_set_stencil_op(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdSetRasterizerDiscardEnable (227).
+#[inline]
 pub unsafe fn cmd_set_rasterizer_discard_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, rasterizer_discard_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 227);
@@ -3149,6 +3252,7 @@ pub unsafe fn cmd_set_rasterizer_discard_enable(w: &mut Writer, flags_: u32, com
     }
 }
 /// vkCmdSetDepthBiasEnable (228).
+#[inline]
 pub unsafe fn cmd_set_depth_bias_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_bias_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 228);
@@ -3158,6 +3262,7 @@ pub unsafe fn cmd_set_depth_bias_enable(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdSetPrimitiveRestartEnable (229).
+#[inline]
 pub unsafe fn cmd_set_primitive_restart_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, primitive_restart_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 229);
@@ -3234,6 +3339,7 @@ pub unsafe fn get_device_image_sparse_memory_requirements(w: &mut Writer, flags_
     }
 }
 /// vkCmdSetPatchControlPointsEXT (233).
+#[inline]
 pub unsafe fn cmd_set_patch_control_points_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, patch_control_points: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 233);
@@ -3243,6 +3349,7 @@ pub unsafe fn cmd_set_patch_control_points_ext(w: &mut Writer, flags_: u32, comm
     }
 }
 /// vkCmdSetLogicOpEXT (234).
+#[inline]
 pub unsafe fn cmd_set_logic_op_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, logic_op: vk::LogicOp) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 234);
@@ -3271,14 +3378,14 @@ pub unsafe fn get_physical_device_calibrateable_time_domains_khr(w: &mut Writer,
 }
 /// vkGetCalibratedTimestampsKHR (236).
 pub unsafe fn get_calibrated_timestamps_khr(w: &mut Writer, flags_: u32, device: vk::Device, timestamp_count: u32, p_timestamp_infos: *const vk::CalibratedTimestampInfoKHR, p_timestamps: *mut u64, p_max_deviation: *mut u64) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_timestamp_infos.is_null() { 0 } else { (timestamp_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 236);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set32(b, 16, bits32(timestamp_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_timestamp_infos.is_null() { 0 } else { (timestamp_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_timestamp_infos.add(i2);
         input::calibrated_timestamp_info_khr(w, &raw const (*p3));
@@ -3292,6 +3399,7 @@ pub unsafe fn get_calibrated_timestamps_khr(w: &mut Writer, flags_: u32, device:
     }
 }
 /// vkCmdSetLineStipple (237).
+#[inline]
 pub unsafe fn cmd_set_line_stipple(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, line_stipple_factor: u32, line_stipple_pattern: u16) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 237);
@@ -3302,6 +3410,7 @@ pub unsafe fn cmd_set_line_stipple(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdBeginConditionalRenderingEXT (240).
+#[inline]
 pub unsafe fn cmd_begin_conditional_rendering_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 240);
@@ -3316,6 +3425,7 @@ pub unsafe fn cmd_begin_conditional_rendering_ext(w: &mut Writer, flags_: u32, c
     }
 }
 /// vkCmdEndConditionalRenderingEXT (241).
+#[inline]
 pub unsafe fn cmd_end_conditional_rendering_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 241);
@@ -3356,15 +3466,16 @@ pub unsafe fn import_semaphore_resource_mesa(w: &mut Writer, flags_: u32, device
     }
 }
 /// vkCmdDrawMultiEXT (247).
+#[inline]
 pub unsafe fn cmd_draw_multi_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_vertex_info.is_null() { 0 } else { (draw_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 247);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(draw_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_vertex_info.is_null() { 0 } else { (draw_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_vertex_info.cast(), n1, 8);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32(instance_count));
@@ -3373,15 +3484,16 @@ pub unsafe fn cmd_draw_multi_ext(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdDrawMultiIndexedEXT (248).
+#[inline]
 pub unsafe fn cmd_draw_multi_indexed_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, draw_count: u32, p_index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32, first_instance: u32, stride: u32, p_vertex_offset: *const i32) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_index_info.is_null() { 0 } else { (draw_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 248);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(draw_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_index_info.is_null() { 0 } else { (draw_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_index_info.cast(), n1, 12);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32(instance_count));
@@ -3398,8 +3510,10 @@ pub unsafe fn cmd_draw_multi_indexed_ext(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdPushDescriptorSet (249).
+#[inline]
 pub unsafe fn cmd_push_descriptor_set(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet) {
-    if let Some(b) = w.run::<36>() {
+    let n1 = if p_descriptor_writes.is_null() { 0 } else { (descriptor_write_count as usize) };
+    if let Some(b) = w.run::<44>() {
         set32(b, 0, 249);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
@@ -3407,9 +3521,8 @@ pub unsafe fn cmd_push_descriptor_set(w: &mut Writer, flags_: u32, command_buffe
         set64(b, 20, bits64(layout));
         set32(b, 28, bits32(set));
         set32(b, 32, bits32(descriptor_write_count));
+        set64(b, 36, n1 as u64);
     }
-    let n1 = if p_descriptor_writes.is_null() { 0 } else { (descriptor_write_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_descriptor_writes.add(i2);
         input::write_descriptor_set(w, &raw const (*p3));
@@ -3442,40 +3555,45 @@ pub unsafe fn wait_ring_seqno_mesa(w: &mut Writer, flags_: u32, ring: u64, seqno
     }
 }
 /// vkCmdSetColorWriteEnableEXT (254).
+#[inline]
 pub unsafe fn cmd_set_color_write_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, attachment_count: u32, p_color_write_enables: *const vk::Bool32) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_color_write_enables.is_null() { 0 } else { (attachment_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 254);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(attachment_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_color_write_enables.is_null() { 0 } else { (attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_color_write_enables.cast(), n1, 4);
 }
 /// vkCmdSetVertexInputEXT (255).
+#[inline]
 pub unsafe fn cmd_set_vertex_input_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, vertex_binding_description_count: u32, p_vertex_binding_descriptions: *const vk::VertexInputBindingDescription2EXT, vertex_attribute_description_count: u32, p_vertex_attribute_descriptions: *const vk::VertexInputAttributeDescription2EXT) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_vertex_binding_descriptions.is_null() { 0 } else { (vertex_binding_description_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 255);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(vertex_binding_description_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_vertex_binding_descriptions.is_null() { 0 } else { (vertex_binding_description_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_vertex_binding_descriptions.add(i2);
         input::vertex_input_binding_description2_ext(w, &raw const (*p3));
     }
-    w.u32(bits32(vertex_attribute_description_count));
     let n4 = if p_vertex_attribute_descriptions.is_null() { 0 } else { (vertex_attribute_description_count as usize) };
-    w.u64(n4 as u64);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32(vertex_attribute_description_count));
+        set64(b, 4, n4 as u64);
+    }
     for i5 in 0..n4 {
         let p6 = p_vertex_attribute_descriptions.add(i5);
         input::vertex_input_attribute_description2_ext(w, &raw const (*p6));
     }
 }
 /// vkCmdSetTessellationDomainOriginEXT (256).
+#[inline]
 pub unsafe fn cmd_set_tessellation_domain_origin_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, domain_origin: vk::TessellationDomainOrigin) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 256);
@@ -3485,6 +3603,7 @@ pub unsafe fn cmd_set_tessellation_domain_origin_ext(w: &mut Writer, flags_: u32
     }
 }
 /// vkCmdSetDepthClampEnableEXT (257).
+#[inline]
 pub unsafe fn cmd_set_depth_clamp_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_clamp_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 257);
@@ -3494,6 +3613,7 @@ pub unsafe fn cmd_set_depth_clamp_enable_ext(w: &mut Writer, flags_: u32, comman
     }
 }
 /// vkCmdSetPolygonModeEXT (258).
+#[inline]
 pub unsafe fn cmd_set_polygon_mode_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, polygon_mode: vk::PolygonMode) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 258);
@@ -3503,6 +3623,7 @@ pub unsafe fn cmd_set_polygon_mode_ext(w: &mut Writer, flags_: u32, command_buff
     }
 }
 /// vkCmdSetRasterizationSamplesEXT (259).
+#[inline]
 pub unsafe fn cmd_set_rasterization_samples_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, rasterization_samples: vk::SampleCountFlags) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 259);
@@ -3512,18 +3633,20 @@ pub unsafe fn cmd_set_rasterization_samples_ext(w: &mut Writer, flags_: u32, com
     }
 }
 /// vkCmdSetSampleMaskEXT (260).
+#[inline]
 pub unsafe fn cmd_set_sample_mask_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, samples: vk::SampleCountFlags, p_sample_mask: *const vk::SampleMask) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_sample_mask.is_null() { 0 } else { ((bits32(samples) as usize + 31) / 32) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 260);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(samples));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_sample_mask.is_null() { 0 } else { ((bits32(samples) as usize + 31) / 32) };
-    w.u64(n1 as u64);
     w.array(p_sample_mask.cast(), n1, 4);
 }
 /// vkCmdSetAlphaToCoverageEnableEXT (261).
+#[inline]
 pub unsafe fn cmd_set_alpha_to_coverage_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, alpha_to_coverage_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 261);
@@ -3533,6 +3656,7 @@ pub unsafe fn cmd_set_alpha_to_coverage_enable_ext(w: &mut Writer, flags_: u32, 
     }
 }
 /// vkCmdSetAlphaToOneEnableEXT (262).
+#[inline]
 pub unsafe fn cmd_set_alpha_to_one_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, alpha_to_one_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 262);
@@ -3542,6 +3666,7 @@ pub unsafe fn cmd_set_alpha_to_one_enable_ext(w: &mut Writer, flags_: u32, comma
     }
 }
 /// vkCmdSetLogicOpEnableEXT (263).
+#[inline]
 pub unsafe fn cmd_set_logic_op_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, logic_op_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 263);
@@ -3551,45 +3676,49 @@ pub unsafe fn cmd_set_logic_op_enable_ext(w: &mut Writer, flags_: u32, command_b
     }
 }
 /// vkCmdSetColorBlendEnableEXT (264).
+#[inline]
 pub unsafe fn cmd_set_color_blend_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_enables: *const vk::Bool32) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_color_blend_enables.is_null() { 0 } else { (attachment_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 264);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_attachment));
         set32(b, 20, bits32(attachment_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_color_blend_enables.is_null() { 0 } else { (attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_color_blend_enables.cast(), n1, 4);
 }
 /// vkCmdSetColorBlendEquationEXT (265).
+#[inline]
 pub unsafe fn cmd_set_color_blend_equation_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_equations: *const vk::ColorBlendEquationEXT) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_color_blend_equations.is_null() { 0 } else { (attachment_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 265);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_attachment));
         set32(b, 20, bits32(attachment_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_color_blend_equations.is_null() { 0 } else { (attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_color_blend_equations.cast(), n1, 24);
 }
 /// vkCmdSetColorWriteMaskEXT (266).
+#[inline]
 pub unsafe fn cmd_set_color_write_mask_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_write_masks: *const vk::ColorComponentFlags) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_color_write_masks.is_null() { 0 } else { (attachment_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 266);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_attachment));
         set32(b, 20, bits32(attachment_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_color_write_masks.is_null() { 0 } else { (attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_color_write_masks.cast(), n1, 4);
 }
 /// vkCmdSetRasterizationStreamEXT (267).
+#[inline]
 pub unsafe fn cmd_set_rasterization_stream_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, rasterization_stream: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 267);
@@ -3599,6 +3728,7 @@ pub unsafe fn cmd_set_rasterization_stream_ext(w: &mut Writer, flags_: u32, comm
     }
 }
 /// vkCmdSetConservativeRasterizationModeEXT (268).
+#[inline]
 pub unsafe fn cmd_set_conservative_rasterization_mode_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, conservative_rasterization_mode: vk::ConservativeRasterizationModeEXT) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 268);
@@ -3608,6 +3738,7 @@ pub unsafe fn cmd_set_conservative_rasterization_mode_ext(w: &mut Writer, flags_
     }
 }
 /// vkCmdSetExtraPrimitiveOverestimationSizeEXT (269).
+#[inline]
 pub unsafe fn cmd_set_extra_primitive_overestimation_size_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, extra_primitive_overestimation_size: f32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 269);
@@ -3617,6 +3748,7 @@ pub unsafe fn cmd_set_extra_primitive_overestimation_size_ext(w: &mut Writer, fl
     }
 }
 /// vkCmdSetDepthClipEnableEXT (270).
+#[inline]
 pub unsafe fn cmd_set_depth_clip_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_clip_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 270);
@@ -3626,6 +3758,7 @@ pub unsafe fn cmd_set_depth_clip_enable_ext(w: &mut Writer, flags_: u32, command
     }
 }
 /// vkCmdSetSampleLocationsEnableEXT (271).
+#[inline]
 pub unsafe fn cmd_set_sample_locations_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, sample_locations_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 271);
@@ -3635,19 +3768,21 @@ pub unsafe fn cmd_set_sample_locations_enable_ext(w: &mut Writer, flags_: u32, c
     }
 }
 /// vkCmdSetColorBlendAdvancedEXT (272).
+#[inline]
 pub unsafe fn cmd_set_color_blend_advanced_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_advanced: *const vk::ColorBlendAdvancedEXT) {
-    if let Some(b) = w.run::<24>() {
+    let n1 = if p_color_blend_advanced.is_null() { 0 } else { (attachment_count as usize) };
+    if let Some(b) = w.run::<32>() {
         set32(b, 0, 272);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(first_attachment));
         set32(b, 20, bits32(attachment_count));
+        set64(b, 24, n1 as u64);
     }
-    let n1 = if p_color_blend_advanced.is_null() { 0 } else { (attachment_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_color_blend_advanced.cast(), n1, 20);
 }
 /// vkCmdSetProvokingVertexModeEXT (273).
+#[inline]
 pub unsafe fn cmd_set_provoking_vertex_mode_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, provoking_vertex_mode: vk::ProvokingVertexModeEXT) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 273);
@@ -3657,6 +3792,7 @@ pub unsafe fn cmd_set_provoking_vertex_mode_ext(w: &mut Writer, flags_: u32, com
     }
 }
 /// vkCmdSetLineRasterizationModeEXT (274).
+#[inline]
 pub unsafe fn cmd_set_line_rasterization_mode_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, line_rasterization_mode: vk::LineRasterizationModeKHR) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 274);
@@ -3666,6 +3802,7 @@ pub unsafe fn cmd_set_line_rasterization_mode_ext(w: &mut Writer, flags_: u32, c
     }
 }
 /// vkCmdSetLineStippleEnableEXT (275).
+#[inline]
 pub unsafe fn cmd_set_line_stipple_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, stippled_line_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 275);
@@ -3675,6 +3812,7 @@ pub unsafe fn cmd_set_line_stipple_enable_ext(w: &mut Writer, flags_: u32, comma
     }
 }
 /// vkCmdSetDepthClipNegativeOneToOneEXT (276).
+#[inline]
 pub unsafe fn cmd_set_depth_clip_negative_one_to_one_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, negative_one_to_one: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 276);
@@ -3705,6 +3843,7 @@ pub unsafe fn get_physical_device_fragment_shading_rates_khr(w: &mut Writer, fla
     }
 }
 /// vkCmdSetFragmentShadingRateKHR (278).
+#[inline]
 pub unsafe fn cmd_set_fragment_shading_rate_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_fragment_size: *const vk::Extent2D, combiner_ops: *const [vk::FragmentShadingRateCombinerOpKHR; 2]) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 278);
@@ -3727,6 +3866,7 @@ pub unsafe fn cmd_set_fragment_shading_rate_khr(w: &mut Writer, flags_: u32, com
     }
 }
 /// vkCmdBindIndexBuffer2 (279).
+#[inline]
 pub unsafe fn cmd_bind_index_buffer2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, size: vk::DeviceSize, index_type: vk::IndexType) {
     if let Some(b) = w.run::<44>() {
         set32(b, 0, 279);
@@ -3800,6 +3940,7 @@ pub unsafe fn get_image_subresource_layout2(w: &mut Writer, flags_: u32, device:
     }
 }
 /// vkCmdSetSampleLocationsEXT (283).
+#[inline]
 pub unsafe fn cmd_set_sample_locations_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_sample_locations_info: *const vk::SampleLocationsInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 283);
@@ -3829,6 +3970,7 @@ pub unsafe fn get_physical_device_multisample_properties_ext(w: &mut Writer, fla
     }
 }
 /// vkCmdSetRenderingAttachmentLocations (287).
+#[inline]
 pub unsafe fn cmd_set_rendering_attachment_locations(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 287);
@@ -3843,6 +3985,7 @@ pub unsafe fn cmd_set_rendering_attachment_locations(w: &mut Writer, flags_: u32
     }
 }
 /// vkCmdSetRenderingInputAttachmentIndices (288).
+#[inline]
 pub unsafe fn cmd_set_rendering_input_attachment_indices(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_input_attachment_index_info: *const vk::RenderingInputAttachmentIndexInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 288);
@@ -3857,6 +4000,7 @@ pub unsafe fn cmd_set_rendering_input_attachment_indices(w: &mut Writer, flags_:
     }
 }
 /// vkCmdBindDescriptorSets2 (289).
+#[inline]
 pub unsafe fn cmd_bind_descriptor_sets2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_bind_descriptor_sets_info: *const vk::BindDescriptorSetsInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 289);
@@ -3871,6 +4015,7 @@ pub unsafe fn cmd_bind_descriptor_sets2(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdPushConstants2 (290).
+#[inline]
 pub unsafe fn cmd_push_constants2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_push_constants_info: *const vk::PushConstantsInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 290);
@@ -3885,6 +4030,7 @@ pub unsafe fn cmd_push_constants2(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdPushDescriptorSet2 (291).
+#[inline]
 pub unsafe fn cmd_push_descriptor_set2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_push_descriptor_set_info: *const vk::PushDescriptorSetInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 291);
@@ -3914,14 +4060,14 @@ pub unsafe fn copy_image_to_image(w: &mut Writer, flags_: u32, device: vk::Devic
 }
 /// vkTransitionImageLayout (296).
 pub unsafe fn transition_image_layout(w: &mut Writer, flags_: u32, device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_transitions.is_null() { 0 } else { (transition_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 296);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set32(b, 16, bits32(transition_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_transitions.is_null() { 0 } else { (transition_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_transitions.add(i2);
         input::host_image_layout_transition_info(w, &raw const (*p3));
@@ -3992,15 +4138,16 @@ pub unsafe fn destroy_acceleration_structure_khr(w: &mut Writer, flags_: u32, de
     }
 }
 /// vkCmdBuildAccelerationStructuresKHR (306).
+#[inline]
 pub unsafe fn cmd_build_acceleration_structures_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_infos.is_null() { 0 } else { (info_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 306);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(info_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_infos.is_null() { 0 } else { (info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_infos.add(i2);
         input::acceleration_structure_build_geometry_info_khr(w, &raw const (*p3));
@@ -4015,15 +4162,16 @@ pub unsafe fn cmd_build_acceleration_structures_khr(w: &mut Writer, flags_: u32,
     }
 }
 /// vkCmdBuildAccelerationStructuresIndirectKHR (307).
+#[inline]
 pub unsafe fn cmd_build_acceleration_structures_indirect_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_indirect_device_addresses: *const vk::DeviceAddress, p_indirect_strides: *const u32, pp_max_primitive_counts: *const *const u32) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_infos.is_null() { 0 } else { (info_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 307);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(info_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_infos.is_null() { 0 } else { (info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_infos.add(i2);
         input::acceleration_structure_build_geometry_info_khr(w, &raw const (*p3));
@@ -4044,6 +4192,7 @@ pub unsafe fn cmd_build_acceleration_structures_indirect_khr(w: &mut Writer, fla
     }
 }
 /// vkCmdCopyAccelerationStructureKHR (313).
+#[inline]
 pub unsafe fn cmd_copy_acceleration_structure_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 313);
@@ -4058,6 +4207,7 @@ pub unsafe fn cmd_copy_acceleration_structure_khr(w: &mut Writer, flags_: u32, c
     }
 }
 /// vkCmdCopyAccelerationStructureToMemoryKHR (314).
+#[inline]
 pub unsafe fn cmd_copy_acceleration_structure_to_memory_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 314);
@@ -4072,6 +4222,7 @@ pub unsafe fn cmd_copy_acceleration_structure_to_memory_khr(w: &mut Writer, flag
     }
 }
 /// vkCmdCopyMemoryToAccelerationStructureKHR (315).
+#[inline]
 pub unsafe fn cmd_copy_memory_to_acceleration_structure_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 315);
@@ -4100,15 +4251,16 @@ pub unsafe fn get_acceleration_structure_device_address_khr(w: &mut Writer, flag
     }
 }
 /// vkCmdWriteAccelerationStructuresPropertiesKHR (317).
+#[inline]
 pub unsafe fn cmd_write_acceleration_structures_properties_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_acceleration_structures.is_null() { 0 } else { (acceleration_structure_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 317);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(acceleration_structure_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_acceleration_structures.is_null() { 0 } else { (acceleration_structure_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_acceleration_structures.cast(), n1, 8);
     if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32(query_type));
@@ -4160,6 +4312,7 @@ pub unsafe fn get_acceleration_structure_build_sizes_khr(w: &mut Writer, flags_:
     }
 }
 /// vkCmdTraceRaysKHR (320).
+#[inline]
 pub unsafe fn cmd_trace_rays_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 320);
@@ -4214,16 +4367,16 @@ pub unsafe fn cmd_trace_rays_khr(w: &mut Writer, flags_: u32, command_buffer: vk
 }
 /// vkCreateRayTracingPipelinesKHR (321).
 pub unsafe fn create_ray_tracing_pipelines_khr(w: &mut Writer, flags_: u32, device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) {
-    if let Some(b) = w.run::<36>() {
+    let n1 = if p_create_infos.is_null() { 0 } else { (create_info_count as usize) };
+    if let Some(b) = w.run::<44>() {
         set32(b, 0, 321);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set64(b, 16, bits64(deferred_operation));
         set64(b, 24, bits64(pipeline_cache));
         set32(b, 32, bits32(create_info_count));
+        set64(b, 36, n1 as u64);
     }
-    let n1 = if p_create_infos.is_null() { 0 } else { (create_info_count as usize) };
-    w.u64(n1 as u64);
     for i2 in 0..n1 {
         let p3 = p_create_infos.add(i2);
         input::ray_tracing_pipeline_create_info_khr(w, &raw const (*p3));
@@ -4262,6 +4415,7 @@ pub unsafe fn get_ray_tracing_capture_replay_shader_group_handles_khr(w: &mut Wr
     w.u64(n1 as u64);
 }
 /// vkCmdTraceRaysIndirectKHR (324).
+#[inline]
 pub unsafe fn cmd_trace_rays_indirect_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, indirect_device_address: vk::DeviceAddress) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 324);
@@ -4322,6 +4476,7 @@ pub unsafe fn get_ray_tracing_shader_group_stack_size_khr(w: &mut Writer, flags_
     }
 }
 /// vkCmdSetRayTracingPipelineStackSizeKHR (326).
+#[inline]
 pub unsafe fn cmd_set_ray_tracing_pipeline_stack_size_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_stack_size: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 326);
@@ -4331,6 +4486,7 @@ pub unsafe fn cmd_set_ray_tracing_pipeline_stack_size_khr(w: &mut Writer, flags_
     }
 }
 /// vkCmdTraceRaysIndirect2KHR (327).
+#[inline]
 pub unsafe fn cmd_trace_rays_indirect2_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, indirect_device_address: vk::DeviceAddress) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 327);
@@ -4340,6 +4496,7 @@ pub unsafe fn cmd_trace_rays_indirect2_khr(w: &mut Writer, flags_: u32, command_
     }
 }
 /// vkCmdSetDepthBias2EXT (328).
+#[inline]
 pub unsafe fn cmd_set_depth_bias2_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_depth_bias_info: *const vk::DepthBiasInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 328);
@@ -4354,6 +4511,7 @@ pub unsafe fn cmd_set_depth_bias2_ext(w: &mut Writer, flags_: u32, command_buffe
     }
 }
 /// vkCmdSetAttachmentFeedbackLoopEnableEXT (329).
+#[inline]
 pub unsafe fn cmd_set_attachment_feedback_loop_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, aspect_mask: vk::ImageAspectFlags) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 329);
@@ -4363,6 +4521,7 @@ pub unsafe fn cmd_set_attachment_feedback_loop_enable_ext(w: &mut Writer, flags_
     }
 }
 /// vkCmdSetDepthClampRangeEXT (330).
+#[inline]
 pub unsafe fn cmd_set_depth_clamp_range_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_clamp_mode: types::DepthClampModeEXT, p_depth_clamp_range: *const types::DepthClampRangeEXT) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 330);
@@ -4402,6 +4561,7 @@ pub unsafe fn get_physical_device_cooperative_matrix_properties_khr(w: &mut Writ
     }
 }
 /// vkCmdDrawMeshTasksEXT (332).
+#[inline]
 pub unsafe fn cmd_draw_mesh_tasks_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 332);
@@ -4413,6 +4573,7 @@ pub unsafe fn cmd_draw_mesh_tasks_ext(w: &mut Writer, flags_: u32, command_buffe
     }
 }
 /// vkCmdDrawMeshTasksIndirectEXT (333).
+#[inline]
 pub unsafe fn cmd_draw_mesh_tasks_indirect_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 333);
@@ -4425,6 +4586,7 @@ pub unsafe fn cmd_draw_mesh_tasks_indirect_ext(w: &mut Writer, flags_: u32, comm
     }
 }
 /// vkCmdDrawMeshTasksIndirectCountEXT (334).
+#[inline]
 pub unsafe fn cmd_draw_mesh_tasks_indirect_count_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<56>() {
         set32(b, 0, 334);
@@ -4473,6 +4635,7 @@ pub unsafe fn write_resource_descriptor_mesa(w: &mut Writer, flags_: u32, device
     w.u64(n1 as u64);
 }
 /// vkCmdBindSamplerHeapEXT (339).
+#[inline]
 pub unsafe fn cmd_bind_sampler_heap_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 339);
@@ -4487,6 +4650,7 @@ pub unsafe fn cmd_bind_sampler_heap_ext(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdBindResourceHeapEXT (340).
+#[inline]
 pub unsafe fn cmd_bind_resource_heap_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 340);
@@ -4501,6 +4665,7 @@ pub unsafe fn cmd_bind_resource_heap_ext(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdPushDataEXT (341).
+#[inline]
 pub unsafe fn cmd_push_data_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_push_data_info: *const types::PushDataInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 341);
@@ -4516,14 +4681,14 @@ pub unsafe fn cmd_push_data_ext(w: &mut Writer, flags_: u32, command_buffer: vk:
 }
 /// vkGetImageOpaqueCaptureDataEXT (342).
 pub unsafe fn get_image_opaque_capture_data_ext(w: &mut Writer, flags_: u32, device: vk::Device, image_count: u32, p_images: *const vk::Image, p_datas: *mut types::HostAddressRangeEXT) {
-    if let Some(b) = w.run::<20>() {
+    let n1 = if p_images.is_null() { 0 } else { (image_count as usize) };
+    if let Some(b) = w.run::<28>() {
         set32(b, 0, 342);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(device)));
         set32(b, 16, bits32(image_count));
+        set64(b, 20, n1 as u64);
     }
-    let n1 = if p_images.is_null() { 0 } else { (image_count as usize) };
-    w.u64(n1 as u64);
     w.array(p_images.cast(), n1, 8);
     let n2 = if p_datas.is_null() { 0 } else { (image_count as usize) };
     w.u64(n2 as u64);
