@@ -91,7 +91,8 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
         return vk::Result::SUCCESS;
     }
     // SAFETY: by valid usage.
-    let result = unsafe { f.spinning.ask(object::get(device), || forward::get_fence_status(device, fence)) };
+    let result =
+        unsafe { f.spinning.ask(object::get(device), &f.forecast, || forward::get_fence_status(device, fence)) };
     if result == vk::Result::SUCCESS {
         f.signaled.store(true, Ordering::Release);
     }

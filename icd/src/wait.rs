@@ -20,7 +20,7 @@ use crate::settings;
 /// The longest wait that the host is asked for at once: a lost host is noticed in between.
 const SLICE: Duration = Duration::from_secs(1);
 /// How long a wait polls before it blocks from the start: for what has been done already, or nearly.
-const GLANCE: Duration = Duration::from_micros(50);
+const GLANCE: u64 = 50_000;
 /// Shorter dozes aren't worth it: the kernel adds about 50 microseconds to each sleep.
 const SHORTEST_DOZE: u64 = 100_000;
 
@@ -82,40 +82,55 @@ impl Forecast {
     }
 }
 
-/// How long a question's answer is awaited after the program has asked the same a moment ago: it spins. Whoever asks the host
-/// every 20 microseconds finds its thread asleep each time, and sees the end of the work 60 microseconds late.
+/// A question that a program asks again and again: it spins. Whoever asks the host every 20 microseconds finds its thread
+/// asleep each time, and sees the end of the work 80 microseconds late. So a question stays in the driver for a while where
+/// its work is likely to end soon: when it was submitted a moment ago, or when the same was asked a moment ago.
 #[derive(Debug, Default)]
 pub struct Spinning {
-    asked: AtomicU64,
+    answered: AtomicU64,
     patience: AtomicU64,
 }
 
-/// Within this time after an answer, the same question is part of a loop.
-const LOOP: u64 = 50_000;
-/// The first and the longest time for which a loop's question stays in the driver.
-const PATIENCE: (u64, u64) = (20_000, 200_000);
+/// Within this time after an answer, the same question is part of a loop (llama.cpp's loop pauses for 27 to 70 microseconds).
+const LOOP: u64 = 100_000;
+/// The first and the longest time for which a loop's question stays.
+const PATIENCE: (u64, u64) = (50_000, 500_000);
+/// How long after its submission small work is waited for.
+const YOUNG: u64 = 60_000;
 
 impl Spinning {
-    /// The answer of `ask`, asked again for a while if it is NOT_READY and the program spins.
-    pub fn ask(&self, device: &Device, mut ask: impl FnMut() -> vk::Result) -> vk::Result {
+    /// The answer of `ask` to a question about work that was submitted as `forecast` says.
+    pub fn ask(&self, device: &Device, forecast: &Forecast, mut ask: impl FnMut() -> vk::Result) -> vk::Result {
+        let start = now();
         let mut result = ask();
         if result != vk::Result::NOT_READY || device.strategy == Strategy::Block {
             return result;
         }
-        let start = now();
-        if start.saturating_sub(self.asked.load(Ordering::Relaxed)) > LOOP {
-            self.patience.store(0, Ordering::Relaxed);
-        } else {
-            let longest = PATIENCE.1.min(u64::try_from(settings::get().spin.as_nanos()).unwrap_or(u64::MAX));
-            let patience = (2 * self.patience.load(Ordering::Relaxed)).max(PATIENCE.0).min(longest);
-            self.patience.store(patience, Ordering::Relaxed);
-            while result == vk::Result::NOT_READY && now().saturating_sub(start) < patience {
-                result = ask();
-            }
+        // The first answer may have taken long by itself: the host had to wake up.
+        let awake = now();
+        let patience = self.next_patience(start).min(spin_limit());
+        let young = forecast.submitted.load(Ordering::Relaxed).saturating_add(YOUNG.min(spin_limit()));
+        let end = awake.saturating_add(patience).max(young);
+        while result == vk::Result::NOT_READY && now() < end {
+            result = ask();
         }
-        self.asked.store(now(), Ordering::Relaxed);
+        self.answered.store(now(), Ordering::Relaxed);
         result
     }
+
+    /// How long a question that came at `start` stays.
+    fn next_patience(&self, start: u64) -> u64 {
+        let loops = start.saturating_sub(self.answered.load(Ordering::Relaxed)) <= LOOP;
+        let before = self.patience.load(Ordering::Relaxed);
+        let patience = if loops { (2 * before).clamp(PATIENCE.0, PATIENCE.1) } else { 0 };
+        self.patience.store(patience, Ordering::Relaxed);
+        patience
+    }
+}
+
+/// `HESPER_SPIN_US` in nanoseconds.
+fn spin_limit() -> u64 {
+    u64::try_from(settings::get().spin.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A wait of at most `timeout` nanoseconds. `poll` asks on the main ring whether it is over (SUCCESS, or NOT_READY or
@@ -130,8 +145,8 @@ pub fn wait<'a>(
     let start = now();
     let end = start.saturating_add(timeout);
     let spin = match device.strategy {
-        Strategy::Poll => settings::get().spin,
-        Strategy::Block => settings::get().spin.min(GLANCE),
+        Strategy::Poll => spin_limit(),
+        Strategy::Block => spin_limit().min(GLANCE),
     };
     if device.strategy == Strategy::Poll {
         let due = forecasts.clone().map(Forecast::due).max().unwrap_or(0).min(end);
@@ -140,7 +155,7 @@ pub fn wait<'a>(
             std::thread::sleep(Duration::from_nanos(doze - SHORTEST_DOZE / 2));
         }
     }
-    let enough = now().saturating_add(u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX));
+    let enough = now().saturating_add(spin);
     let mut at_once = true;
     let polling = trace::span("poll");
     // Once at least: the main ring has run everything before it answers, which `block` relies on.
@@ -203,6 +218,17 @@ mod tests {
         let short = learn(1_000, false);
         assert!(short < 1_000_000_000, "{short}");
         assert!(learn(1_000, true) <= short / 2 + 1);
+    }
+
+    #[test]
+    fn questions_of_a_loop_stay_longer_each_time() {
+        let s = Spinning::default();
+        let at = 1_000_000_000;
+        assert_eq!(s.next_patience(at), 0, "asked for the first time");
+        s.answered.store(at, Ordering::Relaxed);
+        let stays: Vec<u64> = (0..6).map(|_| s.next_patience(at + LOOP / 2)).collect();
+        assert_eq!(stays, [50_000, 100_000, 200_000, 400_000, 500_000, 500_000]);
+        assert_eq!(s.next_patience(at + 2 * LOOP), 0, "asked now and then");
     }
 
     #[test]
