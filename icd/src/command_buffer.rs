@@ -35,6 +35,8 @@ pub struct CommandBuffer {
     object: Object,
     secondary: bool,
     recording: UnsafeCell<Recording>,
+    /// The query pools that the recorded commands reset.
+    resets: UnsafeCell<Vec<vk::QueryPool>>,
 }
 dispatchable!(vk::CommandBuffer, CommandBuffer);
 
@@ -209,6 +211,21 @@ pub unsafe fn record(command_buffer: vk::CommandBuffer, encode: impl FnOnce(&mut
     }
 }
 
+/// Notes that a command of the recording resets queries of a pool.
+pub unsafe fn note_reset(command_buffer: vk::CommandBuffer, pool: vk::QueryPool) {
+    // SAFETY: recording is externally synchronised.
+    let resets = unsafe { &mut *object::get(command_buffer).resets.get() };
+    if !resets.contains(&pool) {
+        resets.push(pool);
+    }
+}
+
+/// The query pools that a recorded command buffer resets.
+pub unsafe fn resets<'a>(command_buffer: vk::CommandBuffer) -> &'a [vk::QueryPool] {
+    // SAFETY: a command buffer that is submitted or executed isn't recorded meanwhile.
+    unsafe { &*object::get(command_buffer).resets.get() }
+}
+
 /// Its command buffers, for pools that are reset or destroyed as a whole.
 struct Pool {
     buffers: Mutex<Vec<vk::CommandBuffer>>,
@@ -285,6 +302,7 @@ pub unsafe fn allocate_command_buffers(
             object: Object::new(fresh_id(), connection.clone()),
             secondary,
             recording: UnsafeCell::default(),
+            resets: UnsafeCell::default(),
         };
         let made: Vec<vk::CommandBuffer> = (0..n).map(|_| object::into_handle(Box::new(make()))).collect();
         for (i, c) in made.iter().enumerate() {
@@ -338,6 +356,7 @@ pub unsafe fn begin_command_buffer(
             return result_of_error(&e);
         }
         r.reset_if_begun(c.connection());
+        (*c.resets.get()).clear();
         let mut info = *info;
         // What a primary inherits is ignored, and so are render pass and framebuffer outside a render pass.
         let mut inherited;

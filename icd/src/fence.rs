@@ -8,11 +8,13 @@ use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 use hesper_winsys::{Error, Seqno};
+use parking_lot::Mutex;
 
 use crate::chain::slice;
 use crate::forwarding::{done, post, result_of};
 use crate::generated::forward;
 use crate::object;
+use crate::queue::Submission;
 use crate::slab::Slab;
 use crate::wait::{self, Forecast, Spinning};
 
@@ -21,12 +23,20 @@ pub struct Fence {
     signaled: AtomicBool,
     forecast: Forecast,
     spinning: Spinning,
+    /// What it will be signalled after.
+    submission: Mutex<Submission>,
 }
 
 impl Fence {
     fn new(signaled: bool) -> Self {
         let signaled = AtomicBool::new(signaled);
-        Self { signaled, forecast: Forecast::default(), spinning: Spinning::default() }
+        Self { signaled, forecast: Forecast::default(), spinning: Spinning::default(), submission: Mutex::default() }
+    }
+
+    /// Notes that it was seen signalled.
+    fn seen(&self) {
+        self.signaled.store(true, Ordering::Release);
+        self.submission.lock().end();
     }
 }
 
@@ -74,9 +84,10 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
 }
 
 /// Notes that a submission will signal the fence.
-pub fn submitted(fence: vk::Fence, sent: &Result<Seqno, Error>) {
+pub fn submitted(fence: vk::Fence, sent: &Result<Seqno, Error>, submission: Submission) {
     if let (Some(f), Ok(_)) = (FENCES.get(fence), sent) {
         f.signaled.store(false, Ordering::Release);
+        *f.submission.lock() = submission;
         f.forecast.submitted();
     }
 }
@@ -94,7 +105,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
     let result =
         unsafe { f.spinning.ask(object::get(device), &f.forecast, || forward::get_fence_status(device, fence)) };
     if result == vk::Result::SUCCESS {
-        f.signaled.store(true, Ordering::Release);
+        f.seen();
     }
     result
 }
@@ -137,7 +148,7 @@ pub unsafe fn wait_for_fences(
         // Of several fences it isn't told which one it was.
         if result == vk::Result::SUCCESS && (all_of_them || n == 1) {
             for f in list.iter().filter_map(|f| FENCES.get(*f)) {
-                f.signaled.store(true, Ordering::Release);
+                f.seen();
             }
         }
         result

@@ -1,16 +1,19 @@
 //! VkQueue: submissions, and waiting until a queue is idle.
 
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ash::vk;
 use hesper_encoder::generated::{request, types};
 use hesper_winsys::Error;
 use parking_lot::Mutex;
 
+use crate::chain::slice;
 use crate::fence;
 use crate::forwarding::done;
 use crate::object::{self, Object, dispatchable};
 use crate::pipeline_store;
+use crate::query;
 use crate::slab::fresh_id;
 
 /// What a VkQueue points at.
@@ -25,10 +28,42 @@ pub struct Queue {
     pub timeline: u32,
     /// What a wait for idleness waits for.
     idle: Mutex<Option<vk::Fence>>,
+    /// Submissions so far, and how many of them are known to have ended.
+    submitted: AtomicU64,
+    ended: AtomicU64,
 }
 dispatchable!(vk::Queue, Queue);
 
+/// One submission to a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Submission {
+    pub queue: vk::Queue,
+    number: u64,
+}
+
+impl Submission {
+    /// Whether it is known to have ended.
+    pub fn ended(&self) -> bool {
+        // SAFETY: a device's queues live as long as it does, and so do the objects that keep submissions.
+        self.queue == vk::Queue::null()
+            || unsafe { object::get(self.queue) }.ended.load(Ordering::Acquire) >= self.number
+    }
+
+    /// Notes that it has ended, and with it all before: a fence is signalled after everything submitted earlier to its queue
+    /// (Vulkan specification, "Implicit Synchronization Guarantees").
+    pub fn end(&self) {
+        if self.queue != vk::Queue::null() {
+            // SAFETY: as above.
+            unsafe { object::get(self.queue) }.ended.fetch_max(self.number, Ordering::AcqRel);
+        }
+    }
+}
+
 impl Queue {
+    fn next_submission(&self, queue: vk::Queue) -> Submission {
+        Submission { queue, number: self.submitted.fetch_add(1, Ordering::Relaxed) + 1 }
+    }
+
     /// Destroys what was made for waiting.
     pub unsafe fn destroy_idle_fence(&self, device: vk::Device) {
         if let Some(f) = self.idle.lock().take() {
@@ -51,6 +86,8 @@ pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index:
         flags: info.flags,
         timeline,
         idle: Mutex::new(None),
+        submitted: AtomicU64::new(0),
+        ended: AtomicU64::new(0),
     };
     let mut queue: vk::Queue = object::into_handle(Box::new(queue));
     let on = types::DeviceQueueTimelineInfoMESA { ring_idx: timeline, ..Default::default() };
@@ -90,8 +127,12 @@ pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitI
     unsafe {
         let q = object::get(queue);
         pipeline_store::settle(q.device);
+        let submission = q.next_submission(queue);
+        for s in slice(submits, n) {
+            query::submitting(slice(s.p_command_buffers, s.command_buffer_count).iter().copied(), submission);
+        }
         let sent = q.connection().send(|w| request::queue_submit(w, 0, queue, n, submits, fence));
-        fence::submitted(fence, &sent);
+        fence::submitted(fence, &sent, submission);
         done(sent)
     }
 }
@@ -101,8 +142,13 @@ pub unsafe fn queue_submit2(queue: vk::Queue, n: u32, submits: *const vk::Submit
     unsafe {
         let q = object::get(queue);
         pipeline_store::settle(q.device);
+        let submission = q.next_submission(queue);
+        for s in slice(submits, n) {
+            let infos = slice(s.p_command_buffer_infos, s.command_buffer_info_count);
+            query::submitting(infos.iter().map(|c| c.command_buffer), submission);
+        }
         let sent = q.connection().send(|w| request::queue_submit2(w, 0, queue, n, submits, fence));
-        fence::submitted(fence, &sent);
+        fence::submitted(fence, &sent, submission);
         done(sent)
     }
 }
@@ -116,7 +162,8 @@ pub unsafe fn queue_bind_sparse(
     // SAFETY: by valid usage.
     unsafe {
         let sent = object::get(queue).connection().send(|w| request::queue_bind_sparse(w, 0, queue, n, infos, fence));
-        fence::submitted(fence, &sent);
+        // Binding isn't ordered with command buffers.
+        fence::submitted(fence, &sent, Submission::default());
         done(sent)
     }
 }

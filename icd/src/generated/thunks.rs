@@ -150,10 +150,10 @@ pub unsafe extern "system" fn vkResetEvent(device: vk::Device, event: vk::Event)
     guard("vkResetEvent", vk::Result::ERROR_UNKNOWN, move || forward::reset_event(device, event))
 }
 pub unsafe extern "system" fn vkCreateQueryPool(device: vk::Device, p_create_info: *const vk::QueryPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_query_pool: *mut vk::QueryPool) -> vk::Result {
-    guard("vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || forward::create_query_pool(device, p_create_info, p_allocator, p_query_pool))
+    guard("vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || crate::query::create_query_pool(device, p_create_info, p_allocator, p_query_pool))
 }
 pub unsafe extern "system" fn vkDestroyQueryPool(device: vk::Device, query_pool: vk::QueryPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyQueryPool", (), move || forward::destroy_query_pool(device, query_pool, p_allocator))
+    guard("vkDestroyQueryPool", (), move || crate::query::destroy_query_pool(device, query_pool, p_allocator))
 }
 pub unsafe extern "system" fn vkGetQueryPoolResults(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32, data_size: usize, p_data: *mut c_void, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> vk::Result {
     guard("vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, move || crate::query::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags))
@@ -396,7 +396,7 @@ pub unsafe extern "system" fn vkCmdEndQuery(command_buffer: vk::CommandBuffer, q
     guard("vkCmdEndQuery", (), move || forward::cmd_end_query(command_buffer, query_pool, query))
 }
 pub unsafe extern "system" fn vkCmdResetQueryPool(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
-    guard("vkCmdResetQueryPool", (), move || forward::cmd_reset_query_pool(command_buffer, query_pool, first_query, query_count))
+    guard("vkCmdResetQueryPool", (), move || crate::query::cmd_reset_query_pool(command_buffer, query_pool, first_query, query_count))
 }
 pub unsafe extern "system" fn vkCmdWriteTimestamp(command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) -> () {
     guard("vkCmdWriteTimestamp", (), move || forward::cmd_write_timestamp(command_buffer, pipeline_stage, query_pool, query))
@@ -417,7 +417,7 @@ pub unsafe extern "system" fn vkCmdEndRenderPass(command_buffer: vk::CommandBuff
     guard("vkCmdEndRenderPass", (), move || forward::cmd_end_render_pass(command_buffer))
 }
 pub unsafe extern "system" fn vkCmdExecuteCommands(command_buffer: vk::CommandBuffer, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
-    guard("vkCmdExecuteCommands", (), move || forward::cmd_execute_commands(command_buffer, command_buffer_count, p_command_buffers))
+    guard("vkCmdExecuteCommands", (), move || crate::query::cmd_execute_commands(command_buffer, command_buffer_count, p_command_buffers))
 }
 pub unsafe extern "system" fn vkEnumerateInstanceVersion(p_api_version: *mut u32) -> vk::Result {
     guard("vkEnumerateInstanceVersion", vk::Result::ERROR_UNKNOWN, move || crate::instance::enumerate_instance_version(p_api_version))
@@ -522,7 +522,7 @@ pub unsafe extern "system" fn vkCmdEndRenderPass2(command_buffer: vk::CommandBuf
     guard("vkCmdEndRenderPass2", (), move || forward::cmd_end_render_pass2(command_buffer, p_subpass_end_info))
 }
 pub unsafe extern "system" fn vkResetQueryPool(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
-    guard("vkResetQueryPool", (), move || forward::reset_query_pool(device, query_pool, first_query, query_count))
+    guard("vkResetQueryPool", (), move || crate::query::reset_query_pool(device, query_pool, first_query, query_count))
 }
 pub unsafe extern "system" fn vkGetSemaphoreCounterValue(device: vk::Device, semaphore: vk::Semaphore, p_value: *mut u64) -> vk::Result {
     guard("vkGetSemaphoreCounterValue", vk::Result::ERROR_UNKNOWN, move || forward::get_semaphore_counter_value(device, semaphore, p_value))

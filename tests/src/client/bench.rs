@@ -341,10 +341,25 @@ impl<'a> Bench<'a> {
                 d.cmd_reset_query_pool(cmd, pool, 0, 1);
                 d.cmd_write_timestamp(cmd, vk::PipelineStageFlags::ALL_COMMANDS, pool, 0);
             })?;
-            ask("vkGetQueryPoolResults", &|| {
+            ask("vkGetQueryPoolResults again", &|| {
                 let mut to = [0u64];
                 let _ = black_box(d.get_query_pool_results(pool, 0, &mut to, vk::QueryResultFlags::TYPE_64));
             })?;
+            let stages = vk::PipelineStageFlags::ALL_COMMANDS;
+            let stamp = self.gpu.record(|cmd| {
+                d.cmd_reset_query_pool(cmd, pool, 0, 1);
+                d.cmd_write_timestamp(cmd, stages, pool, 0);
+            })?;
+            let fence = d.create_fence(&vk::FenceCreateInfo::default(), None)?;
+            let ns = time(200, 1, || {
+                d.queue_submit(self.gpu.queue, &[vk::SubmitInfo::default().command_buffers(&[stamp])], fence)?;
+                d.wait_for_fences(&[fence], true, PATIENCE)?;
+                d.reset_fences(&[fence])?;
+                Ok(d.get_query_pool_results(pool, 0, &mut [0u64], vk::QueryResultFlags::TYPE_64)?)
+            })?;
+            row("timestamp submitted, waited for, read", ns / 1e3, "us");
+            d.free_command_buffers(self.gpu.pool, &[stamp]);
+            d.destroy_fence(fence, None);
             d.destroy_query_pool(pool, None);
         }
         Ok(())

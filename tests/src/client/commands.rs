@@ -10,6 +10,7 @@ pub fn run() -> Result<()> {
     long(&gpu)?;
     secondary_and_reuse(&gpu)?;
     queries(&gpu)?;
+    queries_again(&gpu)?;
     events(&gpu)
 }
 
@@ -116,12 +117,18 @@ fn secondary_and_reuse(gpu: &Gpu) -> Result<()> {
     Ok(())
 }
 
+/// Bits of a timestamp on the queue; 0 where there are none.
+fn timestamp_bits(gpu: &Gpu) -> u32 {
+    // SAFETY: a valid device of this instance.
+    let families = unsafe { gpu.instance.get_physical_device_queue_family_properties(gpu.physical) };
+    families[gpu.family as usize].timestamp_valid_bits
+}
+
 /// Timestamps that grow, results with and without waiting, and resets from the host.
 fn queries(gpu: &Gpu) -> Result<()> {
     // SAFETY: handles of this device.
     unsafe {
-        let families = gpu.instance.get_physical_device_queue_family_properties(gpu.physical);
-        if families[gpu.family as usize].timestamp_valid_bits == 0 {
+        if timestamp_bits(gpu) == 0 {
             println!("no timestamps here");
             return Ok(());
         }
@@ -161,6 +168,80 @@ fn queries(gpu: &Gpu) -> Result<()> {
         ensure!(short.iter().zip(times).all(|(s, t)| *s == [t, 1]), "timestamps with availability: {short:?}");
         gpu.device.destroy_query_pool(pool, None);
         gpu.free(results);
+    }
+    Ok(())
+}
+
+/// Command buffers that reset and write timestamps, submitted again and again: results are never those of the time before,
+/// however the end was seen, and reading them twice gives the same.
+fn queries_again(gpu: &Gpu) -> Result<()> {
+    let d = &gpu.device;
+    // SAFETY: handles of this device; each submission has ended before the next one.
+    unsafe {
+        if timestamp_bits(gpu) == 0 {
+            return Ok(());
+        }
+        let info = vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::TIMESTAMP).query_count(2);
+        let pool = d.create_query_pool(&info, None)?;
+        let stages = vk::PipelineStageFlags::ALL_COMMANDS;
+        let primary = gpu.record(|cmd| {
+            d.cmd_reset_query_pool(cmd, pool, 0, 2);
+            d.cmd_write_timestamp(cmd, stages, pool, 0);
+            d.cmd_write_timestamp(cmd, stages, pool, 1);
+        })?;
+        let info = vk::CommandBufferAllocateInfo::default()
+            .command_pool(gpu.pool)
+            .level(vk::CommandBufferLevel::SECONDARY)
+            .command_buffer_count(1);
+        let inner = d.allocate_command_buffers(&info)?;
+        let inherited = vk::CommandBufferInheritanceInfo::default();
+        d.begin_command_buffer(inner[0], &vk::CommandBufferBeginInfo::default().inheritance_info(&inherited))?;
+        d.cmd_reset_query_pool(inner[0], pool, 0, 2);
+        d.end_command_buffer(inner[0])?;
+        let outer = gpu.record(|cmd| {
+            d.cmd_execute_commands(cmd, &inner);
+            d.cmd_write_timestamp(cmd, stages, pool, 0);
+            d.cmd_write_timestamp(cmd, stages, pool, 1);
+        })?;
+        let fence = d.create_fence(&vk::FenceCreateInfo::default(), None)?;
+        let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
+        let timeline = [d.create_semaphore(&vk::SemaphoreCreateInfo::default().push_next(&mut kind), None)?];
+        let mut before = 0;
+        for i in 1..=24u64 {
+            let (buffers, values) = ([if i % 2 == 0 { primary } else { outer }], [i]);
+            let mut signal = vk::TimelineSemaphoreSubmitInfo::default().signal_semaphore_values(&values);
+            let submit = vk::SubmitInfo::default().command_buffers(&buffers).signal_semaphores(&timeline);
+            d.queue_submit(gpu.queue, &[submit.push_next(&mut signal)], fence)?;
+            // Early looks give what there is; the program must not take them for the new ones, but the driver might.
+            let mut early = [0u64; 2];
+            let _ = d.get_query_pool_results(pool, 0, &mut early, vk::QueryResultFlags::TYPE_64);
+            match i % 4 {
+                0 => d.wait_for_fences(&[fence], true, PATIENCE)?,
+                1 => d.device_wait_idle()?,
+                2 => while !d.get_fence_status(fence)? {},
+                _ => d.wait_semaphores(
+                    &vk::SemaphoreWaitInfo::default().semaphores(&timeline).values(&values),
+                    PATIENCE,
+                )?,
+            }
+            let mut times = [[0u64; 2]; 2];
+            for to in &mut times {
+                d.get_query_pool_results(pool, 0, to, vk::QueryResultFlags::TYPE_64)?;
+            }
+            ensure!(times[0] == times[1] && times[0].is_sorted(), "round {i}: {times:?}");
+            ensure!(times[0][0] > before, "round {i} gives the timestamps of an earlier one: {times:?} after {before}");
+            before = times[0][1];
+            d.wait_for_fences(&[fence], true, PATIENCE)?;
+            d.reset_fences(&[fence])?;
+        }
+        d.reset_query_pool(pool, 0, 2);
+        let mut none = [0u64; 2];
+        let asked = d.get_query_pool_results(pool, 0, &mut none, vk::QueryResultFlags::TYPE_64);
+        ensure!(asked == Err(vk::Result::NOT_READY), "queries after the host's reset: {asked:?}");
+        d.free_command_buffers(gpu.pool, &[primary, outer, inner[0]]);
+        d.destroy_semaphore(timeline[0], None);
+        d.destroy_fence(fence, None);
+        d.destroy_query_pool(pool, None);
     }
     Ok(())
 }
