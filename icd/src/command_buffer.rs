@@ -211,6 +211,19 @@ pub unsafe fn record(command_buffer: vk::CommandBuffer, encode: impl FnOnce(&mut
     }
 }
 
+/// Fails the recording: vkEndCommandBuffer returns an error, since the commands of a recording return none.
+#[cold]
+pub unsafe fn fail(command_buffer: vk::CommandBuffer, result: vk::Result) {
+    // SAFETY: recording is externally synchronised.
+    let (_, r) = unsafe { recording(command_buffer) };
+    r.error.get_or_insert(match result {
+        vk::Result::ERROR_OUT_OF_HOST_MEMORY => Error::OutOfHostMemory,
+        vk::Result::ERROR_OUT_OF_DEVICE_MEMORY => Error::OutOfDeviceMemory,
+        vk::Result::ERROR_DEVICE_LOST => Error::Lost("the pipeline was never made".into()),
+        _ => Error::Refused("a pipeline that couldn't be made".into()),
+    });
+}
+
 /// Notes that a command of the recording resets queries of a pool.
 pub unsafe fn note_reset(command_buffer: vk::CommandBuffer, pool: vk::QueryPool) {
     // SAFETY: recording is externally synchronised.
@@ -244,6 +257,7 @@ pub unsafe fn create_command_pool(
     };
     // SAFETY: by valid usage.
     unsafe {
+        object::get(device).recorders.note();
         *to = vk::CommandPool::from_raw(id);
         let sent = post(device, |w| request::create_command_pool(w, 0, device, info, allocator, to));
         if sent.is_err() {

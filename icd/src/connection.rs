@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
-use hesper_winsys::ring::RingOptions;
+use hesper_winsys::ring::{Asked, RingOptions};
 use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
@@ -119,6 +119,17 @@ impl Connection {
         self.report(call_on(&self.ring, &self.codec, size, encode, decode))
     }
 
+    /// Sends a command whose reply of at most `size` bytes is read later.
+    pub fn ask(&self, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
+        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask(bytes, size)))
+    }
+
+    /// Waits for the reply to [`Self::ask`] and decodes it.
+    pub fn answer<R>(&self, asked: Asked, decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+        let answered = self.ring.answer(asked, |reply| decoded(reply, decode));
+        self.report(answered.and_then(|r| r))
+    }
+
     /// Like [`Self::call`], on a ring of its own, for what takes long. Everything sent before has been run by then.
     pub fn side_call<R>(
         &self,
@@ -194,11 +205,11 @@ fn call_on<R>(
     encode: impl FnOnce(&mut Writer),
     decode: impl FnOnce(&mut Reader) -> R,
 ) -> Result<R, Error> {
-    with_encoded(codec, encode, |bytes| {
-        ring.call(bytes, size, |reply| {
-            let mut reader = Reader::new(reply);
-            let value = decode(&mut reader);
-            if reader.is_bad() { Err(Error::malformed("not what the command returns")) } else { Ok(value) }
-        })?
-    })
+    with_encoded(codec, encode, |bytes| ring.call(bytes, size, |reply| decoded(reply, decode))?)
+}
+
+fn decoded<R>(reply: &[u8], decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+    let mut reader = Reader::new(reply);
+    let value = decode(&mut reader);
+    if reader.is_bad() { Err(Error::malformed("not what the command returns")) } else { Ok(value) }
 }

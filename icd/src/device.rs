@@ -8,6 +8,7 @@ use hesper_encoder::generated::{reply, request};
 
 use crate::buffer;
 use crate::chain::{find, find_tagged, slice};
+use crate::compiling::{self, Recorders};
 use crate::extensions::{self, ExtensionSet, Origin};
 use crate::forwarding::{result_of, result_of_error};
 use crate::image;
@@ -38,6 +39,8 @@ pub struct Device {
     pub freed: Freed,
     /// Pipelines from earlier starts.
     pub store: Store,
+    /// Which threads record.
+    pub recorders: Recorders,
     extensions: ExtensionSet,
     /// Core version as major << 16 | minor.
     version: u32,
@@ -109,6 +112,7 @@ pub unsafe fn create_device(
             images: Known::default(),
             freed: Freed::default(),
             store: Store::default(),
+            recorders: Recorders::default(),
             strategy: strategy(d.properties.device_type),
             extensions: enabled,
             version,
@@ -154,6 +158,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     unsafe {
         if device != vk::Device::null() {
             memory::forget_freed(device);
+            compiling::close(device);
             pipeline_store::close(device);
         }
         let Some(object) = object::take(device) else { return };

@@ -13,6 +13,7 @@ mod bind;
 mod buffer;
 mod chain;
 mod command_buffer;
+mod compiling;
 mod connection;
 mod debug_utils;
 mod deferred;

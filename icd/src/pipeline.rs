@@ -1,5 +1,5 @@
-//! Pipelines and their caches. Compiling takes the host long, so it happens on side rings: threads that create pipelines
-//! at the same time compile at the same time.
+//! Pipelines and their caches. Compiling takes the host long, so it is waited for later where that holds up nobody else
+//! (`compiling`), and happens on side rings otherwise: threads that create pipelines at the same time compile at the same time.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -8,6 +8,8 @@ use ash::vk;
 use hesper_encoder::generated::{reply, request};
 
 use crate::chain::{find, slice};
+use crate::command_buffer;
+use crate::compiling;
 use crate::forwarding::{forget_failed, new_ids, result_of};
 use crate::generated::forward;
 use crate::graphics;
@@ -47,9 +49,33 @@ pub unsafe fn create_compute_pipelines(
                 c.base_pipeline_handle = vk::Pipeline::null();
             }
         }
+        if let Err(e) = clean.iter().try_for_each(|c| named(c.flags, c.base_pipeline_handle, c.p_next)) {
+            return none_made(e, to, n);
+        }
         let infos = clean.as_ptr();
         new_ids(to, n as usize);
         let cache = pipeline_store::instead_of(device, cache);
+        let sent = compiling::create(
+            device,
+            slice(to, n),
+            clean.iter().map(|c| c.flags),
+            reply::create_compute_pipelines_size(device, cache, n, infos, allocator, to),
+            |w| request::create_compute_pipelines(w, 1, device, cache, n, infos, allocator, to),
+            |r, to, n| {
+                reply::create_compute_pipelines(
+                    r,
+                    Default::default(),
+                    Default::default(),
+                    n,
+                    ptr::null(),
+                    ptr::null(),
+                    to,
+                )
+            },
+        );
+        if let Some(result) = sent {
+            return if result == vk::Result::SUCCESS { result } else { none_made(result, to, n) };
+        }
         let result = result_of(object::get(device).connection().side_call(
             reply::create_compute_pipelines_size(device, cache, n, infos, allocator, to),
             |w| request::create_compute_pipelines(w, 1, device, cache, n, infos, allocator, to),
@@ -75,9 +101,35 @@ pub unsafe fn create_graphics_pipelines(
         for i in originals {
             no_feedback(i.p_next);
         }
-        let infos = clean.infos().as_ptr();
+        let infos = clean.infos();
+        if let Err(e) = infos.iter().try_for_each(|c| named(c.flags, c.base_pipeline_handle, c.p_next)) {
+            return none_made(e, to, n);
+        }
+        let flags = infos.iter().map(|c| c.flags);
+        let infos = infos.as_ptr();
         new_ids(to, n as usize);
         let cache = pipeline_store::instead_of(device, cache);
+        let sent = compiling::create(
+            device,
+            slice(to, n),
+            flags,
+            reply::create_graphics_pipelines_size(device, cache, n, infos, allocator, to),
+            |w| request::create_graphics_pipelines(w, 1, device, cache, n, infos, allocator, to),
+            |r, to, n| {
+                reply::create_graphics_pipelines(
+                    r,
+                    Default::default(),
+                    Default::default(),
+                    n,
+                    ptr::null(),
+                    ptr::null(),
+                    to,
+                )
+            },
+        );
+        if let Some(result) = sent {
+            return if result == vk::Result::SUCCESS { result } else { none_made(result, to, n) };
+        }
         let result = result_of(object::get(device).connection().side_call(
             reply::create_graphics_pipelines_size(device, cache, n, infos, allocator, to),
             |w| request::create_graphics_pipelines(w, 1, device, cache, n, infos, allocator, to),
@@ -106,6 +158,13 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
                 c.base_pipeline_handle = vk::Pipeline::null();
             }
         }
+        if let Err(e) = clean.iter().try_for_each(|c| {
+            let libraries = c.p_library_info.as_ref().map_or(&[][..], |l| slice(l.p_libraries, l.library_count));
+            libraries.iter().try_for_each(|l| compiled(*l))?;
+            named(c.flags, c.base_pipeline_handle, c.p_next)
+        }) {
+            return none_made(e, to, n);
+        }
         let infos = clean.as_ptr();
         new_ids(to, n as usize);
         let cache = pipeline_store::instead_of(device, cache);
@@ -122,13 +181,57 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
     }
 }
 
+/// Waits until a pipeline that is about to be named is known to be there.
+#[inline]
+fn compiled(pipeline: vk::Pipeline) -> Result<(), vk::Result> {
+    if compiling::any() { compiling::settle(pipeline) } else { Ok(()) }
+}
+
+/// The same for the pipelines that a creation names.
+unsafe fn named(flags: vk::PipelineCreateFlags, base: vk::Pipeline, next: *const c_void) -> Result<(), vk::Result> {
+    if flags.contains(vk::PipelineCreateFlags::DERIVATIVE) {
+        compiled(base)?;
+    }
+    // SAFETY: by valid usage of the creation.
+    unsafe {
+        let libraries = find::<vk::PipelineLibraryCreateInfoKHR>(next);
+        let libraries = libraries.map_or(&[][..], |l| slice(l.p_libraries, l.library_count));
+        libraries.iter().try_for_each(|l| compiled(*l))
+    }
+}
+
+/// The result of a creation that gives nothing.
+unsafe fn none_made(result: vk::Result, to: *mut vk::Pipeline, n: u32) -> vk::Result {
+    for i in 0..n as usize {
+        // SAFETY: the output array of the creation.
+        unsafe { to.add(i).write(vk::Pipeline::null()) };
+    }
+    result
+}
+
+pub unsafe fn destroy_pipeline(device: vk::Device, pipeline: vk::Pipeline, allocator: *const vk::AllocationCallbacks) {
+    if !(compiling::any() && compiling::destroy(pipeline)) {
+        // SAFETY: by valid usage.
+        unsafe { forward::destroy_pipeline(device, pipeline, allocator) };
+    }
+}
+
+#[inline]
+pub unsafe fn cmd_bind_pipeline(cmd: vk::CommandBuffer, point: vk::PipelineBindPoint, pipeline: vk::Pipeline) {
+    // SAFETY: by valid usage.
+    unsafe {
+        match compiled(pipeline) {
+            Ok(()) => forward::cmd_bind_pipeline(cmd, point, pipeline),
+            Err(e) => command_buffer::fail(cmd, e),
+        }
+    }
+}
+
 /// Without a reply nothing was created; with one, the host has set those that failed to null.
 unsafe fn forget_all_if_lost(result: vk::Result, to: *mut vk::Pipeline, n: u32) {
     if matches!(result, vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_OUT_OF_HOST_MEMORY) {
-        for i in 0..n as usize {
-            // SAFETY: the output array of the creation.
-            unsafe { to.add(i).write(vk::Pipeline::null()) };
-        }
+        // SAFETY: the output array of the creation.
+        let _ = unsafe { none_made(result, to, n) };
     } else {
         // SAFETY: as above.
         unsafe { forget_failed(result, to, n as usize) };

@@ -9,6 +9,7 @@ use hesper_winsys::Error;
 use parking_lot::Mutex;
 
 use crate::chain::slice;
+use crate::compiling;
 use crate::fence;
 use crate::forwarding::done;
 use crate::object::{self, Object, dispatchable};
@@ -127,6 +128,9 @@ pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitI
     unsafe {
         let q = object::get(queue);
         pipeline_store::settle(q.device);
+        if compiling::any() {
+            compiling::look();
+        }
         let submission = q.next_submission(queue);
         for s in slice(submits, n) {
             query::submitting(slice(s.p_command_buffers, s.command_buffer_count).iter().copied(), submission);
@@ -142,6 +146,9 @@ pub unsafe fn queue_submit2(queue: vk::Queue, n: u32, submits: *const vk::Submit
     unsafe {
         let q = object::get(queue);
         pipeline_store::settle(q.device);
+        if compiling::any() {
+            compiling::look();
+        }
         let submission = q.next_submission(queue);
         for s in slice(submits, n) {
             let infos = slice(s.p_command_buffer_infos, s.command_buffer_info_count);

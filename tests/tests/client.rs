@@ -118,6 +118,19 @@ fn impossible_sizes_are_refused_and_nothing_is_lost() {
     good("the client's hostile part", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("hostile"));
 }
 
+/// A compiler that fails is told at once or when the pipeline is bound, and costs nothing else.
+#[test]
+fn pipelines_that_cannot_be_made() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_REFUSE", "refused")]).unwrap();
+    for (debug, late) in [("vtest", true), ("vtest,sync", false)] {
+        let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        let text = good("the client's refused part", command.arg("refused").env("HESPER_DEBUG", debug));
+        assert_eq!(text.contains("couldn't make a pipeline"), late, "{text}");
+    }
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
 #[test]
 fn several_programs_share_a_host() {
     let root = root();

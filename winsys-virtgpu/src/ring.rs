@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::stream::{Chunk, ReplyPool, StreamPool};
+use crate::stream::{Chunk, Reply, ReplyPool, StreamPool};
 use crate::transport::{self, RingLayout};
 use crate::waiting::{Patience, Pause, Wait};
 use crate::{Error, Health, Shmem, Winsys, trace};
@@ -60,6 +60,21 @@ impl Seqno {
     /// The number as the host counts.
     pub fn get(self) -> u32 {
         self.0
+    }
+}
+
+/// A command whose reply hasn't been read yet.
+pub struct Asked {
+    seqno: Seqno,
+    reply: Reply,
+    reply_size: usize,
+    large: Option<Chunk>,
+}
+
+impl Asked {
+    /// When the reply is there.
+    pub fn seqno(&self) -> Seqno {
+        self.seqno
     }
 }
 
@@ -202,6 +217,14 @@ impl Ring {
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
     pub fn call<R>(&self, command: &[u8], reply_size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
+        self.answer(self.ask(command, reply_size)?, read)
+    }
+
+    /// Sends a command with the reply bit set, whose reply takes at most `reply_size` bytes, and doesn't wait.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn ask(&self, command: &[u8], reply_size: usize) -> Result<Asked, Error> {
         let reply = self.replies.take(reply_size)?;
         let set_reply = transport::set_reply(reply.resource(), reply.offset(), reply_size);
         let large = if command.len() > self.direct_limit() {
@@ -224,11 +247,19 @@ impl Ring {
             }
             self.publish(&mut write)?
         };
-        self.wait(seqno)?;
-        if let Some(chunk) = large {
-            self.streams.recycle(chunk, Some(seqno), self);
+        Ok(Asked { seqno, reply, reply_size, large })
+    }
+
+    /// Waits for the reply and hands it to `read`.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn answer<R>(&self, asked: Asked, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
+        self.wait(asked.seqno)?;
+        if let Some(chunk) = asked.large {
+            self.streams.recycle(chunk, Some(asked.seqno), self);
         }
-        Ok(reply.with_bytes(reply_size, read))
+        Ok(asked.reply.with_bytes(asked.reply_size, read))
     }
 
     /// Whether the host has read everything up to `seqno`.

@@ -210,7 +210,7 @@ pub unsafe extern "system" fn vkCreateComputePipelines(device: vk::Device, pipel
     guard("vkCreateComputePipelines", vk::Result::ERROR_UNKNOWN, move || crate::pipeline::create_compute_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))
 }
 pub unsafe extern "system" fn vkDestroyPipeline(device: vk::Device, pipeline: vk::Pipeline, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipeline", (), move || forward::destroy_pipeline(device, pipeline, p_allocator))
+    guard("vkDestroyPipeline", (), move || crate::pipeline::destroy_pipeline(device, pipeline, p_allocator))
 }
 pub unsafe extern "system" fn vkCreatePipelineLayout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
     guard("vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || forward::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout))
@@ -288,7 +288,7 @@ pub unsafe extern "system" fn vkResetCommandBuffer(command_buffer: vk::CommandBu
     guard("vkResetCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::command_buffer::reset_command_buffer(command_buffer, flags))
 }
 pub unsafe extern "system" fn vkCmdBindPipeline(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) -> () {
-    guard("vkCmdBindPipeline", (), move || forward::cmd_bind_pipeline(command_buffer, pipeline_bind_point, pipeline))
+    guard("vkCmdBindPipeline", (), move || crate::pipeline::cmd_bind_pipeline(command_buffer, pipeline_bind_point, pipeline))
 }
 pub unsafe extern "system" fn vkCmdSetViewport(command_buffer: vk::CommandBuffer, first_viewport: u32, viewport_count: u32, p_viewports: *const vk::Viewport) -> () {
     guard("vkCmdSetViewport", (), move || forward::cmd_set_viewport(command_buffer, first_viewport, viewport_count, p_viewports))

@@ -10,6 +10,7 @@ mod gpu;
 mod hostile;
 mod images;
 mod memory;
+mod refused;
 mod spin;
 mod sync;
 mod threads;
@@ -28,7 +29,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but cycles, hostile, bench and spin.
+    /// Everything below but cycles, hostile, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -51,6 +52,8 @@ enum Sub {
     },
     /// Asks for memory that can't be given, which must be refused.
     Hostile,
+    /// Makes pipelines that the host refuses.
+    Refused,
     /// Measures what calls cost; a line of JSON each.
     Bench,
     /// Submits and waits until the device is lost, which is the expected end.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Sub::Memory => parts("memory"),
         Sub::Cycles { count } => cycles::run(count),
         Sub::Hostile => hostile::run(),
+        Sub::Refused => refused::run(),
         Sub::Bench => bench::run(),
         Sub::Spin => spin::run(),
     };

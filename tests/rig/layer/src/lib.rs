@@ -7,7 +7,8 @@
 //! Where the library is preloaded as well, it hands out the device file's own memory where a driver maps one (`device_file`), and
 //! nothing has to be imported or hidden.
 //!
-//! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace.
+//! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace;
+//! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`).
 //!
 //! `chain` is the loader's protocol for layers, `memory` the allocations, `physical` what the device is said to be able to.
 
@@ -16,6 +17,7 @@ pub mod device_file;
 mod host_trace;
 mod memory;
 mod physical;
+mod refusal;
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -90,6 +92,9 @@ unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const 
 }
 
 fn get_device_entry(text: &[u8]) -> vk::PFN_vkVoidFunction {
+    if refusal::on() {
+        intercept!(text, b"vkCreateComputePipelines" => refusal::create_compute_pipelines);
+    }
     if host_trace::on() {
         intercept!(text,
             b"vkQueueSubmit" => host_trace::queue_submit,

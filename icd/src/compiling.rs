@@ -1,0 +1,252 @@
+//! Pipelines that the host still compiles.
+//!
+//! A program with one recording thread gets its pipelines at once, and goes on while the host compiles; what is sent
+//! afterwards waits behind the compiler by itself. (Where several threads record, one's compiling would hold up the others, so
+//! there the creation waits, on a ring of its own.) Whether it went well is looked at before the pipeline is used for the
+//! first time: the host must never see a pipeline that isn't there. A pipeline that couldn't be made is said on stderr, and fails
+//! the command buffer that binds it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use ash::vk;
+use ash::vk::Handle;
+use hesper_encoder::{Reader, Writer};
+use hesper_winsys::ring::Asked;
+use parking_lot::Mutex;
+
+use crate::connection::Connection;
+use crate::forwarding::result_of;
+use crate::generated::forward;
+use crate::log::error;
+use crate::object;
+use crate::settings;
+
+/// Creations that may be open at once: each holds a piece of reply memory.
+const MANY: usize = 64;
+
+/// Reads the reply to a creation into an array of as many pipelines as were asked for.
+pub type Decode = fn(&mut Reader, *mut vk::Pipeline, u32) -> vk::Result;
+
+/// One creation that was sent.
+struct Creation {
+    connection: Arc<Connection>,
+    device: vk::Device,
+    pipelines: Vec<vk::Pipeline>,
+    decode: Decode,
+    /// What was asked, until the answer has been read.
+    asked: Mutex<Option<Asked>>,
+    /// Pipelines that the program has destroyed meanwhile.
+    destroyed: Mutex<Vec<vk::Pipeline>>,
+}
+
+enum State {
+    Compiling(Arc<Creation>),
+    Failed(vk::Device, vk::Result),
+}
+
+struct Table {
+    pipelines: BTreeMap<u64, State>,
+    creations: Vec<Arc<Creation>>,
+}
+
+static TABLE: Mutex<Table> = Mutex::new(Table { pipelines: BTreeMap::new(), creations: Vec::new() });
+/// Pipelines in the table; most of the time there are none, and nobody looks further.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any pipeline is in the table.
+#[inline]
+pub fn any() -> bool {
+    OPEN.load(Ordering::Relaxed) != 0
+}
+
+fn with_table<R>(f: impl FnOnce(&mut Table) -> R) -> R {
+    let mut table = TABLE.lock();
+    let result = f(&mut table);
+    OPEN.store(table.pipelines.len(), Ordering::Relaxed);
+    result
+}
+
+/// The threads that record for a device: none, one, or several.
+#[derive(Default)]
+pub struct Recorders(AtomicU64);
+
+const SEVERAL: u64 = u64::MAX;
+
+/// A number of the calling thread, not 0.
+fn this_thread() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local!(static THIS: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
+    // A thread that is ending counts as another one.
+    THIS.try_with(|t| *t).unwrap_or(SEVERAL)
+}
+
+impl Recorders {
+    /// The calling thread makes a command pool.
+    pub fn note(&self) {
+        let this = this_thread();
+        let note = |known| if known == 0 || known == this { Some(this) } else { Some(SEVERAL) };
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, note);
+    }
+
+    /// Whether the calling thread is the only one.
+    pub fn only_this(&self) -> bool {
+        let known = self.0.load(Ordering::Relaxed);
+        known != SEVERAL && known == this_thread()
+    }
+}
+
+/// Sends a creation of `pipelines`, which have their handles already, without waiting; `None` where it has to be waited for.
+///
+/// # Safety
+/// A valid device, and by valid usage of the creation.
+pub unsafe fn create(
+    device: vk::Device,
+    pipelines: &[vk::Pipeline],
+    flags: impl Iterator<Item = vk::PipelineCreateFlags>,
+    size: usize,
+    encode: impl FnOnce(&mut Writer),
+    decode: Decode,
+) -> Option<vk::Result> {
+    // The answer to these depends on the compiling.
+    let waits =
+        vk::PipelineCreateFlags::FAIL_ON_PIPELINE_COMPILE_REQUIRED | vk::PipelineCreateFlags::EARLY_RETURN_ON_FAILURE;
+    // SAFETY: by contract.
+    let d = unsafe { object::get(device) };
+    if settings::get().sync || !d.recorders.only_this() || flags.fold(false, |w, f| w || f.intersects(waits)) {
+        return None;
+    }
+    let asked = match d.connection().ask(size, encode) {
+        Ok(asked) => asked,
+        Err(e) => return Some(crate::forwarding::result_of_error(&e)),
+    };
+    let creation = Arc::new(Creation {
+        connection: d.connection().clone(),
+        device,
+        pipelines: pipelines.to_vec(),
+        decode,
+        asked: Mutex::new(Some(asked)),
+        destroyed: Mutex::default(),
+    });
+    let oldest = with_table(|t| {
+        for p in pipelines {
+            t.pipelines.insert(p.as_raw(), State::Compiling(creation.clone()));
+        }
+        t.creations.push(creation);
+        if t.creations.len() > MANY { t.creations.first().cloned() } else { None }
+    });
+    if let Some(oldest) = oldest {
+        oldest.finish();
+    }
+    Some(vk::Result::SUCCESS)
+}
+
+impl Creation {
+    /// Waits for the answer and acts on it, unless somebody else does.
+    fn finish(self: &Arc<Self>) {
+        // Held until the table knows: whoever waits here finds the result there.
+        let mut asked = self.asked.lock();
+        let Some(asked) = asked.take() else { return };
+        let mut made = self.pipelines.clone();
+        let n = made.len() as u32;
+        let to = made.as_mut_ptr();
+        let result = result_of(self.connection.answer(asked, |r| (self.decode)(r, to, n)));
+        // Without a reply nothing is known to be there.
+        let unanswered = matches!(result, vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+        if result.as_raw() < 0 {
+            error!("the host couldn't make a pipeline ({result:?}); HESPER_DEBUG=sync lets its creation fail at once");
+        }
+        with_table(|t| {
+            let destroyed = std::mem::take(&mut *self.destroyed.lock());
+            t.creations.retain(|c| !Arc::ptr_eq(c, self));
+            for (asked_for, made) in self.pipelines.iter().zip(&made) {
+                let there = result.as_raw() >= 0 || (!unanswered && *made != vk::Pipeline::null());
+                if there || destroyed.contains(asked_for) {
+                    t.pipelines.remove(&asked_for.as_raw());
+                } else {
+                    t.pipelines.insert(asked_for.as_raw(), State::Failed(self.device, result));
+                }
+                if there && destroyed.contains(asked_for) {
+                    // SAFETY: the device is alive: it finishes all its creations before it goes.
+                    unsafe { forward::destroy_pipeline(self.device, *asked_for, std::ptr::null()) };
+                }
+            }
+        });
+    }
+}
+
+/// Waits until it is known whether a pipeline is there.
+///
+/// # Errors
+/// What the host said of a pipeline that isn't.
+#[cold]
+pub fn settle(pipeline: vk::Pipeline) -> Result<(), vk::Result> {
+    loop {
+        let creation = with_table(|t| match t.pipelines.get(&pipeline.as_raw()) {
+            Some(State::Compiling(c)) => Ok(Some(c.clone())),
+            Some(State::Failed(_, e)) => Err(*e),
+            None => Ok(None),
+        })?;
+        match creation {
+            Some(c) => c.finish(),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Looks after the creations that the host has answered; called where a program goes on to other things.
+#[cold]
+pub fn look() {
+    let answered = |c: &&Arc<Creation>| {
+        c.asked.try_lock().is_some_and(|a| a.as_ref().is_some_and(|a| c.connection.ring.done(a.seqno())))
+    };
+    for c in with_table(|t| t.creations.iter().filter(answered).cloned().collect::<Vec<_>>()) {
+        c.finish();
+    }
+}
+
+/// Finishes all creations of a device that is about to be destroyed.
+pub fn close(device: vk::Device) {
+    if !any() {
+        return;
+    }
+    for c in with_table(|t| t.creations.iter().filter(|c| c.device == device).cloned().collect::<Vec<_>>()) {
+        c.finish();
+    }
+    with_table(|t| t.pipelines.retain(|_, s| !matches!(s, State::Failed(d, _) if *d == device)));
+}
+
+/// Destroys a pipeline of the table; false if it isn't there.
+#[cold]
+pub fn destroy(pipeline: vk::Pipeline) -> bool {
+    with_table(|t| match t.pipelines.get(&pipeline.as_raw()) {
+        Some(State::Compiling(c)) => {
+            c.destroyed.lock().push(pipeline);
+            true
+        }
+        Some(State::Failed(..)) => t.pipelines.remove(&pipeline.as_raw()).is_some(),
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_recording_thread_is_told_from_several() {
+        let r = Recorders::default();
+        assert!(!r.only_this(), "nobody records yet");
+        r.note();
+        r.note();
+        assert!(r.only_this());
+        std::thread::scope(|s| {
+            s.spawn(|| assert!(!r.only_this(), "another thread"));
+        });
+        std::thread::scope(|s| {
+            s.spawn(|| r.note());
+        });
+        assert!(!r.only_this(), "two record");
+    }
+}

@@ -1,0 +1,63 @@
+//! Pipelines that the host's compiler can't make: the program is told, at the creation or when the pipeline is bound, and
+//! goes on. For a host whose test layer refuses shaders with the entry point `refused`.
+
+use anyhow::{Result, ensure};
+use ash::vk;
+
+use crate::gpu::{Gpu, SCALE};
+
+pub fn run() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let d = &gpu.device;
+    let code = ash::util::read_spv(&mut std::io::Cursor::new(SCALE))?;
+    // SAFETY: handles of this device; what can't be made is never submitted.
+    unsafe {
+        let shader = d.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(&code), None)?;
+        let kind = vk::DescriptorType::STORAGE_BUFFER;
+        let good = gpu.scale(3, vk::DescriptorSetLayoutCreateFlags::empty(), kind)?;
+        let stage = vk::PipelineShaderStageCreateInfo::default().stage(vk::ShaderStageFlags::COMPUTE);
+        let info =
+            [vk::ComputePipelineCreateInfo::default().stage(stage.module(shader).name(c"refused")).layout(good.layout)];
+        let create = || d.create_compute_pipelines(vk::PipelineCache::null(), &info, None).map_err(|(_, e)| e);
+        let use_it = |pipeline| {
+            gpu.record(|cmd| {
+                d.cmd_bind_pipeline(cmd, vk::PipelineBindPoint::COMPUTE, pipeline);
+                d.cmd_dispatch(cmd, 1, 1, 1);
+            })
+        };
+        let is_refusal = |e: vk::Result| e == vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
+
+        // The recording thread is told when it binds at the latest; used twice, destroyed used, destroyed unused.
+        match create() {
+            Err(e) => ensure!(is_refusal(e), "the creation ended with {e:?}"),
+            Ok(made) => {
+                for _ in 0..2 {
+                    let e = use_it(made[0]).err().and_then(|e| e.downcast_ref::<vk::Result>().copied());
+                    ensure!(e.is_some_and(is_refusal), "a pipeline that isn't there was recorded: {e:?}");
+                }
+                d.destroy_pipeline(made[0], None);
+                d.destroy_pipeline(create()?[0], None);
+                // Left to the device's destruction.
+                create()?;
+            }
+        }
+        // A thread that doesn't record is told at once.
+        let told = std::thread::scope(|s| s.spawn(|| create().err()).join());
+        ensure!(matches!(told, Ok(Some(e)) if is_refusal(e)), "another thread's creation: {told:?}");
+
+        // Nothing is lost, and pipelines that are made and destroyed at once do no harm.
+        let buffers = [gpu.buffer(64)?, gpu.buffer(64)?];
+        buffers[0].fill(|i| i);
+        buffers[1].fill(|_| 0);
+        for factor in 10..110 {
+            gpu.free_pipeline(gpu.scale(factor, vk::DescriptorSetLayoutCreateFlags::empty(), kind)?);
+        }
+        let pool = gpu.descriptor_pool(1, kind)?;
+        let set = gpu.set(pool, good.set_layout, &[&buffers[0], &buffers[1]])?;
+        gpu.run(|cmd| gpu.cmd_scale(cmd, &good, set, 64, 0))?;
+        ensure!((0..64).all(|i| buffers[1].get(i) == 3 * i as u32), "the device computes wrongly afterwards");
+        d.destroy_shader_module(shader, None);
+    }
+    println!("ok refused");
+    Ok(())
+}
