@@ -26,34 +26,39 @@ use crate::settings;
 /// Creations that may be open at once: each holds a piece of reply memory.
 const MANY: usize = 64;
 
+/// Pipelines of one creation; larger ones wait.
+const AT_ONCE: u32 = 64;
+
 /// Reads the reply to a creation into an array of as many pipelines as were asked for.
 pub type Decode = fn(&mut Reader, *mut vk::Pipeline, u32) -> vk::Result;
 
-/// One creation that was sent.
+/// One creation that was sent: the pipelines with `count` ids from `first` on.
 struct Creation {
     connection: Arc<Connection>,
     device: vk::Device,
-    pipelines: Vec<vk::Pipeline>,
+    first: u64,
+    count: u32,
     decode: Decode,
     /// What was asked, until the answer has been read.
     asked: Mutex<Option<Asked>>,
-    /// Pipelines that the program has destroyed meanwhile.
-    destroyed: Mutex<Vec<vk::Pipeline>>,
-}
-
-enum State {
-    Compiling(Arc<Creation>),
-    Failed(vk::Device, vk::Result),
+    /// A bit for each pipeline that the program has destroyed meanwhile; changed under the table's lock.
+    destroyed: AtomicU64,
 }
 
 struct Table {
-    pipelines: BTreeMap<u64, State>,
     creations: Vec<Arc<Creation>>,
+    failed: BTreeMap<u64, (vk::Device, vk::Result)>,
 }
 
-static TABLE: Mutex<Table> = Mutex::new(Table { pipelines: BTreeMap::new(), creations: Vec::new() });
-/// Pipelines in the table; most of the time there are none, and nobody looks further.
+static TABLE: Mutex<Table> = Mutex::new(Table { creations: Vec::new(), failed: BTreeMap::new() });
+/// Creations and failed pipelines in the table; most of the time there are none, and nobody looks further.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+impl Table {
+    fn creation_of(&self, pipeline: vk::Pipeline) -> Option<&Arc<Creation>> {
+        self.creations.iter().find(|c| c.index(pipeline).is_some())
+    }
+}
 
 /// Whether any pipeline is in the table.
 #[inline]
@@ -64,7 +69,7 @@ pub fn any() -> bool {
 fn with_table<R>(f: impl FnOnce(&mut Table) -> R) -> R {
     let mut table = TABLE.lock();
     let result = f(&mut table);
-    OPEN.store(table.pipelines.len(), Ordering::Relaxed);
+    OPEN.store(table.creations.len() + table.failed.len(), Ordering::Relaxed);
     result
 }
 
@@ -97,14 +102,16 @@ impl Recorders {
     }
 }
 
-/// Sends a creation of `pipelines`, which have their handles already, without waiting; `None` where it has to be waited for.
+/// Sends a creation of `n` pipelines, whose handles with consecutive ids stand at `to`, without waiting; `None` where it has to
+/// be waited for.
 ///
 /// # Safety
 /// A valid device, and by valid usage of the creation.
 pub unsafe fn create(
     device: vk::Device,
-    pipelines: &[vk::Pipeline],
-    flags: impl Iterator<Item = vk::PipelineCreateFlags>,
+    to: *const vk::Pipeline,
+    n: u32,
+    mut flags: impl Iterator<Item = vk::PipelineCreateFlags>,
     size: usize,
     encode: impl FnOnce(&mut Writer),
     decode: Decode,
@@ -114,7 +121,8 @@ pub unsafe fn create(
         vk::PipelineCreateFlags::FAIL_ON_PIPELINE_COMPILE_REQUIRED | vk::PipelineCreateFlags::EARLY_RETURN_ON_FAILURE;
     // SAFETY: by contract.
     let d = unsafe { object::get(device) };
-    if settings::get().sync || !d.recorders.only_this() || flags.fold(false, |w, f| w || f.intersects(waits)) {
+    let few = (1..=AT_ONCE).contains(&n);
+    if !few || settings::get().sync || !d.recorders.only_this() || flags.any(|f| f.intersects(waits)) {
         return None;
     }
     let asked = match d.connection().ask(size, encode) {
@@ -124,15 +132,14 @@ pub unsafe fn create(
     let creation = Arc::new(Creation {
         connection: d.connection().clone(),
         device,
-        pipelines: pipelines.to_vec(),
+        // SAFETY: the creation's output array, which isn't empty.
+        first: unsafe { to.read() }.as_raw(),
+        count: n,
         decode,
         asked: Mutex::new(Some(asked)),
-        destroyed: Mutex::default(),
+        destroyed: AtomicU64::new(0),
     });
     let oldest = with_table(|t| {
-        for p in pipelines {
-            t.pipelines.insert(p.as_raw(), State::Compiling(creation.clone()));
-        }
         t.creations.push(creation);
         if t.creations.len() > MANY { t.creations.first().cloned() } else { None }
     });
@@ -143,33 +150,39 @@ pub unsafe fn create(
 }
 
 impl Creation {
+    /// Which of its pipelines this is.
+    fn index(&self, pipeline: vk::Pipeline) -> Option<u32> {
+        let at = pipeline.as_raw().checked_sub(self.first)?;
+        u32::try_from(at).ok().filter(|at| *at < self.count)
+    }
+
     /// Waits for the answer and acts on it, unless somebody else does.
     fn finish(self: &Arc<Self>) {
         // Held until the table knows: whoever waits here finds the result there.
         let mut asked = self.asked.lock();
         let Some(asked) = asked.take() else { return };
-        let mut made = self.pipelines.clone();
-        let n = made.len() as u32;
+        let mut made = vec![vk::Pipeline::null(); self.count as usize];
         let to = made.as_mut_ptr();
-        let result = result_of(self.connection.answer(asked, |r| (self.decode)(r, to, n)));
+        let result = result_of(self.connection.answer(asked, |r| (self.decode)(r, to, self.count)));
         // Without a reply nothing is known to be there.
         let unanswered = matches!(result, vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_OUT_OF_HOST_MEMORY);
         if result.as_raw() < 0 {
             error!("the host couldn't make a pipeline ({result:?}); HESPER_DEBUG=sync lets its creation fail at once");
         }
         with_table(|t| {
-            let destroyed = std::mem::take(&mut *self.destroyed.lock());
             t.creations.retain(|c| !Arc::ptr_eq(c, self));
-            for (asked_for, made) in self.pipelines.iter().zip(&made) {
+            let destroyed = self.destroyed.load(Ordering::Relaxed);
+            for (i, made) in made.iter().enumerate() {
+                let id = self.first + i as u64;
                 let there = result.as_raw() >= 0 || (!unanswered && *made != vk::Pipeline::null());
-                if there || destroyed.contains(asked_for) {
-                    t.pipelines.remove(&asked_for.as_raw());
-                } else {
-                    t.pipelines.insert(asked_for.as_raw(), State::Failed(self.device, result));
-                }
-                if there && destroyed.contains(asked_for) {
-                    // SAFETY: the device is alive: it finishes all its creations before it goes.
-                    unsafe { forward::destroy_pipeline(self.device, *asked_for, std::ptr::null()) };
+                match (there, destroyed & (1 << i) != 0) {
+                    (true, true) => {
+                        let pipeline = vk::Pipeline::from_raw(id);
+                        // SAFETY: the device is alive: it finishes all its creations before it goes.
+                        unsafe { forward::destroy_pipeline(self.device, pipeline, std::ptr::null()) };
+                    }
+                    (false, false) => drop(t.failed.insert(id, (self.device, result))),
+                    _ => {}
                 }
             }
         });
@@ -183,10 +196,9 @@ impl Creation {
 #[cold]
 pub fn settle(pipeline: vk::Pipeline) -> Result<(), vk::Result> {
     loop {
-        let creation = with_table(|t| match t.pipelines.get(&pipeline.as_raw()) {
-            Some(State::Compiling(c)) => Ok(Some(c.clone())),
-            Some(State::Failed(_, e)) => Err(*e),
-            None => Ok(None),
+        let creation = with_table(|t| match t.failed.get(&pipeline.as_raw()) {
+            Some((_, e)) => Err(*e),
+            None => Ok(t.creation_of(pipeline).cloned()),
         })?;
         match creation {
             Some(c) => c.finish(),
@@ -214,19 +226,20 @@ pub fn close(device: vk::Device) {
     for c in with_table(|t| t.creations.iter().filter(|c| c.device == device).cloned().collect::<Vec<_>>()) {
         c.finish();
     }
-    with_table(|t| t.pipelines.retain(|_, s| !matches!(s, State::Failed(d, _) if *d == device)));
+    with_table(|t| t.failed.retain(|_, (d, _)| *d != device));
 }
 
 /// Destroys a pipeline of the table; false if it isn't there.
 #[cold]
 pub fn destroy(pipeline: vk::Pipeline) -> bool {
-    with_table(|t| match t.pipelines.get(&pipeline.as_raw()) {
-        Some(State::Compiling(c)) => {
-            c.destroyed.lock().push(pipeline);
+    with_table(|t| match t.creation_of(pipeline) {
+        Some(c) => {
+            if let Some(i) = c.index(pipeline) {
+                c.destroyed.fetch_or(1 << i, Ordering::Relaxed);
+            }
             true
         }
-        Some(State::Failed(..)) => t.pipelines.remove(&pipeline.as_raw()).is_some(),
-        None => false,
+        None => t.failed.remove(&pipeline.as_raw()).is_some(),
     })
 }
 

@@ -5,16 +5,18 @@ use std::ffi::c_void;
 use std::ptr;
 
 use ash::vk;
+use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 
 use crate::chain::{find, slice};
 use crate::command_buffer;
 use crate::compiling;
-use crate::forwarding::{forget_failed, new_ids, result_of};
+use crate::forwarding::{forget_failed, result_of};
 use crate::generated::forward;
 use crate::graphics;
 use crate::object;
 use crate::pipeline_store;
+use crate::slab::fresh_ids;
 
 /// Marks feedback as not valid: the host's doesn't travel.
 unsafe fn no_feedback(next: *const c_void) {
@@ -42,8 +44,16 @@ pub unsafe fn create_compute_pipelines(
 ) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
-        let mut clean = slice(infos, n).to_vec();
-        for c in &mut clean {
+        // Most are made one at a time.
+        let (mut one, mut many);
+        let clean: &mut [vk::ComputePipelineCreateInfo] = if n == 1 {
+            one = [*infos];
+            &mut one
+        } else {
+            many = slice(infos, n).to_vec();
+            &mut many
+        };
+        for c in clean.iter_mut() {
             no_feedback(c.p_next);
             if !c.flags.contains(vk::PipelineCreateFlags::DERIVATIVE) {
                 c.base_pipeline_handle = vk::Pipeline::null();
@@ -53,11 +63,12 @@ pub unsafe fn create_compute_pipelines(
             return none_made(e, to, n);
         }
         let infos = clean.as_ptr();
-        new_ids(to, n as usize);
+        name_all(to, n);
         let cache = pipeline_store::instead_of(device, cache);
         let sent = compiling::create(
             device,
-            slice(to, n),
+            to,
+            n,
             clean.iter().map(|c| c.flags),
             reply::create_compute_pipelines_size(device, cache, n, infos, allocator, to),
             |w| request::create_compute_pipelines(w, 1, device, cache, n, infos, allocator, to),
@@ -107,11 +118,12 @@ pub unsafe fn create_graphics_pipelines(
         }
         let flags = infos.iter().map(|c| c.flags);
         let infos = infos.as_ptr();
-        new_ids(to, n as usize);
+        name_all(to, n);
         let cache = pipeline_store::instead_of(device, cache);
         let sent = compiling::create(
             device,
-            slice(to, n),
+            to,
+            n,
             flags,
             reply::create_graphics_pipelines_size(device, cache, n, infos, allocator, to),
             |w| request::create_graphics_pipelines(w, 1, device, cache, n, infos, allocator, to),
@@ -166,7 +178,7 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
             return none_made(e, to, n);
         }
         let infos = clean.as_ptr();
-        new_ids(to, n as usize);
+        name_all(to, n);
         let cache = pipeline_store::instead_of(device, cache);
         // The operation is the guest's own: the host gets none, and is done when it answers.
         let none = vk::DeferredOperationKHR::null();
@@ -178,6 +190,15 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
         forget_all_if_lost(result, to, n);
         let deferred = operation != vk::DeferredOperationKHR::null();
         if deferred && result == vk::Result::SUCCESS { vk::Result::OPERATION_NOT_DEFERRED_KHR } else { result }
+    }
+}
+
+/// Gives new pipelines ids that follow each other.
+unsafe fn name_all(to: *mut vk::Pipeline, n: u32) {
+    let first = fresh_ids(n);
+    for i in 0..n {
+        // SAFETY: the output array of the creation.
+        unsafe { to.add(i as usize).write(vk::Pipeline::from_raw(first + u64::from(i))) };
     }
 }
 

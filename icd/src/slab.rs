@@ -38,8 +38,13 @@ unsafe impl<T: Send + Sync> Sync for Slab<T> {}
 
 /// An id for an object without state here, different from all others of the process.
 pub fn fresh_id() -> u64 {
+    fresh_ids(1)
+}
+
+/// The first of `n` such ids that follow each other.
+pub fn fresh_ids(n: u32) -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    NEXT.fetch_add(u64::from(n), Ordering::Relaxed)
 }
 
 impl<T> Slab<T> {

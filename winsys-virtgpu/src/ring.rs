@@ -83,6 +83,8 @@ struct Write {
     tail: u32,
     /// What the host has been shown of that.
     shown: u32,
+    /// The head when it was last looked at: reading it takes its cache line from the host.
+    head: u32,
 }
 
 /// A ring.
@@ -130,7 +132,7 @@ impl Ring {
         winsys.submit(&transport::create_ring(id, &layout, MONITOR_US))?;
         Ok(Self {
             id,
-            write: Mutex::new(Write { tail: 0, shown: 0 }),
+            write: Mutex::new(Write { tail: 0, shown: 0, head: 0 }),
             replies: ReplyPool::new(winsys.clone()),
             streams,
             roundtrips: AtomicU64::new(0),
@@ -217,7 +219,8 @@ impl Ring {
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
     pub fn call<R>(&self, command: &[u8], reply_size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
-        self.answer(self.ask(command, reply_size)?, read)
+        let asked = self.ask(command, reply_size)?;
+        self.answer(asked, read)
     }
 
     /// Sends a command with the reply bit set, whose reply takes at most `reply_size` bytes, and doesn't wait.
@@ -330,14 +333,18 @@ impl Ring {
         }
         let tail = write.tail;
         let full = |head: u32| tail.wrapping_sub(head) as usize + total > size;
-        if full(self.word(HEAD).load(Ordering::Acquire)) {
+        if full(write.head) {
+            write.head = self.word(HEAD).load(Ordering::Acquire);
+        }
+        if full(write.head) {
             // The host can't make room by reading what it hasn't been shown.
             if write.tail != write.shown {
                 self.publish(write)?;
             }
             let mut watch = Watch::new(self);
-            while full(self.word(HEAD).load(Ordering::Acquire)) {
+            while full(write.head) {
                 watch.pause(None)?;
+                write.head = self.word(HEAD).load(Ordering::Acquire);
             }
         }
         for part in parts {
@@ -356,11 +363,12 @@ impl Ring {
         write.shown = tail;
         trace::instant(if self.id == 1 { "ring" } else { "side ring" }, tail.into());
         self.health.check()?;
-        self.word(TAIL).store(tail, Ordering::SeqCst);
+        // After the commands that it shows.
+        self.word(TAIL).store(tail, Ordering::Release);
         // The host sets IDLE and then looks at the tail; here it is the other way round. Without a full barrier on both
-        // sides each could miss what the other wrote, and the wake-up would be lost (WIRE.md 5.4).
+        // sides each could miss what the other wrote, and the wake-up would be lost (WIRE.md 5.4). One is enough.
         fence(Ordering::SeqCst);
-        let status = self.word(STATUS).load(Ordering::SeqCst);
+        let status = self.word(STATUS).load(Ordering::Relaxed);
         if status & STATUS_FATAL != 0 {
             self.check()?;
         }
