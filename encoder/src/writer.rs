@@ -153,7 +153,7 @@ impl<'a> Writer<'a> {
         unsafe { self.many_bytes(data, len) };
     }
 
-    #[inline(never)]
+    #[inline]
     unsafe fn many_bytes(&mut self, data: *const u8, len: usize) {
         let Some(padded) = len.checked_next_multiple_of(4) else {
             self.failed = true;
@@ -162,12 +162,8 @@ impl<'a> Writer<'a> {
         if (self.end as usize) - (self.cur as usize) < padded && !self.refill(padded) {
             return;
         }
-        // SAFETY: the window has `padded` bytes left at `cur`, `data` has `len` by contract, and memory given by an
-        // application can't overlap the stream's own.
-        unsafe {
-            ptr::write_bytes(self.cur.add(padded - 4), 0, 4);
-            ptr::copy_nonoverlapping(data, self.cur, len);
-        }
+        // SAFETY: the window has `padded` bytes left at `cur`, `data` has `len` by contract.
+        unsafe { copy_padded(data, len, self.cur, padded) };
         self.cur = self.cur.wrapping_add(padded);
     }
 
@@ -208,32 +204,63 @@ impl<'a> Writer<'a> {
         unsafe { self.bytes(bytes.as_ptr(), bytes.len()) };
     }
 
-    #[cold]
-    #[inline(never)]
+    /// Goes on in another window. The writer's members travel by value, so that the compiler can keep them in registers
+    /// wherever nothing else takes the writer's address: from one command to the next that is most of the time they take.
+    #[inline(always)]
     fn refill(&mut self, need: usize) -> bool {
         if self.failed {
             return false;
         }
-        let begun_len = self.cur as usize - self.command as usize;
-        let finished = self.command as usize - self.base as usize;
-        // SAFETY: these bytes were written by this writer into its window, which is still valid here.
-        let begun: &[u8] = unsafe { std::slice::from_raw_parts(self.command, begun_len) };
-        match self.source.next_window(finished, begun, need) {
-            Some(w) if begun_len.checked_add(need).is_some_and(|n| n <= w.len) => {
-                // SAFETY: the new window holds at least `begun_len + need` bytes; `copy` allows overlap, for sources that
-                // grow in place.
-                unsafe { ptr::copy(self.command, w.base, begun_len) };
-                self.base = w.base;
-                self.command = w.base;
-                self.cur = w.base.wrapping_add(begun_len);
-                self.end = w.base.wrapping_add(w.len);
+        match another_window(self.base, self.command, self.cur, &mut *self.source, need) {
+            Some((window, begun)) => {
+                self.base = window.base;
+                self.command = window.base;
+                self.cur = window.base.wrapping_add(begun);
+                self.end = window.base.wrapping_add(window.len);
                 true
             }
-            _ => {
+            None => {
                 self.failed = true;
                 false
             }
         }
+    }
+}
+
+/// Fetches a window with room for `need` bytes behind the command begun, and moves that along; with its length so far.
+#[cold]
+#[inline(never)]
+fn another_window(
+    base: *mut u8,
+    command: *mut u8,
+    cur: *mut u8,
+    source: &mut dyn ChunkSource,
+    need: usize,
+) -> Option<(Window, usize)> {
+    let begun_len = cur as usize - command as usize;
+    let finished = command as usize - base as usize;
+    // SAFETY: these bytes were written by the writer into its window, which is still valid here.
+    let begun: &[u8] = unsafe { std::slice::from_raw_parts(command, begun_len) };
+    let window = source.next_window(finished, begun, need)?;
+    if begun_len.checked_add(need).is_none_or(|n| n > window.len) {
+        return None;
+    }
+    // SAFETY: the new window holds at least `begun_len + need` bytes; `copy` allows overlap, for sources that grow in place.
+    unsafe { ptr::copy(command, window.base, begun_len) };
+    Some((window, begun_len))
+}
+
+/// Copies `len` bytes, more than none, and sets what is left of `padded`, their number rounded up to four, to zero.
+///
+/// # Safety
+/// `data` must be valid for reads of `len` bytes and `to` for writes of `padded`; the two mustn't overlap, which memory given by an
+/// application and the stream's own can't.
+#[inline(never)]
+unsafe fn copy_padded(data: *const u8, len: usize, to: *mut u8, padded: usize) {
+    // SAFETY: by contract.
+    unsafe {
+        ptr::write_bytes(to.add(padded - 4), 0, 4);
+        ptr::copy_nonoverlapping(data, to, len);
     }
 }
 

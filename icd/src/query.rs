@@ -101,22 +101,15 @@ impl Pool {
         }
     }
 
-    /// Answers from what is known; false if something isn't.
+    /// The value of a query that gives one, if it is known.
     #[inline]
+    fn one(&self, query: u32) -> Option<u64> {
+        let known = self.values == 1 && self.known.get(query as usize)?.load(Ordering::Acquire);
+        if known { Some(self.results.get(query as usize)?.load(Ordering::Relaxed)) } else { None }
+    }
+
+    /// Answers from what is known; false if something isn't.
     unsafe fn answer(&self, queries: Range<usize>, data: *mut u8, stride: usize, flags: vk::QueryResultFlags) -> bool {
-        // Most read one timestamp at a time.
-        if queries.len() == 1
-            && self.values == 1
-            && flags == vk::QueryResultFlags::TYPE_64
-            && let (Some(known), Some(value)) = (self.known.get(queries.start), self.results.get(queries.start))
-        {
-            let known = known.load(Ordering::Acquire);
-            if known {
-                // SAFETY: the caller's array has room for one value, aligned to it, by valid usage.
-                unsafe { data.cast::<u64>().write(value.load(Ordering::Relaxed)) };
-            }
-            return known;
-        }
         let Some(known) = self.known.get(queries.clone()) else { return false };
         if !known.iter().all(|k| k.load(Ordering::Acquire)) {
             return false;
@@ -209,7 +202,17 @@ pub unsafe fn get_query_pool_results(
     flags: vk::QueryResultFlags,
 ) -> vk::Result {
     use vk::QueryResultFlags as F;
-    let kept = POOLS.get(pool).filter(|p| p.values > 0 && n > 0);
+    let found = POOLS.get(pool);
+    // Most read one timestamp at a time.
+    if n == 1
+        && flags == F::TYPE_64
+        && let Some(value) = found.and_then(|p| p.one(first))
+    {
+        // SAFETY: the caller's array has room for one value, aligned to it, by valid usage.
+        unsafe { data.cast::<u64>().write(value) };
+        return vk::Result::SUCCESS;
+    }
+    let kept = found.filter(|p| p.values > 0 && n > 0);
     let queries = first as usize..(first as usize).saturating_add(n as usize);
     let mut generation = None;
     // With other flags the values would have to be told apart.
