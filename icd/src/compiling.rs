@@ -56,7 +56,8 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 
 impl Table {
     fn creation_of(&self, pipeline: vk::Pipeline) -> Option<&Arc<Creation>> {
-        self.creations.iter().find(|c| c.index(pipeline).is_some())
+        // What was made last is used first.
+        self.creations.iter().rev().find(|c| c.index(pipeline).is_some())
     }
 }
 

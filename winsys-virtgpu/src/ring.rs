@@ -351,7 +351,9 @@ impl Ring {
             let at = write.tail as usize & (size - 1);
             let (first, second) = part.split_at(part.len().min(size - at));
             self.shmem.mapping().write(BUFFER + at, first);
-            self.shmem.mapping().write(BUFFER, second);
+            if !second.is_empty() {
+                self.shmem.mapping().write(BUFFER, second);
+            }
             write.tail = write.tail.wrapping_add(part.len() as u32);
         }
         Ok(())
