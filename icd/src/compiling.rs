@@ -96,6 +96,11 @@ impl Recorders {
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, note);
     }
 
+    /// Has every creation wait, as if several threads recorded.
+    pub fn wait_always(&self) {
+        self.0.store(SEVERAL, Ordering::Relaxed);
+    }
+
     /// Whether the calling thread is the only one.
     pub fn only_this(&self) -> bool {
         let known = self.0.load(Ordering::Relaxed);

@@ -100,6 +100,8 @@ unsafe fn probe(physical: vk::PhysicalDevice) -> Option<Multiprocessors> {
         if device::create_device(physical, &info, ptr::null(), &mut handle) != vk::Result::SUCCESS {
             return None;
         }
+        // A compiler that refuses the shader is no error that anybody should read of.
+        object::get(handle).recorders.wait_always();
         let entry = |name: &std::ffi::CStr| {
             device::get_device_proc_addr(handle, name.as_ptr()).map_or(ptr::null(), |f| f as *const std::ffi::c_void)
         };
