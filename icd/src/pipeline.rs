@@ -1,4 +1,4 @@
-//! Pipelines and their caches. Compiling takes the host long, so it is waited for later where that holds up nobody else
+//! VkPipeline. Compiling takes the host long, so it is waited for later where that holds up nobody else
 //! (`compiling`), and happens on side rings otherwise: threads that create pipelines at the same time compile at the same time.
 
 use std::ffi::c_void;
@@ -6,6 +6,7 @@ use std::ptr;
 
 use ash::vk;
 use ash::vk::Handle;
+use hesper_encoder::Writer;
 use hesper_encoder::generated::{reply, request};
 
 use crate::chain::{find, slice};
@@ -65,35 +66,12 @@ pub unsafe fn create_compute_pipelines(
         let infos = clean.as_ptr();
         name_all(to, n);
         let cache = pipeline_store::instead_of(device, cache);
-        let sent = compiling::create(
-            device,
-            to,
-            n,
-            clean.iter().map(|c| c.flags),
-            reply::create_compute_pipelines_size(device, cache, n, infos, allocator, to),
-            |w| request::create_compute_pipelines(w, 1, device, cache, n, infos, allocator, to),
-            |r, to, n| {
-                reply::create_compute_pipelines(
-                    r,
-                    Default::default(),
-                    Default::default(),
-                    n,
-                    ptr::null(),
-                    ptr::null(),
-                    to,
-                )
-            },
-        );
-        if let Some(result) = sent {
-            return if result == vk::Result::SUCCESS { result } else { none_made(result, to, n) };
-        }
-        let result = result_of(object::get(device).connection().side_call(
-            reply::create_compute_pipelines_size(device, cache, n, infos, allocator, to),
-            |w| request::create_compute_pipelines(w, 1, device, cache, n, infos, allocator, to),
-            |r| reply::create_compute_pipelines(r, device, cache, n, infos, allocator, to),
-        ));
-        forget_all_if_lost(result, to, n);
-        result
+        let size = reply::create_compute_pipelines_size(device, cache, n, infos, allocator, to);
+        let encode = |w: &mut Writer| request::create_compute_pipelines(w, 1, device, cache, n, infos, allocator, to);
+        make(device, to, n, clean.iter().map(|c| c.flags), size, encode, |r, to, n| {
+            let (device, cache) = Default::default();
+            reply::create_compute_pipelines(r, device, cache, n, ptr::null(), ptr::null(), to)
+        })
     }
 }
 
@@ -120,35 +98,12 @@ pub unsafe fn create_graphics_pipelines(
         let infos = infos.as_ptr();
         name_all(to, n);
         let cache = pipeline_store::instead_of(device, cache);
-        let sent = compiling::create(
-            device,
-            to,
-            n,
-            flags,
-            reply::create_graphics_pipelines_size(device, cache, n, infos, allocator, to),
-            |w| request::create_graphics_pipelines(w, 1, device, cache, n, infos, allocator, to),
-            |r, to, n| {
-                reply::create_graphics_pipelines(
-                    r,
-                    Default::default(),
-                    Default::default(),
-                    n,
-                    ptr::null(),
-                    ptr::null(),
-                    to,
-                )
-            },
-        );
-        if let Some(result) = sent {
-            return if result == vk::Result::SUCCESS { result } else { none_made(result, to, n) };
-        }
-        let result = result_of(object::get(device).connection().side_call(
-            reply::create_graphics_pipelines_size(device, cache, n, infos, allocator, to),
-            |w| request::create_graphics_pipelines(w, 1, device, cache, n, infos, allocator, to),
-            |r| reply::create_graphics_pipelines(r, device, cache, n, infos, allocator, to),
-        ));
-        forget_all_if_lost(result, to, n);
-        result
+        let size = reply::create_graphics_pipelines_size(device, cache, n, infos, allocator, to);
+        let encode = |w: &mut Writer| request::create_graphics_pipelines(w, 1, device, cache, n, infos, allocator, to);
+        make(device, to, n, flags, size, encode, |r, to, n| {
+            let (device, cache) = Default::default();
+            reply::create_graphics_pipelines(r, device, cache, n, ptr::null(), ptr::null(), to)
+        })
     }
 }
 
@@ -190,6 +145,31 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
         forget_all_if_lost(result, to, n);
         let deferred = operation != vk::DeferredOperationKHR::null();
         if deferred && result == vk::Result::SUCCESS { vk::Result::OPERATION_NOT_DEFERRED_KHR } else { result }
+    }
+}
+
+/// Sends a creation of `n` pipelines at `to`, which have their ids, and waits for the answer where that is needed.
+unsafe fn make(
+    device: vk::Device,
+    to: *mut vk::Pipeline,
+    n: u32,
+    flags: impl Iterator<Item = vk::PipelineCreateFlags>,
+    size: usize,
+    encode: impl Fn(&mut Writer),
+    decode: compiling::Decode,
+) -> vk::Result {
+    // SAFETY: by valid usage of the creation.
+    unsafe {
+        match compiling::create(device, to, n, flags, size, &encode, decode) {
+            Some(vk::Result::SUCCESS) => vk::Result::SUCCESS,
+            Some(error) => none_made(error, to, n),
+            None => {
+                let answer = object::get(device).connection().side_call(size, &encode, |r| decode(r, to, n));
+                let result = result_of(answer);
+                forget_all_if_lost(result, to, n);
+                result
+            }
+        }
     }
 }
 
@@ -256,72 +236,5 @@ unsafe fn forget_all_if_lost(result: vk::Result, to: *mut vk::Pipeline, n: u32) 
     } else {
         // SAFETY: as above.
         unsafe { forget_failed(result, to, n as usize) };
-    }
-}
-
-/// Bytes of the guest's own header in front of the host's data (Vulkan specification, "Pipeline Cache Header").
-const HEADER: usize = 32;
-
-fn header(device: vk::Device) -> [u8; HEADER] {
-    // SAFETY: called by entry points with their own device.
-    let p = unsafe { object::get(device) }.physical().properties;
-    let mut b = [0; HEADER];
-    let words = [HEADER as u32, vk::PipelineCacheHeaderVersion::ONE.as_raw() as u32, p.vendor_id, p.device_id];
-    for (to, from) in b.chunks_exact_mut(4).zip(words) {
-        to.copy_from_slice(&from.to_le_bytes());
-    }
-    for (to, from) in b.iter_mut().skip(16).zip(p.pipeline_cache_uuid) {
-        *to = from;
-    }
-    b
-}
-
-pub unsafe fn create_pipeline_cache(
-    device: vk::Device,
-    info: *const vk::PipelineCacheCreateInfo,
-    allocator: *const vk::AllocationCallbacks,
-    to: *mut vk::PipelineCache,
-) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let mut info = *info;
-        let data: &[u8] = if info.p_initial_data.is_null() {
-            &[]
-        } else {
-            std::slice::from_raw_parts(info.p_initial_data.cast(), info.initial_data_size)
-        };
-        // Data of another device or driver is no error: the cache starts empty.
-        let host = data.strip_prefix(header(device).as_slice()).unwrap_or_default();
-        info.initial_data_size = host.len();
-        info.p_initial_data = if host.is_empty() { ptr::null() } else { host.as_ptr().cast() };
-        forward::create_pipeline_cache(device, &info, allocator, to)
-    }
-}
-
-pub unsafe fn get_pipeline_cache_data(
-    device: vk::Device,
-    cache: vk::PipelineCache,
-    size: *mut usize,
-    data: *mut c_void,
-) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        if data.is_null() {
-            let result = forward::get_pipeline_cache_data(device, cache, size, data);
-            *size = if result == vk::Result::SUCCESS { *size + HEADER } else { 0 };
-            return result;
-        }
-        let Some(mut room) = (*size).checked_sub(HEADER) else {
-            *size = 0;
-            return vk::Result::INCOMPLETE;
-        };
-        let result = forward::get_pipeline_cache_data(device, cache, &mut room, data.cast::<u8>().add(HEADER).cast());
-        if result.as_raw() < 0 {
-            *size = 0;
-            return result;
-        }
-        data.cast::<[u8; HEADER]>().write_unaligned(header(device));
-        *size = HEADER + room;
-        result
     }
 }

@@ -6,7 +6,6 @@
 //! or too large counts as none.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
@@ -14,9 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ash::vk;
 
+use crate::kept_file;
 use crate::log::{info, warn_};
 use crate::object;
-use crate::pipeline;
+use crate::pipeline_cache;
 use crate::settings::{self, PipelineCache};
 use crate::wait;
 
@@ -86,7 +86,7 @@ unsafe fn open(device: vk::Device) -> Option<Kept> {
     };
     let mut cache = vk::PipelineCache::null();
     // SAFETY: a valid device, pointers to locals.
-    let made = unsafe { pipeline::create_pipeline_cache(device, &info, ptr::null(), &mut cache) };
+    let made = unsafe { pipeline_cache::create_pipeline_cache(device, &info, ptr::null(), &mut cache) };
     // Without one, the host compiles anew: no reason to fail.
     (made == vk::Result::SUCCESS).then_some(Kept {
         cache,
@@ -148,13 +148,13 @@ unsafe fn data_of(device: vk::Device, cache: vk::PipelineCache) -> Vec<u8> {
     let mut size = 0;
     // SAFETY: a valid device and cache; the second call writes at most `size` bytes.
     unsafe {
-        if pipeline::get_pipeline_cache_data(device, cache, &mut size, ptr::null_mut()) != vk::Result::SUCCESS
+        if pipeline_cache::get_pipeline_cache_data(device, cache, &mut size, ptr::null_mut()) != vk::Result::SUCCESS
             || size > LARGEST
         {
             return Vec::new();
         }
         let mut data = vec![0u8; size];
-        match pipeline::get_pipeline_cache_data(device, cache, &mut size, data.as_mut_ptr().cast()) {
+        match pipeline_cache::get_pipeline_cache_data(device, cache, &mut size, data.as_mut_ptr().cast()) {
             vk::Result::SUCCESS => {
                 data.truncate(size);
                 data
@@ -178,23 +178,11 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes.split_off(HEAD))
 }
 
-/// Written beside and renamed, so that a program that starts meanwhile reads the old one or the new one.
 fn write(path: &Path, data: &[u8]) -> std::io::Result<()> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(folder)?;
-    let new = path.with_extension(format!("new{}", std::process::id()));
-    let written = (|| {
-        let mut file = fs::File::create(&new)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&checksum(data).to_le_bytes())?;
-        file.write_all(data)?;
-        fs::rename(&new, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
+    kept_file::replace(path, &[MAGIC, &checksum(data).to_le_bytes(), data])?;
+    if let Some(folder) = path.parent() {
+        tidy(folder);
     }
-    written?;
-    tidy(folder);
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use ash::vk;
 
 use crate::device;
+use crate::kept_file;
 use crate::log::debug;
 use crate::object;
 use crate::physical_device::PhysicalDevice;
@@ -76,14 +77,8 @@ fn read(path: &Path) -> Option<Multiprocessors> {
     Multiprocessors::checked(count.parse().ok()?, warps.parse().ok()?)
 }
 
-/// Written beside and renamed, so that a program that starts meanwhile reads all or nothing.
 fn write(path: &Path, m: Multiprocessors) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let new = path.with_extension(format!("new{}", std::process::id()));
-    fs::write(&new, format!("{} {}\n", m.count, m.warps))?;
-    fs::rename(&new, path)
+    kept_file::replace(path, &[format!("{} {}\n", m.count, m.warps).as_bytes()])
 }
 
 /// Runs the shader: the driver as its own program.

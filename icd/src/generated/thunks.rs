@@ -192,13 +192,13 @@ pub unsafe extern "system" fn vkDestroyShaderModule(device: vk::Device, shader_m
     guard("vkDestroyShaderModule", (), move || forward::destroy_shader_module(device, shader_module, p_allocator))
 }
 pub unsafe extern "system" fn vkCreatePipelineCache(device: vk::Device, p_create_info: *const vk::PipelineCacheCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_cache: *mut vk::PipelineCache) -> vk::Result {
-    guard("vkCreatePipelineCache", vk::Result::ERROR_UNKNOWN, move || crate::pipeline::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache))
+    guard("vkCreatePipelineCache", vk::Result::ERROR_UNKNOWN, move || crate::pipeline_cache::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache))
 }
 pub unsafe extern "system" fn vkDestroyPipelineCache(device: vk::Device, pipeline_cache: vk::PipelineCache, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard("vkDestroyPipelineCache", (), move || forward::destroy_pipeline_cache(device, pipeline_cache, p_allocator))
 }
 pub unsafe extern "system" fn vkGetPipelineCacheData(device: vk::Device, pipeline_cache: vk::PipelineCache, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
-    guard("vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, move || crate::pipeline::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data))
+    guard("vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, move || crate::pipeline_cache::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data))
 }
 pub unsafe extern "system" fn vkMergePipelineCaches(device: vk::Device, dst_cache: vk::PipelineCache, src_cache_count: u32, p_src_caches: *const vk::PipelineCache) -> vk::Result {
     guard("vkMergePipelineCaches", vk::Result::ERROR_UNKNOWN, move || forward::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
