@@ -34,7 +34,6 @@ pub type Decode = fn(&mut Reader, *mut vk::Pipeline, u32) -> vk::Result;
 
 /// One creation that was sent: the pipelines with `count` ids from `first` on.
 struct Creation {
-    connection: Arc<Connection>,
     device: vk::Device,
     first: u64,
     count: u32,
@@ -136,7 +135,6 @@ pub unsafe fn create(
         Err(e) => return Some(crate::forwarding::result_of_error(&e)),
     };
     let creation = Arc::new(Creation {
-        connection: d.connection().clone(),
         device,
         // SAFETY: the creation's output array, which isn't empty.
         first: unsafe { to.read() }.as_raw(),
@@ -156,6 +154,11 @@ pub unsafe fn create(
 }
 
 impl Creation {
+    fn connection(&self) -> &Connection {
+        // SAFETY: the device is alive: it finishes all its creations before it goes.
+        unsafe { object::get(self.device) }.connection()
+    }
+
     /// Which of its pipelines this is.
     fn index(&self, pipeline: vk::Pipeline) -> Option<u32> {
         let at = pipeline.as_raw().checked_sub(self.first)?;
@@ -169,7 +172,7 @@ impl Creation {
         let Some(asked) = asked.take() else { return };
         let mut made = vec![vk::Pipeline::null(); self.count as usize];
         let to = made.as_mut_ptr();
-        let result = result_of(self.connection.answer(asked, |r| (self.decode)(r, to, self.count)));
+        let result = result_of(self.connection().answer(asked, |r| (self.decode)(r, to, self.count)));
         // Without a reply nothing is known to be there.
         let unanswered = matches!(result, vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_OUT_OF_HOST_MEMORY);
         if result.as_raw() < 0 {
@@ -217,7 +220,7 @@ pub fn settle(pipeline: vk::Pipeline) -> Result<(), vk::Result> {
 #[cold]
 pub fn look() {
     let answered = |c: &&Arc<Creation>| {
-        c.asked.try_lock().is_some_and(|a| a.as_ref().is_some_and(|a| c.connection.ring.done(a.seqno())))
+        c.asked.try_lock().is_some_and(|a| a.as_ref().is_some_and(|a| c.connection().ring.done(a.seqno())))
     };
     for c in with_table(|t| t.creations.iter().filter(answered).cloned().collect::<Vec<_>>()) {
         c.finish();

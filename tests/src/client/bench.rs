@@ -2,6 +2,7 @@
 
 #![expect(clippy::undocumented_unsafe_blocks, reason = "recording, with handles of the bench's own device")]
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -317,17 +318,13 @@ impl<'a> Bench<'a> {
                 row(name, ns, "ns");
                 Ok(())
             };
-            ask("vkGetPhysicalDeviceProperties2", &|| {
-                let mut more = vk::PhysicalDeviceVulkan11Properties::default();
-                i.get_physical_device_properties2(
-                    p,
-                    &mut vk::PhysicalDeviceProperties2::default().push_next(&mut more),
-                );
-            })?;
-            ask("vkGetPhysicalDeviceFeatures2", &|| {
-                let mut more = vk::PhysicalDeviceVulkan12Features::default();
-                i.get_physical_device_features2(p, &mut vk::PhysicalDeviceFeatures2::default().push_next(&mut more));
-            })?;
+            // The structs are made once: filling them with zeros would cost more than the calls.
+            let mut more = vk::PhysicalDeviceVulkan11Properties::default();
+            let to = RefCell::new(vk::PhysicalDeviceProperties2::default().push_next(&mut more));
+            ask("vkGetPhysicalDeviceProperties2", &|| i.get_physical_device_properties2(p, &mut to.borrow_mut()))?;
+            let mut more = vk::PhysicalDeviceVulkan12Features::default();
+            let to = RefCell::new(vk::PhysicalDeviceFeatures2::default().push_next(&mut more));
+            ask("vkGetPhysicalDeviceFeatures2", &|| i.get_physical_device_features2(p, &mut to.borrow_mut()))?;
             ask("vkGetPhysicalDeviceFormatProperties2", &|| {
                 let mut to = vk::FormatProperties2::default();
                 i.get_physical_device_format_properties2(p, vk::Format::R8G8B8A8_UNORM, &mut to);
