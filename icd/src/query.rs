@@ -184,13 +184,6 @@ pub unsafe fn cmd_reset_query_pool(command_buffer: vk::CommandBuffer, pool: vk::
     }
 }
 
-/// A command buffer that resets queries of the pool is about to be submitted.
-fn reset_by(pool: vk::QueryPool, submission: Submission) {
-    if let Some(p) = POOLS.get(pool) {
-        p.forget(Some(submission));
-    }
-}
-
 pub unsafe fn get_query_pool_results(
     device: vk::Device,
     pool: vk::QueryPool,
@@ -270,8 +263,8 @@ unsafe fn ask(
 pub unsafe fn submitting(buffers: impl Iterator<Item = vk::CommandBuffer>, submission: Submission) {
     for c in buffers {
         // SAFETY: by valid usage of the submission.
-        for pool in unsafe { command_buffer::resets(c) } {
-            reset_by(*pool, submission);
+        for pool in unsafe { command_buffer::resets(c) }.iter().filter_map(|pool| POOLS.get(*pool)) {
+            pool.forget(Some(submission));
         }
     }
 }
