@@ -2,6 +2,7 @@
 
 use ash::vk;
 
+use crate::buffer;
 use crate::chain::{find, slice};
 use crate::generated::forward;
 
@@ -17,9 +18,23 @@ unsafe fn tell<T>(infos: &[T], next: impl Fn(&T) -> *const std::ffi::c_void, res
     }
 }
 
+pub unsafe fn bind_buffer_memory(
+    device: vk::Device,
+    buffer: vk::Buffer,
+    memory: vk::DeviceMemory,
+    offset: vk::DeviceSize,
+) -> vk::Result {
+    buffer::bound(buffer, memory, offset);
+    // SAFETY: by valid usage.
+    unsafe { forward::bind_buffer_memory(device, buffer, memory, offset) }
+}
+
 pub unsafe fn bind_buffer_memory2(device: vk::Device, n: u32, infos: *const vk::BindBufferMemoryInfo) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
+        for i in slice(infos, n) {
+            buffer::bound(i.buffer, i.memory, i.memory_offset);
+        }
         let result = forward::bind_buffer_memory2(device, n, infos);
         tell(slice(infos, n), |i| i.p_next, result);
         result

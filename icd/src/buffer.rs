@@ -11,6 +11,7 @@ use crate::generated::forward;
 use crate::object;
 use crate::requirements::Requirements;
 use crate::slab::Slab;
+use crate::upload;
 
 /// What decides what a buffer needs, but for its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +20,26 @@ pub struct Kind {
     usage: u32,
 }
 
-static BUFFERS: Slab<OnceLock<Requirements>> = Slab::new(11);
+/// What is known of a buffer.
+#[derive(Default)]
+struct Buffer {
+    needs: OnceLock<Requirements>,
+    /// The memory that it lies in, and where.
+    bound: OnceLock<(vk::DeviceMemory, vk::DeviceSize)>,
+}
+
+static BUFFERS: Slab<Buffer> = Slab::new(11);
+
+/// Notes what memory a buffer lies in.
+pub fn bound(buffer: vk::Buffer, memory: vk::DeviceMemory, offset: vk::DeviceSize) {
+    // A second time is no valid usage.
+    let _ = BUFFERS.get(buffer).map(|b| b.bound.set((memory, offset)));
+}
+
+/// The memory that a buffer lies in, and where.
+pub fn place(buffer: vk::Buffer) -> Option<(vk::DeviceMemory, vk::DeviceSize)> {
+    BUFFERS.get(buffer)?.bound.get().copied()
+}
 
 pub unsafe fn create_buffer(
     device: vk::Device,
@@ -36,7 +56,8 @@ pub unsafe fn create_buffer(
         // A size that no buffer may have is for the host to refuse, and a refusal needs a reply.
         let known = kind.filter(|_| i.size <= d.physical().max_buffer_size).and_then(|k| d.buffers.get(&k));
         let known = known.and_then(|r| rounded(&r, i.size));
-        let Some(id) = BUFFERS.insert(known.map_or_else(OnceLock::new, OnceLock::from)) else {
+        let needs = known.map_or_else(OnceLock::new, OnceLock::from);
+        let Some(id) = BUFFERS.insert(Buffer { needs, bound: OnceLock::new() }) else {
             return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
         };
         *to = vk::Buffer::from_raw(id);
@@ -57,7 +78,7 @@ pub unsafe fn create_buffer(
             let which = vk::BufferMemoryRequirementsInfo2 { buffer: *to, ..Default::default() };
             let told = Requirements::ask(|p| forward::get_buffer_memory_requirements2(device, &which, p));
             // Nobody else knows the handle yet.
-            let _ = BUFFERS.get(*to).map(|r| r.set(told));
+            let _ = BUFFERS.get(*to).map(|b| b.needs.set(told));
             if let Some(kind) = kind {
                 d.buffers.put(kind, told);
             }
@@ -74,6 +95,8 @@ fn rounded(of_kind: &Requirements, size: vk::DeviceSize) -> Option<Requirements>
 }
 
 pub unsafe fn destroy_buffer(device: vk::Device, buffer: vk::Buffer, allocator: *const vk::AllocationCallbacks) {
+    // SAFETY: by valid usage.
+    unsafe { upload::finish(device, |u| u.buffer == buffer) };
     if BUFFERS.remove(buffer).is_some() {
         // SAFETY: by valid usage.
         unsafe { forward::destroy_buffer(device, buffer, allocator) };
@@ -82,7 +105,7 @@ pub unsafe fn destroy_buffer(device: vk::Device, buffer: vk::Buffer, allocator: 
 
 pub unsafe fn get_buffer_memory_requirements(_: vk::Device, buffer: vk::Buffer, to: *mut vk::MemoryRequirements) {
     // SAFETY: by valid usage.
-    unsafe { *to = BUFFERS.get(buffer).and_then(OnceLock::get).map(|r| r.memory).unwrap_or_default() };
+    unsafe { *to = BUFFERS.get(buffer).and_then(|b| b.needs.get()).map(|r| r.memory).unwrap_or_default() };
 }
 
 pub unsafe fn get_buffer_memory_requirements2(
@@ -92,7 +115,7 @@ pub unsafe fn get_buffer_memory_requirements2(
 ) {
     // SAFETY: by valid usage.
     unsafe {
-        if !BUFFERS.get((*info).buffer).and_then(OnceLock::get).is_some_and(|r| r.answer(to)) {
+        if !BUFFERS.get((*info).buffer).and_then(|b| b.needs.get()).is_some_and(|r| r.answer(to)) {
             forward::get_buffer_memory_requirements2(device, info, to);
         }
     }

@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::forwarding::{done, post, result_of_error};
 use crate::generated::forward;
 use crate::object::{self, Object, dispatchable};
+use crate::settings;
 use crate::slab::{Slab, fresh_id};
 use crate::wait;
 
@@ -62,6 +63,23 @@ struct Recording {
     /// Whether the host reads commands in the chunk, and not only copies of them.
     pointed_at: bool,
     error: Option<Error>,
+    /// Bytes in the chunk up to which there is nothing but barriers and the copies below, in a recording that is submitted
+    /// once; [`OTHER`] where there is anything else.
+    only_copies: usize,
+    copies: Vec<CopyCommand>,
+    /// Ended, and nothing of it sent: the host may never have to see it (`upload`).
+    held: bool,
+}
+
+/// Not only copies.
+const OTHER: usize = usize::MAX;
+
+/// A recorded copy from one buffer to another.
+#[derive(Clone, Copy)]
+pub struct CopyCommand {
+    pub from: vk::Buffer,
+    pub to: vk::Buffer,
+    pub region: vk::BufferCopy,
 }
 
 struct Source<'a> {
@@ -111,6 +129,34 @@ impl Recording {
     /// Writes commands with `encode`.
     #[inline]
     fn write(&mut self, connection: &Connection, encode: impl FnOnce(&mut Writer)) {
+        self.append(connection, encode);
+        if self.used >= self.look {
+            self.look(connection);
+        }
+    }
+
+    /// Writes a command that follows nothing but barriers and copies, as one more of them if `note` says so.
+    #[cold]
+    fn write_copy(
+        &mut self,
+        connection: &Connection,
+        note: impl FnOnce(&mut Vec<CopyCommand>) -> bool,
+        encode: impl FnOnce(&mut Writer),
+    ) {
+        let before = self.only_copies;
+        let belongs = note(&mut self.copies);
+        self.append(connection, encode);
+        // A new chunk means that the old one has been sent.
+        if belongs && self.only_copies == before {
+            self.only_copies = self.used;
+        }
+        if self.used >= self.look {
+            self.look(connection);
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, connection: &Connection, encode: impl FnOnce(&mut Writer)) {
         if self.error.is_some() {
             return;
         }
@@ -122,14 +168,12 @@ impl Recording {
             Some(n) => self.used = n,
             None => self.error = Some(self.error.take().unwrap_or(Error::OutOfHostMemory)),
         }
-        if self.used >= self.look {
-            self.look(connection);
-        }
     }
 
     /// Nothing of the current chunk is used, or there is none.
     fn begin_chunk(&mut self) {
         (self.used, self.sent, self.look, self.pointed_at) = (0, 0, 0, false);
+        (self.only_copies, self.held) = (OTHER, false);
         self.window = Window::default();
     }
 
@@ -138,6 +182,9 @@ impl Recording {
     fn look(&mut self, connection: &Connection) {
         if let Some((old, sent)) = self.full.take() {
             connection.streams.recycle(old, sent.ok(), &connection.ring);
+        }
+        if self.only_copies == self.used {
+            return;
         }
         let written = self.used - self.sent;
         let now = wait::now();
@@ -177,8 +224,14 @@ impl Recording {
             }
             self.begin_chunk();
         }
-        (self.used, self.sent, self.look) = (0, 0, 0);
+        self.empty();
         sent.map(drop)
+    }
+
+    /// The chunk is used from its start again: the host has copies of what stands there, or doesn't need it.
+    fn empty(&mut self) {
+        (self.used, self.sent, self.look) = (0, 0, 0);
+        (self.only_copies, self.held) = (OTHER, false);
     }
 
     /// Forgets what the host hasn't been told of.
@@ -216,6 +269,48 @@ pub unsafe fn record(command_buffer: vk::CommandBuffer, encode: impl FnOnce(&mut
     unsafe {
         let (c, r) = recording(command_buffer);
         r.write(c.connection(), encode);
+    }
+}
+
+/// Records a barrier or a copy; `note` says whether the host could do without this command buffer if there was nothing else in it,
+/// and keeps what is copied.
+#[inline]
+pub unsafe fn record_copy(
+    command_buffer: vk::CommandBuffer,
+    note: impl FnOnce(&mut Vec<CopyCommand>) -> bool,
+    encode: impl FnOnce(&mut Writer),
+) {
+    // SAFETY: by valid usage of every vkCmd command.
+    unsafe {
+        let (c, r) = recording(command_buffer);
+        if r.only_copies == r.used {
+            r.write_copy(c.connection(), note, encode)
+        } else {
+            r.write(c.connection(), encode)
+        }
+    }
+}
+
+/// What a command buffer copies that the host hasn't been told of.
+pub unsafe fn held<'a>(command_buffer: vk::CommandBuffer) -> Option<&'a [CopyCommand]> {
+    // SAFETY: a command buffer that is submitted isn't recorded meanwhile.
+    let (_, r) = unsafe { recording(command_buffer) };
+    r.held.then_some(&r.copies)
+}
+
+/// Tells the host of a command buffer that was held back.
+pub unsafe fn send_held(command_buffer: vk::CommandBuffer) -> Result<(), Error> {
+    // SAFETY: as above; it was recorded to be submitted once, so nobody else submits it.
+    let (c, r) = unsafe { recording(command_buffer) };
+    if r.held { r.end(c.connection()) } else { Ok(()) }
+}
+
+/// Forgets a command buffer that was held back and isn't needed any more.
+pub unsafe fn forget_held(command_buffer: vk::CommandBuffer) {
+    // SAFETY: as above.
+    let (_, r) = unsafe { recording(command_buffer) };
+    if r.held {
+        r.empty();
     }
 }
 
@@ -396,7 +491,12 @@ pub unsafe fn begin_command_buffer(
             }
             info.p_inheritance_info = &raw const inherited;
         }
-        r.write(c.connection(), |w| request::begin_command_buffer(w, 0, command_buffer, &info));
+        r.copies.clear();
+        let once = info.flags == vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT && info.p_next.is_null();
+        r.append(c.connection(), |w| request::begin_command_buffer(w, 0, command_buffer, &info));
+        // Sent with what comes next, unless that is an upload (`upload`).
+        r.only_copies = if once && !c.secondary && settings::get().uploads { r.used } else { OTHER };
+        r.look(c.connection());
     }
     vk::Result::SUCCESS
 }
@@ -414,7 +514,13 @@ pub unsafe fn end_command_buffer(command_buffer: vk::CommandBuffer) -> vk::Resul
     // SAFETY: by valid usage.
     unsafe {
         let (c, r) = recording(command_buffer);
-        r.write(c.connection(), |w| request::end_command_buffer(w, 0, command_buffer));
+        let before = r.only_copies;
+        let copies_only = before == r.used && !r.copies.is_empty();
+        r.append(c.connection(), |w| request::end_command_buffer(w, 0, command_buffer));
+        if copies_only && r.only_copies == before && r.error.is_none() {
+            r.held = true;
+            return vk::Result::SUCCESS;
+        }
         match r.end(c.connection()) {
             Ok(()) => vk::Result::SUCCESS,
             Err(e) => result_of_error(&e),

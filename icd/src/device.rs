@@ -21,6 +21,7 @@ use crate::queue::{self, Queue};
 use crate::requirements::Known;
 use crate::settings;
 use crate::slab::fresh_id;
+use crate::upload::{self, Uploads};
 use crate::wait::Strategy;
 
 /// What a VkDevice points at.
@@ -39,6 +40,8 @@ pub struct Device {
     pub freed: Freed,
     /// Pipelines from earlier starts.
     pub store: Store,
+    /// What is on its way into memory that the program can't map.
+    pub uploads: Uploads,
     /// Which threads record.
     pub recorders: Recorders,
     extensions: ExtensionSet,
@@ -112,6 +115,7 @@ pub unsafe fn create_device(
             images: Known::default(),
             freed: Freed::default(),
             store: Store::default(),
+            uploads: Uploads::default(),
             recorders: Recorders::default(),
             strategy: strategy(d.properties.device_type),
             extensions: enabled,
@@ -157,6 +161,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: by valid usage nothing uses the device or its queues any more.
     unsafe {
         if device != vk::Device::null() {
+            upload::close(device);
             memory::forget_freed(device);
             compiling::close(device);
             pipeline_store::close(device);

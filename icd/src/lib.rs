@@ -15,6 +15,7 @@ mod chain;
 mod command_buffer;
 mod compiling;
 mod connection;
+mod copy;
 mod debug_utils;
 mod deferred;
 mod descriptor;
@@ -50,6 +51,7 @@ mod settings;
 mod slab;
 mod sm_builtins;
 mod update_template;
+mod upload;
 mod wait;
 
 /// Written by `encoder/codegen`; never edited.

@@ -12,16 +12,22 @@ use hesper_winsys::{BlobFlags, Error, Mapping, Resource};
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use crate::chain::find;
+use crate::chain::{find, find_tagged};
 use crate::forwarding::{result_of, result_of_error};
 use crate::generated::forward;
 use crate::object;
 use crate::slab::Slab;
+use crate::upload;
 
 /// What is known of an allocation.
 pub struct Memory {
     size: vk::DeviceSize,
     host_visible: bool,
+    /// Whether the processor reads it fast.
+    cached: bool,
+    /// Whether the program sees it now, or shares it with others.
+    mapped: AtomicBool,
+    shared: bool,
     /// The type, for pieces that may be kept when they are freed.
     kept_as: Option<u32>,
     /// Whether it is kept: a second free must not keep it twice.
@@ -135,7 +141,16 @@ pub unsafe fn allocate_memory(
             return vk::Result::SUCCESS;
         }
         let kept_as = plain.then_some(info.memory_type_index);
-        let memory = Memory { size, host_visible, kept_as, freed: AtomicBool::new(false), blob: OnceCell::new() };
+        let memory = Memory {
+            size,
+            host_visible,
+            cached: d.physical().memory_flags(info.memory_type_index).contains(vk::MemoryPropertyFlags::HOST_CACHED),
+            mapped: AtomicBool::new(false),
+            shared: shared(info.p_next),
+            kept_as,
+            freed: AtomicBool::new(false),
+            blob: OnceCell::new(),
+        };
         let Some(id) = MEMORIES.insert(memory) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
         let mut handle = vk::DeviceMemory::from_raw(id);
         let out = &raw mut handle;
@@ -163,10 +178,31 @@ pub unsafe fn allocate_memory(
     }
 }
 
+/// Whether others may see memory that is allocated with this chain.
+unsafe fn shared(next: *const c_void) -> bool {
+    use vk::StructureType as S;
+    let shares = [S::EXPORT_MEMORY_ALLOCATE_INFO, S::IMPORT_MEMORY_FD_INFO_KHR, S::IMPORT_MEMORY_HOST_POINTER_INFO_EXT];
+    // SAFETY: by valid usage of vkAllocateMemory.
+    shares.into_iter().any(|tag| unsafe { find_tagged(next.cast_mut(), tag) }.is_some())
+}
+
+/// Copies from memory that the program has mapped and that is fast to read, if it is such.
+pub fn read(memory: vk::DeviceMemory, offset: vk::DeviceSize, to: &mut [u8]) -> bool {
+    let blob = MEMORIES.get(memory).filter(|m| m.cached).and_then(|m| m.blob.get());
+    blob.zip(usize::try_from(offset).ok()).is_some_and(|(blob, offset)| blob.mapping.read(offset, to))
+}
+
+/// Whether only this device's work and mapping it could tell what the memory holds.
+pub fn out_of_sight(memory: vk::DeviceMemory) -> bool {
+    MEMORIES.get(memory).is_some_and(|m| !m.shared && !m.mapped.load(Ordering::Relaxed))
+}
+
 pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *const vk::AllocationCallbacks) {
     let Some(m) = MEMORIES.get(memory).filter(|m| !m.freed.swap(true, Ordering::Relaxed)) else { return };
     // SAFETY: by valid usage nobody uses the memory any more.
     unsafe {
+        upload::finish(device, |u| u.memory == memory);
+        m.mapped.store(false, Ordering::Relaxed);
         match m.kept_as {
             Some(memory_type) => {
                 let kept = Kept { memory, size: m.size, memory_type };
@@ -197,6 +233,7 @@ unsafe fn map(
     let inside = offset.checked_add(size).is_some_and(|end| end <= m.size);
     let at = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
     let p = at.filter(|_| inside).and_then(|(o, s)| blob.mapping.at(o, s)).ok_or(failed)?;
+    m.mapped.store(true, Ordering::Relaxed);
     Ok(p.cast())
 }
 
@@ -230,6 +267,7 @@ pub unsafe fn map_memory(
     // SAFETY: by valid usage.
     unsafe {
         *to = ptr::null_mut();
+        upload::finish(device, |u| u.memory == memory);
         match map(device, memory, offset, size) {
             Ok(p) => {
                 *to = p;
@@ -245,9 +283,16 @@ pub unsafe fn map_memory2(device: vk::Device, info: *const vk::MemoryMapInfoKHR,
     unsafe { map_memory(device, (*info).memory, (*info).offset, (*info).size, vk::MemoryMapFlags::empty(), to) }
 }
 
-pub unsafe fn unmap_memory(_: vk::Device, _: vk::DeviceMemory) {}
+/// The mapping stays: making it anew would cost calls to the host.
+pub unsafe fn unmap_memory(_: vk::Device, memory: vk::DeviceMemory) {
+    if let Some(m) = MEMORIES.get(memory) {
+        m.mapped.store(false, Ordering::Relaxed);
+    }
+}
 
-pub unsafe fn unmap_memory2(_: vk::Device, _: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
+pub unsafe fn unmap_memory2(device: vk::Device, info: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe { unmap_memory(device, (*info).memory) };
     vk::Result::SUCCESS
 }
 

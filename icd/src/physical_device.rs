@@ -71,6 +71,12 @@ impl PhysicalDevice {
         }
     }
 
+    /// The flags of a memory type; none where there is no such type.
+    pub fn memory_flags(&self, memory_type: u32) -> vk::MemoryPropertyFlags {
+        let found = self.memory.memory_types_as_slice().get(memory_type as usize);
+        found.map_or_else(vk::MemoryPropertyFlags::empty, |t| t.property_flags)
+    }
+
     /// Whether the flags of a memory type let the guest map it.
     pub fn host_visible(&self, memory_type: u32) -> Option<bool> {
         let t = self.memory.memory_types_as_slice().get(memory_type as usize)?;

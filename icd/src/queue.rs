@@ -1,36 +1,42 @@
 //! VkQueue: submissions, and waiting until a queue is idle.
 
+use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ash::vk;
+use hesper_encoder::Writer;
 use hesper_encoder::generated::{request, types};
-use hesper_winsys::Error;
+use hesper_winsys::{Error, Seqno};
 use parking_lot::Mutex;
 
 use crate::chain::slice;
+use crate::command_buffer;
 use crate::compiling;
+use crate::device::Device;
 use crate::fence;
-use crate::forwarding::done;
+use crate::forwarding::{done, result_of_error};
 use crate::object::{self, Object, dispatchable};
 use crate::pipeline_store;
 use crate::query;
 use crate::slab::fresh_id;
+use crate::upload;
 
 /// What a VkQueue points at.
 #[repr(C)]
 pub struct Queue {
     object: Object,
     pub device: vk::Device,
-    family: u32,
+    pub family: u32,
     index: u32,
     flags: vk::DeviceQueueCreateFlags,
     /// Its timeline in the context (WIRE.md 7.1).
     pub timeline: u32,
     /// What a wait for idleness waits for.
     idle: Mutex<Option<vk::Fence>>,
-    /// Submissions so far, and how many of them are known to have ended.
-    submitted: AtomicU64,
+    /// Submissions so far: held while one is sent, so that the host gets them in the order of their numbers.
+    submitted: Mutex<u64>,
+    /// How many of them are known to have ended.
     ended: AtomicU64,
 }
 dispatchable!(vk::Queue, Queue);
@@ -61,8 +67,24 @@ impl Submission {
 }
 
 impl Queue {
-    fn next_submission(&self, queue: vk::Queue) -> Submission {
-        Submission { queue, number: self.submitted.fetch_add(1, Ordering::Relaxed) + 1 }
+    /// Whether everything submitted is known to have ended.
+    pub fn is_idle(&self) -> bool {
+        self.ended.load(Ordering::Acquire) >= *self.submitted.lock()
+    }
+
+    /// Sends the next submission to the queue.
+    unsafe fn submit(
+        &self,
+        queue: vk::Queue,
+        fence: vk::Fence,
+        send: impl FnOnce(Submission) -> Result<Seqno, Error>,
+    ) -> (Submission, Result<Seqno, Error>) {
+        let mut submitted = self.submitted.lock();
+        *submitted += 1;
+        let submission = Submission { queue, number: *submitted };
+        let sent = send(submission);
+        fence::submitted(fence, &sent, submission);
+        (submission, sent)
     }
 
     /// Destroys what was made for waiting.
@@ -87,7 +109,7 @@ pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index:
         flags: info.flags,
         timeline,
         idle: Mutex::new(None),
-        submitted: AtomicU64::new(0),
+        submitted: Mutex::new(0),
         ended: AtomicU64::new(0),
     };
     let mut queue: vk::Queue = object::into_handle(Box::new(queue));
@@ -123,40 +145,189 @@ pub unsafe fn get_device_queue2(device: vk::Device, info: *const vk::DeviceQueue
     }
 }
 
+/// One batch of a submission, in either form.
+pub trait Batch: Copy {
+    /// How it names a command buffer.
+    type Named: Copy;
+
+    /// Its command buffers.
+    unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer>;
+    /// Its command buffers after `first`, into `room`.
+    unsafe fn after(self, first: vk::CommandBuffer, room: &mut Vec<Self::Named>) -> Self;
+    /// Whether it waits for semaphores.
+    fn waits(&self) -> bool;
+    /// Whether nothing in its chain speaks of its command buffers.
+    fn takes_more(&self) -> bool;
+    /// Whether there is nothing to it but its command buffers.
+    fn is_plain(&self) -> bool;
+}
+
+/// The semaphores' values are the only thing in a chain, if there is one.
+unsafe fn only_values(next: *const c_void) -> bool {
+    // SAFETY: by valid usage of the submission.
+    let next = unsafe { next.cast::<vk::BaseInStructure<'_>>().as_ref() };
+    next.is_none_or(|n| n.s_type == vk::StructureType::TIMELINE_SEMAPHORE_SUBMIT_INFO && n.p_next.is_null())
+}
+
+impl Batch for vk::SubmitInfo<'_> {
+    type Named = vk::CommandBuffer;
+
+    unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_command_buffers, self.command_buffer_count) }.iter().copied()
+    }
+
+    unsafe fn after(mut self, first: vk::CommandBuffer, room: &mut Vec<Self::Named>) -> Self {
+        room.push(first);
+        // SAFETY: by valid usage of the submission.
+        room.extend(unsafe { self.buffers() });
+        (self.p_command_buffers, self.command_buffer_count) = (room.as_ptr(), room.len() as u32);
+        self
+    }
+
+    fn waits(&self) -> bool {
+        self.wait_semaphore_count > 0
+    }
+
+    fn takes_more(&self) -> bool {
+        // SAFETY: by valid usage of the submission.
+        unsafe { only_values(self.p_next) }
+    }
+
+    fn is_plain(&self) -> bool {
+        !self.waits() && self.signal_semaphore_count == 0 && self.takes_more()
+    }
+}
+
+impl<'a> Batch for vk::SubmitInfo2<'a> {
+    type Named = vk::CommandBufferSubmitInfo<'a>;
+
+    unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_command_buffer_infos, self.command_buffer_info_count) }.iter().map(|c| c.command_buffer)
+    }
+
+    unsafe fn after(mut self, first: vk::CommandBuffer, room: &mut Vec<Self::Named>) -> Self {
+        room.push(vk::CommandBufferSubmitInfo::default().command_buffer(first));
+        // SAFETY: by valid usage of the submission.
+        room.extend_from_slice(unsafe { slice(self.p_command_buffer_infos, self.command_buffer_info_count) });
+        (self.p_command_buffer_infos, self.command_buffer_info_count) = (room.as_ptr(), room.len() as u32);
+        self
+    }
+
+    fn waits(&self) -> bool {
+        self.wait_semaphore_info_count > 0
+    }
+
+    fn takes_more(&self) -> bool {
+        self.p_next.is_null() && self.flags.is_empty()
+    }
+
+    fn is_plain(&self) -> bool {
+        !self.waits() && self.signal_semaphore_info_count == 0 && self.takes_more()
+    }
+}
+
 pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
-        let q = object::get(queue);
-        pipeline_store::settle(q.device);
-        if compiling::any() {
-            compiling::look();
-        }
-        let submission = q.next_submission(queue);
-        for s in slice(submits, n) {
-            query::submitting(slice(s.p_command_buffers, s.command_buffer_count).iter().copied(), submission);
-        }
-        let sent = q.connection().send(|w| request::queue_submit(w, 0, queue, n, submits, fence));
-        fence::submitted(fence, &sent, submission);
-        done(sent)
+        submit(queue, slice(submits, n), fence, |w, batches| {
+            request::queue_submit(w, 0, queue, batches.len() as u32, batches.as_ptr(), fence);
+        })
     }
 }
 
 pub unsafe fn queue_submit2(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo2, fence: vk::Fence) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
+        submit(queue, slice(submits, n), fence, |w, batches| {
+            request::queue_submit2(w, 0, queue, batches.len() as u32, batches.as_ptr(), fence);
+        })
+    }
+}
+
+unsafe fn submit<B: Batch>(
+    queue: vk::Queue,
+    batches: &[B],
+    fence: vk::Fence,
+    encode: impl FnOnce(&mut Writer, &[B]),
+) -> vk::Result {
+    // SAFETY: by valid usage of the submission.
+    unsafe {
         let q = object::get(queue);
+        let d = object::get(q.device);
+        if upload::take(d, batches, fence) {
+            return vk::Result::SUCCESS;
+        }
         pipeline_store::settle(q.device);
         if compiling::any() {
             compiling::look();
         }
-        let submission = q.next_submission(queue);
-        for s in slice(submits, n) {
-            let infos = slice(s.p_command_buffer_infos, s.command_buffer_info_count);
-            query::submitting(infos.iter().map(|c| c.command_buffer), submission);
+        for c in batches.iter().flat_map(|b| b.buffers()) {
+            if let Err(e) = command_buffer::send_held(c) {
+                return result_of_error(&e);
+            }
         }
-        let sent = q.connection().send(|w| request::queue_submit2(w, 0, queue, n, submits, fence));
-        fence::submitted(fence, &sent, submission);
+        let waits = batches.iter().any(Batch::waits);
+        let carries = batches.first().is_some_and(Batch::takes_more);
+        let turn = match upload::before(d, queue, waits, carries) {
+            Ok(turn) => turn,
+            Err(e) => return e,
+        };
+        let (mut changed, mut room) = (Vec::new(), Vec::new());
+        let batches = match (turn.carried, batches) {
+            (Some(carried), [first, rest @ ..]) => {
+                changed.push(first.after(carried, &mut room));
+                changed.extend_from_slice(rest);
+                &changed[..]
+            }
+            _ => batches,
+        };
+        let (submission, sent) = q.submit(queue, fence, |submission| {
+            for b in batches {
+                query::submitting(b.buffers(), submission);
+            }
+            q.connection().send(|w| encode(w, batches))
+        });
+        turn.sent(submission);
         done(sent)
+    }
+}
+
+/// Submits a command buffer of the driver's own, or nothing, and signals a fence afterwards.
+pub unsafe fn submit_own(
+    queue: vk::Queue,
+    command_buffer: Option<vk::CommandBuffer>,
+    fence: vk::Fence,
+) -> Result<Submission, Error> {
+    // SAFETY: by contract.
+    unsafe {
+        let q = object::get(queue);
+        let buffers = command_buffer.as_slice();
+        let batch = vk::SubmitInfo::default().command_buffers(buffers);
+        let n = buffers.len() as u32;
+        let (submission, sent) =
+            q.submit(queue, fence, |_| q.connection().send(|w| request::queue_submit(w, 0, queue, n, &batch, fence)));
+        sent.map(|_| submission)
+    }
+}
+
+/// Whether everything that was submitted to a device is known to have ended.
+pub fn all_idle(d: &Device) -> bool {
+    // SAFETY: a device's queues live as long as it does.
+    d.queues.iter().all(|q| unsafe { object::get(*q) }.is_idle())
+}
+
+/// Whether a queue runs copies (Vulkan specification, vkCmdUpdateBuffer).
+pub unsafe fn can_copy(queue: vk::Queue) -> bool {
+    use vk::QueueFlags as F;
+    // SAFETY: a device's queues live as long as it does.
+    unsafe {
+        let q = object::get(queue);
+        let families = &object::get(q.device).physical().families;
+        families
+            .get(q.family as usize)
+            .is_some_and(|f| f.queue_flags.intersects(F::GRAPHICS | F::COMPUTE | F::TRANSFER))
     }
 }
 
@@ -168,7 +339,12 @@ pub unsafe fn queue_bind_sparse(
 ) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
-        let sent = object::get(queue).connection().send(|w| request::queue_bind_sparse(w, 0, queue, n, infos, fence));
+        let q = object::get(queue);
+        // Binding may wait for semaphores.
+        if let Err(e) = upload::before(object::get(q.device), queue, true, false) {
+            return e;
+        }
+        let sent = q.connection().send(|w| request::queue_bind_sparse(w, 0, queue, n, infos, fence));
         // Binding isn't ordered with command buffers.
         fence::submitted(fence, &sent, Submission::default());
         done(sent)

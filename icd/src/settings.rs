@@ -26,6 +26,8 @@ pub struct Settings {
     pub strategy: Option<Strategy>,
     /// `sync`: wait for every command, so that errors show where they arise.
     pub sync: bool,
+    /// Whether small uploads travel with the next submission.
+    pub uploads: bool,
     /// Whether devices may be tried out for what the protocol doesn't tell.
     pub probe: bool,
     /// The folder for what is kept from one start to the next; there may be none.
@@ -68,6 +70,7 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () => None,
         },
         sync: switch("sync"),
+        uploads: !switch("no-uploads") && !switch("sync"),
         probe: !switch("no-probe"),
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),

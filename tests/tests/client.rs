@@ -4,7 +4,7 @@ use hesper_rig::{Driver, Host};
 use hesper_tests::{good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
-const PARTS: usize = 7;
+const PARTS: usize = 8;
 
 fn passes(driver: Driver) {
     let root = root();
@@ -100,6 +100,23 @@ fn a_trace_tells_of_calls() {
         text.lines().count()
     );
     assert!(events[0]["ts"].as_f64().unwrap() >= 0.0 && events[0]["ph"] == "X");
+}
+
+/// Small uploads aren't sent by themselves, but where that is switched off; either way everybody sees what was uploaded.
+#[test]
+fn uploads_travel_with_the_next_submission() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let path = std::env::temp_dir().join(format!("hesper-client-uploads-{}.json", std::process::id()));
+    for (debug, taken) in [("vtest", true), ("vtest,no-uploads", false), ("vtest,sync", false)] {
+        let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        command.arg("uploads").env("HESPER_TRACE", &path).env("HESPER_DEBUG", debug);
+        good(&format!("the client with HESPER_DEBUG={debug}"), &mut command);
+        let count = std::fs::read_to_string(&path).unwrap().matches("\"upload taken\"").count();
+        std::fs::remove_file(&path).unwrap();
+        assert!(if taken { count > 100 } else { count == 0 }, "{count} uploads were taken with HESPER_DEBUG={debug}");
+    }
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }
 
 /// As on a host with 16 KiB pages that doesn't tell.

@@ -93,7 +93,7 @@ pub unsafe extern "system" fn vkGetDeviceMemoryCommitment(device: vk::Device, me
     guard("vkGetDeviceMemoryCommitment", (), move || forward::get_device_memory_commitment(device, memory, p_committed_memory_in_bytes))
 }
 pub unsafe extern "system" fn vkBindBufferMemory(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
-    guard("vkBindBufferMemory", vk::Result::ERROR_UNKNOWN, move || forward::bind_buffer_memory(device, buffer, memory, memory_offset))
+    guard("vkBindBufferMemory", vk::Result::ERROR_UNKNOWN, move || crate::bind::bind_buffer_memory(device, buffer, memory, memory_offset))
 }
 pub unsafe extern "system" fn vkBindImageMemory(device: vk::Device, image: vk::Image, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
     guard("vkBindImageMemory", vk::Result::ERROR_UNKNOWN, move || forward::bind_image_memory(device, image, memory, memory_offset))
@@ -345,7 +345,7 @@ pub unsafe extern "system" fn vkCmdDispatchIndirect(command_buffer: vk::CommandB
     guard("vkCmdDispatchIndirect", (), move || forward::cmd_dispatch_indirect(command_buffer, buffer, offset))
 }
 pub unsafe extern "system" fn vkCmdCopyBuffer(command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferCopy) -> () {
-    guard("vkCmdCopyBuffer", (), move || forward::cmd_copy_buffer(command_buffer, src_buffer, dst_buffer, region_count, p_regions))
+    guard("vkCmdCopyBuffer", (), move || crate::copy::cmd_copy_buffer(command_buffer, src_buffer, dst_buffer, region_count, p_regions))
 }
 pub unsafe extern "system" fn vkCmdCopyImage(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageCopy) -> () {
     guard("vkCmdCopyImage", (), move || forward::cmd_copy_image(command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions))
@@ -387,7 +387,7 @@ pub unsafe extern "system" fn vkCmdWaitEvents(command_buffer: vk::CommandBuffer,
     guard("vkCmdWaitEvents", (), move || forward::cmd_wait_events(command_buffer, event_count, p_events, src_stage_mask, dst_stage_mask, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
 }
 pub unsafe extern "system" fn vkCmdPipelineBarrier(command_buffer: vk::CommandBuffer, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, dependency_flags: vk::DependencyFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
-    guard("vkCmdPipelineBarrier", (), move || forward::cmd_pipeline_barrier(command_buffer, src_stage_mask, dst_stage_mask, dependency_flags, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
+    guard("vkCmdPipelineBarrier", (), move || crate::copy::cmd_pipeline_barrier(command_buffer, src_stage_mask, dst_stage_mask, dependency_flags, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
 }
 pub unsafe extern "system" fn vkCmdBeginQuery(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags) -> () {
     guard("vkCmdBeginQuery", (), move || forward::cmd_begin_query(command_buffer, query_pool, query, flags))
@@ -594,7 +594,7 @@ pub unsafe extern "system" fn vkCmdWaitEvents2(command_buffer: vk::CommandBuffer
     guard("vkCmdWaitEvents2", (), move || forward::cmd_wait_events2(command_buffer, event_count, p_events, p_dependency_infos))
 }
 pub unsafe extern "system" fn vkCmdPipelineBarrier2(command_buffer: vk::CommandBuffer, p_dependency_info: *const vk::DependencyInfo) -> () {
-    guard("vkCmdPipelineBarrier2", (), move || forward::cmd_pipeline_barrier2(command_buffer, p_dependency_info))
+    guard("vkCmdPipelineBarrier2", (), move || crate::copy::cmd_pipeline_barrier2(command_buffer, p_dependency_info))
 }
 pub unsafe extern "system" fn vkCmdWriteTimestamp2(command_buffer: vk::CommandBuffer, stage: vk::PipelineStageFlags2, query_pool: vk::QueryPool, query: u32) -> () {
     guard("vkCmdWriteTimestamp2", (), move || forward::cmd_write_timestamp2(command_buffer, stage, query_pool, query))
@@ -603,7 +603,7 @@ pub unsafe extern "system" fn vkQueueSubmit2(queue: vk::Queue, submit_count: u32
     guard("vkQueueSubmit2", vk::Result::ERROR_UNKNOWN, move || crate::queue::queue_submit2(queue, submit_count, p_submits, fence))
 }
 pub unsafe extern "system" fn vkCmdCopyBuffer2(command_buffer: vk::CommandBuffer, p_copy_buffer_info: *const vk::CopyBufferInfo2) -> () {
-    guard("vkCmdCopyBuffer2", (), move || forward::cmd_copy_buffer2(command_buffer, p_copy_buffer_info))
+    guard("vkCmdCopyBuffer2", (), move || crate::copy::cmd_copy_buffer2(command_buffer, p_copy_buffer_info))
 }
 pub unsafe extern "system" fn vkCmdCopyImage2(command_buffer: vk::CommandBuffer, p_copy_image_info: *const vk::CopyImageInfo2) -> () {
     guard("vkCmdCopyImage2", (), move || forward::cmd_copy_image2(command_buffer, p_copy_image_info))

@@ -19,6 +19,8 @@ pub struct Gpu {
     pub device: Device,
     pub queue: vk::Queue,
     pub family: u32,
+    /// Further queues, with their families: a second one of the same, and one that only copies, where there are such.
+    pub others: Vec<(vk::Queue, u32)>,
     pub properties: vk::PhysicalDeviceProperties,
     pub memory: vk::PhysicalDeviceMemoryProperties,
     pub pool: vk::CommandPool,
@@ -59,9 +61,18 @@ impl Gpu {
                 .iter()
                 .position(|f| f.queue_flags.contains(vk::QueueFlags::COMPUTE))
                 .context("no compute queue")? as u32;
-            let priorities = [1.0];
-            let queues =
-                [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&priorities)];
+            let priorities = [1.0, 1.0];
+            let several = families[family as usize].queue_count.min(2);
+            let copies = vk::QueueFlags::COMPUTE | vk::QueueFlags::GRAPHICS | vk::QueueFlags::TRANSFER;
+            let copying = families.iter().position(|f| f.queue_flags & copies == vk::QueueFlags::TRANSFER);
+            let queues: Vec<_> = [Some((family, several)), copying.map(|f| (f as u32, 1))]
+                .into_iter()
+                .flatten()
+                .map(|(f, n)| {
+                    let info = vk::DeviceQueueCreateInfo::default().queue_family_index(f);
+                    info.queue_priorities(&priorities[..n as usize])
+                })
+                .collect();
             let extensions: Vec<*const i8> = extensions(&instance, physical)?.iter().map(|n| n.as_ptr()).collect();
             let mut features12 = vk::PhysicalDeviceVulkan12Features::default()
                 .timeline_semaphore(true)
@@ -75,13 +86,16 @@ impl Gpu {
                 .push_next(&mut features13);
             let device = instance.create_device(physical, &info, None).context("vkCreateDevice")?;
             let queue = device.get_device_queue(family, 0);
+            let second = (several > 1).then(|| (device.get_device_queue(family, 1), family));
+            let copying = copying.map(|f| (device.get_device_queue(f as u32, 0), f as u32));
+            let others = second.into_iter().chain(copying).collect();
             let memory = instance.get_physical_device_memory_properties(physical);
             let flags = vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER;
             let pool = device.create_command_pool(
                 &vk::CommandPoolCreateInfo::default().queue_family_index(family).flags(flags),
                 None,
             )?;
-            Ok(Self { instance, physical, device, queue, family, properties, memory, pool, _entry: entry })
+            Ok(Self { instance, physical, device, queue, family, others, properties, memory, pool, _entry: entry })
         }
     }
 

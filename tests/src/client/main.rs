@@ -14,6 +14,7 @@ mod refused;
 mod spin;
 mod sync;
 mod threads;
+mod uploads;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,8 @@ enum Sub {
     Sync,
     /// Recording and submitting from several threads.
     Threads,
+    /// Copies out of mapped memory that are waited for one by one, in all ways that matter to a driver that puts them off.
+    Uploads,
     /// Mapped memory of every host-visible type.
     Memory,
     /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
@@ -62,13 +65,14 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
     ("images", images::run),
     ("sync", sync::run),
     ("threads", threads::run),
+    ("uploads", uploads::run),
     ("memory", memory::run),
 ];
 
@@ -88,6 +92,7 @@ fn main() -> ExitCode {
         Sub::Images => parts("images"),
         Sub::Sync => parts("sync"),
         Sub::Threads => parts("threads"),
+        Sub::Uploads => parts("uploads"),
         Sub::Memory => parts("memory"),
         Sub::Cycles { count } => cycles::run(count),
         Sub::Hostile => hostile::run(),
