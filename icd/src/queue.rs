@@ -344,8 +344,10 @@ pub unsafe fn queue_bind_sparse(
         if let Err(e) = upload::before(object::get(q.device), queue, true, false) {
             return e;
         }
-        let sent = q.connection().send(|w| request::queue_bind_sparse(w, 0, queue, n, infos, fence));
-        // Binding isn't ordered with command buffers.
+        let (_, sent) = q.submit(queue, vk::Fence::null(), |_| {
+            q.connection().send(|w| request::queue_bind_sparse(w, 0, queue, n, infos, fence))
+        });
+        // Binding isn't ordered with command buffers: its end says nothing of theirs.
         fence::submitted(fence, &sent, Submission::default());
         done(sent)
     }

@@ -5,6 +5,8 @@
 //! each token. When nothing is at work that could change the source meanwhile, all that anybody can see of such a submission is that later
 //! work finds the data. So it isn't sent at all: the data is taken at once, the fence counts as signalled, and the next submission gets
 //! a command buffer in front that puts the data in place (vkCmdUpdateBuffer) and a barrier that makes everything later wait for it.
+//! (llama.cpp has a second way, too: it submits the copy without a fence, and then nothing with one. With nothing at work, that fence counts
+//! as signalled as well.)
 //!
 //! What has to hold for that:
 //! * The recording, submitted once and without semaphores, holds nothing but barriers and copies ([`take`]).
@@ -25,7 +27,7 @@ use hesper_winsys::{Error, trace};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::buffer;
-use crate::command_buffer;
+use crate::command_buffer::{self, CopyCommand};
 use crate::device::Device;
 use crate::fence;
 use crate::forwarding::{post, result_of_error};
@@ -33,6 +35,7 @@ use crate::generated::forward;
 use crate::memory;
 use crate::object;
 use crate::queue::{self, Batch, Submission};
+use crate::settings;
 use crate::slab::fresh_id;
 
 /// The largest piece that vkCmdUpdateBuffer takes, and bytes and pieces that wait at most for a submission to travel with.
@@ -137,34 +140,31 @@ impl Turn<'_> {
     }
 }
 
-/// Takes over a submission whose only effect is to upload something; false where it has to be sent.
+/// Takes over a submission that does nothing but upload, or nothing at all; false where it has to be sent.
 pub unsafe fn take<B: Batch>(d: &Device, batches: &[B], fence: vk::Fence) -> bool {
     // SAFETY: by valid usage of the submission.
     unsafe {
         let held = |c| command_buffer::held(c).is_some();
-        let upload = |b: &B| b.is_plain() && b.buffers().next().is_some() && b.buffers().all(held);
-        if batches.is_empty() || fence == vk::Fence::null() || !batches.iter().all(upload) {
+        if !settings::get().uploads || !batches.iter().all(|b| b.is_plain() && b.buffers().all(held)) {
             return false;
         }
-        let buffers = || batches.iter().flat_map(|b| b.buffers());
         // A lost host is told of by the way that sends.
         if !queue::all_idle(d) || d.connection().ring.check().is_err() {
             return false;
         }
-        let mut state = d.uploads.state.lock();
-        // Everything has ended.
-        state.sent = None;
-        let before = (state.updates.len(), state.data.len());
-        let mut copies = buffers().filter_map(|c| command_buffer::held(c)).flatten();
-        if !copies.all(|c| state.add(c)) {
-            state.updates.truncate(before.0);
-            state.data.truncate(before.1);
-            state.unordered = state.unordered.min(before.0);
-            return false;
+        let buffers = || batches.iter().flat_map(|b| b.buffers());
+        let copies = || buffers().filter_map(|c| command_buffer::held(c)).flatten();
+        if copies().next().is_some() {
+            let mut state = d.uploads.state.lock();
+            // Everything has ended.
+            state.sent = None;
+            if !state.add_all(copies()) {
+                return false;
+            }
+            trace::instant("upload taken", state.data.len() as u64);
+            d.uploads.any.store(true, Ordering::Release);
+            buffers().for_each(|c| command_buffer::forget_held(c));
         }
-        trace::instant("upload taken", state.data.len() as u64);
-        d.uploads.any.store(true, Ordering::Release);
-        buffers().for_each(|c| command_buffer::forget_held(c));
         fence::signal(fence);
     }
     true
@@ -279,8 +279,20 @@ impl State {
         self.sent = Some(Sent { submission, mark, updates });
     }
 
+    /// Takes all of some copies or none.
+    fn add_all<'c>(&mut self, mut copies: impl Iterator<Item = &'c CopyCommand>) -> bool {
+        let before = (self.updates.len(), self.data.len(), self.unordered);
+        if copies.all(|c| self.add(c)) {
+            return true;
+        }
+        self.updates.truncate(before.0);
+        self.data.truncate(before.1);
+        self.unordered = before.2;
+        false
+    }
+
     /// Takes what a copy would put into a buffer, if it can be taken.
-    fn add(&mut self, c: &command_buffer::CopyCommand) -> bool {
+    fn add(&mut self, c: &CopyCommand) -> bool {
         let r = &c.region;
         let fits = (1..=PIECE).contains(&r.size) && r.size.is_multiple_of(4) && r.dst_offset.is_multiple_of(4);
         let Some((from, to)) = buffer::place(c.from).zip(buffer::place(c.to)).filter(|_| fits) else { return false };

@@ -8,7 +8,7 @@
 //! wait blocks after a glance.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ash::vk;
@@ -84,11 +84,14 @@ impl Forecast {
 
 /// A question that a program asks again and again: it spins. Whoever asks the host every 20 microseconds finds its thread
 /// asleep each time, and sees the end of the work 80 microseconds late. So a question stays in the driver for a while where
-/// its work is likely to end soon: when it was submitted a moment ago, or when the same was asked a moment ago.
+/// its work is likely to end soon: when it was submitted a moment ago, when the same was asked a moment ago, or when it came to
+/// that the last time.
 #[derive(Debug, Default)]
 pub struct Spinning {
     answered: AtomicU64,
     patience: AtomicU64,
+    /// Whether the last answer was the end of the work.
+    over: AtomicBool,
 }
 
 /// Within this time after an answer, the same question is part of a loop (llama.cpp's loop pauses for 27 to 70 microseconds).
@@ -104,6 +107,7 @@ impl Spinning {
         let start = now();
         let mut result = ask();
         if result != vk::Result::NOT_READY || device.strategy == Strategy::Block {
+            self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
             return result;
         }
         // The first answer may have taken long by itself: the host had to wake up.
@@ -115,6 +119,7 @@ impl Spinning {
             result = ask();
         }
         self.answered.store(now(), Ordering::Relaxed);
+        self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
         result
     }
 
@@ -122,7 +127,11 @@ impl Spinning {
     fn next_patience(&self, start: u64) -> u64 {
         let loops = start.saturating_sub(self.answered.load(Ordering::Relaxed)) <= LOOP;
         let before = self.patience.load(Ordering::Relaxed);
-        let patience = if loops { (2 * before).clamp(PATIENCE.0, PATIENCE.1) } else { 0 };
+        let patience = match self.over.load(Ordering::Relaxed) {
+            true => before,
+            false if loops => (2 * before).clamp(PATIENCE.0, PATIENCE.1),
+            false => 0,
+        };
         self.patience.store(patience, Ordering::Relaxed);
         patience
     }
@@ -228,7 +237,12 @@ mod tests {
         s.answered.store(at, Ordering::Relaxed);
         let stays: Vec<u64> = (0..6).map(|_| s.next_patience(at + LOOP / 2)).collect();
         assert_eq!(stays, [50_000, 100_000, 200_000, 400_000, 500_000, 500_000]);
+        s.over.store(true, Ordering::Relaxed);
+        assert_eq!(s.next_patience(at + 9 * LOOP), 500_000, "the next work, where the last was waited for like this");
+        s.over.store(false, Ordering::Relaxed);
         assert_eq!(s.next_patience(at + 2 * LOOP), 0, "asked now and then");
+        s.over.store(true, Ordering::Relaxed);
+        assert_eq!(s.next_patience(at + 2 * LOOP), 0, "and found to be over");
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub fn run() -> Result<()> {
     bench.recording()?;
     bench.descriptors()?;
     bench.waiting()?;
+    bench.uploads()?;
     bench.chains()?;
     bench.objects()?;
     bench.queries()?;
@@ -58,6 +59,8 @@ struct Bench<'a> {
     b: Buffer,
     pipeline: Pipeline,
     set: vk::DescriptorSet,
+    /// One small dispatch.
+    small: vk::CommandBuffer,
 }
 
 impl<'a> Bench<'a> {
@@ -67,7 +70,13 @@ impl<'a> Bench<'a> {
         let pipeline = gpu.scale(2, vk::DescriptorSetLayoutCreateFlags::empty(), kind)?;
         let pool = gpu.descriptor_pool(1, kind)?;
         let set = gpu.set(pool, pipeline.set_layout, &[&a, &b])?;
-        Ok(Self { gpu, a, b, pipeline, set })
+        let small = gpu.record(|cmd| gpu.cmd_scale(cmd, &pipeline, set, 64, 0))?;
+        Ok(Self { gpu, a, b, pipeline, set, small })
+    }
+
+    /// Waits until the host has run all that it was told, with work that no driver can do without it.
+    fn drain(&self) -> Result<()> {
+        self.gpu.submit(&[self.small])
     }
 
     /// Nanoseconds of one recorded command, from the first to the last of many; the recording's begin and end aside.
@@ -110,12 +119,10 @@ impl<'a> Bench<'a> {
                     }
                     times.push(start.elapsed().as_nanos() as f64 / f64::from(N));
                 })?;
-                // A round trip, so that the next round starts with everything read.
                 // SAFETY: never submitted.
-                unsafe {
-                    d.free_command_buffers(self.gpu.pool, &[buffer]);
-                    d.device_wait_idle()?;
-                }
+                unsafe { d.free_command_buffers(self.gpu.pool, &[buffer]) };
+                // So that the next round starts with everything read.
+                self.drain()?;
             }
             times.sort_by(f64::total_cmp);
             row(name, times[times.len() / 2], "ns");
@@ -138,8 +145,7 @@ impl<'a> Bench<'a> {
                 // SAFETY: handles of this device; nothing uses the set.
                 unsafe { d.update_descriptor_sets(&writes, &[]) };
             }
-            // SAFETY: a valid device.
-            unsafe { Ok(d.device_wait_idle()?) }
+            self.drain()
         })?;
         row("vkUpdateDescriptorSets, 2 writes", ns, "ns");
         Ok(())
@@ -157,8 +163,7 @@ impl<'a> Bench<'a> {
                 Ok(d.reset_fences(&[fence])?)
             })?;
             row("empty submit, vkWaitForFences", ns / 1e3, "us");
-            let small = self.gpu.record(|cmd| self.gpu.cmd_scale(cmd, &self.pipeline, self.set, 64, 0))?;
-            let buffers = [small];
+            let buffers = [self.small];
             let submit = [vk::SubmitInfo::default().command_buffers(&buffers)];
             let ns = time(400, 1, || {
                 d.queue_submit(queue, &submit, fence)?;
@@ -183,10 +188,50 @@ impl<'a> Bench<'a> {
                 )?)
             })?;
             row("timeline signal, vkWaitSemaphores", ns / 1e3, "us");
-            d.free_command_buffers(self.gpu.pool, &[small]);
             d.destroy_semaphore(semaphore[0], None);
             d.destroy_fence(fence, None);
         }
+        Ok(())
+    }
+
+    /// As programs fill memory that they can't map: copied out of mapped memory, waited for, and then used.
+    fn uploads(&self) -> Result<()> {
+        let (gpu, d) = (self.gpu, &self.gpu.device);
+        let far = gpu.buffer_in(1024, |bits| gpu.memory_type(bits, vk::MemoryPropertyFlags::DEVICE_LOCAL))?;
+        let region = [vk::BufferCopy { src_offset: 0, dst_offset: 0, size: far.size }];
+        // SAFETY: handles of this device, waited for before they are used again; nobody uses the mapping.
+        unsafe {
+            if !far.map.is_null() {
+                d.unmap_memory(far.memory);
+            }
+            let info = vk::CommandPoolCreateInfo::default().queue_family_index(gpu.family);
+            let pool = d.create_command_pool(&info, None)?;
+            let fence = d.create_fence(&vk::FenceCreateInfo::default(), None)?;
+            let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
+            let copy = d.allocate_command_buffers(&info)?;
+            let once = vk::CommandBufferBeginInfo::default().flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+            let submit = [vk::SubmitInfo::default().command_buffers(&copy)];
+            let used = [self.small];
+            let ns = time(100, 1, || {
+                for i in 0..5 {
+                    self.a.map.write_volatile(i);
+                    d.reset_command_pool(pool, vk::CommandPoolResetFlags::empty())?;
+                    d.begin_command_buffer(copy[0], &once)?;
+                    d.cmd_copy_buffer(copy[0], self.a.buffer, far.buffer, &region);
+                    d.end_command_buffer(copy[0])?;
+                    d.queue_submit(gpu.queue, &submit, fence)?;
+                    d.wait_for_fences(&[fence], true, PATIENCE)?;
+                    d.reset_fences(&[fence])?;
+                }
+                d.queue_submit(gpu.queue, &[vk::SubmitInfo::default().command_buffers(&used)], fence)?;
+                d.wait_for_fences(&[fence], true, PATIENCE)?;
+                Ok(d.reset_fences(&[fence])?)
+            })?;
+            row("5 uploads of 4 KiB and a dispatch, each waited for", ns / 1e3, "us");
+            d.destroy_fence(fence, None);
+            d.destroy_command_pool(pool, None);
+        }
+        gpu.free(far);
         Ok(())
     }
 
