@@ -102,6 +102,15 @@ fn a_trace_tells_of_calls() {
     assert!(events[0]["ts"].as_f64().unwrap() >= 0.0 && events[0]["ph"] == "X");
 }
 
+/// On a device whose own memory can't be mapped.
+#[test]
+fn passes_on_hesper_with_memory_of_the_devices_own() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_DISCRETE", "1")]).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    good("the client on a host with HESPER_TEST_LAYER_DISCRETE", command.arg("all"));
+}
+
 /// Small uploads aren't sent by themselves, but where that is switched off; either way everybody sees what was uploaded.
 #[test]
 fn uploads_travel_with_the_next_submission() {

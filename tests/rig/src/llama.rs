@@ -96,6 +96,22 @@ impl Server {
     /// When it can't be started or ends before it answers; with the end of its log.
     pub fn start(root: &Root, driver: Driver, binary: &Path, model: &Path, log: &Path) -> Result<Self> {
         let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
+        Self::start_on(root, driver, host, binary, model, log, &[])
+    }
+
+    /// Starts a server on a host of the caller's, with more environment variables.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on(
+        root: &Root,
+        driver: Driver,
+        host: Option<Host>,
+        binary: &Path,
+        model: &Path,
+        log: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let port = http::free_port()?;
         let file = File::create(log).with_context(|| format!("making {}", log.display()))?;
         let mut command = root.client(driver, host.as_ref(), binary)?;
@@ -104,6 +120,7 @@ impl Server {
             .args(["--port", &port.to_string(), "--model"])
             .arg(model)
             .envs(ENVIRONMENT)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file);

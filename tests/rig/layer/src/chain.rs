@@ -46,6 +46,8 @@ pub struct Device {
     get_proc: GetDeviceProc,
     pub physical: vk::PhysicalDevice,
     pub v1_0: ash::DeviceFnV1_0,
+    pub v1_1: ash::DeviceFnV1_1,
+    pub v1_3: ash::DeviceFnV1_3,
 }
 
 type Table<T> = OnceLock<Mutex<HashMap<usize, Arc<T>>>>;
@@ -181,7 +183,13 @@ pub unsafe extern "system" fn create_device(
         if result == vk::Result::SUCCESS {
             let handle = *to;
             let load = |name: &CStr| address(get_proc(handle, name.as_ptr()));
-            let device = Device { get_proc, physical: physical_device, v1_0: ash::DeviceFnV1_0::load(load) };
+            let device = Device {
+                get_proc,
+                physical: physical_device,
+                v1_0: ash::DeviceFnV1_0::load(load),
+                v1_1: ash::DeviceFnV1_1::load(load),
+                v1_3: ash::DeviceFnV1_3::load(load),
+            };
             DEVICES.get_or_init(Mutex::default).lock().insert(key(handle.as_raw()), Arc::new(device));
         }
         result

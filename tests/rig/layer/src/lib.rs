@@ -8,12 +8,14 @@
 //! nothing has to be imported or hidden.
 //!
 //! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace;
-//! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`).
+//! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be
+//! mapped (`discrete`).
 //!
 //! `chain` is the loader's protocol for layers, `memory` the allocations, `physical` what the device is said to be able to.
 
 mod chain;
 pub mod device_file;
+mod discrete;
 mod host_trace;
 mod memory;
 mod physical;
@@ -94,6 +96,16 @@ unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const 
 fn get_device_entry(text: &[u8]) -> vk::PFN_vkVoidFunction {
     if refusal::on() {
         intercept!(text, b"vkCreateComputePipelines" => refusal::create_compute_pipelines);
+    }
+    if discrete::on() {
+        intercept!(text,
+            b"vkGetBufferMemoryRequirements" => discrete::get_buffer_memory_requirements,
+            b"vkGetImageMemoryRequirements" => discrete::get_image_memory_requirements,
+            b"vkGetBufferMemoryRequirements2" => discrete::get_buffer_memory_requirements2,
+            b"vkGetImageMemoryRequirements2" => discrete::get_image_memory_requirements2,
+            b"vkGetDeviceBufferMemoryRequirements" => discrete::get_device_buffer_memory_requirements,
+            b"vkGetDeviceImageMemoryRequirements" => discrete::get_device_image_memory_requirements,
+        );
     }
     if host_trace::on() {
         intercept!(text,

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::chain::{self, Device};
 use crate::device_file;
+use crate::discrete;
 use crate::physical::{importable, real_memory_properties};
 
 /// Larger than any driver's minImportedHostPointerAlignment, and the coarsest host page.
@@ -76,6 +77,11 @@ pub unsafe extern "system" fn allocate_memory(
         let Some(d) = chain::device(device) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
         let Some(i) = chain::instance_of(d.physical) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
         let properties = real_memory_properties(&i, d.physical);
+        let mut own = *info;
+        if let Some(real) = discrete::real_type(&properties, own.memory_type_index) {
+            own.memory_type_index = real;
+            return (d.v1_0.allocate_memory)(device, &own, allocator, to);
+        }
         let wanted = &*info;
         if let Some(result) = allocate_mapped(&d, &properties, device, info, allocator, to) {
             return result;
