@@ -110,12 +110,35 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
         return vk::Result::SUCCESS;
     }
     // SAFETY: by valid usage.
-    let result =
-        unsafe { f.spinning.ask(object::get(device), &f.forecast, || forward::get_fence_status(device, fence)) };
+    let ask = |stay| unsafe {
+        if stay == 0 {
+            return forward::get_fence_status(device, fence);
+        }
+        match poll(device, &[fence], vk::TRUE, stay) {
+            vk::Result::TIMEOUT => vk::Result::NOT_READY,
+            result => result,
+        }
+    };
+    // SAFETY: by valid usage.
+    let result = f.spinning.ask(unsafe { object::get(device) }, &f.forecast, ask);
     if result == vk::Result::SUCCESS {
         f.seen();
     }
     result
+}
+
+/// Asks the host whether fences are signalled, on the main ring, where everything was submitted; the host waits for at most `timeout`
+/// nanoseconds.
+unsafe fn poll(device: vk::Device, fences: &[vk::Fence], all: vk::Bool32, timeout: u64) -> vk::Result {
+    let (n, fences) = (fences.len() as u32, fences.as_ptr());
+    // SAFETY: by valid usage of vkWaitForFences.
+    unsafe {
+        result_of(object::get(device).connection().call(
+            reply::wait_for_fences_size(device, n, fences, all, timeout),
+            |w| request::wait_for_fences(w, 1, device, n, fences, all, timeout),
+            |r| reply::wait_for_fences(r, device, n, fences, all, timeout),
+        ))
+    }
 }
 
 pub unsafe fn wait_for_fences(
@@ -137,21 +160,14 @@ pub unsafe fn wait_for_fences(
         }
         // The host needn't know of fences that are known here.
         let unknown: Vec<vk::Fence>;
-        let (n, fences) = if all_of_them && n > 1 {
+        let asked = if all_of_them && n > 1 {
             unknown = list.iter().copied().filter(|f| !known(*f)).collect();
-            (unknown.len() as u32, unknown.as_ptr())
+            &unknown
         } else {
-            (n, fences)
+            list
         };
+        let (n, fences) = (asked.len() as u32, asked.as_ptr());
         let d = object::get(device);
-        let poll = || {
-            // Asked for on the main ring, where everything was submitted.
-            result_of(d.connection().call(
-                reply::wait_for_fences_size(device, n, fences, all, 0),
-                |w| request::wait_for_fences(w, 1, device, n, fences, all, 0),
-                |r| reply::wait_for_fences(r, device, n, fences, all, 0),
-            ))
-        };
         let block = |slice| {
             result_of(d.connection().aside(
                 reply::wait_for_fences_size(device, n, fences, all, slice),
@@ -160,7 +176,7 @@ pub unsafe fn wait_for_fences(
             ))
         };
         let forecasts = list.iter().filter_map(|f| FENCES.get(*f)).map(|f| &f.forecast);
-        let result = wait::wait(d, timeout, forecasts, poll, block);
+        let result = wait::wait(d, timeout, forecasts, |stay| poll(device, asked, all, stay), block);
         // Of several fences it isn't told which one it was.
         if result == vk::Result::SUCCESS && (all_of_them || n == 1) {
             for f in list.iter().filter_map(|f| FENCES.get(*f)) {

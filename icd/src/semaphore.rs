@@ -11,11 +11,11 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
     // SAFETY: by valid usage.
     unsafe {
         let d = object::get(device);
-        let poll = || {
+        let poll = |stay| {
             result_of(d.connection().call(
-                reply::wait_semaphores_size(device, info, 0),
-                |w| request::wait_semaphores(w, 1, device, info, 0),
-                |r| reply::wait_semaphores(r, device, info, 0),
+                reply::wait_semaphores_size(device, info, stay),
+                |w| request::wait_semaphores(w, 1, device, info, stay),
+                |r| reply::wait_semaphores(r, device, info, stay),
             ))
         };
         let block = |slice| {

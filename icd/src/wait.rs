@@ -98,15 +98,21 @@ pub struct Spinning {
 const LOOP: u64 = 100_000;
 /// The first and the longest time for which a loop's question stays.
 const PATIENCE: (u64, u64) = (50_000, 500_000);
+/// The longest time for which a question holds up what else goes to the host.
+const STAY: u64 = 100_000;
 /// How long after its submission small work is waited for.
 const YOUNG: u64 = 60_000;
 
 impl Spinning {
-    /// The answer of `ask` to a question about work that was submitted as `forecast` says.
-    pub fn ask(&self, device: &Device, forecast: &Forecast, mut ask: impl FnMut() -> vk::Result) -> vk::Result {
+    /// The answer of `ask` to a question about work that was submitted as `forecast` says. `ask` has the host wait for some
+    /// nanoseconds before it answers.
+    pub fn ask(&self, device: &Device, forecast: &Forecast, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
         let start = now();
-        let mut result = ask();
-        if result != vk::Result::NOT_READY || device.strategy == Strategy::Block {
+        if device.strategy == Strategy::Block {
+            return self.ask_once(start, ask);
+        }
+        let mut result = ask(0);
+        if result != vk::Result::NOT_READY {
             self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
             return result;
         }
@@ -116,8 +122,17 @@ impl Spinning {
         let young = forecast.submitted.load(Ordering::Relaxed).saturating_add(YOUNG.min(spin_limit()));
         let end = awake.saturating_add(patience).max(young);
         while result == vk::Result::NOT_READY && now() < end {
-            result = ask();
+            result = ask(0);
         }
+        self.answered.store(now(), Ordering::Relaxed);
+        self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
+        result
+    }
+
+    /// One question, which stays at the host: where processors are few, asking on and on would take them from the work, and the
+    /// host's thread would fall asleep between two questions of a program that is held up.
+    fn ask_once(&self, start: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
+        let result = ask(self.next_patience(start).min(STAY).min(spin_limit()));
         self.answered.store(now(), Ordering::Relaxed);
         self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
         result
@@ -142,20 +157,21 @@ fn spin_limit() -> u64 {
     u64::try_from(settings::get().spin.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A wait of at most `timeout` nanoseconds. `poll` asks on the main ring whether it is over (SUCCESS, or NOT_READY or
-/// TIMEOUT), `block` has the host wait for some nanoseconds on a side ring. `forecasts` are those of what is waited for.
+/// A wait of at most `timeout` nanoseconds. `poll` asks on the main ring, where the host waits for some nanoseconds, whether it is over
+/// (SUCCESS, or NOT_READY or TIMEOUT), `block` has the host wait on a side ring. `forecasts` are those of what is waited for.
 pub fn wait<'a>(
     device: &Device,
     timeout: u64,
     forecasts: impl Iterator<Item = &'a Forecast> + Clone,
-    mut poll: impl FnMut() -> vk::Result,
+    mut poll: impl FnMut(u64) -> vk::Result,
     block: impl FnMut(u64) -> vk::Result,
 ) -> vk::Result {
     let start = now();
     let end = start.saturating_add(timeout);
-    let spin = match device.strategy {
-        Strategy::Poll => spin_limit(),
-        Strategy::Block => spin_limit().min(GLANCE),
+    // Where the GPU is the host's processor, one question stays for all of the time.
+    let (spin, stay) = match device.strategy {
+        Strategy::Poll => (spin_limit(), 0),
+        Strategy::Block => (0, spin_limit().min(GLANCE).min(timeout)),
     };
     if device.strategy == Strategy::Poll {
         let due = forecasts.clone().map(Forecast::due).max().unwrap_or(0).min(end);
@@ -169,7 +185,7 @@ pub fn wait<'a>(
     let polling = trace::span("poll");
     // Once at least: the main ring has run everything before it answers, which `block` relies on.
     loop {
-        match poll() {
+        match poll(stay) {
             vk::Result::NOT_READY | vk::Result::TIMEOUT => {}
             result => {
                 forecasts.for_each(|f| f.learn(at_once));
