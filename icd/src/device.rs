@@ -10,10 +10,12 @@ use crate::buffer;
 use crate::chain::{find, find_tagged, slice};
 use crate::compiling::{self, Recorders};
 use crate::extensions::{self, ExtensionSet, Origin};
+use crate::feedback::{self, Slots};
 use crate::forwarding::{result_of, result_of_error};
 use crate::image;
 use crate::memory::{self, Freed};
 use crate::object::{self, Object, dispatchable};
+use crate::own::{self, OwnCommandBuffers};
 use crate::physical_device::{self, PhysicalDevice};
 use crate::pipeline_store::{self, Store};
 use crate::procs::{self, Scope};
@@ -21,7 +23,7 @@ use crate::queue::{self, Queue};
 use crate::requirements::Known;
 use crate::settings;
 use crate::slab::fresh_id;
-use crate::upload::{self, Uploads};
+use crate::upload::Uploads;
 use crate::wait::Strategy;
 
 /// What a VkDevice points at.
@@ -42,6 +44,10 @@ pub struct Device {
     pub store: Store,
     /// What is on its way into memory that the program can't map.
     pub uploads: Uploads,
+    /// Where the GPU tells of work that has ended.
+    pub slots: Slots,
+    /// Command buffers of the driver's own.
+    pub own: OwnCommandBuffers,
     /// Which threads record.
     pub recorders: Recorders,
     extensions: ExtensionSet,
@@ -116,6 +122,8 @@ pub unsafe fn create_device(
             freed: Freed::default(),
             store: Store::default(),
             uploads: Uploads::default(),
+            slots: Slots::default(),
+            own: OwnCommandBuffers::default(),
             recorders: Recorders::default(),
             strategy: strategy(d.properties.device_type),
             extensions: enabled,
@@ -161,7 +169,8 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: by valid usage nothing uses the device or its queues any more.
     unsafe {
         if device != vk::Device::null() {
-            upload::close(device);
+            feedback::close(device);
+            own::close(device);
             memory::forget_freed(device);
             compiling::close(device);
             pipeline_store::close(device);

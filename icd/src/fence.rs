@@ -1,8 +1,10 @@
 //! VkFence: what is known of each, and waiting.
 //!
-//! A fence that was seen signalled is remembered; asking again costs one load. `wait` says how a wait proceeds.
+//! A fence that was seen signalled is remembered; asking again costs one load. `wait` says how a wait proceeds, `feedback` how the GPU
+//! itself tells of an end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ash::vk;
 use ash::vk::Handle;
@@ -11,12 +13,14 @@ use hesper_winsys::{Error, Seqno};
 use parking_lot::Mutex;
 
 use crate::chain::slice;
-use crate::forwarding::{done, post, result_of};
+use crate::feedback::Slot;
+use crate::forwarding::{done, post, result_of, result_of_error};
 use crate::generated::forward;
 use crate::object;
 use crate::queue::Submission;
+use crate::settings;
 use crate::slab::Slab;
-use crate::wait::{self, Forecast, Spinning};
+use crate::wait::{self, Forecast, Spinning, Strategy};
 
 /// What is known of a fence.
 pub struct Fence {
@@ -25,18 +29,77 @@ pub struct Fence {
     spinning: Spinning,
     /// What it will be signalled after.
     submission: Mutex<Submission>,
+    /// Where the GPU tells that it is signalled; `None` inside where there is no such place.
+    slot: OnceLock<Option<Slot>>,
+    /// Whether the GPU will tell so of its submission.
+    told: AtomicBool,
+    /// When the host was asked last whether it is still there.
+    asked: AtomicU64,
 }
+
+/// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot.
+const ASK_EVERY: u64 = 10_000_000;
 
 impl Fence {
     fn new(signaled: bool) -> Self {
-        let signaled = AtomicBool::new(signaled);
-        Self { signaled, forecast: Forecast::default(), spinning: Spinning::default(), submission: Mutex::default() }
+        Self {
+            signaled: AtomicBool::new(signaled),
+            forecast: Forecast::default(),
+            spinning: Spinning::default(),
+            submission: Mutex::default(),
+            slot: OnceLock::new(),
+            told: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+        }
     }
 
     /// Notes that it was seen signalled.
     fn seen(&self) {
         self.signaled.store(true, Ordering::Release);
+        self.told.store(false, Ordering::Relaxed);
         self.submission.lock().end();
+    }
+
+    /// Whether it is known to be signalled.
+    #[inline]
+    fn is_signaled(&self, fence: vk::Fence) -> bool {
+        self.signaled.load(Ordering::Acquire) || (self.told.load(Ordering::Relaxed) && self.is_told(fence))
+    }
+
+    /// Whether the GPU has told that it is signalled.
+    fn is_told(&self, fence: vk::Fence) -> bool {
+        if !self.slot.get().and_then(Option::as_ref).is_some_and(Slot::is_written)
+            || !self.told.swap(false, Ordering::Relaxed)
+        {
+            return self.signaled.load(Ordering::Acquire);
+        }
+        let queue = self.submission.lock().queue;
+        if queue != vk::Queue::null() {
+            // The host's fence follows in a moment, and nothing may be done to it before.
+            // SAFETY: the queue of the fence's submission, and handles that are alive.
+            unsafe {
+                let device = object::get(queue).device;
+                let _ = post(device, |w| request::wait_for_fences(w, 0, device, 1, &fence, vk::TRUE, u64::MAX));
+            }
+        }
+        self.seen();
+        true
+    }
+
+    /// The answer to vkGetFenceStatus where the GPU will tell and hasn't yet.
+    unsafe fn look(&self, device: vk::Device, fence: vk::Fence) -> vk::Result {
+        // SAFETY: by valid usage.
+        let d = unsafe { object::get(device) };
+        if let Err(e) = d.connection().ring.check() {
+            return result_of_error(&e);
+        }
+        let now = wait::now();
+        if now.saturating_sub(self.asked.load(Ordering::Relaxed)) > ASK_EVERY {
+            self.asked.store(now, Ordering::Relaxed);
+            // SAFETY: by valid usage.
+            return unsafe { forward::get_fence_status(device, fence) };
+        }
+        vk::Result::NOT_READY
     }
 }
 
@@ -65,9 +128,13 @@ pub unsafe fn create_fence(
 }
 
 pub unsafe fn destroy_fence(device: vk::Device, fence: vk::Fence, allocator: *const vk::AllocationCallbacks) {
-    if FENCES.remove(fence).is_some() {
-        // SAFETY: by valid usage.
-        unsafe { forward::destroy_fence(device, fence, allocator) };
+    let Some(f) = FENCES.remove(fence) else { return };
+    // SAFETY: by valid usage.
+    unsafe {
+        if let Some(slot) = f.slot.into_inner().flatten() {
+            slot.give_back(device);
+        }
+        forward::destroy_fence(device, fence, allocator);
     }
 }
 
@@ -77,9 +144,33 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
         for f in slice(fences, n) {
             if let Some(f) = FENCES.get(*f) {
                 f.signaled.store(false, Ordering::Release);
+                f.told.store(false, Ordering::Relaxed);
             }
         }
         forward::reset_fences(device, n, fences)
+    }
+}
+
+/// The place where the GPU shall tell that a submission with this fence has ended, empty; `None` where the host's fence will do.
+pub unsafe fn slot(device: vk::Device, fence: vk::Fence) -> Option<&'static Slot> {
+    // SAFETY: by valid usage of the submission.
+    let d = unsafe { object::get(device) };
+    let f = FENCES.get(fence)?;
+    let wanted = || d.strategy == Strategy::Block && f.spinning.loops();
+    if !settings::get().feedback.unwrap_or_else(wanted) {
+        return None;
+    }
+    // SAFETY: as above.
+    let slot = f.slot.get_or_init(|| unsafe { Slot::new(device) }).as_ref()?;
+    slot.clear();
+    Some(slot)
+}
+
+/// Notes that the GPU will tell of the end of a fence's submission.
+pub fn told(fence: vk::Fence) {
+    if let Some(f) = FENCES.get(fence) {
+        f.asked.store(wait::now(), Ordering::Relaxed);
+        f.told.store(true, Ordering::Relaxed);
     }
 }
 
@@ -101,13 +192,21 @@ pub fn signal(fence: vk::Fence) {
 }
 
 fn known(fence: vk::Fence) -> bool {
-    FENCES.get(fence).is_some_and(|f| f.signaled.load(Ordering::Acquire))
+    FENCES.get(fence).is_some_and(|f| f.is_signaled(fence))
 }
 
 pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
     let Some(f) = FENCES.get(fence) else { return vk::Result::ERROR_UNKNOWN };
-    if f.signaled.load(Ordering::Acquire) {
+    if f.is_signaled(fence) {
         return vk::Result::SUCCESS;
+    }
+    if f.told.load(Ordering::Relaxed) {
+        // SAFETY: by valid usage.
+        let result = unsafe { f.look(device, fence) };
+        if result == vk::Result::SUCCESS {
+            f.seen();
+        }
+        return result;
     }
     // SAFETY: by valid usage.
     let ask = |stay| unsafe {

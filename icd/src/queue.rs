@@ -152,14 +152,23 @@ pub trait Batch: Copy {
 
     /// Its command buffers.
     unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer>;
-    /// Its command buffers after `first`, into `room`.
-    unsafe fn after(self, first: vk::CommandBuffer, room: &mut Vec<Self::Named>) -> Self;
+    /// The same with one command buffer more in front, and one more behind; their names stand in `room`.
+    unsafe fn between(
+        self,
+        first: Option<vk::CommandBuffer>,
+        last: Option<vk::CommandBuffer>,
+        room: &mut Vec<Self::Named>,
+    ) -> Self;
     /// Whether it waits for semaphores.
     fn waits(&self) -> bool;
+    /// Whether it signals semaphores.
+    fn signals(&self) -> bool;
     /// Whether nothing in its chain speaks of its command buffers.
     fn takes_more(&self) -> bool;
     /// Whether there is nothing to it but its command buffers.
-    fn is_plain(&self) -> bool;
+    fn is_plain(&self) -> bool {
+        !self.waits() && !self.signals() && self.takes_more()
+    }
 }
 
 /// The semaphores' values are the only thing in a chain, if there is one.
@@ -177,10 +186,16 @@ impl Batch for vk::SubmitInfo<'_> {
         unsafe { slice(self.p_command_buffers, self.command_buffer_count) }.iter().copied()
     }
 
-    unsafe fn after(mut self, first: vk::CommandBuffer, room: &mut Vec<Self::Named>) -> Self {
-        room.push(first);
+    unsafe fn between(
+        mut self,
+        first: Option<vk::CommandBuffer>,
+        last: Option<vk::CommandBuffer>,
+        room: &mut Vec<Self::Named>,
+    ) -> Self {
+        room.extend(first);
         // SAFETY: by valid usage of the submission.
         room.extend(unsafe { self.buffers() });
+        room.extend(last);
         (self.p_command_buffers, self.command_buffer_count) = (room.as_ptr(), room.len() as u32);
         self
     }
@@ -194,8 +209,8 @@ impl Batch for vk::SubmitInfo<'_> {
         unsafe { only_values(self.p_next) }
     }
 
-    fn is_plain(&self) -> bool {
-        !self.waits() && self.signal_semaphore_count == 0 && self.takes_more()
+    fn signals(&self) -> bool {
+        self.signal_semaphore_count > 0
     }
 }
 
@@ -207,10 +222,17 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
         unsafe { slice(self.p_command_buffer_infos, self.command_buffer_info_count) }.iter().map(|c| c.command_buffer)
     }
 
-    unsafe fn after(mut self, first: vk::CommandBuffer, room: &mut Vec<Self::Named>) -> Self {
-        room.push(vk::CommandBufferSubmitInfo::default().command_buffer(first));
+    unsafe fn between(
+        mut self,
+        first: Option<vk::CommandBuffer>,
+        last: Option<vk::CommandBuffer>,
+        room: &mut Vec<Self::Named>,
+    ) -> Self {
+        let named = |c| vk::CommandBufferSubmitInfo::default().command_buffer(c);
+        room.extend(first.map(named));
         // SAFETY: by valid usage of the submission.
         room.extend_from_slice(unsafe { slice(self.p_command_buffer_infos, self.command_buffer_info_count) });
+        room.extend(last.map(named));
         (self.p_command_buffer_infos, self.command_buffer_info_count) = (room.as_ptr(), room.len() as u32);
         self
     }
@@ -223,8 +245,8 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
         self.p_next.is_null() && self.flags.is_empty()
     }
 
-    fn is_plain(&self) -> bool {
-        !self.waits() && self.signal_semaphore_info_count == 0 && self.takes_more()
+    fn signals(&self) -> bool {
+        self.signal_semaphore_info_count > 0
     }
 }
 
@@ -268,20 +290,19 @@ unsafe fn submit<B: Batch>(
                 return result_of_error(&e);
             }
         }
+        let writer = writer(queue, batches, fence);
         let waits = batches.iter().any(Batch::waits);
         let carries = batches.first().is_some_and(Batch::takes_more);
         let turn = match upload::before(d, queue, waits, carries) {
             Ok(turn) => turn,
             Err(e) => return e,
         };
-        let (mut changed, mut room) = (Vec::new(), Vec::new());
-        let batches = match (turn.carried, batches) {
-            (Some(carried), [first, rest @ ..]) => {
-                changed.push(first.after(carried, &mut room));
-                changed.extend_from_slice(rest);
-                &changed[..]
-            }
-            _ => batches,
+        let (mut changed, mut rooms) = (Vec::new(), [Vec::new(), Vec::new()]);
+        let batches = if turn.carried.is_some() || writer.is_some() {
+            with_own(batches, turn.carried, writer, &mut changed, &mut rooms);
+            &changed[..]
+        } else {
+            batches
         };
         let (submission, sent) = q.submit(queue, fence, |submission| {
             for b in batches {
@@ -289,8 +310,47 @@ unsafe fn submit<B: Batch>(
             }
             q.connection().send(|w| encode(w, batches))
         });
+        if writer.is_some() && sent.is_ok() {
+            fence::told(fence);
+        }
         turn.sent(submission);
         done(sent)
+    }
+}
+
+/// A command buffer that tells of the submission's end, where that is wanted (`feedback`).
+unsafe fn writer<B: Batch>(queue: vk::Queue, batches: &[B], fence: vk::Fence) -> Option<vk::CommandBuffer> {
+    // SAFETY: by valid usage of the submission.
+    unsafe {
+        // Semaphores are signalled after all command buffers, and fences after semaphores.
+        let suits = batches.last()?.takes_more() && !batches.iter().any(Batch::signals) && can_copy(queue);
+        if !suits {
+            return None;
+        }
+        fence::slot(object::get(queue).device, fence)?.writer(queue).ok()
+    }
+}
+
+/// Puts command buffers of the driver's own in front of the first batch, and behind the last.
+unsafe fn with_own<B: Batch>(
+    batches: &[B],
+    front: Option<vk::CommandBuffer>,
+    back: Option<vk::CommandBuffer>,
+    changed: &mut Vec<B>,
+    rooms: &mut [Vec<B::Named>; 2],
+) {
+    let [first_room, last_room] = rooms;
+    changed.extend_from_slice(batches);
+    // SAFETY: by valid usage of the submission.
+    unsafe {
+        match &mut changed[..] {
+            [only] => *only = only.between(front, back, first_room),
+            [first, .., last] => {
+                *first = first.between(front, None, first_room);
+                *last = last.between(None, back, last_room);
+            }
+            [] => {}
+        }
     }
 }
 

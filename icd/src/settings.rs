@@ -24,6 +24,8 @@ pub struct Settings {
     pub spin: Duration,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
     pub strategy: Option<Strategy>,
+    /// `feedback`, `no-feedback`: whether the GPU tells of work that has ended.
+    pub feedback: Option<bool>,
     /// `sync`: wait for every command, so that errors show where they arise.
     pub sync: bool,
     /// Whether small uploads travel with the next submission.
@@ -67,6 +69,11 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         strategy: match () {
             () if switch("wait-poll") => Some(Strategy::Poll),
             () if switch("wait-block") => Some(Strategy::Block),
+            () => None,
+        },
+        feedback: match () {
+            () if switch("no-feedback") => Some(false),
+            () if switch("feedback") => Some(true),
             () => None,
         },
         sync: switch("sync"),

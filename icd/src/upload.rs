@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
-use ash::vk::Handle;
 use hesper_encoder::generated::request;
 use hesper_winsys::{Error, trace};
 use parking_lot::{Mutex, MutexGuard};
@@ -30,13 +29,12 @@ use crate::buffer;
 use crate::command_buffer::{self, CopyCommand};
 use crate::device::Device;
 use crate::fence;
-use crate::forwarding::{post, result_of_error};
-use crate::generated::forward;
+use crate::forwarding::result_of_error;
 use crate::memory;
 use crate::object;
+use crate::own;
 use crate::queue::{self, Batch, Submission};
 use crate::settings;
-use crate::slab::fresh_id;
 
 /// The largest piece that vkCmdUpdateBuffer takes, and bytes and pieces that wait at most for a submission to travel with.
 const PIECE: vk::DeviceSize = 65536;
@@ -59,7 +57,8 @@ struct State {
     /// The first update that no barrier separates from the next one.
     unordered: usize,
     sent: Option<Sent>,
-    carriers: Vec<Carrier>,
+    /// A command buffer for each queue that updates have travelled on.
+    carriers: Vec<(vk::Queue, vk::CommandBuffer)>,
 }
 
 /// Bytes for a buffer.
@@ -113,13 +112,6 @@ impl Drop for Mark {
         // SAFETY: whoever held it has seen its submission end, or lost the host.
         unsafe { fence::destroy_fence(self.device, self.fence, std::ptr::null()) };
     }
-}
-
-/// A command buffer for updates, and its pool, for one queue.
-struct Carrier {
-    queue: vk::Queue,
-    pool: vk::CommandPool,
-    buffer: vk::CommandBuffer,
 }
 
 /// The right to send a submission, with the updates that it carries.
@@ -234,18 +226,6 @@ pub unsafe fn finish(device: vk::Device, concerns: impl Fn(&Update) -> bool) {
     drop(state);
     if let Some(mark) = mark {
         let _ = mark.wait();
-    }
-}
-
-/// Gives back what uploads needed, of a device that is about to be destroyed.
-pub unsafe fn close(device: vk::Device) {
-    // SAFETY: a valid device, whose work is over.
-    unsafe {
-        let state = std::mem::take(&mut *object::get(device).uploads.state.lock());
-        for c in state.carriers {
-            object::take(c.buffer);
-            forward::destroy_command_pool(device, c.pool, std::ptr::null());
-        }
     }
 }
 
@@ -384,29 +364,13 @@ impl State {
 
     /// The command buffer for updates on `queue`.
     unsafe fn carrier(&mut self, queue: vk::Queue) -> Result<vk::CommandBuffer, Error> {
-        if let Some(c) = self.carriers.iter().find(|c| c.queue == queue) {
-            return Ok(c.buffer);
+        if let Some((_, buffer)) = self.carriers.iter().find(|(q, _)| *q == queue) {
+            return Ok(*buffer);
         }
         // SAFETY: a queue of a living device.
-        unsafe {
-            let q = object::get(queue);
-            // Not the program's own, so it counts for nothing else.
-            let mut pool = vk::CommandPool::from_raw(fresh_id());
-            let info = vk::CommandPoolCreateInfo::default()
-                .flags(vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER)
-                .queue_family_index(q.family);
-            let to = &raw mut pool;
-            post(q.device, |w| request::create_command_pool(w, 0, q.device, &info, std::ptr::null(), to))?;
-            let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
-            let mut buffer = vk::CommandBuffer::null();
-            match command_buffer::allocate_command_buffers(q.device, &info, &mut buffer) {
-                vk::Result::SUCCESS => {
-                    self.carriers.push(Carrier { queue, pool, buffer });
-                    Ok(buffer)
-                }
-                _ => Err(Error::OutOfHostMemory),
-            }
-        }
+        let buffer = unsafe { own::command_buffer(queue)? };
+        self.carriers.push((queue, buffer));
+        Ok(buffer)
     }
 }
 
@@ -419,6 +383,8 @@ impl Update {
 
 #[cfg(test)]
 mod tests {
+    use ash::vk::Handle;
+
     use super::*;
 
     #[test]

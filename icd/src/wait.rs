@@ -129,6 +129,11 @@ impl Spinning {
         result
     }
 
+    /// Whether the program came to asking in a loop for what was submitted last.
+    pub fn loops(&self) -> bool {
+        self.patience.load(Ordering::Relaxed) > 0 && self.over.load(Ordering::Relaxed)
+    }
+
     /// One question, which stays at the host: where processors are few, asking on and on would take them from the work, and the
     /// host's thread would fall asleep between two questions of a program that is held up.
     fn ask_once(&self, start: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
