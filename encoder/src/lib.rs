@@ -7,6 +7,7 @@
 
 pub mod bits;
 pub mod codec;
+pub mod fetch;
 pub mod reader;
 pub mod scratch;
 pub mod writer;

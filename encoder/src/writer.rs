@@ -8,6 +8,7 @@ use core::ffi::c_char;
 use std::ptr;
 
 use crate::Codec;
+use crate::fetch::fetch_for_writing;
 
 /// Where a [`Writer`] gets room from.
 pub trait ChunkSource {
@@ -40,6 +41,13 @@ impl Window {
     /// window or is gone, and nothing else in this process may write there meanwhile.
     pub unsafe fn new(base: *mut u8, len: usize) -> Self {
         Self { base, len }
+    }
+
+    /// Fetches memory behind the first `used` bytes that will be written soon.
+    #[inline]
+    pub fn fetch_ahead(&self, used: usize) {
+        // Far enough for some other processor to answer meanwhile; most commands take no more than two lines.
+        fetch_for_writing::<2>(self.base.wrapping_add(used + 2048));
     }
 }
 

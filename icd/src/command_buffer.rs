@@ -135,32 +135,23 @@ impl Recording {
         }
     }
 
-    /// Writes a command that follows nothing but barriers and copies, as one more of them if `note` says so.
+    /// The command that was written last followed nothing but barriers and copies; it is one more of them if `note` says so.
     #[cold]
-    fn write_copy(
-        &mut self,
-        connection: &Connection,
-        note: impl FnOnce(&mut Vec<CopyCommand>) -> bool,
-        encode: impl FnOnce(&mut Writer),
-    ) {
-        let before = self.only_copies;
-        let belongs = note(&mut self.copies);
-        self.append(connection, encode);
+    fn copied(&mut self, before: usize, note: impl FnOnce(&mut Vec<CopyCommand>) -> bool) {
         // A new chunk means that the old one has been sent.
-        if belongs && self.only_copies == before {
+        if note(&mut self.copies) && self.only_copies == before {
             self.only_copies = self.used;
-        }
-        if self.used >= self.look {
-            self.look(connection);
         }
     }
 
+    /// Apart from `write`, so that it can be inlined where something else is done with what was written.
     #[inline]
     fn append(&mut self, connection: &Connection, encode: impl FnOnce(&mut Writer)) {
         if self.error.is_some() {
             return;
         }
         let (window, used) = (self.window, self.used);
+        window.fetch_ahead(used);
         let mut source = Source { recording: self, connection };
         let mut writer = Writer::resume(window, used, &connection.codec, &mut source);
         encode(&mut writer);
@@ -283,10 +274,14 @@ pub unsafe fn record_copy(
     // SAFETY: by valid usage of every vkCmd command.
     unsafe {
         let (c, r) = recording(command_buffer);
-        if r.only_copies == r.used {
-            r.write_copy(c.connection(), note, encode)
-        } else {
-            r.write(c.connection(), encode)
+        let before = r.only_copies;
+        let only_copies = before == r.used;
+        r.append(c.connection(), encode);
+        if only_copies {
+            r.copied(before, note);
+        }
+        if r.used >= r.look {
+            r.look(c.connection());
         }
     }
 }

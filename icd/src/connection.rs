@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
-use hesper_winsys::ring::{Asked, RingOptions};
+use hesper_winsys::ring::{Asked, RingOptions, Show};
 use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
@@ -119,9 +119,9 @@ impl Connection {
         self.report(call_on(&self.ring, &self.codec, size, encode, decode))
     }
 
-    /// Sends a command whose reply of at most `size` bytes is read later.
+    /// Sends a command whose reply of at most `size` bytes is read later. A host that is at work may be shown it with what comes next.
     pub fn ask(&self, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
-        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask(bytes, size)))
+        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask(bytes, size, Show::IfIdle)))
     }
 
     /// Waits for the reply to [`Self::ask`] and decodes it.

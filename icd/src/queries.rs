@@ -16,8 +16,20 @@ pub struct Query {
 const HEAD: usize = 16;
 
 /// Structs sorted by sType.
-#[derive(Default)]
-pub struct Answers(Vec<Answer>);
+pub struct Answers {
+    sorted: Vec<Answer>,
+    /// Where those of the core versions stand, whose sTypes are below [`CORE`]: one more than the place, or 0.
+    core: [u8; CORE],
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self { sorted: Vec::new(), core: [0; CORE] }
+    }
+}
+
+/// sTypes of core structs that existed before extensions are small numbers (Vulkan specification, VkStructureType).
+const CORE: usize = 64;
 
 struct Answer {
     s_type: i32,
@@ -47,13 +59,20 @@ impl Answers {
             }
             next = p;
         }
-        (Self(answers), next)
+        let mut core = [0; CORE];
+        for (i, a) in answers.iter().enumerate() {
+            let slot = usize::try_from(a.s_type).ok().and_then(|s_type| core.get_mut(s_type));
+            if let (Some(slot), Ok(place)) = (slot, u8::try_from(i + 1)) {
+                *slot = place;
+            }
+        }
+        (Self { sorted: answers, core }, next)
     }
 
     /// The answer of type `T`, to correct it, if it was asked for.
     pub fn get_mut<T: vk::TaggedStructure>(&mut self) -> Option<&mut T> {
         let at = self.find(T::STRUCTURE_TYPE.as_raw())?;
-        let memory = &mut self.0.get_mut(at)?.memory;
+        let memory = &mut self.sorted.get_mut(at)?.memory;
         if memory.len() * 8 < size_of::<T>() {
             return None;
         }
@@ -62,7 +81,11 @@ impl Answers {
     }
 
     fn find(&self, s_type: i32) -> Option<usize> {
-        self.0.binary_search_by_key(&s_type, |a| a.s_type).ok()
+        match self.core.get(s_type as usize) {
+            Some(0) => None,
+            Some(place) => Some(usize::from(*place) - 1),
+            None => self.sorted.binary_search_by_key(&s_type, |a| a.s_type).ok(),
+        }
     }
 
     /// Fills each struct of the chain at `p` that has an answer; hands the others to `other`.
@@ -80,7 +103,7 @@ impl Answers {
             // SAFETY: a struct of the chain, as large as its sType says.
             unsafe {
                 let s_type = (*p).s_type.as_raw();
-                match self.find(s_type).and_then(|at| self.0.get(at)) {
+                match self.find(s_type).and_then(|at| self.sorted.get(at)) {
                     Some(a) if a.size > HEAD => {
                         let from = a.memory.as_ptr().cast::<u8>().add(HEAD);
                         std::ptr::copy_nonoverlapping(from, p.cast::<u8>().add(HEAD), a.size - HEAD);

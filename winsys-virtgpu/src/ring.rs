@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
+use hesper_encoder::fetch::fetch_for_writing;
 use parking_lot::Mutex;
 
 use crate::stream::{Chunk, Reply, ReplyPool, StreamPool};
@@ -50,6 +51,9 @@ impl Default for RingOptions {
     }
 }
 
+/// Cache lines that are fetched ahead: as many as a few small commands take.
+const LINES: usize = 4;
+
 /// Bytes of posted commands that the host isn't shown at once.
 const POSTED: usize = 4096;
 
@@ -62,6 +66,15 @@ impl Seqno {
     pub fn get(self) -> u32 {
         self.0
     }
+}
+
+/// When the host is shown a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// At once.
+    Now,
+    /// At once if it has nothing to do, else with what is sent next.
+    IfIdle,
 }
 
 /// A command whose reply hasn't been read yet.
@@ -220,7 +233,7 @@ impl Ring {
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
     pub fn call<R>(&self, command: &[u8], reply_size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
-        let asked = self.ask(command, reply_size)?;
+        let asked = self.ask(command, reply_size, Show::Now)?;
         self.answer(asked, read)
     }
 
@@ -228,7 +241,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
-    pub fn ask(&self, command: &[u8], reply_size: usize) -> Result<Asked, Error> {
+    pub fn ask(&self, command: &[u8], reply_size: usize, show: Show) -> Result<Asked, Error> {
         let reply = self.replies.take(reply_size)?;
         let set_reply = transport::set_reply(reply.resource(), reply.offset(), reply_size);
         let large = if command.len() > self.direct_limit() {
@@ -249,7 +262,13 @@ impl Ring {
                     self.put(&mut write, &[&set_reply, &execute])?;
                 }
             }
-            self.publish(&mut write)?
+            let posted = write.tail.wrapping_sub(write.shown) as usize;
+            if show == Show::Now || posted >= POSTED || self.is_idle() {
+                self.publish(&mut write)?
+            } else {
+                self.health.check()?;
+                Seqno(write.tail)
+            }
         };
         Ok(Asked { seqno, reply, reply_size, large })
     }
@@ -356,6 +375,11 @@ impl Ring {
                 self.shmem.mapping().write(BUFFER, second);
             }
             write.tail = write.tail.wrapping_add(part.len() as u32);
+        }
+        // For what is written next, since showing it waits for every store; but not what the host has still to read.
+        if write.tail.wrapping_sub(write.head) as usize + 64 * (1 + LINES) <= size {
+            let next = BUFFER + (write.tail as usize & (size - 1));
+            fetch_for_writing::<LINES>(self.shmem.mapping().base().wrapping_add(next + 64));
         }
         Ok(())
     }
