@@ -1,5 +1,6 @@
 //! What the generated default bodies are made of.
 
+use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ash::vk;
@@ -13,9 +14,10 @@ use crate::slab::fresh_id;
 
 /// Runs the entry point `name`; a panic becomes `failed` instead of crossing into C.
 #[inline]
-pub fn guard<R>(name: &'static str, failed: R, f: impl FnOnce() -> R) -> R {
+pub fn guard<R>(name: &'static str, failed: R, f: impl FnOnce() -> R + Copy) -> R {
     if trace::on() {
-        return traced(name, failed, f);
+        // A copy made here lets the parameters stay in registers on the other way.
+        return traced(name, failed, black_box(f));
     }
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
         say_panicked();
