@@ -23,7 +23,7 @@ use crate::queue::{self, Queue};
 use crate::requirements::Known;
 use crate::settings;
 use crate::slab::fresh_id;
-use crate::upload::Uploads;
+use crate::upload::{self, Uploads};
 use crate::wait::Strategy;
 
 /// What a VkDevice points at.
@@ -169,6 +169,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: by valid usage nothing uses the device or its queues any more.
     unsafe {
         if device != vk::Device::null() {
+            upload::close(device);
             feedback::close(device);
             own::close(device);
             memory::forget_freed(device);

@@ -279,6 +279,7 @@ pub unsafe fn wait_for_fences(
         // Of several fences it isn't told which one it was.
         if result == vk::Result::SUCCESS && (all_of_them || n == 1) {
             for f in list.iter().filter_map(|f| FENCES.get(*f)) {
+                f.spinning.forget();
                 f.seen();
             }
         }

@@ -140,6 +140,8 @@ pub unsafe fn take<B: Batch>(d: &Device, batches: &[B], fence: vk::Fence) -> boo
         if !settings::get().uploads || !batches.iter().all(|b| b.is_plain() && b.buffers().all(held)) {
             return false;
         }
+        // Held from here on, so that no updates are sent meanwhile that would have to be waited for.
+        let mut state = d.uploads.state.lock();
         // A lost host is told of by the way that sends.
         if !queue::all_idle(d) || d.connection().ring.check().is_err() {
             return false;
@@ -147,7 +149,6 @@ pub unsafe fn take<B: Batch>(d: &Device, batches: &[B], fence: vk::Fence) -> boo
         let buffers = || batches.iter().flat_map(|b| b.buffers());
         let copies = || buffers().filter_map(|c| command_buffer::held(c)).flatten();
         if copies().next().is_some() {
-            let mut state = d.uploads.state.lock();
             // Everything has ended.
             state.sent = None;
             if !state.add_all(copies()) {
@@ -218,6 +219,7 @@ pub unsafe fn finish(device: vk::Device, concerns: impl Fn(&Update) -> bool) {
         // SAFETY: queues of a living device.
         if let Err(e) = unsafe { state.send(d, None) } {
             crate::log::error!("an upload couldn't be sent: {e}");
+            state.updates.retain(|u| !concerns(u));
         }
     }
     let concerned = state.sent.as_mut().filter(|s| s.updates.iter().any(&concerns));
@@ -227,6 +229,12 @@ pub unsafe fn finish(device: vk::Device, concerns: impl Fn(&Update) -> bool) {
     if let Some(mark) = mark {
         let _ = mark.wait();
     }
+}
+
+/// Forgets what is left, while the device is still there.
+pub unsafe fn close(device: vk::Device) {
+    // SAFETY: a valid device, whose work is over.
+    drop(std::mem::take(&mut *unsafe { object::get(device) }.uploads.state.lock()));
 }
 
 impl Sent {

@@ -134,6 +134,11 @@ impl Spinning {
         self.patience.load(Ordering::Relaxed) > 0 && self.over.load(Ordering::Relaxed)
     }
 
+    /// The program waits instead.
+    pub fn forget(&self) {
+        self.patience.store(0, Ordering::Relaxed);
+    }
+
     /// One question, which stays at the host: where processors are few, asking on and on would take them from the work, and the
     /// host's thread would fall asleep between two questions of a program that is held up.
     fn ask_once(&self, start: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
