@@ -33,7 +33,9 @@ fn a_tokens_inputs_travel_with_its_work() {
         return;
     }
     let trace = std::env::temp_dir().join(format!("hesper-llama-trace-{}.json", std::process::id()));
-    let server = start(Driver::Hesper, Tiny::Q4K, Memory::Discrete, &[("HESPER_TRACE", trace.to_str().unwrap())]);
+    // Whatever switches the tests run with.
+    let environment = [("HESPER_TRACE", trace.to_str().unwrap()), ("HESPER_DEBUG", "vtest")];
+    let server = start(Driver::Hesper, Tiny::Q4K, Memory::Discrete, &environment);
     server.tokens(&PROMPT, 128).unwrap();
     drop(server);
     let text = std::fs::read_to_string(&trace).unwrap();
