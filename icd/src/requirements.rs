@@ -58,28 +58,42 @@ impl Requirements {
 }
 
 /// Kinds that were asked for.
-pub struct Known<K>(Mutex<HashMap<K, Requirements>>);
+pub struct Known<K>(Mutex<Kinds<K>>);
+
+struct Kinds<K> {
+    all: HashMap<K, Requirements>,
+    /// The one that was asked for last: programs make many of a kind.
+    last: Option<(K, Requirements)>,
+}
 
 impl<K> Default for Known<K> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Kinds { all: HashMap::new(), last: None }))
     }
 }
 
 /// Kinds that are kept: a program that makes every image in another size shall not fill the memory.
 const KEPT: usize = 1024;
 
-impl<K: Eq + Hash> Known<K> {
+impl<K: Copy + Eq + Hash> Known<K> {
     /// The requirements of a kind.
     pub fn get(&self, kind: &K) -> Option<Requirements> {
-        self.0.lock().get(kind).copied()
+        let mut known = self.0.lock();
+        if let Some((last, requirements)) = &known.last
+            && last == kind
+        {
+            return Some(*requirements);
+        }
+        let found = known.all.get(kind).copied()?;
+        known.last = Some((*kind, found));
+        Some(found)
     }
 
     /// Remembers them.
     pub fn put(&self, kind: K, requirements: Requirements) {
         let mut known = self.0.lock();
-        if known.len() < KEPT {
-            known.insert(kind, requirements);
+        if known.all.len() < KEPT {
+            known.all.insert(kind, requirements);
         }
     }
 }
@@ -87,6 +101,19 @@ impl<K: Eq + Hash> Known<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_in_turns() {
+        let known = Known::<u32>::default();
+        let needs =
+            |size| Requirements { memory: vk::MemoryRequirements { size, ..Default::default() }, ..Default::default() };
+        known.put(1, needs(10));
+        known.put(2, needs(20));
+        for kind in [1, 1, 2, 1, 2, 2] {
+            assert_eq!(known.get(&kind).unwrap().memory.size, u64::from(kind) * 10);
+        }
+        assert!(known.get(&3).is_none());
+    }
 
     #[test]
     fn questions_for_more_are_left_to_the_host() {
