@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::{Root, driver_build};
+use crate::{Root, driver_build, pin};
 
 /// A running host; it and its folder go away when dropped.
 pub struct Host {
@@ -76,6 +76,14 @@ impl Host {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(host)
+    }
+
+    /// Keeps it to one processor, with the render servers of clients that connect from now on.
+    ///
+    /// # Errors
+    /// For a processor that doesn't exist.
+    pub fn pin(&self, processor: usize) -> Result<()> {
+        pin::process(self.child.id(), processor)
     }
 
     /// Where it listens.

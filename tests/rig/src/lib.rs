@@ -12,6 +12,7 @@ pub mod http;
 mod inside;
 pub mod llama;
 pub mod models;
+pub mod pin;
 mod root;
 mod vm;
 pub mod vulkaninfo;
