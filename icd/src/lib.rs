@@ -9,6 +9,7 @@
 #![allow(clippy::missing_safety_doc, clippy::too_many_arguments)]
 
 mod acceleration;
+mod batch;
 mod bind;
 mod buffer;
 mod chain;

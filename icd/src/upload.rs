@@ -25,6 +25,7 @@ use hesper_encoder::generated::request;
 use hesper_winsys::{Error, trace};
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::batch::Batch;
 use crate::buffer;
 use crate::command_buffer::{self, CopyCommand};
 use crate::device::Device;
@@ -33,7 +34,7 @@ use crate::forwarding::result_of_error;
 use crate::memory;
 use crate::object;
 use crate::own;
-use crate::queue::{self, Batch, Submission};
+use crate::queue::{self, Submission};
 use crate::settings;
 
 /// The largest piece that vkCmdUpdateBuffer takes, and bytes and pieces that wait at most for a submission to travel with.
