@@ -77,9 +77,13 @@ impl Fence {
         if queue != vk::Queue::null() {
             // The host's fence follows in a moment, and nothing may be done to it before.
             // SAFETY: the queue of the fence's submission, and handles that are alive.
-            unsafe {
+            let sent = unsafe {
                 let device = object::get(queue).device;
-                let _ = post(device, |w| request::wait_for_fences(w, 0, device, 1, &fence, vk::TRUE, u64::MAX));
+                post(device, |w| request::wait_for_fences(w, 0, device, 1, &fence, vk::TRUE, u64::MAX))
+            };
+            // A lost host is told of by whoever asks it.
+            if sent.is_err() {
+                return false;
             }
         }
         self.seen();
