@@ -103,13 +103,15 @@ fn llama_server_reports_its_own_error() {
     let start = Instant::now();
     let answer = asking.join().unwrap();
     let took = start.elapsed();
+    let ended = server.ended_within(Duration::from_millis(200)).unwrap();
+    // llama-server writes its log from a thread of its own, so it is whole only now.
     let text = server.log();
     // This llama.cpp passes the error on to whoever asked, and goes on serving; others end.
-    assert!(answer.is_err(), "an answer came from nowhere");
+    let error = format!("{:?}", answer.expect_err("an answer came from nowhere"));
     assert!(took < LIMIT, "llama-server took {took:?} to notice:\n{}", tail(&text));
-    assert!(text.contains("ErrorDeviceLost"), "{}", tail(&text));
+    let said = text.contains("ErrorDeviceLost") || error.contains("ErrorDeviceLost");
+    assert!(said, "{error}; llama-server: {ended:?}\n{}", tail(&text));
     assert!(!text.contains("panicked"), "{}", tail(&text));
-    let ended = server.ended_within(Duration::from_millis(200)).unwrap();
     println!("the answer ended with an error after {took:?}; llama-server: {ended:?}");
     assert!(ended.is_none_or(|s| s.signal() != Some(SIGSEGV)), "{ended:?}");
     if ended.is_none() {
