@@ -13,6 +13,7 @@ use hesper_winsys::{Error, Seqno};
 use parking_lot::Mutex;
 
 use crate::chain::slice;
+use crate::device::Device;
 use crate::feedback::Slot;
 use crate::forwarding::{done, post, result_of, result_of_error};
 use crate::generated::forward;
@@ -155,16 +156,16 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
     }
 }
 
-/// The place where the GPU shall tell that a submission with this fence has ended, empty; `None` where the host's fence will do.
+/// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
+pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
+    let spins = || d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(|f| f.spinning.loops());
+    settings::get().feedback.unwrap_or_else(spins)
+}
+
+/// The place where the GPU tells it, empty; `None` where there is none left.
 pub unsafe fn slot(device: vk::Device, fence: vk::Fence) -> Option<&'static Slot> {
-    // SAFETY: by valid usage of the submission.
-    let d = unsafe { object::get(device) };
     let f = FENCES.get(fence)?;
-    let wanted = || d.strategy == Strategy::Block && f.spinning.loops();
-    if !settings::get().feedback.unwrap_or_else(wanted) {
-        return None;
-    }
-    // SAFETY: as above.
+    // SAFETY: by valid usage of the submission.
     let slot = f.slot.get_or_init(|| unsafe { Slot::new(device) }).as_ref()?;
     slot.clear();
     Some(slot)

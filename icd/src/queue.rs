@@ -217,12 +217,16 @@ unsafe fn submit<B: Batch>(
 unsafe fn writer<B: Batch>(queue: vk::Queue, batches: &[B], fence: vk::Fence) -> Option<vk::CommandBuffer> {
     // SAFETY: by valid usage of the submission.
     unsafe {
+        let device = object::get(queue).device;
+        if !fence::wants_slot(object::get(device), fence) {
+            return None;
+        }
         // Semaphores are signalled after all command buffers, and fences after semaphores.
         let suits = batches.last()?.takes_more() && !batches.iter().any(Batch::signals) && can_copy(queue);
         if !suits {
             return None;
         }
-        fence::slot(object::get(queue).device, fence)?.writer(queue).ok()
+        fence::slot(device, fence)?.writer(queue).ok()
     }
 }
 
