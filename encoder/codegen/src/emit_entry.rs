@@ -1,4 +1,4 @@
-//! The driver's side: `forward.rs` (the default body of every command), `thunks.rs` (what C calls), `procs.rs` (the table
+//! The driver's side: `forward.rs` and `record.rs` (the default bodies of the commands that aren't and are recorded), `thunks.rs` (what C calls), `procs.rs` (the table
 //! behind vkGet*ProcAddr), `extensions.rs` and `queries.rs` (what there is to ask a physical device).
 
 use anyhow::{Context, Result, bail};
@@ -20,10 +20,17 @@ impl Model {
         c.params.iter().any(|p| Self::is_output(p) && self.reg.basic(&p.ty) == Some(Basic::Dispatchable))
     }
 
-    pub fn emit_forward(&self) -> Result<String> {
+    /// Whether a command only stands in a command buffer.
+    fn is_recorded(c: &Command) -> bool {
+        c.params.first().is_some_and(|p| p.ty == "VkCommandBuffer") && c.ret == "void"
+    }
+
+    /// The default bodies of the commands that are `recorded`, or of all others.
+    pub fn emit_forward(&self, recorded: bool) -> Result<String> {
         let mut out = Code::default();
         for (t, c) in self.entries() {
-            if !t.wire || self.dispatchable_output(c) || self.return_type(c).starts_with("vk::PFN") {
+            let none = !t.wire || self.dispatchable_output(c) || self.return_type(c).starts_with("vk::PFN");
+            if none || Self::is_recorded(c) != recorded {
                 continue;
             }
             self.emit_body(&mut out, t, c).with_context(|| c.name.clone())?;
@@ -37,7 +44,7 @@ impl Model {
         if self.reg.basic(&c.params[0].ty) != Some(Basic::Dispatchable) {
             return Ok(());
         }
-        let recorded = c.params[0].ty == "VkCommandBuffer" && c.ret == "void";
+        let recorded = Self::is_recorded(c);
         if recorded {
             out.line("#[inline]");
         }
@@ -98,7 +105,8 @@ impl Model {
         for (t, c) in self.entries() {
             let (name, args, ret) = (command(&c.name), self.arguments(c), self.return_type(c));
             let module = t.policy.strip_prefix("driver:").and_then(|m| m.split(',').next());
-            let module = module.map_or("forward".to_string(), |m| format!("crate::{m}"));
+            let default = if Self::is_recorded(c) { "record" } else { "forward" };
+            let module = module.map_or(default.to_string(), |m| format!("crate::{m}"));
             let failed = match ret.as_str() {
                 "()" => "()",
                 "vk::Result" => "vk::Result::ERROR_UNKNOWN",

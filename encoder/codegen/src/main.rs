@@ -89,35 +89,44 @@ fn main() -> Result<()> {
     put(
         &icd,
         "forward.rs",
-        &format!("{ICD}use crate::forwarding::*;\n"),
-        "The default body of every command: encode, send, decode.",
-        model.emit_forward()?,
+        &format!("{ICD}use crate::base::forwarding::*;\n"),
+        "The default body of every command that isn't recorded: encode, send, decode.",
+        model.emit_forward(false)?,
+    )?;
+    put(
+        &icd,
+        "record.rs",
+        &format!("{ICD}use crate::recording::command_buffer::record;\n"),
+        "The default body of every command that is recorded.",
+        model.emit_forward(true)?,
     )?;
     put(
         &icd,
         "thunks.rs",
-        &format!("{ICD}use super::forward;\nuse crate::forwarding::guard;\n"),
+        &format!("{ICD}use super::{{forward, record}};\nuse crate::base::forwarding::guard;\n"),
         "The C functions behind the entry points.",
         model.emit_thunks()?,
     )?;
     put(
         &icd,
         "procs.rs",
-        &format!("{ICD}use super::thunks;\nuse crate::procs::{{Gate, Proc, Scope, erase, proc}};\n"),
+        &format!(
+            "{ICD}use super::thunks;\nuse crate::base::gate::Gate;\nuse crate::loader::procs::{{Proc, Scope, erase, proc}};\n"
+        ),
         "The table behind vkGet*ProcAddr.",
         model.emit_procs()?,
     )?;
     put(
         &icd,
         "extensions.rs",
-        &format!("{ICD}use crate::extensions::{{DeviceExtension, Origin}};\n"),
+        &format!("{ICD}use crate::physical::extensions::{{DeviceExtension, Origin}};\n"),
         "The device extensions that can be offered.",
         model.emit_extensions()?,
     )?;
     put(
         &icd,
         "queries.rs",
-        &format!("{ICD}use crate::procs::Gate;\nuse crate::queries::Query;\n"),
+        &format!("{ICD}use crate::base::gate::Gate;\nuse crate::physical::answers::Query;\n"),
         "The structs that answer queries of features and properties.",
         model.emit_queries()?,
     )?;

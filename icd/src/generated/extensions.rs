@@ -5,7 +5,7 @@ use core::ffi::{c_char, c_void};
 use ash::vk;
 use hesper_encoder::bits::*;
 use hesper_encoder::generated::{reply, request, types};
-use crate::extensions::{DeviceExtension, Origin};
+use crate::physical::extensions::{DeviceExtension, Origin};
 
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;

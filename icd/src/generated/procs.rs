@@ -6,7 +6,8 @@ use ash::vk;
 use hesper_encoder::bits::*;
 use hesper_encoder::generated::{reply, request, types};
 use super::thunks;
-use crate::procs::{Gate, Proc, Scope, erase, proc};
+use crate::base::gate::Gate;
+use crate::loader::procs::{Proc, Scope, erase, proc};
 
 /// Sorted by name.
 pub static PROCS: [Proc; 441] = [

@@ -5,8 +5,8 @@ use core::ffi::{c_char, c_void};
 use ash::vk;
 use hesper_encoder::bits::*;
 use hesper_encoder::generated::{reply, request, types};
-use crate::procs::Gate;
-use crate::queries::Query;
+use crate::base::gate::Gate;
+use crate::physical::answers::Query;
 
 /// The structs that may be chained to PhysicalDeviceFeatures2.
 pub static FEATURES: [Query; 117] = [

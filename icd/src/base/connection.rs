@@ -1,0 +1,215 @@
+//! The connection of one instance with its host: a context, its main ring, and side rings for calls that take long.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use hesper_encoder::{Codec, Reader, Scratch, Writer};
+use hesper_winsys::ring::{Asked, RingOptions, Show};
+use hesper_winsys::waiting::Patience;
+use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
+use parking_lot::Mutex;
+
+use crate::base::log::error;
+use crate::base::settings::Settings;
+
+/// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
+const ANSWER: Duration = Duration::from_micros(100);
+
+/// One context at the host.
+pub struct Connection {
+    pub winsys: Arc<dyn Winsys>,
+    pub streams: Arc<StreamPool>,
+    pub ring: Ring,
+    health: Arc<Health>,
+    pub codec: Codec,
+    /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on. Taken and put back.
+    side: Mutex<Vec<Ring>>,
+    next_ring: AtomicU64,
+    /// Timelines of the context that queues use; bit 0 is the context's own (WIRE.md 7.1).
+    timelines: Mutex<u64>,
+    options: RingOptions,
+    sync: bool,
+    reported: AtomicBool,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Encodes with this thread's scratch memory and hands the bytes to `then`.
+fn with_encoded<R>(
+    codec: &Codec,
+    encode: impl FnOnce(&mut Writer),
+    then: impl FnOnce(&[u8]) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let mut encode = Some(encode);
+    let mut then = Some(then);
+    let mut run = |scratch: &mut Scratch| match (encode.take(), then.take()) {
+        (Some(e), Some(t)) => t(scratch.encode(codec, e).ok_or(Error::OutOfHostMemory)?),
+        _ => Err(Error::OutOfHostMemory),
+    };
+    // A thread that is ending, or a call within a call, gets memory of its own.
+    let done = SCRATCH.try_with(|s| s.try_borrow_mut().ok().map(|mut s| run(&mut s)));
+    match done {
+        Ok(Some(result)) => result,
+        _ => run(&mut Scratch::default()),
+    }
+}
+
+impl Connection {
+    /// Connects to the host.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] with the reason.
+    pub fn open(settings: &Settings) -> Result<Arc<Self>, Error> {
+        let winsys = hesper_winsys::open(&settings.winsys)?;
+        let streams = Arc::new(StreamPool::new(winsys.clone()));
+        let health = Arc::new(Health::default());
+        let options = RingOptions { patience: Patience { spin: settings.spin.min(ANSWER) }, ..RingOptions::default() };
+        let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options)?;
+        let codec = winsys.capset().codec;
+        Ok(Arc::new(Self {
+            winsys,
+            streams,
+            ring,
+            health,
+            codec,
+            side: Mutex::new(Vec::new()),
+            next_ring: AtomicU64::new(2),
+            timelines: Mutex::new(1),
+            options,
+            sync: settings.sync,
+            reported: AtomicBool::new(false),
+        }))
+    }
+
+    /// What the host's Venus can do.
+    pub fn capset(&self) -> &Capset {
+        self.winsys.capset()
+    }
+
+    /// Sends a command that nobody waits for.
+    pub fn send(&self, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
+        let sent = with_encoded(&self.codec, encode, |bytes| self.ring.submit(bytes));
+        if self.sync
+            && let Ok(seqno) = sent
+        {
+            self.report(self.ring.wait(seqno))?;
+        }
+        self.report(sent)
+    }
+
+    /// Sends a command that has no effect anybody could see before the next one is sent; the host may see it later.
+    pub fn post(&self, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
+        if self.sync {
+            return self.send(encode);
+        }
+        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.post(bytes)))
+    }
+
+    /// Sends a command and decodes its reply, at most `size` bytes.
+    pub fn call<R>(
+        &self,
+        size: usize,
+        encode: impl FnOnce(&mut Writer),
+        decode: impl FnOnce(&mut Reader) -> R,
+    ) -> Result<R, Error> {
+        self.report(call_on(&self.ring, &self.codec, size, encode, decode))
+    }
+
+    /// Sends a command whose reply of at most `size` bytes is read later. A host that is at work may be shown it with what comes next.
+    pub fn ask(&self, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
+        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask(bytes, size, Show::IfIdle)))
+    }
+
+    /// Waits for the reply to [`Self::ask`] and decodes it.
+    pub fn answer<R>(&self, asked: Asked, decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+        let answered = self.ring.answer(asked, |reply| decoded(reply, decode));
+        self.report(answered.and_then(|r| r))
+    }
+
+    /// Like [`Self::call`], on a ring of its own, for what takes long. Everything sent before has been run by then.
+    pub fn side_call<R>(
+        &self,
+        size: usize,
+        encode: impl FnOnce(&mut Writer),
+        decode: impl FnOnce(&mut Reader) -> R,
+    ) -> Result<R, Error> {
+        // An empty submission tells how far the main ring has been filled.
+        let drained = self.ring.submit(&[]).and_then(|s| self.ring.wait(s));
+        self.report(drained)?;
+        self.aside(size, encode, decode)
+    }
+
+    /// Like [`Self::side_call`], for what depends on nothing that the main ring might not have run yet.
+    pub fn aside<R>(
+        &self,
+        size: usize,
+        encode: impl FnOnce(&mut Writer),
+        decode: impl FnOnce(&mut Reader) -> R,
+    ) -> Result<R, Error> {
+        let called = self.take_side_ring().and_then(|side| {
+            let called = call_on(&side, &self.codec, size, encode, decode);
+            if called.is_ok() {
+                self.side.lock().push(side);
+            }
+            called
+        });
+        self.report(called)
+    }
+
+    fn take_side_ring(&self) -> Result<Ring, Error> {
+        if let Some(ring) = self.side.lock().pop() {
+            return Ok(ring);
+        }
+        let id = self.next_ring.fetch_add(1, Ordering::Relaxed);
+        let options = RingOptions { buffer_size: 64 << 10, ..self.options };
+        Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
+    }
+
+    /// A timeline for a queue, 1 to 63.
+    pub fn take_timeline(&self) -> Result<u32, Error> {
+        let mut used = self.timelines.lock();
+        let n = used.trailing_ones();
+        if n >= 64 {
+            return Err(Error::Refused("more than 63 queues at once".into()));
+        }
+        *used |= 1 << n;
+        Ok(n)
+    }
+
+    /// Gives a timeline back after the host has destroyed its queue.
+    pub fn give_timeline_back(&self, n: u32) {
+        *self.timelines.lock() &= !(1u64 << (n & 63)) | 1;
+    }
+
+    /// Says once, on stderr, that and why the host is lost.
+    pub fn report<R>(&self, result: Result<R, Error>) -> Result<R, Error> {
+        if let Err(e @ Error::Lost(_)) = &result
+            && !self.reported.swap(true, Ordering::Relaxed)
+        {
+            error!(
+                "{e}; Vulkan calls return VK_ERROR_DEVICE_LOST from now on, restart the program once the host is back"
+            );
+        }
+        result
+    }
+}
+
+fn call_on<R>(
+    ring: &Ring,
+    codec: &Codec,
+    size: usize,
+    encode: impl FnOnce(&mut Writer),
+    decode: impl FnOnce(&mut Reader) -> R,
+) -> Result<R, Error> {
+    with_encoded(codec, encode, |bytes| ring.call(bytes, size, |reply| decoded(reply, decode))?)
+}
+
+fn decoded<R>(reply: &[u8], decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+    let mut reader = Reader::new(reply);
+    let value = decode(&mut reader);
+    if reader.is_bad() { Err(Error::malformed("not what the command returns")) } else { Ok(value) }
+}

@@ -1,0 +1,111 @@
+//! What the generated default bodies are made of.
+
+use std::hint::black_box;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ash::vk;
+use hesper_encoder::{Reader, Writer};
+use hesper_winsys::{Error, Seqno, trace};
+
+use crate::base::log::error;
+pub use crate::base::object::{self, Dispatchable};
+use crate::base::slab::fresh_id;
+
+/// Runs the entry point `name`; a panic becomes `failed` instead of crossing into C.
+#[inline]
+pub fn guard<R>(name: &'static str, failed: R, f: impl FnOnce() -> R + Copy) -> R {
+    if trace::on() {
+        // A copy made here lets the parameters stay in registers on the other way.
+        return traced(name, failed, black_box(f));
+    }
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
+        say_panicked();
+        failed
+    })
+}
+
+/// Apart, so that the way without a trace is short.
+#[cold]
+#[inline(never)]
+fn traced<R>(name: &'static str, failed: R, f: impl FnOnce() -> R) -> R {
+    let _span = trace::span(name);
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
+        say_panicked();
+        failed
+    })
+}
+
+#[cold]
+fn say_panicked() {
+    error!("a bug in the driver: a call panicked (please report it)");
+}
+
+/// Sends a command that nobody waits for, on the connection of `handle`.
+pub unsafe fn send<H: Dispatchable>(handle: H, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
+    // SAFETY: the handle is an entry point's first parameter.
+    unsafe { object::get(handle) }.connection().send(encode)
+}
+
+/// Sends a command that has no effect anybody could see before the next one is sent, on the connection of `handle`.
+pub unsafe fn post<H: Dispatchable>(handle: H, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
+    // SAFETY: as in `send`.
+    unsafe { object::get(handle) }.connection().post(encode)
+}
+
+/// Sends a command and decodes its reply.
+pub unsafe fn call<H: Dispatchable, R>(
+    handle: H,
+    size: usize,
+    encode: impl FnOnce(&mut Writer),
+    decode: impl FnOnce(&mut Reader) -> R,
+) -> Result<R, Error> {
+    // SAFETY: as in `send`.
+    unsafe { object::get(handle) }.connection().call(size, encode, decode)
+}
+
+/// Gives `n` new objects their ids.
+pub unsafe fn new_ids<H: vk::Handle>(p: *mut H, n: usize) {
+    for i in 0..n {
+        // SAFETY: an output array of the command, `n` long.
+        unsafe { p.add(i).write(H::from_raw(fresh_id())) };
+    }
+}
+
+/// Sets handles to null where nothing was sent.
+pub unsafe fn forget_on_error<H: vk::Handle>(sent: &Result<Seqno, Error>, p: *mut H, n: usize) {
+    if sent.is_err() {
+        for i in 0..n {
+            // SAFETY: as in `new_ids`.
+            unsafe { p.add(i).write(H::from_raw(0)) };
+        }
+    }
+}
+
+/// Sets the handle of a failed creation to null. In arrays the host has marked those that failed.
+pub unsafe fn forget_failed<H: vk::Handle>(result: vk::Result, p: *mut H, n: usize) {
+    if result.as_raw() < 0 && n == 1 {
+        // SAFETY: as in `new_ids`.
+        unsafe { p.write(H::from_raw(0)) };
+    }
+}
+
+/// The result of a command that was sent.
+pub fn done(sent: Result<Seqno, Error>) -> vk::Result {
+    result_of(sent.map(|_| vk::Result::SUCCESS))
+}
+
+/// The result of a command that was called.
+pub fn result_of(called: Result<vk::Result, Error>) -> vk::Result {
+    called.unwrap_or_else(|e| result_of_error(&e))
+}
+
+/// The Vulkan result that tells of an error.
+pub fn result_of_error(e: &Error) -> vk::Result {
+    match e {
+        Error::NoDevice(_) => vk::Result::ERROR_INCOMPATIBLE_DRIVER,
+        Error::OutOfHostMemory => vk::Result::ERROR_OUT_OF_HOST_MEMORY,
+        Error::OutOfDeviceMemory => vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+        Error::Lost(_) => vk::Result::ERROR_DEVICE_LOST,
+        Error::Refused(_) | Error::Unsupported(_) => vk::Result::ERROR_UNKNOWN,
+    }
+}

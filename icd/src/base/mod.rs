@@ -1,0 +1,13 @@
+//! What every entry point is made of: objects behind handles, the connection, forwarding, settings. Knows no Vulkan object.
+
+pub mod chain;
+pub mod clock;
+pub mod connection;
+pub mod forwarding;
+pub mod gate;
+pub mod kept_file;
+pub mod log;
+pub mod object;
+pub mod progress;
+pub mod settings;
+pub mod slab;

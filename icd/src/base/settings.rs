@@ -1,0 +1,153 @@
+//! Settings, read from the environment once. docs/SETTINGS.md has the table for users; a test compares the two.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Where compiled pipelines are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PipelineCache {
+    Off,
+    /// Here, whatever the host does by itself.
+    In(PathBuf),
+    /// In this folder, for hosts that keep nothing by themselves; there may be no folder.
+    WhereOfUse(Option<PathBuf>),
+}
+
+/// Which way to see that the GPU is done (`sync::wait`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Polling for a bounded time, then blocking.
+    Poll,
+    /// Blocking, after a glance.
+    Block,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub winsys: hesper_winsys::Config,
+    /// How long a wait for the GPU may keep a core busy.
+    pub spin: Duration,
+    /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
+    pub strategy: Option<Strategy>,
+    /// `feedback`, `no-feedback`: whether the GPU tells of work that has ended.
+    pub feedback: Option<bool>,
+    /// `sync`: wait for every command, so that errors show where they arise.
+    pub sync: bool,
+    /// Whether small uploads travel with the next submission.
+    pub uploads: bool,
+    /// Whether devices may be tried out for what the protocol doesn't tell.
+    pub probe: bool,
+    /// The folder for what is kept from one start to the next; there may be none.
+    pub cache: Option<PathBuf>,
+    /// The folder for pipelines that the host has compiled.
+    pub pipeline_cache: PipelineCache,
+    /// Where to write a trace.
+    pub trace: Option<PathBuf>,
+}
+
+/// The settings of this process.
+pub fn get() -> &'static Settings {
+    static SETTINGS: OnceLock<Settings> = OnceLock::new();
+    SETTINGS.get_or_init(|| read(&|name| std::env::var(name).ok()))
+}
+
+fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
+    let debug = var("HESPER_DEBUG").unwrap_or_default();
+    let switch = |name: &str| debug.split(',').any(|s| s.trim() == name);
+    let number = |name: &str| {
+        let text = var(name)?;
+        let parsed = text.trim().parse::<u64>().ok();
+        if parsed.is_none() {
+            crate::base::log::warn_!("{name}={text} is no number and is not used");
+        }
+        parsed
+    };
+    let socket = var("HESPER_VTEST_SOCKET").map(PathBuf::from);
+    Settings {
+        winsys: hesper_winsys::Config {
+            vtest: switch("vtest") || socket.is_some(),
+            vtest_socket: socket,
+            render_node: var("HESPER_RENDER_NODE").map(PathBuf::from),
+            blob_alignment: number("HESPER_BLOB_ALIGNMENT"),
+        },
+        spin: Duration::from_micros(number("HESPER_SPIN_US").unwrap_or(2_000).min(1_000_000)),
+        strategy: match () {
+            () if switch("wait-poll") => Some(Strategy::Poll),
+            () if switch("wait-block") => Some(Strategy::Block),
+            () => None,
+        },
+        feedback: match () {
+            () if switch("no-feedback") => Some(false),
+            () if switch("feedback") => Some(true),
+            () => None,
+        },
+        sync: switch("sync"),
+        uploads: !switch("no-uploads") && !switch("sync"),
+        probe: !switch("no-probe"),
+        cache: cache(var),
+        pipeline_cache: pipeline_cache(var),
+        trace: var("HESPER_TRACE").map(PathBuf::from),
+    }
+}
+
+/// This driver's part of the user's cache folder (XDG Base Directory Specification).
+fn cache(var: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let absolute = |name: &str| var(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    cache.map(|c| c.join("hesper"))
+}
+
+/// The folder that was named, or the user's cache folder.
+fn pipeline_cache(var: &dyn Fn(&str) -> Option<String>) -> PipelineCache {
+    match var("HESPER_PIPELINE_CACHE").as_deref() {
+        Some("off") => PipelineCache::Off,
+        Some(folder) if !folder.is_empty() => PipelineCache::In(PathBuf::from(folder)),
+        _ => PipelineCache::WhereOfUse(cache(var)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_set_and_nonsense_set() {
+        let s = read(&|_| None);
+        assert!(!s.winsys.vtest && s.spin == Duration::from_micros(2_000));
+        let s = read(&|n| (n == "HESPER_SPIN_US").then(|| "soon".into()));
+        assert_eq!(s.spin, Duration::from_micros(2_000));
+    }
+
+    #[test]
+    fn folders_of_the_pipeline_cache() {
+        let with = |set: &[(&str, &str)]| {
+            let find = |n: &str| set.iter().find(|(name, _)| *name == n).map(|(_, v)| (*v).to_owned());
+            read(&find).pipeline_cache
+        };
+        let default = |folder: &str| PipelineCache::WhereOfUse(Some(folder.into()));
+        assert_eq!(with(&[]), PipelineCache::WhereOfUse(None));
+        assert_eq!(with(&[("HOME", "/h")]), default("/h/.cache/hesper"));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")]), default("/x/hesper"));
+        assert_eq!(with(&[("HOME", "/h"), ("HESPER_PIPELINE_CACHE", "/p")]), PipelineCache::In("/p".into()));
+        assert_eq!(with(&[("HOME", "/h"), ("HESPER_PIPELINE_CACHE", "off")]), PipelineCache::Off);
+    }
+
+    #[test]
+    fn switches() {
+        let s = read(&|n| (n == "HESPER_DEBUG").then(|| "sync, vtest".into()));
+        assert!(s.winsys.vtest && s.sync);
+    }
+
+    /// The table names what the sources of the driver read, and nothing else.
+    #[test]
+    fn the_documented_settings_are_the_ones_read() {
+        let names = |text: &str| -> std::collections::BTreeSet<String> {
+            let words = text.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+            words.filter(|w| w.starts_with("HESPER_") && w.len() > 7).map(str::to_owned).collect()
+        };
+        let read = names(&[include_str!("settings.rs"), include_str!("log.rs")].concat());
+        assert_eq!(names(include_str!("../../../docs/SETTINGS.md")), read);
+    }
+}

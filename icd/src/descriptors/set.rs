@@ -1,0 +1,178 @@
+//! VkDescriptorSetLayout, VkDescriptorPool and VkDescriptorSet.
+
+use std::sync::Arc;
+
+use ash::vk;
+use ash::vk::Handle;
+use hesper_encoder::generated::{reply, request};
+use parking_lot::Mutex;
+
+use crate::base::chain::slice;
+use crate::base::forwarding::{done, post, result_of};
+use crate::base::object;
+use crate::base::slab::Slab;
+use crate::generated::forward;
+
+/// The bindings of a layout that have immutable samplers: what updates name there is ignored.
+type Immutable = Arc<[u32]>;
+
+static LAYOUTS: Slab<Immutable> = Slab::new(5);
+static SETS: Slab<Immutable> = Slab::new(6);
+/// The sets of each pool, by id.
+static POOLS: Slab<Mutex<Vec<vk::DescriptorSet>>> = Slab::new(9);
+
+const FULL: vk::Result = vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+
+/// Whether a binding of a set has immutable samplers.
+pub fn immutable(set: vk::DescriptorSet, binding: u32) -> bool {
+    SETS.get(set).is_some_and(|i| i.contains(&binding))
+}
+
+pub unsafe fn create_descriptor_set_layout(
+    device: vk::Device,
+    info: *const vk::DescriptorSetLayoutCreateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::DescriptorSetLayout,
+) -> vk::Result {
+    use vk::DescriptorType as T;
+    // SAFETY: by valid usage.
+    unsafe {
+        let mut info = *info;
+        let mut bindings = slice(info.p_bindings, info.binding_count).to_vec();
+        for b in &mut bindings {
+            // Elsewhere the pointer is ignored and may be anything.
+            if !matches!(b.descriptor_type, T::SAMPLER | T::COMBINED_IMAGE_SAMPLER) {
+                b.p_immutable_samplers = std::ptr::null();
+            }
+        }
+        info.p_bindings = bindings.as_ptr();
+        let immutable = bindings.iter().filter(|b| !b.p_immutable_samplers.is_null()).map(|b| b.binding).collect();
+        let Some(id) = LAYOUTS.insert(immutable) else { return FULL };
+        *to = vk::DescriptorSetLayout::from_raw(id);
+        let sent = post(device, |w| request::create_descriptor_set_layout(w, 0, device, &info, allocator, to));
+        if sent.is_err() {
+            LAYOUTS.remove(*to);
+            *to = vk::DescriptorSetLayout::null();
+        }
+        done(sent)
+    }
+}
+
+pub unsafe fn destroy_descriptor_set_layout(
+    device: vk::Device,
+    layout: vk::DescriptorSetLayout,
+    allocator: *const vk::AllocationCallbacks,
+) {
+    if LAYOUTS.remove(layout).is_some() {
+        // SAFETY: by valid usage.
+        unsafe { forward::destroy_descriptor_set_layout(device, layout, allocator) };
+    }
+}
+
+pub unsafe fn create_descriptor_pool(
+    device: vk::Device,
+    info: *const vk::DescriptorPoolCreateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::DescriptorPool,
+) -> vk::Result {
+    let Some(id) = POOLS.insert(Mutex::default()) else { return FULL };
+    // SAFETY: by valid usage.
+    unsafe {
+        *to = vk::DescriptorPool::from_raw(id);
+        let sent = post(device, |w| request::create_descriptor_pool(w, 0, device, info, allocator, to));
+        if sent.is_err() {
+            POOLS.remove(*to);
+            *to = vk::DescriptorPool::null();
+        }
+        done(sent)
+    }
+}
+
+fn forget_sets(sets: Vec<vk::DescriptorSet>) {
+    for s in sets {
+        SETS.remove(s);
+    }
+}
+
+pub unsafe fn destroy_descriptor_pool(
+    device: vk::Device,
+    pool: vk::DescriptorPool,
+    allocator: *const vk::AllocationCallbacks,
+) {
+    if let Some(p) = POOLS.remove(pool) {
+        forget_sets(p.into_inner());
+        // SAFETY: by valid usage.
+        unsafe { forward::destroy_descriptor_pool(device, pool, allocator) };
+    }
+}
+
+pub unsafe fn reset_descriptor_pool(
+    device: vk::Device,
+    pool: vk::DescriptorPool,
+    flags: vk::DescriptorPoolResetFlags,
+) -> vk::Result {
+    if let Some(p) = POOLS.get(pool) {
+        forget_sets(std::mem::take(&mut p.lock()));
+    }
+    // SAFETY: by valid usage.
+    unsafe { forward::reset_descriptor_pool(device, pool, flags) }
+}
+
+pub unsafe fn allocate_descriptor_sets(
+    device: vk::Device,
+    info: *const vk::DescriptorSetAllocateInfo,
+    to: *mut vk::DescriptorSet,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        let layouts = slice((*info).p_set_layouts, (*info).descriptor_set_count);
+        let mut made = Vec::with_capacity(layouts.len());
+        for l in layouts {
+            let immutable = LAYOUTS.get(*l).cloned().unwrap_or_else(|| Arc::new([]));
+            match SETS.insert(immutable) {
+                Some(id) => made.push(vk::DescriptorSet::from_raw(id)),
+                None => {
+                    forget_sets(made);
+                    return FULL;
+                }
+            }
+        }
+        // The reply echoes ids, and null where there is no set.
+        let mut sent = made.clone();
+        let out = sent.as_mut_ptr();
+        // The host's pool may be full or fragmented, and says so only in a reply.
+        let result = result_of(object::get(device).connection().call(
+            reply::allocate_descriptor_sets_size(device, info, out),
+            |w| request::allocate_descriptor_sets(w, 1, device, info, out),
+            |r| reply::allocate_descriptor_sets(r, device, info, out),
+        ));
+        for (i, s) in made.iter().enumerate() {
+            to.add(i).write(if result == vk::Result::SUCCESS { *s } else { vk::DescriptorSet::null() });
+        }
+        match POOLS.get((*info).descriptor_pool) {
+            Some(p) if result == vk::Result::SUCCESS => p.lock().extend(made),
+            _ => forget_sets(made),
+        }
+        result
+    }
+}
+
+pub unsafe fn free_descriptor_sets(
+    device: vk::Device,
+    pool: vk::DescriptorPool,
+    n: u32,
+    sets: *const vk::DescriptorSet,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        let list = slice(sets, n);
+        if list.is_empty() {
+            return vk::Result::SUCCESS;
+        }
+        if let Some(p) = POOLS.get(pool) {
+            p.lock().retain(|s| !list.contains(s));
+        }
+        forget_sets(list.to_vec());
+        forward::free_descriptor_sets(device, pool, n, sets)
+    }
+}

@@ -1,0 +1,71 @@
+//! What the Vulkan loader finds in the shared object (Vulkan loader-driver interface, version 7).
+
+use std::ffi::{CStr, c_char};
+
+use ash::vk;
+
+use crate::base::forwarding::guard;
+use crate::loader::procs::{self, Scope};
+use crate::loader::trial;
+use crate::physical::sm_builtins;
+
+/// The newest interface version that this driver knows.
+const VERSION: u32 = 7;
+
+/// Settles the interface's version: the lower of both.
+///
+/// # Safety
+/// `version` must be valid for reads and writes.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn vk_icdNegotiateLoaderICDInterfaceVersion(version: *mut u32) -> vk::Result {
+    if version.is_null() {
+        return vk::Result::ERROR_INITIALIZATION_FAILED;
+    }
+    // SAFETY: not null, valid by contract.
+    unsafe { *version = (*version).min(VERSION) };
+    vk::Result::SUCCESS
+}
+
+/// Any entry point by name. Without an instance only those that make one.
+///
+/// # Safety
+/// `name` must be a NUL-terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(
+    instance: vk::Instance,
+    name: *const c_char,
+) -> vk::PFN_vkVoidFunction {
+    // What every program asks first, so that nothing can be asked before the driver knows how to try out devices.
+    sm_builtins::register(trial::multiprocessors);
+    // SAFETY: handed on.
+    guard("vk_icdGetInstanceProcAddr", None, || unsafe {
+        lookup(name, |s| instance != vk::Instance::null() || s == Scope::Global)
+    })
+}
+
+/// Entry points that take a physical device.
+///
+/// # Safety
+/// `name` must be a NUL-terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn vk_icdGetPhysicalDeviceProcAddr(
+    _: vk::Instance,
+    name: *const c_char,
+) -> vk::PFN_vkVoidFunction {
+    // SAFETY: handed on.
+    guard("vk_icdGetPhysicalDeviceProcAddr", None, || unsafe { lookup(name, |s| s == Scope::PhysicalDevice) })
+}
+
+unsafe fn lookup(name: *const c_char, wanted: impl Fn(Scope) -> bool) -> vk::PFN_vkVoidFunction {
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: not null, so NUL-terminated by contract.
+    let name = unsafe { CStr::from_ptr(name) };
+    procs::find(name).filter(|p| wanted(p.scope)).and_then(procs::Proc::get)
+}
+
+pub unsafe fn get_instance_proc_addr(instance: vk::Instance, name: *const c_char) -> vk::PFN_vkVoidFunction {
+    // SAFETY: handed on.
+    unsafe { vk_icdGetInstanceProcAddr(instance, name) }
+}

@@ -1,0 +1,5 @@
+//! What the Vulkan loader finds: the entry points by name.
+
+pub mod interface;
+pub mod procs;
+pub mod trial;

@@ -1,0 +1,119 @@
+//! VkBuffer: made without waiting once the host has told what buffers of its kind need.
+
+use std::sync::OnceLock;
+
+use ash::vk;
+use ash::vk::Handle;
+use hesper_encoder::generated::{reply, request};
+
+use crate::base::forwarding::{done, post, result_of};
+use crate::base::object::Part;
+use crate::base::slab::Slab;
+use crate::generated::forward;
+use crate::memory::device::Device;
+use crate::memory::requirements::{BufferKind, Requirements};
+
+/// What is known of a buffer.
+#[derive(Default)]
+struct Buffer {
+    needs: OnceLock<Requirements>,
+    /// The memory that it lies in, and where.
+    bound: OnceLock<(vk::DeviceMemory, vk::DeviceSize)>,
+}
+
+static BUFFERS: Slab<Buffer> = Slab::new(11);
+
+/// Notes what memory a buffer lies in.
+pub fn bound(buffer: vk::Buffer, memory: vk::DeviceMemory, offset: vk::DeviceSize) {
+    // A second time is no valid usage.
+    let _ = BUFFERS.get(buffer).map(|b| b.bound.set((memory, offset)));
+}
+
+/// The memory that a buffer lies in, and where.
+pub fn place(buffer: vk::Buffer) -> Option<(vk::DeviceMemory, vk::DeviceSize)> {
+    BUFFERS.get(buffer)?.bound.get().copied()
+}
+
+pub unsafe fn create_buffer(
+    device: vk::Device,
+    info: *const vk::BufferCreateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::Buffer,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        let d = Device::of(device);
+        let i = &*info;
+        // What stands in the chain may change the answer.
+        let kind = i.p_next.is_null().then_some(BufferKind { flags: i.flags.as_raw(), usage: i.usage.as_raw() });
+        // A size that no buffer may have is for the host to refuse, and a refusal needs a reply.
+        let known = kind.filter(|_| i.size <= d.physical().max_buffer_size).and_then(|k| d.buffers.get(&k));
+        let known = known.and_then(|r| rounded(&r, i.size));
+        let needs = known.map_or_else(OnceLock::new, OnceLock::from);
+        let Some(id) = BUFFERS.insert(Buffer { needs, bound: OnceLock::new() }) else {
+            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+        };
+        *to = vk::Buffer::from_raw(id);
+        let result = match known {
+            Some(_) => done(post(device, |w| request::create_buffer(w, 0, device, info, allocator, to))),
+            None => result_of(d.connection().call(
+                reply::create_buffer_size(device, info, allocator, to),
+                |w| request::create_buffer(w, 1, device, info, allocator, to),
+                |r| reply::create_buffer(r, device, info, allocator, to),
+            )),
+        };
+        if result != vk::Result::SUCCESS {
+            BUFFERS.remove(vk::Buffer::from_raw(id));
+            *to = vk::Buffer::null();
+            return result;
+        }
+        if known.is_none() {
+            let which = vk::BufferMemoryRequirementsInfo2 { buffer: *to, ..Default::default() };
+            let told = Requirements::ask(|p| forward::get_buffer_memory_requirements2(device, &which, p));
+            // Nobody else knows the handle yet.
+            let _ = BUFFERS.get(*to).map(|b| b.needs.set(told));
+            if let Some(kind) = kind {
+                d.buffers.put(kind, told);
+            }
+        }
+    }
+    vk::Result::SUCCESS
+}
+
+/// The requirements of a buffer of `size` bytes, from those of another of its kind.
+fn rounded(of_kind: &Requirements, size: vk::DeviceSize) -> Option<Requirements> {
+    let mut r = *of_kind;
+    r.memory.size = size.checked_next_multiple_of(r.memory.alignment)?;
+    Some(r)
+}
+
+pub unsafe fn destroy_buffer(device: vk::Device, buffer: vk::Buffer, allocator: *const vk::AllocationCallbacks) {
+    // SAFETY: by valid usage.
+    unsafe {
+        if let Some(pending) = Device::of(device).pending.get() {
+            pending.before_buffer_ends(device, buffer);
+        }
+    }
+    if BUFFERS.remove(buffer).is_some() {
+        // SAFETY: by valid usage.
+        unsafe { forward::destroy_buffer(device, buffer, allocator) };
+    }
+}
+
+pub unsafe fn get_buffer_memory_requirements(_: vk::Device, buffer: vk::Buffer, to: *mut vk::MemoryRequirements) {
+    // SAFETY: by valid usage.
+    unsafe { *to = BUFFERS.get(buffer).and_then(|b| b.needs.get()).map(|r| r.memory).unwrap_or_default() };
+}
+
+pub unsafe fn get_buffer_memory_requirements2(
+    device: vk::Device,
+    info: *const vk::BufferMemoryRequirementsInfo2,
+    to: *mut vk::MemoryRequirements2,
+) {
+    // SAFETY: by valid usage.
+    unsafe {
+        if !BUFFERS.get((*info).buffer).and_then(|b| b.needs.get()).is_some_and(|r| r.answer(to)) {
+            forward::get_buffer_memory_requirements2(device, info, to);
+        }
+    }
+}

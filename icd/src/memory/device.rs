@@ -1,0 +1,38 @@
+//! VkDevice, as memory, buffers and images see it.
+
+use std::sync::OnceLock;
+
+use ash::vk;
+
+use crate::base::object::part;
+use crate::memory::freed::Freed;
+use crate::memory::pending::Pending;
+use crate::memory::requirements::{BufferKind, ImageKind, Known};
+use crate::physical::device as below;
+
+/// What a VkDevice keeps for its memory.
+#[repr(C)]
+pub struct Device {
+    below: below::Device,
+    /// What buffers and images of some kinds need.
+    pub buffers: Known<BufferKind>,
+    pub images: Known<ImageKind>,
+    /// Freed memory, for the next allocation of its size.
+    pub freed: Freed,
+    /// Who has to be told before memory is looked at or goes away; set once, when the device is made.
+    pub pending: OnceLock<&'static dyn Pending>,
+}
+part!(vk::Device, Device, below: below::Device);
+
+impl Device {
+    /// What a new device keeps.
+    pub fn new(below: below::Device) -> Self {
+        Self {
+            below,
+            buffers: Known::default(),
+            images: Known::default(),
+            freed: Freed::default(),
+            pending: OnceLock::new(),
+        }
+    }
+}

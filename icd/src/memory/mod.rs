@@ -1,0 +1,12 @@
+//! VkDeviceMemory, and the buffers and images bound to it.
+
+pub mod allocation;
+pub mod bind;
+pub mod buffer;
+pub mod device;
+pub mod external;
+pub mod freed;
+pub mod host_copy;
+pub mod image;
+pub mod pending;
+pub mod requirements;

@@ -1,0 +1,34 @@
+//! VkDevice, as all floors above see it: a device of a physical device.
+
+use ash::vk;
+
+use crate::base::object::{Object, Part, part};
+use crate::base::settings::{self, Strategy};
+use crate::physical::physical_device::PhysicalDevice;
+
+/// What a VkDevice starts with.
+#[repr(C)]
+pub struct Device {
+    object: Object,
+    physical: vk::PhysicalDevice,
+    /// How waits for its work proceed.
+    pub strategy: Strategy,
+}
+part!(vk::Device, Device, object: Object);
+
+impl Device {
+    /// # Safety
+    /// A valid physical device, which outlives this one.
+    pub unsafe fn new(object: Object, physical: vk::PhysicalDevice) -> Self {
+        // SAFETY: by contract.
+        let kind = unsafe { PhysicalDevice::of(physical) }.properties.device_type;
+        let suits = if kind == vk::PhysicalDeviceType::CPU { Strategy::Block } else { Strategy::Poll };
+        Self { object, physical, strategy: settings::get().strategy.unwrap_or(suits) }
+    }
+
+    /// The physical device.
+    pub fn physical(&self) -> &PhysicalDevice {
+        // SAFETY: an instance, and its physical devices with it, is destroyed after its devices (vkDestroyInstance's valid usage).
+        unsafe { PhysicalDevice::of(self.physical) }
+    }
+}

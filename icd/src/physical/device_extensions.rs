@@ -1,0 +1,94 @@
+//! The extensions of a physical device.
+
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+use ash::vk;
+use hesper_winsys::Error;
+
+use crate::base::object::{self, Part};
+use crate::generated::forward;
+use crate::physical::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, Origin};
+use crate::physical::physical_device::PhysicalDevice;
+
+/// Asks for the extensions that the host has and the protocol can carry, and adds the driver's own.
+///
+/// # Safety
+/// A valid physical device.
+pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExtension, u32)>, Error> {
+    // SAFETY: a valid handle and pointers to locals.
+    unsafe {
+        let mut n = 0;
+        let _ = forward::enumerate_device_extension_properties(device, ptr::null(), &mut n, ptr::null_mut());
+        let mut host = vec![vk::ExtensionProperties::default(); n.min(4096) as usize];
+        n = host.len() as u32;
+        let _ = forward::enumerate_device_extension_properties(device, ptr::null(), &mut n, host.as_mut_ptr());
+        host.truncate(n as usize);
+        let codec = object::get(device).connection().codec;
+        let mut list = Vec::new();
+        for e in &DEVICE_EXTENSIONS {
+            let theirs = host.iter().find(|h| h.extension_name_as_c_str() == Ok(e.name));
+            match theirs {
+                _ if e.origin == Origin::Driver => list.push((e, e.spec_version)),
+                _ if e.origin == Origin::Probe => {}
+                Some(h) if codec.has(e.number) => list.push((e, e.spec_version.min(h.spec_version))),
+                _ => {}
+            }
+        }
+        // Deferred operations only serve ray tracing.
+        if !list.iter().any(|(e, _)| e.name == c"VK_KHR_acceleration_structure") {
+            list.retain(|(e, _)| e.name != c"VK_KHR_deferred_host_operations");
+        }
+        Ok(list)
+    }
+}
+
+pub unsafe fn enumerate_device_extension_properties(
+    device: vk::PhysicalDevice,
+    p_layer_name: *const c_char,
+    p_count: *mut u32,
+    p_properties: *mut vk::ExtensionProperties,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        if !p_layer_name.is_null() && !CStr::from_ptr(p_layer_name).is_empty() {
+            return vk::Result::ERROR_LAYER_NOT_PRESENT;
+        }
+        let list: Vec<_> = offered(device).map(|(e, v)| (e.name, v)).collect();
+        extensions::list(list.into_iter(), p_count, p_properties)
+    }
+}
+
+/// The extensions that a device has, with their versions.
+unsafe fn offered(device: vk::PhysicalDevice) -> impl Iterator<Item = (&'static DeviceExtension, u32)> {
+    // SAFETY: a valid handle; devices live as long as their instance.
+    let (d, multiprocessors) = unsafe {
+        {
+            let d = PhysicalDevice::of(device);
+            (d, d.multiprocessors(device))
+        }
+    };
+    let probed = DEVICE_EXTENSIONS.iter().filter(move |e| e.origin == Origin::Probe && multiprocessors.is_some());
+    d.extensions.iter().copied().chain(probed.map(|e| (e, e.spec_version)))
+}
+
+/// What a device may enable: the extensions named, by number.
+pub unsafe fn enabled(device: vk::PhysicalDevice, names: &[*const c_char]) -> Result<ExtensionSet, vk::Result> {
+    let mut set = ExtensionSet::default();
+    // Probing makes a device without extensions, so it mustn't be asked for then.
+    let offered: Vec<_> = if names.is_empty() {
+        Vec::new()
+    } else {
+        // SAFETY: a valid handle.
+        unsafe { offered(device) }.collect()
+    };
+    for name in names {
+        // SAFETY: by valid usage of vkCreateDevice.
+        let name = unsafe { CStr::from_ptr(*name) };
+        match offered.iter().find(|(e, _)| e.name == name) {
+            Some((e, _)) => set.insert(e.number),
+            None => return Err(vk::Result::ERROR_EXTENSION_NOT_PRESENT),
+        }
+    }
+    Ok(set)
+}

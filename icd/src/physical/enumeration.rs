@@ -1,0 +1,149 @@
+//! Finding the host's physical devices, and asking for everything that is kept of each.
+
+use std::ptr;
+use std::sync::Arc;
+
+use ash::vk;
+use hesper_encoder::generated::{reply, request};
+use hesper_winsys::Error;
+
+use crate::base::chain::enumerate;
+use crate::base::connection::Connection;
+use crate::base::forwarding::{result_of, result_of_error};
+use crate::base::object::{Part, Whole};
+use crate::generated::forward;
+use crate::generated::queries::{FEATURES, PROPERTIES};
+use crate::physical::answers::Answers;
+use crate::physical::device_extensions;
+use crate::physical::instance::Instance;
+use crate::physical::physical_device::PhysicalDevice;
+use crate::physical::presentation::present;
+
+/// The instance's devices, asked for the first time.
+unsafe fn devices(instance: vk::Instance) -> Result<&'static [vk::PhysicalDevice], vk::Result> {
+    // SAFETY: a valid instance; devices live as long as it does.
+    let object = unsafe { Instance::of(instance) };
+    if let Some(d) = object.devices.get() {
+        return Ok(d);
+    }
+    // SAFETY: as above.
+    let found = unsafe { ask_for_devices(instance, object.connection()) }?;
+    Ok(object.devices.get_or_init(|| found))
+}
+
+unsafe fn ask_for_devices(
+    instance: vk::Instance,
+    connection: &Arc<Connection>,
+) -> Result<Vec<vk::PhysicalDevice>, vk::Result> {
+    let ask = |count: *mut u32, to: *mut vk::PhysicalDevice| {
+        // SAFETY: both point at locals of the caller that are large enough.
+        unsafe {
+            result_of(connection.call(
+                reply::enumerate_physical_devices_size(instance, count, to),
+                |w| request::enumerate_physical_devices(w, 1, instance, count, to),
+                |r| reply::enumerate_physical_devices(r, instance, count, to),
+            ))
+        }
+    };
+    let mut count = 0;
+    match ask(&mut count, ptr::null_mut()) {
+        vk::Result::SUCCESS => {}
+        e => return Err(e),
+    }
+    let blank = || Box::new(PhysicalDevice::blank(connection.clone())).into_handle();
+    let mut handles: Vec<vk::PhysicalDevice> = (0..count.min(32)).map(|_| blank()).collect();
+    let mut n = handles.len() as u32;
+    let result = ask(&mut n, handles.as_mut_ptr());
+    let mut devices = Vec::new();
+    for (i, handle) in handles.into_iter().enumerate() {
+        // SAFETY: made above, and nobody else has it.
+        if let Some(mut d) = unsafe { PhysicalDevice::take(handle) }
+            && result.as_raw() >= 0
+            && i < n as usize
+        {
+            let raw: *const PhysicalDevice = &*d;
+            let name = <vk::PhysicalDevice as vk::Handle>::from_raw(raw as usize as u64);
+            // SAFETY: the handle names the box for the length of the call.
+            match unsafe { fill_in(&mut d, name) } {
+                Ok(true) => devices.push(d.into_handle()),
+                Ok(false) => {}
+                Err(e) => return Err(result_of_error(&e)),
+            }
+        }
+    }
+    if result.as_raw() < 0 { Err(result) } else { Ok(devices) }
+}
+
+/// Asks for everything that is kept; false for a device that Venus can't use.
+unsafe fn fill_in(d: &mut PhysicalDevice, handle: vk::PhysicalDevice) -> Result<bool, Error> {
+    let connection = d.connection().clone();
+    // SAFETY: the handle is valid and all pointers are to locals.
+    unsafe {
+        let mut host = vk::PhysicalDeviceProperties::default();
+        forward::get_physical_device_properties(handle, &mut host);
+        connection.ring.check()?;
+        if host.api_version < vk::API_VERSION_1_1 {
+            return Ok(false);
+        }
+        let (mut answers, chain) = Answers::prepare(&PROPERTIES, &connection.codec);
+        let mut p2 = vk::PhysicalDeviceProperties2 { p_next: chain.cast(), ..Default::default() };
+        forward::get_physical_device_properties2(handle, &mut p2);
+        d.properties = p2.properties;
+        let (features, chain) = Answers::prepare(&FEATURES, &connection.codec);
+        let mut f2 = vk::PhysicalDeviceFeatures2 { p_next: chain.cast(), ..Default::default() };
+        forward::get_physical_device_features2(handle, &mut f2);
+        d.features = f2.features;
+        d.more_features = features;
+        forward::get_physical_device_memory_properties(handle, &mut d.memory);
+        let mut n = 0;
+        forward::get_physical_device_queue_family_properties(handle, &mut n, ptr::null_mut());
+        d.families = vec![Default::default(); n.min(64) as usize];
+        n = d.families.len() as u32;
+        forward::get_physical_device_queue_family_properties(handle, &mut n, d.families.as_mut_ptr());
+        d.families.truncate(n as usize);
+        d.extensions = device_extensions::ask(handle)?;
+        connection.ring.check()?;
+        present(d, &mut answers, &connection);
+        d.more_properties = answers;
+    }
+    Ok(true)
+}
+
+pub unsafe fn enumerate_physical_devices(
+    instance: vk::Instance,
+    p_count: *mut u32,
+    p_devices: *mut vk::PhysicalDevice,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        match devices(instance) {
+            Ok(d) => {
+                let mut all = d.iter();
+                enumerate(d.len(), p_count, p_devices, |_, p| p.write(all.next().copied().unwrap_or_default()))
+            }
+            Err(e) => e,
+        }
+    }
+}
+
+pub unsafe fn enumerate_physical_device_groups(
+    instance: vk::Instance,
+    p_count: *mut u32,
+    p_groups: *mut vk::PhysicalDeviceGroupProperties,
+) -> vk::Result {
+    // A group of several devices would need ids for each in every command; each device is a group of its own.
+    // SAFETY: by valid usage.
+    unsafe {
+        match devices(instance) {
+            Ok(d) => enumerate(d.len(), p_count, p_groups, |i, p| {
+                (*p).physical_device_count = 1;
+                (*p).physical_devices = [vk::PhysicalDevice::null(); vk::MAX_DEVICE_GROUP_SIZE];
+                if let (Some(to), Some(from)) = ((*p).physical_devices.first_mut(), d.get(i)) {
+                    *to = *from;
+                }
+                (*p).subset_allocation = vk::FALSE;
+            }),
+            Err(e) => e,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! VkInstance and VkPhysicalDevice: extensions, features, formats, and probes of what the protocol can't tell.
+
+pub mod answers;
+pub mod device;
+pub mod device_extensions;
+pub mod enumeration;
+pub mod extensions;
+pub mod format_properties;
+pub mod formats;
+pub mod instance;
+pub mod physical_device;
+pub mod presentation;
+pub mod sm_builtins;

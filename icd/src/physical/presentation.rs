@@ -1,0 +1,141 @@
+//! How the host's device is shown to the program: the driver's name and version, its own UUIDs, memory that can be mapped coherently.
+
+use std::ffi::CString;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use ash::vk;
+
+use crate::base::connection::Connection;
+use crate::physical::answers::Answers;
+use crate::physical::extensions::{API_VERSION, HEADER_VERSION, copy_name};
+use crate::physical::physical_device::PhysicalDevice;
+
+/// Turns the host's properties into this driver's (WIRE.md 12.5).
+pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Connection) {
+    let capset = connection.capset();
+    let host = d.properties;
+    let p = &mut d.properties;
+    let mut version = host.api_version.min(API_VERSION).min(capset.vk_xml_version);
+    // Vulkan 1.4 brings host image copies, which this driver doesn't carry yet.
+    if version >= vk::make_api_version(0, 1, 4, 0) {
+        version = vk::make_api_version(0, 1, 3, HEADER_VERSION);
+    }
+    p.api_version = version;
+    p.driver_version = vk::make_api_version(
+        0,
+        number(env!("CARGO_PKG_VERSION_MAJOR")),
+        number(env!("CARGO_PKG_VERSION_MINOR")),
+        number(env!("CARGO_PKG_VERSION_PATCH")),
+    );
+    let host_name = host.device_name_as_c_str().unwrap_or(c"unknown").to_string_lossy().into_owned();
+    copy_name(&mut p.device_name, &c_string(&device_name(&host_name)));
+
+    // Opaque data of host and guest are mixed, so both are in the hash.
+    let salt = concat!("hesper ", env!("CARGO_PKG_VERSION"));
+    p.pipeline_cache_uuid = uuid(&[salt.as_bytes(), b"cache", &host.pipeline_cache_uuid]);
+    let own = |old: [u8; 16], what: &str| uuid(&[salt.as_bytes(), what.as_bytes(), &old]);
+    if let Some(id) = answers.get_mut::<vk::PhysicalDeviceIDProperties>() {
+        (id.device_uuid, id.driver_uuid) = (own(id.device_uuid, "device"), own(id.driver_uuid, "driver"));
+        id.device_luid_valid = vk::FALSE;
+    }
+    if let Some(v) = answers.get_mut::<vk::PhysicalDeviceVulkan11Properties>() {
+        (v.device_uuid, v.driver_uuid) = (own(v.device_uuid, "device"), own(v.driver_uuid, "driver"));
+        v.device_luid_valid = vk::FALSE;
+    }
+    if let Some(v) = answers.get_mut::<vk::PhysicalDeviceMaintenance4Properties>() {
+        d.max_buffer_size = v.max_buffer_size;
+    }
+    if let Some(v) = answers.get_mut::<vk::PhysicalDeviceVulkan13Properties>() {
+        d.max_buffer_size = d.max_buffer_size.max(v.max_buffer_size);
+    }
+    let info = c_string(env!("CARGO_PKG_VERSION"));
+    if let Some(v) = answers.get_mut::<vk::PhysicalDeviceDriverProperties>() {
+        d.host_driver = v.driver_id;
+        v.driver_id = vk::DriverId::MESA_VENUS;
+        copy_name(&mut v.driver_name, c"hesper");
+        copy_name(&mut v.driver_info, &info);
+        v.conformance_version = vk::ConformanceVersion { major: 1, minor: 3, subminor: 0, patch: 0 };
+    }
+    if let Some(v) = answers.get_mut::<vk::PhysicalDeviceVulkan12Properties>() {
+        v.driver_id = vk::DriverId::MESA_VENUS;
+        copy_name(&mut v.driver_name, c"hesper");
+        copy_name(&mut v.driver_info, &info);
+        v.conformance_version = vk::ConformanceVersion { major: 1, minor: 3, subminor: 0, patch: 0 };
+    }
+
+    // Commands that read or write host memory in place of the device can't travel.
+    if let Some(f) = d.more_features.get_mut::<vk::PhysicalDeviceAccelerationStructureFeaturesKHR>() {
+        f.acceleration_structure_host_commands = vk::FALSE;
+    }
+    present_memory(&mut d.memory);
+}
+
+/// The guest can't flush, so only coherent memory is host-visible (WIRE.md 12.5).
+fn present_memory(memory: &mut vk::PhysicalDeviceMemoryProperties) {
+    use vk::MemoryPropertyFlags as F;
+    let n = memory.memory_type_count as usize;
+    let mut cached = false;
+    for t in memory.memory_types.iter_mut().take(n) {
+        if !t.property_flags.contains(F::HOST_COHERENT) {
+            t.property_flags &= !(F::HOST_VISIBLE | F::HOST_CACHED);
+        }
+        cached |= t.property_flags.contains(F::HOST_COHERENT | F::HOST_CACHED);
+    }
+    // Some programs insist on a cached type.
+    if !cached
+        && let Some(t) = memory.memory_types.iter_mut().take(n).find(|t| t.property_flags.contains(F::HOST_COHERENT))
+    {
+        t.property_flags |= F::HOST_CACHED;
+    }
+}
+
+fn number(text: &str) -> u32 {
+    text.parse().unwrap_or(0)
+}
+
+fn c_string(text: &str) -> CString {
+    CString::new(text.replace('\0', " ")).unwrap_or_default()
+}
+
+/// `Virtio-GPU Venus (<host device>)`, cut to fit VK_MAX_PHYSICAL_DEVICE_NAME_SIZE.
+fn device_name(host: &str) -> String {
+    let room = vk::MAX_PHYSICAL_DEVICE_NAME_SIZE - "Virtio-GPU Venus (...)".len() - 1;
+    if host.len() <= room + 3 {
+        return format!("Virtio-GPU Venus ({host})");
+    }
+    let cut = (0..=room).rev().find(|i| host.is_char_boundary(*i)).unwrap_or(0);
+    format!("Virtio-GPU Venus ({}...)", host.get(..cut).unwrap_or_default())
+}
+
+fn uuid(parts: &[&[u8]]) -> [u8; 16] {
+    let half = |seed: u64| {
+        let mut h = DefaultHasher::new();
+        seed.hash(&mut h);
+        parts.hash(&mut h);
+        h.finish()
+    };
+    (u128::from(half(1)) << 64 | u128::from(half(2))).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit() {
+        assert_eq!(device_name("llvmpipe"), "Virtio-GPU Venus (llvmpipe)");
+        let long = device_name(&"é".repeat(300));
+        assert!(long.len() < vk::MAX_PHYSICAL_DEVICE_NAME_SIZE && long.ends_with("...)"));
+    }
+
+    #[test]
+    fn only_coherent_memory_is_mapped() {
+        use vk::MemoryPropertyFlags as F;
+        let mut m = vk::PhysicalDeviceMemoryProperties { memory_type_count: 2, ..Default::default() };
+        m.memory_types[0].property_flags = F::HOST_VISIBLE | F::HOST_CACHED;
+        m.memory_types[1].property_flags = F::HOST_VISIBLE | F::HOST_COHERENT;
+        present_memory(&mut m);
+        assert!(m.memory_types[0].property_flags == (F::empty()));
+        assert!(m.memory_types[1].property_flags == (F::HOST_VISIBLE | F::HOST_COHERENT | F::HOST_CACHED));
+    }
+}

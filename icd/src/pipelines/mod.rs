@@ -1,0 +1,10 @@
+//! VkPipeline: creation, compiling behind the program's back, caches.
+
+pub mod cache;
+pub mod compiling;
+pub mod deferred;
+pub mod device;
+pub mod graphics;
+pub mod pipeline;
+pub mod recorders;
+pub mod store;

@@ -1,0 +1,107 @@
+//! Copies between buffers, and the barriers around them: what uploads are made of (`upload`).
+
+use ash::vk;
+use hesper_encoder::generated::request;
+
+use crate::base::chain::slice;
+use crate::recording::command_buffer::{CopyCommand, record_copy};
+
+/// Copies of one upload; larger ones go to the host as they are.
+const MANY: usize = 64;
+
+fn note(copies: &mut Vec<CopyCommand>, more: impl Iterator<Item = CopyCommand>) -> bool {
+    copies.extend(more.take(MANY));
+    copies.len() < MANY
+}
+
+pub unsafe fn cmd_copy_buffer(
+    command_buffer: vk::CommandBuffer,
+    from: vk::Buffer,
+    to: vk::Buffer,
+    n: u32,
+    regions: *const vk::BufferCopy,
+) {
+    // SAFETY: by valid usage.
+    unsafe {
+        let copies = || slice(regions, n).iter().map(|region| CopyCommand { from, to, region: *region });
+        record_copy(
+            command_buffer,
+            |c| note(c, copies()),
+            |w| request::cmd_copy_buffer(w, 0, command_buffer, from, to, n, regions),
+        );
+    }
+}
+
+pub unsafe fn cmd_copy_buffer2(command_buffer: vk::CommandBuffer, info: *const vk::CopyBufferInfo2) {
+    // SAFETY: by valid usage.
+    unsafe {
+        let i = &*info;
+        let copies = || {
+            slice(i.p_regions, i.region_count).iter().map(|r| CopyCommand {
+                from: i.src_buffer,
+                to: i.dst_buffer,
+                region: vk::BufferCopy { src_offset: r.src_offset, dst_offset: r.dst_offset, size: r.size },
+            })
+        };
+        record_copy(command_buffer, |c| note(c, copies()), |w| request::cmd_copy_buffer2(w, 0, command_buffer, info));
+    }
+}
+
+pub unsafe fn cmd_pipeline_barrier(
+    command_buffer: vk::CommandBuffer,
+    before: vk::PipelineStageFlags,
+    after: vk::PipelineStageFlags,
+    flags: vk::DependencyFlags,
+    memory_count: u32,
+    memory: *const vk::MemoryBarrier,
+    buffer_count: u32,
+    buffers: *const vk::BufferMemoryBarrier,
+    image_count: u32,
+    images: *const vk::ImageMemoryBarrier,
+) {
+    // SAFETY: by valid usage.
+    unsafe {
+        // What changes an image's layout or hands something to another queue family does more than put things in order.
+        let orders = || {
+            let stays = |b: &vk::BufferMemoryBarrier<'_>| {
+                b.src_queue_family_index == b.dst_queue_family_index && b.p_next.is_null()
+            };
+            image_count == 0 && slice(buffers, buffer_count).iter().all(stays)
+        };
+        record_copy(
+            command_buffer,
+            |_| orders(),
+            |w| {
+                request::cmd_pipeline_barrier(
+                    w,
+                    0,
+                    command_buffer,
+                    before,
+                    after,
+                    flags,
+                    memory_count,
+                    memory,
+                    buffer_count,
+                    buffers,
+                    image_count,
+                    images,
+                )
+            },
+        );
+    }
+}
+
+pub unsafe fn cmd_pipeline_barrier2(command_buffer: vk::CommandBuffer, info: *const vk::DependencyInfo) {
+    // SAFETY: by valid usage.
+    unsafe {
+        let i = &*info;
+        let orders = || {
+            let stays = |b: &vk::BufferMemoryBarrier2<'_>| {
+                b.src_queue_family_index == b.dst_queue_family_index && b.p_next.is_null()
+            };
+            let buffers = slice(i.p_buffer_memory_barriers, i.buffer_memory_barrier_count);
+            i.p_next.is_null() && i.image_memory_barrier_count == 0 && buffers.iter().all(stays)
+        };
+        record_copy(command_buffer, |_| orders(), |w| request::cmd_pipeline_barrier2(w, 0, command_buffer, info));
+    }
+}

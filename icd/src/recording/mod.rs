@@ -1,0 +1,9 @@
+//! Command pools and buffers, what is recorded into them, queries, and the driver's own command buffers.
+
+pub mod bind_pipeline;
+pub mod command_buffer;
+pub mod copy;
+pub mod device;
+pub mod own;
+pub mod push_descriptors;
+pub mod query;

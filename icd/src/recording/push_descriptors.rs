@@ -1,0 +1,66 @@
+//! Descriptors that are recorded instead of written into sets (VK_KHR_push_descriptor).
+
+use std::ffi::c_void;
+
+use ash::vk;
+use hesper_encoder::generated::request;
+
+use crate::base::chain::slice;
+use crate::descriptors::update_template;
+use crate::descriptors::write::Clean;
+use crate::generated::record;
+use crate::recording::command_buffer::record;
+
+pub unsafe fn cmd_push_descriptor_set(
+    command_buffer: vk::CommandBuffer,
+    point: vk::PipelineBindPoint,
+    layout: vk::PipelineLayout,
+    set: u32,
+    n: u32,
+    writes: *const vk::WriteDescriptorSet,
+) {
+    // SAFETY: by valid usage.
+    unsafe {
+        let clean = Clean::new(slice(writes, n), true);
+        let writes = clean.writes().as_ptr();
+        record(command_buffer, |w| {
+            request::cmd_push_descriptor_set(w, 0, command_buffer, point, layout, set, n, writes)
+        });
+    }
+}
+
+pub unsafe fn cmd_push_descriptor_set2(command_buffer: vk::CommandBuffer, info: *const vk::PushDescriptorSetInfoKHR) {
+    // SAFETY: by valid usage.
+    unsafe {
+        let mut info = *info;
+        let clean = Clean::new(slice(info.p_descriptor_writes, info.descriptor_write_count), true);
+        info.p_descriptor_writes = clean.writes().as_ptr();
+        record::cmd_push_descriptor_set2(command_buffer, &info);
+    }
+}
+
+pub unsafe fn cmd_push_descriptor_set_with_template(
+    command_buffer: vk::CommandBuffer,
+    template: vk::DescriptorUpdateTemplate,
+    layout: vk::PipelineLayout,
+    set: u32,
+    data: *const c_void,
+) {
+    let Some(t) = update_template::template(template) else { return };
+    // SAFETY: by valid usage.
+    unsafe {
+        let e = update_template::expand(t, vk::DescriptorSet::null(), data);
+        cmd_push_descriptor_set(command_buffer, t.point, layout, set, e.writes.len() as u32, e.writes.as_ptr());
+    }
+}
+
+pub unsafe fn cmd_push_descriptor_set_with_template2(
+    command_buffer: vk::CommandBuffer,
+    info: *const vk::PushDescriptorSetWithTemplateInfoKHR,
+) {
+    // SAFETY: by valid usage.
+    unsafe {
+        let i = &*info;
+        cmd_push_descriptor_set_with_template(command_buffer, i.descriptor_update_template, i.layout, i.set, i.p_data);
+    }
+}

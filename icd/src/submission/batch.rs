@@ -1,0 +1,135 @@
+//! The batches of a submission: VkSubmitInfo and VkSubmitInfo2, seen alike.
+
+use std::ffi::c_void;
+
+use ash::vk;
+
+use crate::base::chain::slice;
+
+/// One batch of a submission, in either form.
+pub trait Batch: Copy {
+    /// How it names a command buffer.
+    type Named: Copy;
+
+    /// Its command buffers.
+    unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer>;
+    /// The same with one command buffer more in front, and one more behind; their names stand in `room`.
+    unsafe fn between(
+        self,
+        first: Option<vk::CommandBuffer>,
+        last: Option<vk::CommandBuffer>,
+        room: &mut Vec<Self::Named>,
+    ) -> Self;
+    /// Whether it waits for semaphores.
+    fn waits(&self) -> bool;
+    /// Whether it signals semaphores.
+    fn signals(&self) -> bool;
+    /// Whether nothing in its chain speaks of its command buffers.
+    fn takes_more(&self) -> bool;
+    /// Whether there is nothing to it but its command buffers.
+    fn is_plain(&self) -> bool {
+        !self.waits() && !self.signals() && self.takes_more()
+    }
+}
+
+/// The semaphores' values are the only thing in a chain, if there is one.
+unsafe fn only_values(next: *const c_void) -> bool {
+    // SAFETY: by valid usage of the submission.
+    let next = unsafe { next.cast::<vk::BaseInStructure<'_>>().as_ref() };
+    next.is_none_or(|n| n.s_type == vk::StructureType::TIMELINE_SEMAPHORE_SUBMIT_INFO && n.p_next.is_null())
+}
+
+impl Batch for vk::SubmitInfo<'_> {
+    type Named = vk::CommandBuffer;
+
+    unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_command_buffers, self.command_buffer_count) }.iter().copied()
+    }
+
+    unsafe fn between(
+        mut self,
+        first: Option<vk::CommandBuffer>,
+        last: Option<vk::CommandBuffer>,
+        room: &mut Vec<Self::Named>,
+    ) -> Self {
+        room.extend(first);
+        // SAFETY: by valid usage of the submission.
+        room.extend(unsafe { self.buffers() });
+        room.extend(last);
+        (self.p_command_buffers, self.command_buffer_count) = (room.as_ptr(), room.len() as u32);
+        self
+    }
+
+    fn waits(&self) -> bool {
+        self.wait_semaphore_count > 0
+    }
+
+    fn takes_more(&self) -> bool {
+        // SAFETY: by valid usage of the submission.
+        unsafe { only_values(self.p_next) }
+    }
+
+    fn signals(&self) -> bool {
+        self.signal_semaphore_count > 0
+    }
+}
+
+impl<'a> Batch for vk::SubmitInfo2<'a> {
+    type Named = vk::CommandBufferSubmitInfo<'a>;
+
+    unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_command_buffer_infos, self.command_buffer_info_count) }.iter().map(|c| c.command_buffer)
+    }
+
+    unsafe fn between(
+        mut self,
+        first: Option<vk::CommandBuffer>,
+        last: Option<vk::CommandBuffer>,
+        room: &mut Vec<Self::Named>,
+    ) -> Self {
+        let named = |c| vk::CommandBufferSubmitInfo::default().command_buffer(c);
+        room.extend(first.map(named));
+        // SAFETY: by valid usage of the submission.
+        room.extend_from_slice(unsafe { slice(self.p_command_buffer_infos, self.command_buffer_info_count) });
+        room.extend(last.map(named));
+        (self.p_command_buffer_infos, self.command_buffer_info_count) = (room.as_ptr(), room.len() as u32);
+        self
+    }
+
+    fn waits(&self) -> bool {
+        self.wait_semaphore_info_count > 0
+    }
+
+    fn takes_more(&self) -> bool {
+        self.p_next.is_null() && self.flags.is_empty()
+    }
+
+    fn signals(&self) -> bool {
+        self.signal_semaphore_info_count > 0
+    }
+}
+
+/// Puts command buffers of the driver's own in front of the first batch, and behind the last.
+pub unsafe fn with_own<B: Batch>(
+    batches: &[B],
+    front: Option<vk::CommandBuffer>,
+    back: Option<vk::CommandBuffer>,
+    changed: &mut Vec<B>,
+    rooms: &mut [Vec<B::Named>; 2],
+) {
+    let [first_room, last_room] = rooms;
+    changed.extend_from_slice(batches);
+    // SAFETY: by valid usage of the submission.
+    unsafe {
+        match &mut changed[..] {
+            [only] => *only = only.between(front, back, first_room),
+            [first, .., last] => {
+                *first = first.between(front, None, first_room);
+                *last = last.between(None, back, last_room);
+            }
+            [] => {}
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Feedback: the GPU itself writes into memory that a submission has ended, and looking costs a load.
+//!
+//! A fence gets a *slot*, a word in coherent memory, and its submissions end with a command buffer that waits for all work before
+//! it and writes the word. The host's fence is signalled a moment later, so once the word was seen the host is told to wait for it: what
+//! the program does to the fence next comes after that.
+//!
+//! The additional commands cost a GPU more than questions to the host do (docs/performance.md), so this is for where questions are worse:
+//! where the GPU is the host's processor, and a program asks for a fence in a loop. There the questions, and the host's thread that answers
+//! them, would take the processor from the work that they ask about.
+
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ash::vk;
+use hesper_encoder::generated::request;
+use hesper_winsys::Error;
+use parking_lot::Mutex;
+
+use crate::base::object::Part;
+use crate::memory::allocation as memory;
+use crate::memory::bind;
+use crate::memory::buffer;
+use crate::physical::device::Device;
+use crate::recording::command_buffer;
+use crate::recording::own::OwnCommandBuffers;
+
+/// Slots of a device: fences beyond that do without.
+const SLOTS: u32 = 1024;
+
+/// A device's slots.
+#[derive(Default)]
+pub struct Slots(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    block: Option<Block>,
+    /// There is no suitable memory.
+    failed: bool,
+    used: u32,
+    free: Vec<(u32, Writers)>,
+}
+
+/// What writes a slot, for each queue family that it was used with.
+type Writers = Vec<(u32, vk::CommandBuffer)>;
+
+/// The memory of all slots.
+#[derive(Clone, Copy)]
+struct Block {
+    buffer: vk::Buffer,
+    memory: vk::DeviceMemory,
+    words: usize,
+}
+
+/// A fence's slot.
+pub struct Slot {
+    index: u32,
+    block: Block,
+    writers: Mutex<Writers>,
+}
+
+impl Slots {
+    /// A slot, if there is one left.
+    ///
+    /// # Safety
+    /// The device whose slots these are.
+    pub unsafe fn take(&self, device: vk::Device) -> Option<Slot> {
+        let mut state = self.0.lock();
+        if state.block.is_none() && !state.failed {
+            // SAFETY: a valid device.
+            state.block = unsafe { make_block(device) };
+            state.failed = state.block.is_none();
+        }
+        let block = state.block?;
+        let fresh = (state.used < SLOTS).then_some((state.used, Writers::new()));
+        let (index, writers) = state.free.pop().or(fresh)?;
+        state.used = state.used.max(index + 1);
+        Some(Slot { index, block, writers: Mutex::new(writers) })
+    }
+
+    /// Takes a slot back whose fence is destroyed.
+    pub fn give_back(&self, slot: Slot) {
+        self.0.lock().free.push((slot.index, slot.writers.into_inner()));
+    }
+
+    /// Gives back the memory, when nothing runs on the device any more.
+    ///
+    /// # Safety
+    /// The device whose slots these are, whose work is over.
+    pub unsafe fn close(&self, device: vk::Device) {
+        let block = self.0.lock().block.take();
+        if let Some(b) = block {
+            // SAFETY: nothing writes the slots any more, and nobody looks at them.
+            unsafe { destroy(device, b.buffer, b.memory) };
+        }
+    }
+}
+
+impl Slot {
+    fn word(&self) -> &AtomicU32 {
+        // SAFETY: inside of the block, whose mapping lives as long as the device does, and so longer than its fences.
+        unsafe { AtomicU32::from_ptr((self.block.words as *mut u32).add(self.index as usize)) }
+    }
+
+    /// Whether it has been written.
+    #[inline]
+    pub fn is_written(&self) -> bool {
+        self.word().load(Ordering::Acquire) != 0
+    }
+
+    /// Empties it, before a submission that writes it.
+    pub fn clear(&self) {
+        self.word().store(0, Ordering::Release);
+    }
+
+    /// A command buffer that writes it when everything before has ended.
+    pub unsafe fn writer(
+        &self,
+        own: &OwnCommandBuffers,
+        device: vk::Device,
+        family: u32,
+    ) -> Result<vk::CommandBuffer, Error> {
+        use vk::{AccessFlags as A, PipelineStageFlags as S};
+        let mut writers = self.writers.lock();
+        if let Some((_, writer)) = writers.iter().find(|(f, _)| *f == family) {
+            return Ok(*writer);
+        }
+        // SAFETY: a living device; the command buffer is nobody else's.
+        unsafe {
+            let writer = own.command_buffer(device, family)?;
+            let checked = |result| if result == vk::Result::SUCCESS { Ok(()) } else { Err(Error::OutOfHostMemory) };
+            checked(command_buffer::begin_command_buffer(writer, &vk::CommandBufferBeginInfo::default()))?;
+            let order = |before: S, after: S, from: A, to: A| {
+                let order = vk::MemoryBarrier::default().src_access_mask(from).dst_access_mask(to);
+                let (flags, buffers, images) = (vk::DependencyFlags::empty(), ptr::null(), ptr::null());
+                command_buffer::record(writer, |w| {
+                    request::cmd_pipeline_barrier(w, 0, writer, before, after, flags, 1, &order, 0, buffers, 0, images);
+                });
+            };
+            order(S::ALL_COMMANDS, S::TRANSFER, A::MEMORY_WRITE, A::TRANSFER_WRITE);
+            let (buffer, at) = (self.block.buffer, u64::from(self.index) * 4);
+            command_buffer::record(writer, |w| request::cmd_fill_buffer(w, 0, writer, buffer, at, 4, 1));
+            order(S::TRANSFER, S::HOST, A::TRANSFER_WRITE, A::HOST_READ);
+            checked(command_buffer::end_command_buffer(writer))?;
+            writers.push((family, writer));
+            Ok(writer)
+        }
+    }
+}
+
+/// Memory for all slots, mapped.
+unsafe fn make_block(device: vk::Device) -> Option<Block> {
+    let none = ptr::null();
+    let (mut buffer, mut memory) = (vk::Buffer::null(), vk::DeviceMemory::null());
+    let info = vk::BufferCreateInfo::default().size(u64::from(SLOTS) * 4).usage(vk::BufferUsageFlags::TRANSFER_DST);
+    // SAFETY: a valid device, and pointers to locals.
+    unsafe {
+        if buffer::create_buffer(device, &info, none, &mut buffer) != vk::Result::SUCCESS {
+            return None;
+        }
+        let mut needs = vk::MemoryRequirements::default();
+        buffer::get_buffer_memory_requirements(device, buffer, &mut needs);
+        let bound = memory_type(Device::of(device), needs.memory_type_bits).and_then(|kind| {
+            let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
+            let mut words = ptr::null_mut();
+            let made = memory::allocate_memory(device, &info, none, &mut memory) == vk::Result::SUCCESS
+                && bind::bind_buffer_memory(device, buffer, memory, 0) == vk::Result::SUCCESS
+                && memory::map_memory(device, memory, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty(), &mut words)
+                    == vk::Result::SUCCESS;
+            made.then(|| Block { buffer, memory, words: words.addr() })
+        });
+        if bound.is_none() {
+            destroy(device, buffer, memory);
+        }
+        bound
+    }
+}
+
+unsafe fn destroy(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemory) {
+    // SAFETY: nobody uses them any more.
+    unsafe {
+        buffer::destroy_buffer(device, buffer, ptr::null());
+        memory::free_memory(device, memory, ptr::null());
+    }
+}
+
+/// A memory type that the processor sees changes of, best in its caches.
+fn memory_type(d: &Device, bits: u32) -> Option<u32> {
+    use vk::MemoryPropertyFlags as F;
+    let kinds = || (0..d.physical().memory.memory_type_count).filter(|i| bits & (1 << i) != 0);
+    let with = |flags: F| kinds().find(|i| d.physical().memory_flags(*i).contains(flags));
+    let visible = F::HOST_VISIBLE | F::HOST_COHERENT;
+    with(visible | F::HOST_CACHED).or_else(|| with(visible))
+}

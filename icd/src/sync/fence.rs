@@ -1,0 +1,291 @@
+//! VkFence: what is known of each, and waiting.
+//!
+//! A fence that was seen signalled is remembered; asking again costs one load. `wait` says how a wait proceeds, `feedback` how the GPU
+//! itself tells of an end.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ash::vk;
+use ash::vk::Handle;
+use hesper_encoder::generated::{reply, request};
+use hesper_winsys::{Error, Seqno};
+use parking_lot::Mutex;
+
+use crate::base::chain::slice;
+use crate::base::clock;
+use crate::base::forwarding::{done, post, result_of, result_of_error};
+use crate::base::object::Part;
+use crate::base::progress::Submission;
+use crate::base::settings::{self, Strategy};
+use crate::base::slab::Slab;
+use crate::generated::forward;
+use crate::sync::device::Device;
+use crate::sync::feedback::Slot;
+use crate::sync::wait::{self, Forecast, Spinning};
+
+/// What is known of a fence.
+pub struct Fence {
+    device: vk::Device,
+    signaled: AtomicBool,
+    forecast: Forecast,
+    spinning: Spinning,
+    /// What it will be signalled after.
+    submission: Mutex<Submission>,
+    /// Where the GPU tells that it is signalled; `None` inside where there is no such place.
+    slot: OnceLock<Option<Slot>>,
+    /// Whether the GPU will tell so of its submission.
+    told: AtomicBool,
+    /// When the host was asked last whether it is still there.
+    asked: AtomicU64,
+}
+
+/// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot.
+const ASK_EVERY: u64 = 10_000_000;
+
+impl Fence {
+    fn new(device: vk::Device, signaled: bool) -> Self {
+        Self {
+            device,
+            signaled: AtomicBool::new(signaled),
+            forecast: Forecast::default(),
+            spinning: Spinning::default(),
+            submission: Mutex::default(),
+            slot: OnceLock::new(),
+            told: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+        }
+    }
+
+    /// Notes that it was seen signalled.
+    fn seen(&self) {
+        self.signaled.store(true, Ordering::Release);
+        self.told.store(false, Ordering::Relaxed);
+        self.submission.lock().end();
+    }
+
+    /// Whether it is known to be signalled.
+    #[inline]
+    fn is_signaled(&self, fence: vk::Fence) -> bool {
+        self.signaled.load(Ordering::Acquire) || (self.told.load(Ordering::Relaxed) && self.is_told(fence))
+    }
+
+    /// Whether the GPU has told that it is signalled.
+    fn is_told(&self, fence: vk::Fence) -> bool {
+        if !self.slot.get().and_then(Option::as_ref).is_some_and(Slot::is_written)
+            || !self.told.swap(false, Ordering::Relaxed)
+        {
+            return self.signaled.load(Ordering::Acquire);
+        }
+        let device = self.device;
+        // The host's fence follows in a moment, and nothing may be done to it before.
+        // SAFETY: the fence, and so its device, is alive.
+        let sent = unsafe { post(device, |w| request::wait_for_fences(w, 0, device, 1, &fence, vk::TRUE, u64::MAX)) };
+        // A lost host is told of by whoever asks it.
+        if sent.is_err() {
+            return false;
+        }
+        self.seen();
+        true
+    }
+
+    /// The answer to vkGetFenceStatus where the GPU will tell and hasn't yet.
+    unsafe fn look(&self, device: vk::Device, fence: vk::Fence) -> vk::Result {
+        // SAFETY: by valid usage.
+        let d = unsafe { Device::of(device) };
+        if let Err(e) = d.connection().ring.check() {
+            return result_of_error(&e);
+        }
+        let now = clock::now();
+        if now.saturating_sub(self.asked.load(Ordering::Relaxed)) > ASK_EVERY {
+            self.asked.store(now, Ordering::Relaxed);
+            // SAFETY: by valid usage.
+            return unsafe { forward::get_fence_status(device, fence) };
+        }
+        vk::Result::NOT_READY
+    }
+}
+
+static FENCES: Slab<Fence> = Slab::new(1);
+
+pub unsafe fn create_fence(
+    device: vk::Device,
+    info: *const vk::FenceCreateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::Fence,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        let signaled = (*info).flags.contains(vk::FenceCreateFlags::SIGNALED);
+        let Some(id) = FENCES.insert(Fence::new(device, signaled)) else {
+            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+        };
+        *to = vk::Fence::from_raw(id);
+        let sent = post(device, |w| request::create_fence(w, 0, device, info, allocator, to));
+        if sent.is_err() {
+            FENCES.remove(*to);
+            *to = vk::Fence::null();
+        }
+        done(sent)
+    }
+}
+
+pub unsafe fn destroy_fence(device: vk::Device, fence: vk::Fence, allocator: *const vk::AllocationCallbacks) {
+    let Some(f) = FENCES.remove(fence) else { return };
+    // SAFETY: by valid usage.
+    unsafe {
+        if let Some(slot) = f.slot.into_inner().flatten() {
+            Device::of(device).slots.give_back(slot);
+        }
+        forward::destroy_fence(device, fence, allocator);
+    }
+}
+
+pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        for f in slice(fences, n) {
+            if let Some(f) = FENCES.get(*f) {
+                f.signaled.store(false, Ordering::Release);
+                f.told.store(false, Ordering::Relaxed);
+            }
+        }
+        forward::reset_fences(device, n, fences)
+    }
+}
+
+/// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
+pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
+    let spins = || d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(|f| f.spinning.loops());
+    settings::get().feedback.unwrap_or_else(spins)
+}
+
+/// The place where the GPU tells it, empty; `None` where there is none left.
+pub unsafe fn slot(device: vk::Device, fence: vk::Fence) -> Option<&'static Slot> {
+    let f = FENCES.get(fence)?;
+    // SAFETY: by valid usage of the submission.
+    let slot = f.slot.get_or_init(|| unsafe { Device::of(device).slots.take(device) }).as_ref()?;
+    slot.clear();
+    Some(slot)
+}
+
+/// Notes that the GPU will tell of the end of a fence's submission.
+pub fn told(fence: vk::Fence) {
+    if let Some(f) = FENCES.get(fence) {
+        f.asked.store(clock::now(), Ordering::Relaxed);
+        f.told.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Notes that a submission will signal the fence.
+pub fn submitted(fence: vk::Fence, sent: &Result<Seqno, Error>, submission: Submission) {
+    if let (Some(f), Ok(_)) = (FENCES.get(fence), sent) {
+        f.signaled.store(false, Ordering::Release);
+        *f.submission.lock() = submission;
+        f.forecast.submitted();
+    }
+}
+
+/// The fence's submission counts as over, although the host never gets it.
+pub fn signal(fence: vk::Fence) {
+    if let Some(f) = FENCES.get(fence) {
+        *f.submission.lock() = Submission::default();
+        f.signaled.store(true, Ordering::Release);
+    }
+}
+
+fn known(fence: vk::Fence) -> bool {
+    FENCES.get(fence).is_some_and(|f| f.is_signaled(fence))
+}
+
+pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
+    let Some(f) = FENCES.get(fence) else { return vk::Result::ERROR_UNKNOWN };
+    if f.is_signaled(fence) {
+        return vk::Result::SUCCESS;
+    }
+    if f.told.load(Ordering::Relaxed) {
+        // SAFETY: by valid usage.
+        let result = unsafe { f.look(device, fence) };
+        if result == vk::Result::SUCCESS {
+            f.seen();
+        }
+        return result;
+    }
+    // SAFETY: by valid usage.
+    let ask = |stay| unsafe {
+        if stay == 0 {
+            return forward::get_fence_status(device, fence);
+        }
+        match poll(device, &[fence], vk::TRUE, stay) {
+            vk::Result::TIMEOUT => vk::Result::NOT_READY,
+            result => result,
+        }
+    };
+    // SAFETY: by valid usage.
+    let result = f.spinning.ask(unsafe { Device::of(device) }, &f.forecast, ask);
+    if result == vk::Result::SUCCESS {
+        f.seen();
+    }
+    result
+}
+
+/// Asks the host whether fences are signalled, on the main ring, where everything was submitted; the host waits for at most `timeout`
+/// nanoseconds.
+unsafe fn poll(device: vk::Device, fences: &[vk::Fence], all: vk::Bool32, timeout: u64) -> vk::Result {
+    let (n, fences) = (fences.len() as u32, fences.as_ptr());
+    // SAFETY: by valid usage of vkWaitForFences.
+    unsafe {
+        result_of(Device::of(device).connection().call(
+            reply::wait_for_fences_size(device, n, fences, all, timeout),
+            |w| request::wait_for_fences(w, 1, device, n, fences, all, timeout),
+            |r| reply::wait_for_fences(r, device, n, fences, all, timeout),
+        ))
+    }
+}
+
+pub unsafe fn wait_for_fences(
+    device: vk::Device,
+    n: u32,
+    fences: *const vk::Fence,
+    all: vk::Bool32,
+    timeout: u64,
+) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        let list = slice(fences, n);
+        let all_of_them = all != vk::FALSE;
+        let enough = |list: &[vk::Fence]| {
+            if all_of_them { list.iter().all(|f| known(*f)) } else { list.iter().any(|f| known(*f)) }
+        };
+        if enough(list) {
+            return vk::Result::SUCCESS;
+        }
+        // The host needn't know of fences that are known here.
+        let unknown: Vec<vk::Fence>;
+        let asked = if all_of_them && n > 1 {
+            unknown = list.iter().copied().filter(|f| !known(*f)).collect();
+            &unknown
+        } else {
+            list
+        };
+        let (n, fences) = (asked.len() as u32, asked.as_ptr());
+        let d = Device::of(device);
+        let block = |slice| {
+            result_of(d.connection().aside(
+                reply::wait_for_fences_size(device, n, fences, all, slice),
+                |w| request::wait_for_fences(w, 1, device, n, fences, all, slice),
+                |r| reply::wait_for_fences(r, device, n, fences, all, slice),
+            ))
+        };
+        let forecasts = list.iter().filter_map(|f| FENCES.get(*f)).map(|f| &f.forecast);
+        let result = wait::wait(d, timeout, forecasts, |stay| poll(device, asked, all, stay), block);
+        // Of several fences it isn't told which one it was.
+        if result == vk::Result::SUCCESS && (all_of_them || n == 1) {
+            for f in list.iter().filter_map(|f| FENCES.get(*f)) {
+                f.spinning.forget();
+                f.seen();
+            }
+        }
+        result
+    }
+}

@@ -1,0 +1,31 @@
+//! VkSemaphore: waiting for timelines.
+
+use ash::vk;
+use hesper_encoder::generated::{reply, request};
+
+use crate::base::forwarding::result_of;
+use crate::base::object::Part;
+use crate::sync::device::Device;
+use crate::sync::wait;
+
+pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWaitInfo, timeout: u64) -> vk::Result {
+    // SAFETY: by valid usage.
+    unsafe {
+        let d = Device::of(device);
+        let poll = |stay| {
+            result_of(d.connection().call(
+                reply::wait_semaphores_size(device, info, stay),
+                |w| request::wait_semaphores(w, 1, device, info, stay),
+                |r| reply::wait_semaphores(r, device, info, stay),
+            ))
+        };
+        let block = |slice| {
+            result_of(d.connection().aside(
+                reply::wait_semaphores_size(device, info, slice),
+                |w| request::wait_semaphores(w, 1, device, info, slice),
+                |r| reply::wait_semaphores(r, device, info, slice),
+            ))
+        };
+        wait::wait(d, timeout, std::iter::empty(), poll, block)
+    }
+}
