@@ -53,6 +53,11 @@ pub fn get() -> &'static Settings {
     SETTINGS.get_or_init(|| read(&|name| std::env::var(name).ok()))
 }
 
+/// `HESPER_SPIN_US` in nanoseconds.
+pub fn spin_limit() -> u64 {
+    u64::try_from(get().spin.as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
     let debug = var("HESPER_DEBUG").unwrap_or_default();
     let switch = |name: &str| debug.split(',').any(|s| s.trim() == name);

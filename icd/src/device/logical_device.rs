@@ -17,7 +17,7 @@ use crate::physical::physical_device::PhysicalDevice;
 use crate::pipelines::compiling;
 use crate::submission::device as below;
 use crate::submission::queue::{self, Queue};
-use crate::submission::upload;
+use crate::submission::{observer, wait_idle};
 use crate::{memory, physical, pipelines, recording, sync};
 
 /// All that a VkDevice points at.
@@ -38,7 +38,7 @@ unsafe fn floors(object: Object, physical: vk::PhysicalDevice) -> below::Device 
     let lowest = unsafe { physical::device::Device::new(object, physical) };
     let device = memory::device::Device::new(lowest);
     // Nobody has set it before.
-    let _ = device.pending.set(&upload::Observer);
+    let _ = device.pending.set(&observer::Observer);
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
     let device = sync::device::Device::new(device);
@@ -125,7 +125,6 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: by valid usage nothing uses the device or its queues any more.
     unsafe {
         if device != vk::Device::null() {
-            upload::close(device);
             Device::of(device).slots.close(device);
             Device::of(device).own.close(device);
             memory::allocation::forget_freed(device);
@@ -138,7 +137,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
         let queues: Vec<Box<Queue>> = object.queues().iter().filter_map(|q| Queue::take(*q)).collect();
         let handle = object.handle();
         for q in &queues {
-            q.destroy_idle_fence(handle);
+            q.destroy_fences(handle);
         }
         let sent = connection.send(|w| request::destroy_device(w, 0, handle, ptr::null()));
         // The timelines may be used again only when the host has let go of them.
@@ -153,7 +152,7 @@ pub unsafe fn device_wait_idle(device: vk::Device) -> vk::Result {
     // SAFETY: by valid usage.
     unsafe {
         for q in Device::of(device).queues() {
-            match queue::queue_wait_idle(*q) {
+            match wait_idle::queue_wait_idle(*q) {
                 vk::Result::SUCCESS => {}
                 e => return e,
             }

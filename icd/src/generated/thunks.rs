@@ -63,10 +63,10 @@ pub unsafe extern "system" fn vkGetDeviceQueue(device: vk::Device, queue_family_
     guard("vkGetDeviceQueue", (), move || crate::submission::queue::get_device_queue(device, queue_family_index, queue_index, p_queue))
 }
 pub unsafe extern "system" fn vkQueueSubmit(queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
-    guard("vkQueueSubmit", vk::Result::ERROR_UNKNOWN, move || crate::submission::queue::queue_submit(queue, submit_count, p_submits, fence))
+    guard("vkQueueSubmit", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit(queue, submit_count, p_submits, fence))
 }
 pub unsafe extern "system" fn vkQueueWaitIdle(queue: vk::Queue) -> vk::Result {
-    guard("vkQueueWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::submission::queue::queue_wait_idle(queue))
+    guard("vkQueueWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::submission::wait_idle::queue_wait_idle(queue))
 }
 pub unsafe extern "system" fn vkDeviceWaitIdle(device: vk::Device) -> vk::Result {
     guard("vkDeviceWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::device::logical_device::device_wait_idle(device))
@@ -111,7 +111,7 @@ pub unsafe extern "system" fn vkGetPhysicalDeviceSparseImageFormatProperties(phy
     guard("vkGetPhysicalDeviceSparseImageFormatProperties", (), move || forward::get_physical_device_sparse_image_format_properties(physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkQueueBindSparse(queue: vk::Queue, bind_info_count: u32, p_bind_info: *const vk::BindSparseInfo, fence: vk::Fence) -> vk::Result {
-    guard("vkQueueBindSparse", vk::Result::ERROR_UNKNOWN, move || crate::submission::queue::queue_bind_sparse(queue, bind_info_count, p_bind_info, fence))
+    guard("vkQueueBindSparse", vk::Result::ERROR_UNKNOWN, move || crate::submission::sparse::queue_bind_sparse(queue, bind_info_count, p_bind_info, fence))
 }
 pub unsafe extern "system" fn vkCreateFence(device: vk::Device, p_create_info: *const vk::FenceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_fence: *mut vk::Fence) -> vk::Result {
     guard("vkCreateFence", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::create_fence(device, p_create_info, p_allocator, p_fence))
@@ -384,7 +384,7 @@ pub unsafe extern "system" fn vkCmdResetEvent(command_buffer: vk::CommandBuffer,
     guard("vkCmdResetEvent", (), move || record::cmd_reset_event(command_buffer, event, stage_mask))
 }
 pub unsafe extern "system" fn vkCmdWaitEvents(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
-    guard("vkCmdWaitEvents", (), move || record::cmd_wait_events(command_buffer, event_count, p_events, src_stage_mask, dst_stage_mask, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
+    guard("vkCmdWaitEvents", (), move || crate::recording::event_wait::cmd_wait_events(command_buffer, event_count, p_events, src_stage_mask, dst_stage_mask, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
 }
 pub unsafe extern "system" fn vkCmdPipelineBarrier(command_buffer: vk::CommandBuffer, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, dependency_flags: vk::DependencyFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
     guard("vkCmdPipelineBarrier", (), move || crate::recording::copy::cmd_pipeline_barrier(command_buffer, src_stage_mask, dst_stage_mask, dependency_flags, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
@@ -591,7 +591,7 @@ pub unsafe extern "system" fn vkCmdResetEvent2(command_buffer: vk::CommandBuffer
     guard("vkCmdResetEvent2", (), move || record::cmd_reset_event2(command_buffer, event, stage_mask))
 }
 pub unsafe extern "system" fn vkCmdWaitEvents2(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, p_dependency_infos: *const vk::DependencyInfo) -> () {
-    guard("vkCmdWaitEvents2", (), move || record::cmd_wait_events2(command_buffer, event_count, p_events, p_dependency_infos))
+    guard("vkCmdWaitEvents2", (), move || crate::recording::event_wait::cmd_wait_events2(command_buffer, event_count, p_events, p_dependency_infos))
 }
 pub unsafe extern "system" fn vkCmdPipelineBarrier2(command_buffer: vk::CommandBuffer, p_dependency_info: *const vk::DependencyInfo) -> () {
     guard("vkCmdPipelineBarrier2", (), move || crate::recording::copy::cmd_pipeline_barrier2(command_buffer, p_dependency_info))
@@ -600,7 +600,7 @@ pub unsafe extern "system" fn vkCmdWriteTimestamp2(command_buffer: vk::CommandBu
     guard("vkCmdWriteTimestamp2", (), move || record::cmd_write_timestamp2(command_buffer, stage, query_pool, query))
 }
 pub unsafe extern "system" fn vkQueueSubmit2(queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo2, fence: vk::Fence) -> vk::Result {
-    guard("vkQueueSubmit2", vk::Result::ERROR_UNKNOWN, move || crate::submission::queue::queue_submit2(queue, submit_count, p_submits, fence))
+    guard("vkQueueSubmit2", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit2(queue, submit_count, p_submits, fence))
 }
 pub unsafe extern "system" fn vkCmdCopyBuffer2(command_buffer: vk::CommandBuffer, p_copy_buffer_info: *const vk::CopyBufferInfo2) -> () {
     guard("vkCmdCopyBuffer2", (), move || crate::recording::copy::cmd_copy_buffer2(command_buffer, p_copy_buffer_info))

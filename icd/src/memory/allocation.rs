@@ -43,16 +43,6 @@ struct Blob {
 
 static MEMORIES: Slab<Memory> = Slab::new(2);
 
-/// What is pending for this memory is carried out.
-unsafe fn before_memory(device: vk::Device, memory: vk::DeviceMemory) {
-    // SAFETY: a valid device and memory of the caller's.
-    unsafe {
-        if let Some(pending) = Device::of(device).pending.get() {
-            pending.before_memory(device, memory);
-        }
-    }
-}
-
 /// Gives back what was kept.
 pub unsafe fn forget_freed(device: vk::Device) {
     // SAFETY: a valid device; what was kept is used by nobody.
@@ -155,10 +145,16 @@ unsafe fn shared(next: *const c_void) -> bool {
     shares.into_iter().any(|tag| unsafe { find_tagged(next.cast_mut(), tag) }.is_some())
 }
 
-/// Copies from memory that the program has mapped and that is fast to read, if it is such.
+/// Copies from memory that the program has mapped now and that is fast to read, if it is such.
 pub fn read(memory: vk::DeviceMemory, offset: vk::DeviceSize, to: &mut [u8]) -> bool {
-    let blob = MEMORIES.get(memory).filter(|m| m.cached).and_then(|m| m.blob.get());
+    let mapped = |m: &&Memory| m.cached && m.mapped.load(Ordering::Relaxed);
+    let blob = MEMORIES.get(memory).filter(mapped).and_then(|m| m.blob.get());
     blob.zip(usize::try_from(offset).ok()).is_some_and(|(blob, offset)| blob.mapping.read(offset, to))
+}
+
+/// Whether the memory's type lets the program map it.
+pub fn is_host_visible(memory: vk::DeviceMemory) -> bool {
+    MEMORIES.get(memory).is_some_and(|m| m.host_visible)
 }
 
 /// Whether only this device's work and mapping it could tell what the memory holds.
@@ -170,7 +166,9 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *cons
     let Some(m) = MEMORIES.get(memory).filter(|m| !m.freed.swap(true, Ordering::Relaxed)) else { return };
     // SAFETY: by valid usage nobody uses the memory any more.
     unsafe {
-        before_memory(device, memory);
+        if let Some(pending) = Device::of(device).pending.get() {
+            pending.before_freeing(device, memory);
+        }
         m.mapped.store(false, Ordering::Relaxed);
         match m.kept_as {
             Some(memory_type) => {
@@ -187,11 +185,14 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *cons
 unsafe fn map(
     device: vk::Device,
     memory: vk::DeviceMemory,
+    m: &Memory,
     offset: vk::DeviceSize,
     size: vk::DeviceSize,
 ) -> Result<*mut c_void, vk::Result> {
     let failed = vk::Result::ERROR_MEMORY_MAP_FAILED;
-    let m = MEMORIES.get(memory).filter(|m| m.host_visible).ok_or(failed)?;
+    if !m.host_visible {
+        return Err(failed);
+    }
     // Of two threads that map at the same time, one makes the blob and the other waits.
     // SAFETY: a valid device.
     let blob = m.blob.get_or_try_init(|| unsafe { make_blob(device, memory, m) }).map_err(|e| match e {
@@ -202,7 +203,6 @@ unsafe fn map(
     let inside = offset.checked_add(size).is_some_and(|end| end <= m.size);
     let at = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
     let p = at.filter(|_| inside).and_then(|(o, s)| blob.mapping.at(o, s)).ok_or(failed)?;
-    m.mapped.store(true, Ordering::Relaxed);
     Ok(p.cast())
 }
 
@@ -236,13 +236,21 @@ pub unsafe fn map_memory(
     // SAFETY: by valid usage.
     unsafe {
         *to = ptr::null_mut();
-        before_memory(device, memory);
-        match map(device, memory, offset, size) {
+        let Some(m) = MEMORIES.get(memory) else { return vk::Result::ERROR_MEMORY_MAP_FAILED };
+        // In this order: from now on nothing is put off that writes the memory, and then what was put off is carried out.
+        m.mapped.store(true, Ordering::Relaxed);
+        if let Some(pending) = Device::of(device).pending.get() {
+            pending.before_mapping(device, memory);
+        }
+        match map(device, memory, m, offset, size) {
             Ok(p) => {
                 *to = p;
                 vk::Result::SUCCESS
             }
-            Err(e) => e,
+            Err(e) => {
+                m.mapped.store(false, Ordering::Relaxed);
+                e
+            }
         }
     }
 }

@@ -91,7 +91,7 @@ pub unsafe fn destroy_buffer(device: vk::Device, buffer: vk::Buffer, allocator: 
     // SAFETY: by valid usage.
     unsafe {
         if let Some(pending) = Device::of(device).pending.get() {
-            pending.before_buffer_ends(device, buffer);
+            pending.before_destroying(device, buffer);
         }
     }
     if BUFFERS.remove(buffer).is_some() {

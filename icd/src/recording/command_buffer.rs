@@ -5,7 +5,7 @@
 //! other work, little where it waits, since its thread would fall asleep and take 60 us to wake. What is short is copied into
 //! the ring, so that the chunk is free for the next recording at once.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 
 use ash::vk;
@@ -43,6 +43,8 @@ pub struct CommandBuffer {
     recording: UnsafeCell<Recording>,
     /// The query pools that the recorded commands reset.
     resets: UnsafeCell<Vec<vk::QueryPool>>,
+    /// Whether the recorded commands wait for events (`event_wait`). Set while recording, which is externally synchronised.
+    pub waits_for_events: Cell<bool>,
 }
 part!(vk::CommandBuffer, CommandBuffer, object: Object);
 // SAFETY: all that is behind a VkCommandBuffer.
@@ -418,6 +420,7 @@ pub unsafe fn allocate_command_buffers(
             secondary,
             recording: UnsafeCell::default(),
             resets: UnsafeCell::default(),
+            waits_for_events: Cell::new(false),
         };
         let made: Vec<vk::CommandBuffer> = (0..n).map(|_| Box::new(make()).into_handle()).collect();
         for (i, c) in made.iter().enumerate() {
@@ -472,6 +475,7 @@ pub unsafe fn begin_command_buffer(
         }
         r.reset_if_begun(c.connection());
         (*c.resets.get()).clear();
+        c.waits_for_events.set(false);
         let mut info = *info;
         // What a primary inherits is ignored, and so are render pass and framebuffer outside a render pass.
         let mut inherited;

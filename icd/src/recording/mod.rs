@@ -4,6 +4,7 @@ pub mod bind_pipeline;
 pub mod command_buffer;
 pub mod copy;
 pub mod device;
+pub mod event_wait;
 pub mod own;
 pub mod push_descriptors;
 pub mod query;

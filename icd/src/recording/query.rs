@@ -19,7 +19,7 @@ use crate::base::object;
 use crate::base::progress::Submission;
 use crate::base::slab::Slab;
 use crate::generated::{forward, record};
-use crate::recording::command_buffer;
+use crate::recording::{command_buffer, event_wait};
 
 /// What is known of a query pool. Reading it takes no lock.
 struct Pool {
@@ -273,6 +273,9 @@ pub unsafe fn cmd_execute_commands(command_buffer: vk::CommandBuffer, n: u32, se
     // SAFETY: by valid usage.
     unsafe {
         for s in slice(secondaries, n) {
+            if event_wait::waits(*s) {
+                event_wait::note(command_buffer);
+            }
             for pool in command_buffer::resets(*s) {
                 command_buffer::note_reset(command_buffer, *pool);
             }

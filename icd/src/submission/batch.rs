@@ -14,7 +14,7 @@ pub trait Batch: Copy {
     /// Its command buffers.
     unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer>;
     /// The same with one command buffer more in front, and one more behind; their names stand in `room`.
-    unsafe fn between(
+    unsafe fn with_buffers(
         self,
         first: Option<vk::CommandBuffer>,
         last: Option<vk::CommandBuffer>,
@@ -24,11 +24,11 @@ pub trait Batch: Copy {
     fn waits(&self) -> bool;
     /// Whether it signals semaphores.
     fn signals(&self) -> bool;
-    /// Whether nothing in its chain speaks of its command buffers.
-    fn takes_more(&self) -> bool;
+    /// Whether command buffers may be added: nothing in its chain speaks of those that are there.
+    fn allows_more_buffers(&self) -> bool;
     /// Whether there is nothing to it but its command buffers.
     fn is_plain(&self) -> bool {
-        !self.waits() && !self.signals() && self.takes_more()
+        !self.waits() && !self.signals() && self.allows_more_buffers()
     }
 }
 
@@ -47,7 +47,7 @@ impl Batch for vk::SubmitInfo<'_> {
         unsafe { slice(self.p_command_buffers, self.command_buffer_count) }.iter().copied()
     }
 
-    unsafe fn between(
+    unsafe fn with_buffers(
         mut self,
         first: Option<vk::CommandBuffer>,
         last: Option<vk::CommandBuffer>,
@@ -65,7 +65,7 @@ impl Batch for vk::SubmitInfo<'_> {
         self.wait_semaphore_count > 0
     }
 
-    fn takes_more(&self) -> bool {
+    fn allows_more_buffers(&self) -> bool {
         // SAFETY: by valid usage of the submission.
         unsafe { only_values(self.p_next) }
     }
@@ -83,7 +83,7 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
         unsafe { slice(self.p_command_buffer_infos, self.command_buffer_info_count) }.iter().map(|c| c.command_buffer)
     }
 
-    unsafe fn between(
+    unsafe fn with_buffers(
         mut self,
         first: Option<vk::CommandBuffer>,
         last: Option<vk::CommandBuffer>,
@@ -102,7 +102,7 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
         self.wait_semaphore_info_count > 0
     }
 
-    fn takes_more(&self) -> bool {
+    fn allows_more_buffers(&self) -> bool {
         self.p_next.is_null() && self.flags.is_empty()
     }
 
@@ -124,10 +124,10 @@ pub unsafe fn with_own<B: Batch>(
     // SAFETY: by valid usage of the submission.
     unsafe {
         match &mut changed[..] {
-            [only] => *only = only.between(front, back, first_room),
+            [only] => *only = only.with_buffers(front, back, first_room),
             [first, .., last] => {
-                *first = first.between(front, None, first_room);
-                *last = last.between(None, back, last_room);
+                *first = first.with_buffers(front, None, first_room);
+                *last = last.with_buffers(None, back, last_room);
             }
             [] => {}
         }

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
-use hesper_winsys::{Error, Seqno};
 use parking_lot::Mutex;
 
 use crate::base::chain::slice;
@@ -22,7 +21,9 @@ use crate::base::slab::Slab;
 use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::feedback::Slot;
-use crate::sync::wait::{self, Forecast, Spinning};
+use crate::sync::forecast::Forecast;
+use crate::sync::spinning::Spinning;
+use crate::sync::wait;
 
 /// What is known of a fence.
 pub struct Fence {
@@ -170,7 +171,7 @@ pub unsafe fn slot(device: vk::Device, fence: vk::Fence) -> Option<&'static Slot
 }
 
 /// Notes that the GPU will tell of the end of a fence's submission.
-pub fn told(fence: vk::Fence) {
+pub fn expect_slot(fence: vk::Fence) {
     if let Some(f) = FENCES.get(fence) {
         f.asked.store(clock::now(), Ordering::Relaxed);
         f.told.store(true, Ordering::Relaxed);
@@ -178,8 +179,8 @@ pub fn told(fence: vk::Fence) {
 }
 
 /// Notes that a submission will signal the fence.
-pub fn submitted(fence: vk::Fence, sent: &Result<Seqno, Error>, submission: Submission) {
-    if let (Some(f), Ok(_)) = (FENCES.get(fence), sent) {
+pub fn submitted(fence: vk::Fence, submission: Submission) {
+    if let Some(f) = FENCES.get(fence) {
         f.signaled.store(false, Ordering::Release);
         *f.submission.lock() = submission;
         f.forecast.submitted();
@@ -222,7 +223,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
         }
     };
     // SAFETY: by valid usage.
-    let result = f.spinning.ask(unsafe { Device::of(device) }, &f.forecast, ask);
+    let result = f.spinning.ask(unsafe { Device::of(device) }.strategy, &f.forecast, ask);
     if result == vk::Result::SUCCESS {
         f.seen();
     }
@@ -268,6 +269,10 @@ pub unsafe fn wait_for_fences(
         } else {
             list
         };
+        if asked.is_empty() {
+            // Another thread has seen the last of them signalled meanwhile; the host knows no wait for nothing.
+            return vk::Result::SUCCESS;
+        }
         let (n, fences) = (asked.len() as u32, asked.as_ptr());
         let d = Device::of(device);
         let block = |slice| {
@@ -278,7 +283,8 @@ pub unsafe fn wait_for_fences(
             ))
         };
         let forecasts = list.iter().filter_map(|f| FENCES.get(*f)).map(|f| &f.forecast);
-        let result = wait::wait(d, timeout, forecasts, |stay| poll(device, asked, all, stay), block);
+        let result =
+            wait::wait(d.strategy, timeout, all_of_them, forecasts, |stay| poll(device, asked, all, stay), block);
         // Of several fences it isn't told which one it was.
         if result == vk::Result::SUCCESS && (all_of_them || n == 1) {
             for f in list.iter().filter_map(|f| FENCES.get(*f)) {

@@ -3,5 +3,7 @@
 pub mod device;
 pub mod feedback;
 pub mod fence;
+pub mod forecast;
 pub mod semaphore;
+pub mod spinning;
 pub mod wait;

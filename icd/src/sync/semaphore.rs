@@ -26,6 +26,6 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
                 |r| reply::wait_semaphores(r, device, info, slice),
             ))
         };
-        wait::wait(d, timeout, std::iter::empty(), poll, block)
+        wait::wait(d.strategy, timeout, true, std::iter::empty(), poll, block)
     }
 }

@@ -7,7 +7,6 @@
 //! bounded time, then blocks. Where the GPU is the host's processor, polling would take away what it waits for, and a
 //! wait blocks after a glance.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ash::vk;
@@ -15,164 +14,48 @@ use hesper_winsys::trace;
 
 use crate::base::clock::now;
 use crate::base::settings::{self, Strategy};
-use crate::physical::device::Device;
+use crate::sync::forecast::Forecast;
 
-/// The longest wait that the host is asked for at once: a lost host is noticed in between.
-const SLICE: Duration = Duration::from_secs(1);
+/// The longest wait that the host is asked for at once, in nanoseconds: a lost host is noticed in between.
+const SLICE: u64 = 1_000_000_000;
 /// How long a wait polls before it blocks from the start: for what has been done already, or nearly.
 const GLANCE: u64 = 50_000;
 /// Shorter dozes aren't worth it: the kernel adds about 50 microseconds to each sleep.
 const SHORTEST_DOZE: u64 = 100_000;
+/// The longest doze without a question in between, early in a wait; later it is an eighth of what has passed. So a wait whose work ends much
+/// sooner than such work did before is at most that much too long, and a host that is lost meanwhile is noticed.
+const LONGEST_DOZE: u64 = 2_000_000;
 
-/// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
-/// kind of work again and again, so each keeps its own.
-#[derive(Debug, Default)]
-pub struct Forecast {
-    submitted: AtomicU64,
-    typical: AtomicU64,
-    /// How far off `typical` has been.
-    deviation: AtomicU64,
-}
-
-impl Forecast {
-    /// Notes a submission.
-    pub fn submitted(&self) {
-        self.submitted.store(now(), Ordering::Relaxed);
-    }
-
-    /// When the work is due at the earliest.
-    pub fn due(&self) -> u64 {
-        let typical = self.typical.load(Ordering::Relaxed);
-        let margin = (3 * self.deviation.load(Ordering::Relaxed)).clamp(typical / 16, typical / 4);
-        self.submitted.load(Ordering::Relaxed).saturating_add(typical - margin)
-    }
-
-    /// Learns from a wait that has ended now; `at_once` when the work had been done already at the first look.
-    fn learn(&self, at_once: bool) {
-        self.learn_of(now().saturating_sub(self.submitted.load(Ordering::Relaxed)), at_once);
-    }
-
-    fn learn_of(&self, took: u64, at_once: bool) {
-        let typical = self.typical.load(Ordering::Relaxed);
-        let deviation = self.deviation.load(Ordering::Relaxed);
-        // Sleeping too long costs time, waking too early costs a little power: follow shorter times at once, longer ones slowly.
-        let new = match took {
-            _ if at_once => typical.min(took) / 2,
-            took if took < typical => took,
-            took => typical + (took - typical) / 8,
-        };
-        self.typical.store(new, Ordering::Relaxed);
-        let off = took.abs_diff(typical).min(typical);
-        self.deviation.store(deviation - deviation / 8 + off / 8, Ordering::Relaxed);
-    }
-}
-
-/// A question that a program asks again and again: it spins. Whoever asks the host every 20 microseconds finds its thread
-/// asleep each time, and sees the end of the work 80 microseconds late. So a question stays in the driver for a while where
-/// its work is likely to end soon: when it was submitted a moment ago, when the same was asked a moment ago, or when it came to
-/// that the last time.
-#[derive(Debug, Default)]
-pub struct Spinning {
-    answered: AtomicU64,
-    patience: AtomicU64,
-    /// Whether the last answer was the end of the work.
-    over: AtomicBool,
-}
-
-/// Within this time after an answer, the same question is part of a loop (llama.cpp's loop pauses for 27 to 70 microseconds).
-const LOOP: u64 = 100_000;
-/// The first and the longest time for which a loop's question stays.
-const PATIENCE: (u64, u64) = (50_000, 500_000);
-/// The longest time for which a question holds up what else goes to the host.
-const STAY: u64 = 100_000;
-/// How long after its submission small work is waited for.
-const YOUNG: u64 = 60_000;
-
-impl Spinning {
-    /// The answer of `ask` to a question about work that was submitted as `forecast` says. `ask` has the host wait for some
-    /// nanoseconds before it answers.
-    pub fn ask(&self, device: &Device, forecast: &Forecast, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
-        let start = now();
-        if device.strategy == Strategy::Block {
-            return self.ask_once(start, ask);
-        }
-        let mut result = ask(0);
-        if result != vk::Result::NOT_READY {
-            self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
-            return result;
-        }
-        // The first answer may have taken long by itself: the host had to wake up.
-        let awake = now();
-        let patience = self.next_patience(start).min(spin_limit());
-        let young = forecast.submitted.load(Ordering::Relaxed).saturating_add(YOUNG.min(spin_limit()));
-        let end = awake.saturating_add(patience).max(young);
-        while result == vk::Result::NOT_READY && now() < end {
-            result = ask(0);
-        }
-        self.answered.store(now(), Ordering::Relaxed);
-        self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
-        result
-    }
-
-    /// Whether the program came to asking in a loop for what was submitted last.
-    pub fn loops(&self) -> bool {
-        self.patience.load(Ordering::Relaxed) > 0 && self.over.load(Ordering::Relaxed)
-    }
-
-    /// The program waits instead.
-    pub fn forget(&self) {
-        self.patience.store(0, Ordering::Relaxed);
-    }
-
-    /// One question, which stays at the host: where processors are few, asking on and on would take them from the work, and the
-    /// host's thread would fall asleep between two questions of a program that is held up.
-    fn ask_once(&self, start: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
-        let result = ask(self.next_patience(start).min(STAY).min(spin_limit()));
-        self.answered.store(now(), Ordering::Relaxed);
-        self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
-        result
-    }
-
-    /// How long a question that came at `start` stays.
-    fn next_patience(&self, start: u64) -> u64 {
-        let loops = start.saturating_sub(self.answered.load(Ordering::Relaxed)) <= LOOP;
-        let before = self.patience.load(Ordering::Relaxed);
-        let patience = match self.over.load(Ordering::Relaxed) {
-            true => before,
-            false if loops => (2 * before).clamp(PATIENCE.0, PATIENCE.1),
-            false => 0,
-        };
-        self.patience.store(patience, Ordering::Relaxed);
-        patience
-    }
-}
-
-/// `HESPER_SPIN_US` in nanoseconds.
-fn spin_limit() -> u64 {
-    u64::try_from(settings::get().spin.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A wait of at most `timeout` nanoseconds. `poll` asks on the main ring, where the host waits for some nanoseconds, whether it is over
-/// (SUCCESS, or NOT_READY or TIMEOUT), `block` has the host wait on a side ring. `forecasts` are those of what is waited for.
+/// A wait of at most `timeout` nanoseconds for all, or for one, of what `forecasts` tells of. `poll` asks on the main ring, where the host waits for
+/// some nanoseconds, whether it is over (SUCCESS, or NOT_READY or TIMEOUT), `block` has the host wait on a side ring.
 pub fn wait<'a>(
-    device: &Device,
+    strategy: Strategy,
     timeout: u64,
+    all: bool,
     forecasts: impl Iterator<Item = &'a Forecast> + Clone,
     mut poll: impl FnMut(u64) -> vk::Result,
     block: impl FnMut(u64) -> vk::Result,
 ) -> vk::Result {
     let start = now();
     let end = start.saturating_add(timeout);
-    // Where the GPU is the host's processor, one question stays for all of the time.
-    let (spin, stay) = match device.strategy {
-        Strategy::Poll => (spin_limit(), 0),
-        Strategy::Block => (0, spin_limit().min(GLANCE).min(timeout)),
+    // Of several things that one has ended isn't told which one it was.
+    let learns = all || forecasts.clone().nth(1).is_none();
+    let learn = |at_once| {
+        if learns {
+            forecasts.clone().for_each(|f| f.learn(at_once));
+        }
     };
-    if device.strategy == Strategy::Poll {
-        let due = forecasts.clone().map(Forecast::due).max().unwrap_or(0).min(end);
-        if let Some(doze) = due.checked_sub(start).filter(|d| *d > SHORTEST_DOZE) {
-            let _span = trace::span("doze");
-            std::thread::sleep(Duration::from_nanos(doze - SHORTEST_DOZE / 2));
+    // Where the GPU is the host's processor, one question stays for all of the time.
+    let (spin, stay) = match strategy {
+        Strategy::Poll => (settings::spin_limit(), 0),
+        Strategy::Block => (0, settings::spin_limit().min(GLANCE).min(timeout)),
+    };
+    if strategy == Strategy::Poll {
+        let times = forecasts.clone().map(Forecast::due);
+        let due = if all { times.max() } else { times.min() };
+        if let Some(over) = doze(start, due.unwrap_or(0).min(end), now, sleep, || poll(0)) {
+            learn(false);
+            return over;
         }
     }
     let enough = now().saturating_add(spin);
@@ -183,7 +66,7 @@ pub fn wait<'a>(
         match poll(stay) {
             vk::Result::NOT_READY | vk::Result::TIMEOUT => {}
             result => {
-                forecasts.for_each(|f| f.learn(at_once));
+                learn(at_once);
                 return result;
             }
         }
@@ -198,21 +81,48 @@ pub fn wait<'a>(
     }
     drop(polling);
     let _span = trace::span("block");
-    let result = in_slices(end.saturating_sub(now()), block);
+    let result = in_slices(end.saturating_sub(now()), now, block);
     if result == vk::Result::SUCCESS {
-        forecasts.for_each(|f| f.learn(false));
+        learn(false);
     }
     result
 }
 
+fn sleep(time: u64) {
+    let _span = trace::span("doze");
+    std::thread::sleep(Duration::from_nanos(time));
+}
+
+/// Sleeps until shortly before `due`, in pieces with a question in between; the result where one of them says that the wait is over.
+fn doze(
+    start: u64,
+    due: u64,
+    mut now: impl FnMut() -> u64,
+    mut sleep: impl FnMut(u64),
+    mut ask: impl FnMut() -> vk::Result,
+) -> Option<vk::Result> {
+    loop {
+        let at = now();
+        let left = due.checked_sub(at).filter(|left| *left > SHORTEST_DOZE)? - SHORTEST_DOZE / 2;
+        let longest = LONGEST_DOZE.max(at.saturating_sub(start) / 8);
+        sleep(left.min(longest));
+        if left <= longest {
+            return None;
+        }
+        match ask() {
+            vk::Result::NOT_READY | vk::Result::TIMEOUT => {}
+            over => return Some(over),
+        }
+    }
+}
+
 /// Repeats a wait of the host until it ends or `timeout` nanoseconds are over.
-fn in_slices(timeout: u64, mut block: impl FnMut(u64) -> vk::Result) -> vk::Result {
-    let slice = SLICE.as_nanos() as u64;
+fn in_slices(timeout: u64, mut now: impl FnMut() -> u64, mut block: impl FnMut(u64) -> vk::Result) -> vk::Result {
     let start = now();
     loop {
         let left = timeout.saturating_sub(now().saturating_sub(start));
-        match block(left.min(slice)) {
-            vk::Result::TIMEOUT if left > slice => {}
+        match block(left.min(SLICE)) {
+            vk::Result::TIMEOUT if left > SLICE => {}
             result => return result,
         }
     }
@@ -220,70 +130,74 @@ fn in_slices(timeout: u64, mut block: impl FnMut(u64) -> vk::Result) -> vk::Resu
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
-    fn forecasts_follow_shorter_times_at_once_and_longer_ones_slowly() {
-        let f = Forecast::default();
-        let learn = |took: u64, at_once| {
-            f.submitted.store(now().saturating_sub(took), Ordering::Relaxed);
-            f.learn(at_once);
-            f.typical.load(Ordering::Relaxed)
-        };
-        for _ in 0..100 {
-            learn(8_000_000_000, false);
-        }
-        let long = f.typical.load(Ordering::Relaxed);
-        assert!(long > 0, "{long}");
-        let short = learn(1_000, false);
-        assert!(short < 1_000_000_000, "{short}");
-        assert!(learn(1_000, true) <= short / 2 + 1);
-    }
-
-    #[test]
-    fn questions_of_a_loop_stay_longer_each_time() {
-        let s = Spinning::default();
-        let at = 1_000_000_000;
-        assert_eq!(s.next_patience(at), 0, "asked for the first time");
-        s.answered.store(at, Ordering::Relaxed);
-        let stays: Vec<u64> = (0..6).map(|_| s.next_patience(at + LOOP / 2)).collect();
-        assert_eq!(stays, [50_000, 100_000, 200_000, 400_000, 500_000, 500_000]);
-        s.over.store(true, Ordering::Relaxed);
-        assert_eq!(s.next_patience(at + 9 * LOOP), 500_000, "the next work, where the last was waited for like this");
-        s.over.store(false, Ordering::Relaxed);
-        assert_eq!(s.next_patience(at + 2 * LOOP), 0, "asked now and then");
-        s.over.store(true, Ordering::Relaxed);
-        assert_eq!(s.next_patience(at + 2 * LOOP), 0, "and found to be over");
-    }
-
-    #[test]
-    fn work_that_always_takes_as_long_is_due_late() {
-        let (steady, varied) = (Forecast::default(), Forecast::default());
-        let early = |f: &Forecast, times: [u64; 2]| {
-            for i in 0..1000 {
-                // Far enough from now that the test's own time doesn't count.
-                f.submitted.store(now(), Ordering::Relaxed);
-                let took = times[i % 2] * 1_000_000_000;
-                f.learn_of(took, false);
-            }
-            f.submitted.store(0, Ordering::Relaxed);
-            f.typical.load(Ordering::Relaxed) - f.due()
-        };
-        let (steady, varied) = (early(&steady, [16, 16]), early(&varied, [8, 24]));
-        assert!(steady.abs_diff(1_000_000_000) < 100, "{steady} is no sixteenth of 16 s");
-        assert!(varied > 1_500_000_000, "{varied}");
-    }
-
-    #[test]
     fn a_wait_in_slices_ends_in_time() {
-        let mut asked = Vec::new();
-        let _span = trace::span("block");
-        let result = in_slices(5_000, |left| {
-            asked.push(left);
-            vk::Result::TIMEOUT
-        });
-        assert_eq!((result, asked.len()), (vk::Result::TIMEOUT, 1));
-        assert!(asked[0] <= 5_000, "{asked:?}");
-        assert_eq!(in_slices(u64::MAX, |_| vk::Result::SUCCESS), vk::Result::SUCCESS);
+        let (time, mut asked) = (Cell::new(7), Vec::new());
+        let mut wait = |timeout| {
+            in_slices(
+                timeout,
+                || time.get(),
+                |slice| {
+                    asked.push(slice);
+                    time.set(time.get() + slice);
+                    vk::Result::TIMEOUT
+                },
+            )
+        };
+        assert_eq!(wait(2 * SLICE + 5), vk::Result::TIMEOUT);
+        assert_eq!(wait(5), vk::Result::TIMEOUT);
+        assert_eq!(asked, [SLICE, SLICE, 5, 5]);
+        assert_eq!(in_slices(u64::MAX, || 0, |_| vk::Result::SUCCESS), vk::Result::SUCCESS);
+    }
+
+    /// How late a wait is that dozes for work which ends at `ends` and is due at `due`; and the number of questions.
+    fn lateness(due: u64, ends: u64) -> (u64, u32) {
+        let (time, asked) = (Cell::new(0), Cell::new(0));
+        let ask = || {
+            asked.set(asked.get() + 1);
+            if time.get() >= ends { vk::Result::SUCCESS } else { vk::Result::NOT_READY }
+        };
+        let over = doze(0, due, || time.get(), |nap| time.set(time.get() + nap), ask);
+        assert!(over.is_none_or(|r| r == vk::Result::SUCCESS));
+        (time.get().saturating_sub(ends), asked.get())
+    }
+
+    #[test]
+    fn work_that_ends_much_sooner_than_before_is_noticed() {
+        const MS: u64 = 1_000_000;
+        let (late, _) = lateness(10_000 * MS, MS);
+        assert!(late <= LONGEST_DOZE, "{late} ns for work of 1 ms");
+        let (late, asked) = lateness(10_000 * MS, 8_000 * MS);
+        assert!(late <= 1_000 * MS && asked < 80, "{late} ns, {asked} questions");
+        assert_eq!(lateness(MS, 5 * MS), (0, 0), "a short doze asks nothing");
+    }
+
+    #[test]
+    fn a_lost_host_ends_a_doze() {
+        let (time, mut asked) = (Cell::new(0), 0);
+        let lost = || {
+            asked += 1;
+            vk::Result::ERROR_DEVICE_LOST
+        };
+        let over = doze(0, u64::MAX, || time.get(), |nap| time.set(time.get() + nap), lost);
+        assert_eq!((over, asked), (Some(vk::Result::ERROR_DEVICE_LOST), 1));
+    }
+
+    #[test]
+    fn one_of_several_teaches_nobody() {
+        let forecasts = [Forecast::default(), Forecast::default()];
+        let wait = |all| {
+            wait(Strategy::Block, u64::MAX, all, forecasts.iter(), |_| vk::Result::SUCCESS, |_| vk::Result::SUCCESS)
+        };
+        forecasts.iter().for_each(|f| f.learn_of(1 << 40, false));
+        let known = forecasts.each_ref().map(Forecast::due);
+        assert_eq!(wait(false), vk::Result::SUCCESS);
+        assert_eq!(forecasts.each_ref().map(Forecast::due), known);
+        assert_eq!(wait(true), vk::Result::SUCCESS);
+        assert_ne!(forecasts.each_ref().map(Forecast::due), known);
     }
 }

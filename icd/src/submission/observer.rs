@@ -1,0 +1,74 @@
+//! What uploads that the program was told are over do before their memory is looked at, or goes away (the table in `order`).
+
+use ash::vk;
+
+use crate::base::log::error;
+use crate::base::object::Part;
+use crate::memory::pending::Pending;
+use crate::submission::carrier;
+use crate::submission::device::Device;
+use crate::submission::order::{Locked, Uploads};
+use crate::submission::updates::Updates;
+
+/// A device's uploads, as memory and buffers know them.
+pub struct Observer;
+
+impl Pending for Observer {
+    unsafe fn before_mapping(&self, device: vk::Device, memory: vk::DeviceMemory) {
+        // SAFETY: a valid device.
+        unsafe { carry_out(device, |updates| updates.write(memory)) };
+    }
+
+    unsafe fn before_freeing(&self, device: vk::Device, memory: vk::DeviceMemory) {
+        // SAFETY: a valid device.
+        unsafe {
+            let order = &Device::of(device).order;
+            if order.any_uploads() {
+                let mut locked = order.lock();
+                forget(&mut locked, |updates| updates.forget(memory));
+                drop(locked);
+                carry_out(device, |updates| updates.write(memory));
+            }
+        }
+    }
+
+    unsafe fn before_destroying(&self, device: vk::Device, buffer: vk::Buffer) {
+        // SAFETY: a valid device.
+        unsafe { carry_out(device, |updates| updates.name(buffer)) };
+    }
+}
+
+/// Forgets updates that wait.
+fn forget(locked: &mut Locked<'_>, forget: impl FnOnce(&mut Updates)) {
+    let Uploads::Waiting(waiting) = locked.uploads() else { return };
+    forget(&mut waiting.updates);
+    if waiting.updates.list().is_empty() {
+        locked.set_uploads(Uploads::None);
+    }
+}
+
+/// Has the uploads that `concerns` tells of carried out. A lost host keeps nobody.
+unsafe fn carry_out(device: vk::Device, concerns: impl Fn(&Updates) -> bool) {
+    // SAFETY: a valid device.
+    let order = unsafe { &Device::of(device).order };
+    if !order.any_uploads() {
+        return;
+    }
+    let mut locked = order.lock();
+    // SAFETY: the lock of a valid device.
+    let mark = unsafe {
+        let send = matches!(locked.uploads(), Uploads::Waiting(waiting) if concerns(&waiting.updates));
+        let sent = if send { carrier::send(&mut locked) } else { Ok(()) };
+        match (sent, locked.uploads()) {
+            (Ok(()), Uploads::Sent(sent)) if concerns(&sent.updates) => carrier::mark(&mut locked),
+            (Ok(()), _) => Ok(None),
+            (Err(e), _) => Err(e),
+        }
+    };
+    drop(locked);
+    match mark {
+        Ok(Some(mark)) => drop(mark.wait()),
+        Ok(None) => {}
+        Err(e) => error!("an upload couldn't be sent: {e}"),
+    }
+}

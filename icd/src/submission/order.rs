@@ -1,0 +1,215 @@
+//! The order between a device's submissions: one lock covers which of them are known to have ended, the number of the next one, and the uploads
+//! that the program was told are over although the host hasn't seen them.
+//!
+//! Uploads pass three states ([`Uploads`]):
+//!
+//! * *none*: nothing is put off.
+//! * *waiting*: their data is kept here. Every queue is idle then, since each submission that is sent takes them along or sends them first.
+//! * *sent*: a submission carries them, and isn't known to have ended. The driver can wait for their end without the program's help, because
+//!   nothing in front of them on their queue, nor between them and their mark, waits for anything that the program does.
+//!
+//! What must have happened before a program observes the memory that uploads write, or ends it:
+//!
+//! | the program | uploads waiting | uploads sent |
+//! | --- | --- | --- |
+//! | submits to a queue of their family, waiting for nothing | travel in front | if on another queue: ended |
+//! | submits to their queue, waiting for a semaphore or an event | sent by themselves | marked, so that their end can be told |
+//! | submits to another queue otherwise, or binds sparse memory | sent by themselves, ended | ended |
+//! | submits nothing but more uploads, or nothing | stay, and more may join | as any submission, until they have ended |
+//! | maps the memory (vkMapMemory) | sent by themselves, ended | ended |
+//! | frees the memory (vkFreeMemory) | forgotten: nobody can see it any more | ended |
+//! | destroys the buffer (vkDestroyBuffer) | sent by themselves, ended | ended |
+//! | signals a semaphore or sets an event | stay: whoever waits for it was submitted before, so the queue isn't idle | - |
+//! | reads query results, an event, a semaphore | stay: none of these tells of buffers | - |
+//! | exports or shares the memory | never taken: only memory of this device alone is written by uploads | - |
+//! | destroys the device | forgotten | ended, as everything of the device is by then |
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ash::vk;
+use hesper_winsys::Error;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::base::progress::{Progress, Submission};
+use crate::submission::mark::Mark;
+use crate::submission::updates::Updates;
+
+/// A device's lock over the order of its submissions.
+#[derive(Default)]
+pub struct Order {
+    /// Whether uploads are waiting or sent. It is set under the lock before the program is told that its upload is over; so a program that
+    /// ends what it has uploaded to finds it set without taking the lock.
+    any_uploads: AtomicBool,
+    state: Mutex<State>,
+}
+
+/// What the lock covers.
+#[derive(Default)]
+pub struct State {
+    queues: Vec<Numbers>,
+    uploads: Uploads,
+    /// A command buffer of the driver's own for each queue family that uploads have travelled on.
+    pub carriers: Vec<(u32, vk::CommandBuffer)>,
+}
+
+/// The submissions to one queue.
+struct Numbers {
+    submitted: u64,
+    progress: Arc<Progress>,
+}
+
+/// Uploads that the program was told are over.
+#[derive(Default)]
+pub enum Uploads {
+    #[default]
+    None,
+    Waiting(Waiting),
+    Sent(Sent),
+}
+
+/// Uploads whose data is kept here.
+pub struct Waiting {
+    /// The queue that the program submitted them to, and its family: on another family buffers with exclusive sharing aren't theirs to write.
+    pub queue: vk::Queue,
+    pub family: u32,
+    pub updates: Updates,
+}
+
+/// Uploads that were sent and aren't known to have been carried out.
+pub struct Sent {
+    pub queue: vk::Queue,
+    /// Ends after them.
+    pub submission: Submission,
+    /// Signalled after them, where somebody had to be able to wait.
+    pub mark: Option<Arc<Mark>>,
+    pub updates: Updates,
+}
+
+impl Order {
+    /// Takes the lock.
+    pub fn lock(&self) -> Locked<'_> {
+        Locked { any_uploads: &self.any_uploads, state: self.state.lock() }
+    }
+
+    /// Whether uploads are waiting or sent, as far as the calling thread can know of them.
+    #[inline]
+    pub fn any_uploads(&self) -> bool {
+        self.any_uploads.load(Ordering::Acquire)
+    }
+}
+
+/// The state, locked.
+pub struct Locked<'a> {
+    any_uploads: &'a AtomicBool,
+    pub state: MutexGuard<'a, State>,
+}
+
+impl Locked<'_> {
+    /// Adds a queue of a new device; returns its place.
+    pub fn add_queue(&mut self, progress: Arc<Progress>) -> usize {
+        self.state.queues.push(Numbers { submitted: 0, progress });
+        self.state.queues.len() - 1
+    }
+
+    /// Whether everything that was submitted to the device is known to have ended.
+    pub fn is_idle(&self) -> bool {
+        self.state.queues.iter().all(|q| q.progress.reached(q.submitted))
+    }
+
+    /// Sends the next submission to the queue at `place`. One that couldn't be sent has no number.
+    ///
+    /// # Errors
+    /// Those of `send`.
+    pub fn number<R>(
+        &mut self,
+        place: usize,
+        send: impl FnOnce(&Submission) -> Result<R, Error>,
+    ) -> Result<(Submission, R), Error> {
+        let queue = self.state.queues.get_mut(place).ok_or(Error::OutOfHostMemory)?;
+        let submission = Submission::new(&queue.progress, queue.submitted + 1);
+        let sent = send(&submission)?;
+        queue.submitted += 1;
+        Ok((submission, sent))
+    }
+
+    /// The uploads. Those that are known to have ended are none.
+    pub fn uploads(&mut self) -> &mut Uploads {
+        if let Uploads::Sent(sent) = &self.state.uploads
+            && sent.submission.ended()
+        {
+            self.set_uploads(Uploads::None);
+        }
+        &mut self.state.uploads
+    }
+
+    /// Uploads pass to another state.
+    pub fn set_uploads(&mut self, uploads: Uploads) {
+        self.any_uploads.store(!matches!(uploads, Uploads::None), Ordering::Release);
+        self.state.uploads = uploads;
+    }
+
+    /// The uploads that were waiting have been sent to `queue`.
+    pub fn uploads_sent(&mut self, queue: vk::Queue, submission: Submission, mark: Option<Arc<Mark>>) {
+        match std::mem::take(&mut self.state.uploads) {
+            Uploads::Waiting(waiting) => {
+                let sent = Sent { queue, submission, mark, updates: waiting.updates };
+                self.set_uploads(Uploads::Sent(sent));
+            }
+            other => self.state.uploads = other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(queues: usize) -> (Order, Vec<Arc<Progress>>) {
+        let order = Order::default();
+        let all: Vec<Arc<Progress>> = (0..queues).map(|_| Arc::default()).collect();
+        for p in &all {
+            order.lock().add_queue(p.clone());
+        }
+        (order, all)
+    }
+
+    #[test]
+    fn a_device_is_idle_once_every_submission_is_known_to_have_ended() {
+        let (order, _) = order(2);
+        let mut locked = order.lock();
+        assert!(locked.is_idle());
+        let (first, ()) = locked.number(0, |_| Ok(())).unwrap();
+        let (second, ()) = locked.number(1, |_| Ok(())).unwrap();
+        first.end();
+        assert!(!locked.is_idle());
+        second.end();
+        assert!(locked.is_idle());
+    }
+
+    #[test]
+    fn a_submission_that_could_not_be_sent_has_no_number() {
+        let (order, _) = order(1);
+        let mut locked = order.lock();
+        assert!(locked.number(0, |_| Err::<(), _>(Error::OutOfHostMemory)).is_err());
+        assert!(locked.is_idle());
+        let (submission, ()) = locked.number(0, |_| Ok(())).unwrap();
+        assert!(!locked.is_idle());
+        submission.end();
+        assert!(locked.is_idle());
+    }
+
+    #[test]
+    fn uploads_end_with_the_submission_that_carries_them() {
+        let (order, _) = order(1);
+        let mut locked = order.lock();
+        let waiting = Waiting { queue: vk::Queue::null(), family: 0, updates: Updates::default() };
+        locked.set_uploads(Uploads::Waiting(waiting));
+        assert!(order.any_uploads());
+        let (submission, ()) = locked.number(0, |_| Ok(())).unwrap();
+        locked.uploads_sent(vk::Queue::null(), submission.clone(), None);
+        assert!(matches!(locked.uploads(), Uploads::Sent(_)) && order.any_uploads());
+        submission.end();
+        assert!(matches!(locked.uploads(), Uploads::None) && !order.any_uploads());
+    }
+}

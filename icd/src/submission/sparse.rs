@@ -1,0 +1,105 @@
+//! vkQueueBindSparse.
+//!
+//! Bindings aren't ordered with command buffers, and end out of order. But a fence of vkQueueSubmit is signalled after every fence and semaphore
+//! of the queue that was to be signalled earlier (Vulkan specification, "Fences", signal operation order). So a binding always has a fence: one of
+//! the driver's own where the program gave none; then what is known to have ended by a later submission's fence covers the binding too, and
+//! vkQueueWaitIdle does.
+
+use ash::vk;
+use hesper_encoder::generated::request;
+
+use crate::base::forwarding::{done, result_of_error};
+use crate::base::object::Part;
+use crate::base::progress::Submission;
+use crate::generated::forward;
+use crate::submission::device::Device;
+use crate::submission::queue::Queue;
+use crate::submission::submit::make_way;
+use crate::sync::fence;
+
+/// Fences of the driver's own behind bindings, beyond which somebody looks whether they were signalled.
+const FENCES: usize = 16;
+
+pub unsafe fn queue_bind_sparse(
+    handle: vk::Queue,
+    n: u32,
+    infos: *const vk::BindSparseInfo,
+    fence: vk::Fence,
+) -> vk::Result {
+    // SAFETY: a valid queue, whose device is alive.
+    let (queue, device) = unsafe {
+        let queue = Queue::of(handle);
+        (queue, Device::of(queue.device))
+    };
+    let own = if fence == vk::Fence::null() {
+        // SAFETY: a valid device.
+        match unsafe { bind_fence(queue) } {
+            Ok(own) => Some(own),
+            Err(e) => return e,
+        }
+    } else {
+        None
+    };
+    let signalled = own.unwrap_or(fence);
+    // Binding may wait for semaphores, and nothing can travel with it.
+    // SAFETY: a valid queue.
+    let sent = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false) } {
+        // SAFETY: the entry point's parameters.
+        Ok(mut locked) => locked.number(queue.place, |_| unsafe {
+            queue.connection().send(|w| request::queue_bind_sparse(w, 0, handle, n, infos, signalled))
+        }),
+        Err(e) => {
+            queue.fences.lock().extend(own);
+            return e;
+        }
+    };
+    match sent {
+        Ok((_, seqno)) => {
+            // The fence's end says nothing of the submissions before.
+            fence::submitted(signalled, Submission::default());
+            queue.binds.lock().extend(own);
+            done(Ok(seqno))
+        }
+        Err(e) => {
+            queue.fences.lock().extend(own);
+            result_of_error(&e)
+        }
+    }
+}
+
+/// A fence of the driver's own that isn't signalled.
+unsafe fn bind_fence(queue: &Queue) -> Result<vk::Fence, vk::Result> {
+    let mut binds = queue.binds.lock();
+    if binds.len() >= FENCES {
+        // SAFETY: fences of a living device.
+        let ended = |f: &mut vk::Fence| unsafe { forward::get_fence_status(queue.device, *f) } == vk::Result::SUCCESS;
+        let ended: Vec<vk::Fence> = binds.extract_if(.., ended).collect();
+        if !ended.is_empty() {
+            // SAFETY: as above; nothing will signal them any more.
+            let _ = unsafe { fence::reset_fences(queue.device, ended.len() as u32, ended.as_ptr()) };
+        }
+        queue.fences.lock().extend(ended);
+    }
+    drop(binds);
+    // SAFETY: a valid device.
+    unsafe { own_fence(queue) }
+}
+
+/// A fence of the driver's own that isn't signalled.
+///
+/// # Safety
+/// A queue of a living device.
+///
+/// # Errors
+/// A lost host, or no memory.
+pub unsafe fn own_fence(queue: &Queue) -> Result<vk::Fence, vk::Result> {
+    if let Some(f) = queue.fences.lock().pop() {
+        return Ok(f);
+    }
+    let (info, mut f) = (vk::FenceCreateInfo::default(), vk::Fence::null());
+    // SAFETY: a valid device, and pointers to locals.
+    match unsafe { fence::create_fence(queue.device, &info, std::ptr::null(), &mut f) } {
+        vk::Result::SUCCESS => Ok(f),
+        e => Err(e),
+    }
+}

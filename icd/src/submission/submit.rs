@@ -1,0 +1,173 @@
+//! vkQueueSubmit and vkQueueSubmit2.
+
+use ash::vk;
+use hesper_encoder::Writer;
+use hesper_encoder::generated::request;
+
+use crate::base::chain::slice;
+use crate::base::forwarding::result_of_error;
+use crate::base::object::Part;
+use crate::pipelines::compiling;
+use crate::recording::{command_buffer, event_wait, query};
+use crate::submission::batch::{Batch, with_own};
+use crate::submission::device::Device;
+use crate::submission::order::{Locked, Uploads};
+use crate::submission::queue::Queue;
+use crate::submission::{carrier, upload};
+use crate::sync::fence;
+
+pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
+    // SAFETY: the entry point's parameters.
+    unsafe {
+        submit(queue, slice(submits, n), fence, |w, batches| {
+            request::queue_submit(w, 0, queue, batches.len() as u32, batches.as_ptr(), fence);
+        })
+    }
+}
+
+pub unsafe fn queue_submit2(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo2, fence: vk::Fence) -> vk::Result {
+    // SAFETY: the entry point's parameters.
+    unsafe {
+        submit(queue, slice(submits, n), fence, |w, batches| {
+            request::queue_submit2(w, 0, queue, batches.len() as u32, batches.as_ptr(), fence);
+        })
+    }
+}
+
+unsafe fn submit<B: Batch>(
+    handle: vk::Queue,
+    batches: &[B],
+    fence: vk::Fence,
+    encode: impl FnOnce(&mut Writer, &[B]),
+) -> vk::Result {
+    // SAFETY: a valid queue, whose device is alive.
+    let (queue, device) = unsafe {
+        let queue = Queue::of(handle);
+        (queue, Device::of(queue.device))
+    };
+    // SAFETY: a valid device.
+    unsafe { device.store.settle(queue.device) };
+    if compiling::any() {
+        compiling::look();
+    }
+    // Before the lock is taken: memory for slots is mapped, which takes the lock, too.
+    // SAFETY: a valid queue, batches and fence.
+    let slot_writer = unsafe { slot_writer(device, queue, batches, fence) };
+    let mut locked = device.order.lock();
+    // SAFETY: a valid queue and batches.
+    if unsafe { upload::take(&mut locked, handle, queue, batches) } {
+        fence::signal(fence);
+        return vk::Result::SUCCESS;
+    }
+    // SAFETY: command buffers of the submission.
+    if let Err(e) = buffers(batches).try_for_each(|c| unsafe { command_buffer::send_held(c) }) {
+        return result_of_error(&e);
+    }
+    // SAFETY: as above.
+    let may_wait = batches.iter().any(Batch::waits) || buffers(batches).any(|c| unsafe { event_wait::waits(c) });
+    // Only the first batch's chain matters: a command buffer in front of it is in front of all.
+    let carries = !may_wait && batches.first().is_some_and(Batch::allows_more_buffers);
+    // SAFETY: a valid queue.
+    locked = match unsafe { make_way(device, locked, handle, queue, may_wait, carries) } {
+        Ok(locked) => locked,
+        Err(e) => return e,
+    };
+    // SAFETY: the lock of the queue's device, which is held until the submission is sent.
+    let carrier = match unsafe { carrier::record(&mut locked, queue) } {
+        Ok(carrier) => carrier,
+        Err(e) => return result_of_error(&e),
+    };
+    let (mut changed, mut rooms) = (Vec::new(), [Vec::new(), Vec::new()]);
+    let batches = if carrier.is_some() || slot_writer.is_some() {
+        // SAFETY: valid batches; `changed` and `rooms` outlive the encoding.
+        unsafe { with_own(batches, carrier, slot_writer, &mut changed, &mut rooms) };
+        &changed[..]
+    } else {
+        batches
+    };
+    let sent = locked.number(queue.place, |submission| {
+        // SAFETY: command buffers of the submission.
+        batches.iter().for_each(|b| unsafe { query::submitting(b.buffers(), submission) });
+        queue.connection().send(|w| encode(w, batches))
+    });
+    match sent {
+        Ok((submission, _)) => {
+            fence::submitted(fence, submission.clone());
+            if slot_writer.is_some() {
+                fence::expect_slot(fence);
+            }
+            locked.uploads_sent(handle, submission, None);
+            vk::Result::SUCCESS
+        }
+        // What waits to be uploaded goes with the next one.
+        Err(e) => result_of_error(&e),
+    }
+}
+
+/// The command buffers of all batches.
+fn buffers<B: Batch>(batches: &[B]) -> impl Iterator<Item = vk::CommandBuffer> {
+    // SAFETY: batches of a submission, whose arrays are valid.
+    batches.iter().flat_map(|b| unsafe { b.buffers() })
+}
+
+/// Waits until a submission to a queue may be sent (the table in `order`): until the uploads that it may rely on are in place, or sent before it
+/// to the same queue, or waiting to travel with it. `may_wait` says whether it may wait for what the program does later, and `carries`
+/// whether it may take uploads along.
+///
+/// # Safety
+/// A valid queue of the device.
+///
+/// # Errors
+/// A lost host, or no memory.
+pub unsafe fn make_way<'a>(
+    device: &'a Device,
+    mut locked: Locked<'a>,
+    handle: vk::Queue,
+    queue: &Queue,
+    may_wait: bool,
+    carries: bool,
+) -> Result<Locked<'a>, vk::Result> {
+    let failed = |e| result_of_error(&e);
+    loop {
+        if let Uploads::Waiting(waiting) = locked.uploads() {
+            if carries && waiting.family == queue.family {
+                return Ok(locked);
+            }
+            // SAFETY: the lock of a living device.
+            unsafe { carrier::send(&mut locked) }.map_err(failed)?;
+        }
+        let Uploads::Sent(sent) = locked.uploads() else { return Ok(locked) };
+        let same_queue = sent.queue == handle;
+        if same_queue && !may_wait {
+            return Ok(locked);
+        }
+        // SAFETY: as above.
+        let mark = unsafe { carrier::mark(&mut locked) }.map_err(failed)?;
+        let Some(mark) = mark.filter(|_| !same_queue) else { return Ok(locked) };
+        drop(locked);
+        match mark.wait() {
+            vk::Result::SUCCESS => {}
+            e => return Err(e),
+        }
+        locked = device.order.lock();
+    }
+}
+
+/// A command buffer that tells of the submission's end, where that is wanted (`sync::feedback`).
+///
+/// # Safety
+/// A valid queue of the device, and batches and a fence by valid usage of the submission.
+unsafe fn slot_writer<B: Batch>(
+    device: &Device,
+    queue: &Queue,
+    batches: &[B],
+    fence: vk::Fence,
+) -> Option<vk::CommandBuffer> {
+    if !fence::wants_slot(device, fence) {
+        return None;
+    }
+    // Semaphores are signalled after all command buffers, and fences after semaphores.
+    let suits = batches.last()?.allows_more_buffers() && !batches.iter().any(Batch::signals) && queue.can_copy;
+    // SAFETY: by contract.
+    suits.then(|| unsafe { fence::slot(queue.device, fence)?.writer(&device.own, queue.device, queue.family).ok() })?
+}

@@ -1,0 +1,94 @@
+//! When the work that a fence guards is likely to end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::base::clock::now;
+
+/// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
+/// kind of work again and again, so each keeps its own.
+#[derive(Debug, Default)]
+pub struct Forecast {
+    submitted: AtomicU64,
+    typical: AtomicU64,
+    /// How far off `typical` has been.
+    deviation: AtomicU64,
+}
+
+impl Forecast {
+    /// Notes a submission.
+    pub fn submitted(&self) {
+        self.submitted.store(now(), Ordering::Relaxed);
+    }
+
+    /// When the last submission was.
+    pub fn submitted_at(&self) -> u64 {
+        self.submitted.load(Ordering::Relaxed)
+    }
+
+    /// When the work is due at the earliest.
+    pub fn due(&self) -> u64 {
+        let typical = self.typical.load(Ordering::Relaxed);
+        let margin = (3 * self.deviation.load(Ordering::Relaxed)).clamp(typical / 16, typical / 4);
+        self.submitted.load(Ordering::Relaxed).saturating_add(typical - margin)
+    }
+
+    /// Learns from a wait that has ended now; `at_once` when the work had been done already at the first look.
+    pub fn learn(&self, at_once: bool) {
+        self.learn_of(now().saturating_sub(self.submitted.load(Ordering::Relaxed)), at_once);
+    }
+
+    pub fn learn_of(&self, took: u64, at_once: bool) {
+        let typical = self.typical.load(Ordering::Relaxed);
+        let deviation = self.deviation.load(Ordering::Relaxed);
+        // Sleeping too long costs time, waking too early costs a little power: follow shorter times at once, longer ones slowly.
+        let new = match took {
+            _ if at_once => typical.min(took) / 2,
+            took if took < typical => took,
+            took => typical + (took - typical) / 8,
+        };
+        self.typical.store(new, Ordering::Relaxed);
+        let off = took.abs_diff(typical).min(typical);
+        self.deviation.store(deviation - deviation / 8 + off / 8, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forecasts_follow_shorter_times_at_once_and_longer_ones_slowly() {
+        let f = Forecast::default();
+        let learn = |took: u64, at_once| {
+            f.submitted.store(now().saturating_sub(took), Ordering::Relaxed);
+            f.learn(at_once);
+            f.typical.load(Ordering::Relaxed)
+        };
+        for _ in 0..100 {
+            learn(8_000_000_000, false);
+        }
+        let long = f.typical.load(Ordering::Relaxed);
+        assert!(long > 0, "{long}");
+        let short = learn(1_000, false);
+        assert!(short < 1_000_000_000, "{short}");
+        assert!(learn(1_000, true) <= short / 2 + 1);
+    }
+
+    #[test]
+    fn work_that_always_takes_as_long_is_due_late() {
+        let (steady, varied) = (Forecast::default(), Forecast::default());
+        let early = |f: &Forecast, times: [u64; 2]| {
+            for i in 0..1000 {
+                // Far enough from now that the test's own time doesn't count.
+                f.submitted.store(now(), Ordering::Relaxed);
+                let took = times[i % 2] * 1_000_000_000;
+                f.learn_of(took, false);
+            }
+            f.submitted.store(0, Ordering::Relaxed);
+            f.typical.load(Ordering::Relaxed) - f.due()
+        };
+        let (steady, varied) = (early(&steady, [16, 16]), early(&varied, [8, 24]));
+        assert!(steady.abs_diff(1_000_000_000) < 100, "{steady} is no sixteenth of 16 s");
+        assert!(varied > 1_500_000_000, "{varied}");
+    }
+}

@@ -1,0 +1,110 @@
+//! Programs that ask for a fence in a loop instead of waiting for it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ash::vk;
+
+use crate::base::clock::now;
+use crate::base::settings::{self, Strategy};
+use crate::sync::forecast::Forecast;
+
+/// A question that a program asks again and again: it spins. Whoever asks the host every 20 microseconds finds its thread
+/// asleep each time, and sees the end of the work 80 microseconds late. So a question stays in the driver for a while where
+/// its work is likely to end soon: when it was submitted a moment ago, when the same was asked a moment ago, or when it came to
+/// that the last time.
+#[derive(Debug, Default)]
+pub struct Spinning {
+    answered: AtomicU64,
+    patience: AtomicU64,
+    /// Whether the last answer was the end of the work.
+    over: AtomicBool,
+}
+
+/// Within this time after an answer, the same question is part of a loop (llama.cpp's loop pauses for 27 to 70 microseconds).
+const LOOP: u64 = 100_000;
+/// The first and the longest time for which a loop's question stays.
+const PATIENCE: (u64, u64) = (50_000, 500_000);
+/// The longest time for which a question holds up what else goes to the host.
+const STAY: u64 = 100_000;
+/// How long after its submission small work is waited for.
+const YOUNG: u64 = 60_000;
+
+impl Spinning {
+    /// The answer of `ask` to a question about work that was submitted as `forecast` says. `ask` has the host wait for some
+    /// nanoseconds before it answers.
+    pub fn ask(&self, strategy: Strategy, forecast: &Forecast, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
+        let start = now();
+        if strategy == Strategy::Block {
+            return self.ask_once(start, ask);
+        }
+        let mut result = ask(0);
+        if result != vk::Result::NOT_READY {
+            self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
+            return result;
+        }
+        // The first answer may have taken long by itself: the host had to wake up.
+        let awake = now();
+        let patience = self.next_patience(start).min(settings::spin_limit());
+        let young = forecast.submitted_at().saturating_add(YOUNG.min(settings::spin_limit()));
+        let end = awake.saturating_add(patience).max(young);
+        while result == vk::Result::NOT_READY && now() < end {
+            result = ask(0);
+        }
+        self.answered.store(now(), Ordering::Relaxed);
+        self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
+        result
+    }
+
+    /// Whether the program came to asking in a loop for what was submitted last.
+    pub fn loops(&self) -> bool {
+        self.patience.load(Ordering::Relaxed) > 0 && self.over.load(Ordering::Relaxed)
+    }
+
+    /// The program waits instead.
+    pub fn forget(&self) {
+        self.patience.store(0, Ordering::Relaxed);
+    }
+
+    /// One question, which stays at the host: where processors are few, asking on and on would take them from the work, and the
+    /// host's thread would fall asleep between two questions of a program that is held up.
+    fn ask_once(&self, start: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
+        let result = ask(self.next_patience(start).min(STAY).min(settings::spin_limit()));
+        self.answered.store(now(), Ordering::Relaxed);
+        self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
+        result
+    }
+
+    /// How long a question that came at `start` stays.
+    fn next_patience(&self, start: u64) -> u64 {
+        let loops = start.saturating_sub(self.answered.load(Ordering::Relaxed)) <= LOOP;
+        let before = self.patience.load(Ordering::Relaxed);
+        let patience = match self.over.load(Ordering::Relaxed) {
+            true => before,
+            false if loops => (2 * before).clamp(PATIENCE.0, PATIENCE.1),
+            false => 0,
+        };
+        self.patience.store(patience, Ordering::Relaxed);
+        patience
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_of_a_loop_stay_longer_each_time() {
+        let s = Spinning::default();
+        let at = 1_000_000_000;
+        assert_eq!(s.next_patience(at), 0, "asked for the first time");
+        s.answered.store(at, Ordering::Relaxed);
+        let stays: Vec<u64> = (0..6).map(|_| s.next_patience(at + LOOP / 2)).collect();
+        assert_eq!(stays, [50_000, 100_000, 200_000, 400_000, 500_000, 500_000]);
+        s.over.store(true, Ordering::Relaxed);
+        assert_eq!(s.next_patience(at + 9 * LOOP), 500_000, "the next work, where the last was waited for like this");
+        s.over.store(false, Ordering::Relaxed);
+        assert_eq!(s.next_patience(at + 2 * LOOP), 0, "asked now and then");
+        s.over.store(true, Ordering::Relaxed);
+        assert_eq!(s.next_patience(at + 2 * LOOP), 0, "and found to be over");
+    }
+}
