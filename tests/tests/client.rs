@@ -117,13 +117,16 @@ fn uploads_travel_with_the_next_submission() {
     let root = root();
     let host = Host::start(&root).unwrap();
     let path = std::env::temp_dir().join(format!("hesper-client-uploads-{}.json", std::process::id()));
-    for (debug, taken) in [("vtest", true), ("vtest,no-uploads", false), ("vtest,sync", false)] {
+    for (debug, put_off) in [("vtest", true), ("vtest,no-uploads", false), ("vtest,sync", false)] {
         let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
         command.arg("uploads").env("HESPER_TRACE", &path).env("HESPER_DEBUG", debug);
         good(&format!("the client with HESPER_DEBUG={debug}"), &mut command);
-        let count = std::fs::read_to_string(&path).unwrap().matches("\"upload taken\"").count();
+        let count = std::fs::read_to_string(&path).unwrap().matches("\"upload put off\"").count();
         std::fs::remove_file(&path).unwrap();
-        assert!(if taken { count > 100 } else { count == 0 }, "{count} uploads were taken with HESPER_DEBUG={debug}");
+        assert!(
+            if put_off { count > 100 } else { count == 0 },
+            "{count} uploads were put off with HESPER_DEBUG={debug}"
+        );
     }
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }

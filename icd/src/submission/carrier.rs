@@ -82,7 +82,7 @@ unsafe fn fill(carrier: vk::CommandBuffer, updates: &Updates) -> Result<(), Erro
             });
         }
     }
-    // The program's own barrier towards the host, which it needs before it maps the memory, was taken with its upload.
+    // The program's own barrier towards the host, which it needs before it maps the memory, was put off with its upload.
     let mappable = updates.list().iter().any(|u| allocation::is_host_visible(u.memory));
     let after = if mappable { S::ALL_COMMANDS | S::HOST } else { S::ALL_COMMANDS };
     barrier(after, A::MEMORY_READ | A::MEMORY_WRITE);

@@ -21,7 +21,7 @@
 //! | destroys the buffer (vkDestroyBuffer) | sent by themselves, ended | ended |
 //! | signals a semaphore or sets an event | stay: whoever waits for it was submitted before, so the queue isn't idle | - |
 //! | reads query results, an event, a semaphore | stay: none of these tells of buffers | - |
-//! | exports or shares the memory | never taken: only memory of this device alone is written by uploads | - |
+//! | exports or shares the memory | never put off: only memory of this device alone is written by uploads | - |
 //! | destroys the device | forgotten | ended, as everything of the device is by then |
 
 use std::sync::Arc;
@@ -113,7 +113,7 @@ impl Locked<'_> {
     }
 
     /// Whether everything that was submitted to the device is known to have ended.
-    pub fn is_idle(&self) -> bool {
+    pub fn has_all_ended(&self) -> bool {
         self.state.queues.iter().all(|q| q.progress.reached(q.submitted))
     }
 
@@ -178,13 +178,13 @@ mod tests {
     fn a_device_is_idle_once_every_submission_is_known_to_have_ended() {
         let (order, _) = order(2);
         let mut locked = order.lock();
-        assert!(locked.is_idle());
+        assert!(locked.has_all_ended());
         let (first, ()) = locked.number(0, |_| Ok(())).unwrap();
         let (second, ()) = locked.number(1, |_| Ok(())).unwrap();
         first.end();
-        assert!(!locked.is_idle());
+        assert!(!locked.has_all_ended());
         second.end();
-        assert!(locked.is_idle());
+        assert!(locked.has_all_ended());
     }
 
     #[test]
@@ -192,11 +192,11 @@ mod tests {
         let (order, _) = order(1);
         let mut locked = order.lock();
         assert!(locked.number(0, |_| Err::<(), _>(Error::OutOfHostMemory)).is_err());
-        assert!(locked.is_idle());
+        assert!(locked.has_all_ended());
         let (submission, ()) = locked.number(0, |_| Ok(())).unwrap();
-        assert!(!locked.is_idle());
+        assert!(!locked.has_all_ended());
         submission.end();
-        assert!(locked.is_idle());
+        assert!(locked.has_all_ended());
     }
 
     #[test]

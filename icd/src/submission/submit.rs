@@ -55,7 +55,7 @@ unsafe fn submit<B: Batch>(
     let slot_writer = unsafe { slot_writer(device, queue, batches, fence) };
     let mut locked = device.order.lock();
     // SAFETY: a valid queue and batches.
-    if unsafe { upload::take(&mut locked, handle, queue, batches) } {
+    if unsafe { upload::put_off(&mut locked, handle, queue, batches) } {
         fence::signal(fence);
         return vk::Result::SUCCESS;
     }

@@ -3,19 +3,19 @@
 //! A program that writes to memory which it can't map copies from memory that it can: it records a copy, submits it, and waits, only
 //! to use its own memory again. Doing so costs two ways to the host and a start of the GPU, and llama.cpp does it some eight times for
 //! each token. When nothing is at work that could change the source meanwhile, all that anybody can see of such a submission is that later
-//! work finds the data. So it isn't sent at all: the data is taken at once, the fence counts as signalled, and the next submission gets
+//! work finds the data. So it isn't sent at all: the data is copied at once, the fence counts as signalled, and the next submission gets
 //! a command buffer in front that puts the data in place (vkCmdUpdateBuffer) and a barrier that makes everything later wait for it.
 //! (llama.cpp has a second way, too: it submits the copy without a fence, and then nothing with one. With nothing at work, that fence counts
 //! as signalled as well.)
 //!
-//! An upload is taken when all of this holds; `order` has what follows from it:
+//! An upload is put off when all of this holds; `order` has what follows from it:
 //! * The recording, submitted once and without semaphores, holds nothing but barriers and copies between buffers.
 //! * Everything submitted earlier is known to have ended, so what the processor reads at the source is what the GPU would have read. (Vulkan
 //!   demands a barrier towards the host for that. The GPU has ended its submissions with one: every host driver makes coherent memory visible
 //!   before it signals a fence.)
 //! * The source is mapped by the program, and so no upload that is put off writes it; it is read fast by the processor.
 //! * The target isn't mapped or shared: nobody can look at it but with a later submission.
-//! * It can be taken whole. One copy that can't be taken leaves the uploads as they were.
+//! * All of its copies can be put off. One that can't leaves the uploads as they were.
 
 use ash::vk;
 use hesper_winsys::trace;
@@ -33,11 +33,11 @@ const PIECE: vk::DeviceSize = 65536;
 const BYTES: usize = 128 << 10;
 const PIECES: usize = 256;
 
-/// Takes over a submission that does nothing but upload, or nothing at all; false where it has to be sent.
+/// Puts off a submission that does nothing but upload, or nothing at all; false where it has to be sent.
 ///
 /// # Safety
 /// A valid queue, and batches by valid usage of the submission.
-pub unsafe fn take<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queue: &Queue, batches: &[B]) -> bool {
+pub unsafe fn put_off<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queue: &Queue, batches: &[B]) -> bool {
     // SAFETY: command buffers of the submission, which nobody records meanwhile.
     let copies = |c| unsafe { command_buffer::held(c) };
     // SAFETY: the batches' arrays are valid.
@@ -46,7 +46,7 @@ pub unsafe fn take<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queue: 
         return false;
     }
     // A lost host is told of by the way that sends.
-    if !locked.is_idle() || queue.connection().ring.check().is_err() {
+    if !locked.has_all_ended() || queue.connection().ring.check().is_err() {
         return false;
     }
     let mut copies = buffers().filter_map(copies).flatten().peekable();
@@ -59,19 +59,19 @@ pub unsafe fn take<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queue: 
         _ => Waiting { queue: handle, family: queue.family, updates: Updates::default() },
     };
     let staged = if waiting.family == queue.family { stage(&waiting.updates, copies) } else { None };
-    let taken = staged.is_some();
+    let put_off = staged.is_some();
     staged.into_iter().flatten().for_each(|u| waiting.updates.add(u));
-    if taken {
-        trace::instant("upload taken", waiting.updates.bytes() as u64);
+    if put_off {
+        trace::instant("upload put off", waiting.updates.bytes() as u64);
         // SAFETY: as above; the program was told nothing of the submission yet.
         buffers().for_each(|c| unsafe { command_buffer::forget_held(c) });
     }
     let none = waiting.updates.list().is_empty();
     locked.set_uploads(if none { Uploads::None } else { Uploads::Waiting(waiting) });
-    taken
+    put_off
 }
 
-/// What some copies would put into buffers behind the updates that wait already; `None` unless all of it can be taken.
+/// What some copies would put into buffers behind the updates that wait already; `None` unless all of it can be put off.
 fn stage<'c>(waiting: &Updates, copies: impl Iterator<Item = &'c CopyCommand>) -> Option<Vec<Update>> {
     let (mut staged, mut bytes) = (Vec::new(), waiting.bytes());
     for c in copies {
@@ -85,7 +85,7 @@ fn stage<'c>(waiting: &Updates, copies: impl Iterator<Item = &'c CopyCommand>) -
     Some(staged)
 }
 
-/// What a copy would put into a buffer, if it can be taken.
+/// What a copy would put into a buffer, if it can be put off.
 fn read(waiting: &Updates, c: &CopyCommand) -> Option<Update> {
     let r = &c.region;
     // As vkCmdUpdateBuffer demands.

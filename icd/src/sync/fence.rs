@@ -36,9 +36,9 @@ pub struct Fence {
     /// Where the GPU tells that it is signalled; `None` inside where there is no such place.
     slot: OnceLock<Option<Slot>>,
     /// Whether the GPU will tell so of its submission.
-    told: AtomicBool,
+    slot_expected: AtomicBool,
     /// When the host was asked last whether it is still there.
-    asked: AtomicU64,
+    host_asked: AtomicU64,
 }
 
 /// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot.
@@ -53,28 +53,29 @@ impl Fence {
             spinning: Spinning::default(),
             submission: Mutex::default(),
             slot: OnceLock::new(),
-            told: AtomicBool::new(false),
-            asked: AtomicU64::new(0),
+            slot_expected: AtomicBool::new(false),
+            host_asked: AtomicU64::new(0),
         }
     }
 
     /// Notes that it was seen signalled.
-    fn seen(&self) {
+    fn note_signaled(&self) {
         self.signaled.store(true, Ordering::Release);
-        self.told.store(false, Ordering::Relaxed);
+        self.slot_expected.store(false, Ordering::Relaxed);
         self.submission.lock().end();
     }
 
     /// Whether it is known to be signalled.
     #[inline]
     fn is_signaled(&self, fence: vk::Fence) -> bool {
-        self.signaled.load(Ordering::Acquire) || (self.told.load(Ordering::Relaxed) && self.is_told(fence))
+        self.signaled.load(Ordering::Acquire)
+            || (self.slot_expected.load(Ordering::Relaxed) && self.is_slot_written(fence))
     }
 
     /// Whether the GPU has told that it is signalled.
-    fn is_told(&self, fence: vk::Fence) -> bool {
+    fn is_slot_written(&self, fence: vk::Fence) -> bool {
         if !self.slot.get().and_then(Option::as_ref).is_some_and(Slot::is_written)
-            || !self.told.swap(false, Ordering::Relaxed)
+            || !self.slot_expected.swap(false, Ordering::Relaxed)
         {
             return self.signaled.load(Ordering::Acquire);
         }
@@ -86,21 +87,21 @@ impl Fence {
         if sent.is_err() {
             return false;
         }
-        self.seen();
+        self.note_signaled();
         true
     }
 
     /// The answer to vkGetFenceStatus where the GPU will tell and hasn't yet.
-    unsafe fn look(&self, device: vk::Device, fence: vk::Fence) -> vk::Result {
-        // SAFETY: by valid usage.
+    unsafe fn status_by_slot(&self, device: vk::Device, fence: vk::Fence) -> vk::Result {
+        // SAFETY: a valid device.
         let d = unsafe { Device::of(device) };
         if let Err(e) = d.connection().ring.check() {
             return result_of_error(&e);
         }
         let now = clock::now();
-        if now.saturating_sub(self.asked.load(Ordering::Relaxed)) > ASK_EVERY {
-            self.asked.store(now, Ordering::Relaxed);
-            // SAFETY: by valid usage.
+        if now.saturating_sub(self.host_asked.load(Ordering::Relaxed)) > ASK_EVERY {
+            self.host_asked.store(now, Ordering::Relaxed);
+            // SAFETY: a valid device and a fence of its own.
             return unsafe { forward::get_fence_status(device, fence) };
         }
         vk::Result::NOT_READY
@@ -115,7 +116,7 @@ pub unsafe fn create_fence(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::Fence,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
+    // SAFETY: the entry point's parameters: a valid device, info and output.
     unsafe {
         let signaled = (*info).flags.contains(vk::FenceCreateFlags::SIGNALED);
         let Some(id) = FENCES.insert(Fence::new(device, signaled)) else {
@@ -133,7 +134,7 @@ pub unsafe fn create_fence(
 
 pub unsafe fn destroy_fence(device: vk::Device, fence: vk::Fence, allocator: *const vk::AllocationCallbacks) {
     let Some(f) = FENCES.remove(fence) else { return };
-    // SAFETY: by valid usage.
+    // SAFETY: a valid device and a fence of its own, which nothing will signal any more.
     unsafe {
         if let Some(slot) = f.slot.into_inner().flatten() {
             Device::of(device).slots.give_back(slot);
@@ -143,16 +144,15 @@ pub unsafe fn destroy_fence(device: vk::Device, fence: vk::Fence, allocator: *co
 }
 
 pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        for f in slice(fences, n) {
-            if let Some(f) = FENCES.get(*f) {
-                f.signaled.store(false, Ordering::Release);
-                f.told.store(false, Ordering::Relaxed);
-            }
+    // SAFETY: the entry point's array of `n` fences.
+    for f in unsafe { slice(fences, n) } {
+        if let Some(f) = FENCES.get(*f) {
+            f.signaled.store(false, Ordering::Release);
+            f.slot_expected.store(false, Ordering::Relaxed);
         }
-        forward::reset_fences(device, n, fences)
     }
+    // SAFETY: the entry point's parameters.
+    unsafe { forward::reset_fences(device, n, fences) }
 }
 
 /// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
@@ -164,7 +164,7 @@ pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
 /// The place where the GPU tells it, empty; `None` where there is none left.
 pub unsafe fn slot(device: vk::Device, fence: vk::Fence) -> Option<&'static Slot> {
     let f = FENCES.get(fence)?;
-    // SAFETY: by valid usage of the submission.
+    // SAFETY: a valid device.
     let slot = f.slot.get_or_init(|| unsafe { Device::of(device).slots.take(device) }).as_ref()?;
     slot.clear();
     Some(slot)
@@ -173,8 +173,8 @@ pub unsafe fn slot(device: vk::Device, fence: vk::Fence) -> Option<&'static Slot
 /// Notes that the GPU will tell of the end of a fence's submission.
 pub fn expect_slot(fence: vk::Fence) {
     if let Some(f) = FENCES.get(fence) {
-        f.asked.store(clock::now(), Ordering::Relaxed);
-        f.told.store(true, Ordering::Relaxed);
+        f.host_asked.store(clock::now(), Ordering::Relaxed);
+        f.slot_expected.store(true, Ordering::Relaxed);
     }
 }
 
@@ -195,24 +195,20 @@ pub fn signal(fence: vk::Fence) {
     }
 }
 
-fn known(fence: vk::Fence) -> bool {
-    FENCES.get(fence).is_some_and(|f| f.is_signaled(fence))
-}
-
 pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
     let Some(f) = FENCES.get(fence) else { return vk::Result::ERROR_UNKNOWN };
     if f.is_signaled(fence) {
         return vk::Result::SUCCESS;
     }
-    if f.told.load(Ordering::Relaxed) {
-        // SAFETY: by valid usage.
-        let result = unsafe { f.look(device, fence) };
+    if f.slot_expected.load(Ordering::Relaxed) {
+        // SAFETY: the entry point's parameters.
+        let result = unsafe { f.status_by_slot(device, fence) };
         if result == vk::Result::SUCCESS {
-            f.seen();
+            f.note_signaled();
         }
         return result;
     }
-    // SAFETY: by valid usage.
+    // SAFETY: the entry point's parameters.
     let ask = |stay| unsafe {
         if stay == 0 {
             return forward::get_fence_status(device, fence);
@@ -222,10 +218,10 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
             result => result,
         }
     };
-    // SAFETY: by valid usage.
+    // SAFETY: a valid device.
     let result = f.spinning.ask(unsafe { Device::of(device) }.strategy, &f.forecast, ask);
     if result == vk::Result::SUCCESS {
-        f.seen();
+        f.note_signaled();
     }
     result
 }
@@ -234,7 +230,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
 /// nanoseconds.
 unsafe fn poll(device: vk::Device, fences: &[vk::Fence], all: vk::Bool32, timeout: u64) -> vk::Result {
     let (n, fences) = (fences.len() as u32, fences.as_ptr());
-    // SAFETY: by valid usage of vkWaitForFences.
+    // SAFETY: a valid device and fences of its own, of the caller's.
     unsafe {
         result_of(Device::of(device).connection().call(
             reply::wait_for_fences_size(device, n, fences, all, timeout),
@@ -251,47 +247,50 @@ pub unsafe fn wait_for_fences(
     all: vk::Bool32,
     timeout: u64,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let list = slice(fences, n);
-        let all_of_them = all != vk::FALSE;
-        let enough = |list: &[vk::Fence]| {
-            if all_of_them { list.iter().all(|f| known(*f)) } else { list.iter().any(|f| known(*f)) }
-        };
-        if enough(list) {
+    // SAFETY: the entry point's array of `n` fences.
+    let list = unsafe { slice(fences, n) };
+    let known = |f: &vk::Fence| FENCES.get(*f).is_some_and(|state| state.is_signaled(*f));
+    let unknown: Vec<vk::Fence>;
+    let asked = if all == vk::FALSE {
+        if list.iter().any(known) {
             return vk::Result::SUCCESS;
         }
-        // The host needn't know of fences that are known here.
-        let unknown: Vec<vk::Fence>;
-        let asked = if all_of_them && n > 1 {
-            unknown = list.iter().copied().filter(|f| !known(*f)).collect();
-            &unknown
-        } else {
-            list
-        };
-        if asked.is_empty() {
-            // Another thread has seen the last of them signalled meanwhile; the host knows no wait for nothing.
+        list
+    } else if n == 1 {
+        if list.iter().all(known) {
             return vk::Result::SUCCESS;
         }
-        let (n, fences) = (asked.len() as u32, asked.as_ptr());
-        let d = Device::of(device);
-        let block = |slice| {
-            result_of(d.connection().aside(
-                reply::wait_for_fences_size(device, n, fences, all, slice),
-                |w| request::wait_for_fences(w, 1, device, n, fences, all, slice),
-                |r| reply::wait_for_fences(r, device, n, fences, all, slice),
-            ))
-        };
-        let forecasts = list.iter().filter_map(|f| FENCES.get(*f)).map(|f| &f.forecast);
-        let result =
-            wait::wait(d.strategy, timeout, all_of_them, forecasts, |stay| poll(device, asked, all, stay), block);
-        // Of several fences it isn't told which one it was.
-        if result == vk::Result::SUCCESS && (all_of_them || n == 1) {
-            for f in list.iter().filter_map(|f| FENCES.get(*f)) {
-                f.spinning.forget();
-                f.seen();
-            }
+        list
+    } else {
+        // The host needn't know of fences that are known here to be signalled, and knows no wait for none.
+        unknown = list.iter().copied().filter(|f| !known(f)).collect();
+        if unknown.is_empty() {
+            return vk::Result::SUCCESS;
         }
-        result
+        &unknown
+    };
+    let (n, fences) = (asked.len() as u32, asked.as_ptr());
+    // SAFETY: a valid device.
+    let d = unsafe { Device::of(device) };
+    // SAFETY: fences of the program's array, or of `unknown`, that are alive.
+    let block = |slice| unsafe {
+        result_of(d.connection().aside(
+            reply::wait_for_fences_size(device, n, fences, all, slice),
+            |w| request::wait_for_fences(w, 1, device, n, fences, all, slice),
+            |r| reply::wait_for_fences(r, device, n, fences, all, slice),
+        ))
+    };
+    // SAFETY: as above.
+    let poll = |stay| unsafe { poll(device, asked, all, stay) };
+    let states = asked.iter().filter_map(|f| FENCES.get(*f));
+    let all = all != vk::FALSE;
+    let result = wait::wait(d.strategy, timeout, all, states.clone().map(|f| &f.forecast), poll, block);
+    // Of several fences it isn't told which one it was.
+    if result == vk::Result::SUCCESS && (all || n == 1) {
+        for f in states {
+            f.spinning.forget();
+            f.note_signaled();
+        }
     }
+    result
 }
