@@ -10,6 +10,7 @@ mod gpu;
 mod hostile;
 mod images;
 mod memory;
+mod put_off;
 mod refused;
 mod spin;
 mod sync;
@@ -46,6 +47,8 @@ enum Sub {
     Threads,
     /// Copies out of mapped memory that are waited for one by one, in all ways that matter to a driver that puts them off.
     Uploads,
+    /// What a driver that puts uploads off must still get right.
+    PutOff,
     /// Mapped memory of every host-visible type.
     Memory,
     /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
@@ -65,7 +68,7 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
@@ -73,6 +76,7 @@ const PARTS: [(&str, Part); 8] = [
     ("sync", sync::run),
     ("threads", threads::run),
     ("uploads", uploads::run),
+    ("put-off", put_off::run),
     ("memory", memory::run),
 ];
 
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Sub::Sync => parts("sync"),
         Sub::Threads => parts("threads"),
         Sub::Uploads => parts("uploads"),
+        Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
         Sub::Cycles { count } => cycles::run(count),
         Sub::Hostile => hostile::run(),
