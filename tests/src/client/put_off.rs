@@ -15,8 +15,7 @@ pub fn run() -> Result<()> {
     refused_in_its_second_region(&gpu)?;
     source_that_was_mapped_once(&gpu)?;
     work_that_waits_for_the_program(&gpu)?;
-    mapped_meanwhile(&gpu)?;
-    fences_that_two_threads_wait_for(&gpu)
+    mapped_meanwhile(&gpu)
 }
 
 /// A copy of `words` words.
@@ -64,24 +63,27 @@ fn map(gpu: &Gpu, buffer: &mut Buffer) -> Result<()> {
 /// The first region replaces what waits already, the second can't be put off: neither may be lost, nor what waited.
 fn refused_in_its_second_region(gpu: &Gpu) -> Result<()> {
     let (pool, from, to, down) = (transient(gpu)?, gpu.buffer(N)?, mapped_once(gpu, 0)?, gpu.buffer(N)?);
-    for round in 0..8u32 {
-        let value = |i: u32| (round << 16) + i + 1;
+    // What waits: pieces of four words and a longer one.
+    let waiting = [words(0, 0, 4), words(4, 4, 4), words(12, 12, 4), words(16, 16, 16)];
+    // The first region covers several, one, part of one, and parts of several.
+    let firsts = [words(40, 0, 16), words(40, 4, 4), words(40, 18, 4), words(40, 6, 20)];
+    for (round, first) in firsts.iter().cycle().take(12).enumerate() {
+        let value = |i: u32| (round as u32) << 16 | (i + 1);
+        from.fill(|_| 0);
+        copy(gpu, pool, &[(&from, &to, &[words(0, 0, 64)])])?;
+        gpu.run(|cmd| gpu.barrier(cmd))?;
         from.fill(value);
-        copy(gpu, pool, &[(&from, &to, &[words(0, 0, 16), words(16, 16, 16)])])?;
-        copy(gpu, pool, &[(&from, &to, &[words(8, 8, 4)])])?;
-        from.fill(|i| value(i) + 1000);
+        copy(gpu, pool, &[(&from, &to, &waiting)])?;
         let odd = vk::BufferCopy { src_offset: 128, dst_offset: 130, size: 2 };
-        let first = [words(0, 0, 16), words(20, 4, 8), words(16, 16, 4)][round as usize % 3];
-        copy(gpu, pool, &[(&from, &to, &[first, odd])])?;
+        copy(gpu, pool, &[(&from, &to, &[*first, odd])])?;
         down.fill(|_| 0);
         copy(gpu, pool, &[(&to, &down, &[words(0, 0, 64)])])?;
-        let (at, source) = (first.dst_offset as u32 / 4, first.src_offset as u32 / 4);
-        let many = first.size as u32 / 4;
+        let (at, many) = (first.dst_offset as u32 / 4, first.size as u32 / 4);
         down.expect("a copy that is refused in its second region", |i| match i {
-            _ if (at..at + many).contains(&i) => value(i - at + source) + 1000,
-            0..32 => value(i),
+            _ if (at..at + many).contains(&i) => value(i - at + 40),
+            0..8 | 12..32 => value(i),
             // The upper half of a word, by two bytes of another.
-            32 => ((value(32) + 1000) & 0xffff) << 16,
+            32 => (value(32) & 0xffff) << 16,
             _ => 0,
         })?;
     }
@@ -174,80 +176,58 @@ fn work_that_waits_for_the_program(gpu: &Gpu) -> Result<()> {
     Ok(())
 }
 
-/// One thread maps the memory at the very time when another uploads to it.
-fn mapped_meanwhile(gpu: &Gpu) -> Result<()> {
-    let (pool, from, to) = (transient(gpu)?, gpu.buffer(N)?, mapped_once(gpu, 0)?);
-    let (start, end, memory) = (Barrier::new(2), Barrier::new(2), to.memory);
-    const ROUNDS: u32 = 1500;
-    std::thread::scope(|s| {
-        let mapper = s.spawn(|| -> Result<()> {
-            let mut wrong = Ok(());
-            for round in 0..ROUNDS {
-                start.wait();
-                // Now here, now there of the other thread's call.
-                (0..round % 64 * 8).for_each(|_| std::hint::spin_loop());
-                // SAFETY: memory that isn't mapped; nobody writes it after the second barrier.
-                let found = unsafe {
-                    let map = gpu.device.map_memory(memory, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty());
-                    end.wait();
-                    map.map(|p| [0, N - 1].map(|i| p.cast::<u32>().add(i).read_volatile()))
-                };
-                // SAFETY: mapped by this thread.
-                unsafe { gpu.device.unmap_memory(memory) };
-                if wrong.is_ok() && found != Ok([round; 2]) {
-                    wrong = Err(anyhow::anyhow!("mapped while it was uploaded to: {found:x?} in round {round}"));
-                }
-            }
-            wrong
-        });
-        let mut done = Ok(());
-        for round in 0..ROUNDS {
-            from.fill(|_| round);
-            let buffer = gpu.record_in(pool, vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT, |cmd| {
-                // SAFETY: recording; inside of both buffers.
-                unsafe { gpu.device.cmd_copy_buffer(cmd, from.buffer, to.buffer, &[words(0, 0, N)]) };
-                gpu.barrier(cmd);
-            });
-            start.wait();
-            let copied = buffer.and_then(|b| gpu.submit(&[b]));
-            end.wait();
-            done = done.and(copied);
-            // SAFETY: its command buffers have been waited for.
-            unsafe { gpu.device.reset_command_pool(pool, vk::CommandPoolResetFlags::empty())? };
-        }
-        done.and(mapper.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the thread that maps panicked"))))
-    })?;
-    // SAFETY: everything has been waited for.
-    unsafe { gpu.device.destroy_command_pool(pool, None) };
-    [from, to].into_iter().for_each(|b| gpu.free(b));
-    Ok(())
+/// A buffer in memory of its own that could be mapped and never was.
+fn never_mapped(gpu: &Gpu) -> Result<Buffer> {
+    let size = N as u64 * 4;
+    let usage = vk::BufferUsageFlags::TRANSFER_SRC | vk::BufferUsageFlags::TRANSFER_DST;
+    let visible = vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT;
+    // SAFETY: handles of this device.
+    unsafe {
+        let buffer = gpu.device.create_buffer(&vk::BufferCreateInfo::default().size(size).usage(usage), None)?;
+        let needs = gpu.device.get_buffer_memory_requirements(buffer);
+        let mut dedicated = vk::MemoryDedicatedAllocateInfo::default().buffer(buffer);
+        let kind = gpu.memory_type(needs.memory_type_bits, visible)?;
+        let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
+        let memory = gpu.device.allocate_memory(&info.push_next(&mut dedicated), None)?;
+        gpu.device.bind_buffer_memory(buffer, memory, 0)?;
+        Ok(Buffer { buffer, memory, size, map: std::ptr::null_mut() })
+    }
 }
 
-/// The last of several fences may be seen by another thread between two looks.
-fn fences_that_two_threads_wait_for(gpu: &Gpu) -> Result<()> {
-    let d = &gpu.device;
-    // SAFETY: handles of this device, waited for.
-    unsafe {
-        let fences = [
-            d.create_fence(&vk::FenceCreateInfo::default(), None)?,
-            d.create_fence(&vk::FenceCreateInfo::default(), None)?,
-        ];
-        let target = gpu.buffer(N)?;
-        let work = gpu.record(|cmd| d.cmd_fill_buffer(cmd, target.buffer, 0, vk::WHOLE_SIZE, 1))?;
-        for _ in 0..300 {
-            for f in fences {
-                d.queue_submit(gpu.queue, &[vk::SubmitInfo::default().command_buffers(&[work])], f)?;
-                d.queue_wait_idle(gpu.queue)?;
-            }
-            std::thread::scope(|s| {
-                let waits = [0, 1, 2].map(|_| s.spawn(|| d.wait_for_fences(&fences, true, PATIENCE)));
-                waits.into_iter().try_for_each(|w| w.join().unwrap_or(Err(vk::Result::ERROR_UNKNOWN)))
-            })?;
-            d.reset_fences(&fences)?;
-        }
-        d.free_command_buffers(gpu.pool, &[work]);
-        fences.into_iter().for_each(|f| d.destroy_fence(f, None));
-        gpu.free(target);
+/// One thread maps memory for the first time, which takes long, while another uploads to it.
+fn mapped_meanwhile(gpu: &Gpu) -> Result<()> {
+    let (pool, from) = (transient(gpu)?, gpu.buffer(N)?);
+    for round in 0..200u32 {
+        let mut to = never_mapped(gpu)?;
+        from.fill(|i| round << 16 | i);
+        let buffer = gpu.record_in(pool, vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT, |cmd| {
+            // SAFETY: recording; inside of both buffers.
+            unsafe { gpu.device.cmd_copy_buffer(cmd, from.buffer, to.buffer, &[words(0, 0, N)]) };
+            gpu.barrier(cmd);
+        })?;
+        let (start, memory) = (Barrier::new(2), to.memory);
+        let map = std::thread::scope(|s| {
+            let mapper = s.spawn(|| {
+                start.wait();
+                // SAFETY: memory that isn't mapped.
+                let map = unsafe { gpu.device.map_memory(memory, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty()) };
+                map.map(|p| p as usize)
+            });
+            start.wait();
+            // Now early, now late in the other thread's call.
+            (0..round % 32 * 200).for_each(|_| std::hint::spin_loop());
+            let uploaded = gpu.submit(&[buffer]);
+            let map = mapper.join().map_err(|_| anyhow::anyhow!("the thread that maps panicked"))??;
+            uploaded.map(|()| map)
+        })?;
+        to.map = map as *mut u32;
+        to.expect("mapped while it was uploaded to", |i| round << 16 | i)?;
+        gpu.free(to);
+        // SAFETY: its command buffers have been waited for.
+        unsafe { gpu.device.reset_command_pool(pool, vk::CommandPoolResetFlags::empty())? };
     }
+    // SAFETY: everything has been waited for.
+    unsafe { gpu.device.destroy_command_pool(pool, None) };
+    gpu.free(from);
     Ok(())
 }
