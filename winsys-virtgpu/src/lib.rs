@@ -12,7 +12,10 @@ pub mod mapping;
 pub mod probe;
 pub mod resource;
 pub mod ring;
+mod seqno;
 pub mod stream;
+#[cfg(test)]
+mod testing;
 pub mod trace;
 pub mod transport;
 pub mod virtgpu;
@@ -28,7 +31,8 @@ pub use error::Error;
 pub use health::Health;
 pub use mapping::Mapping;
 pub use resource::{Resource, Shmem};
-pub use ring::{Ring, Seqno};
+pub use ring::Ring;
+pub use seqno::{Progress, Seqno};
 pub use stream::{Chunk, StreamPool};
 
 /// How a blob will be used; the values are the kernel's (virtgpu_drm.h, `VIRTGPU_BLOB_FLAG_USE_*`).
