@@ -67,7 +67,7 @@ pub trait Winsys: Send + Sync {
     fn create_shmem(&self, size: u64) -> Result<Shmem, Error>;
     /// A blob of the device memory with object id `memory`; `before` is run by the context first (WIRE.md 6.2, 6.4).
     fn create_blob(&self, memory: u64, size: u64, flags: BlobFlags, before: &[u8]) -> Result<Resource, Error>;
-    /// Maps the whole of a blob.
+    /// Maps the whole of a blob. An attempt that failed for want of something may be repeated.
     fn map(&self, blob: &Resource) -> Result<Mapping, Error>;
     /// A dma-buf of a shareable blob.
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error>;

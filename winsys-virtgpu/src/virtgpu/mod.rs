@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::capset::{self, Capset};
-use crate::resource::{Handle, Release};
+use crate::resource::{Handle, Release, file_size};
 use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, Winsys, alignment, round_up};
 use ioctl::Node;
 
@@ -79,7 +79,7 @@ impl Virtgpu {
         let size = round_up(size, self.alignment)?;
         let node = &self.device.node;
         let (bo, resource) = self.device.hold(|| node.create_blob(id, size, flags.0, before))?;
-        Ok(Resource::new(Handle { id: resource, bo, fd: None }, size, self.device.clone()))
+        Ok(Resource::new(Handle { id: resource, bo, ..Handle::default() }, size, self.device.clone()))
     }
 }
 
@@ -124,8 +124,9 @@ impl Winsys for Virtgpu {
         let node = &self.device.node;
         let (bo, ()) = self.device.hold(|| Ok((node.import(fd)?, ())))?;
         // From here on the handle is given back with the resource.
-        let mut resource = Resource::new(Handle { id: 0, bo, fd: None }, 0, self.device.clone());
-        (resource.handle.id, resource.size) = node.resource(bo)?;
+        let mut resource = Resource::new(Handle { bo, ..Handle::default() }, 0, self.device.clone());
+        resource.handle.id = node.resource(bo)?;
+        resource.size = file_size(fd)?;
         Ok(resource)
     }
 
