@@ -1,10 +1,10 @@
-//! Ten thousand times everything made and destroyed: nothing grows, on either side.
+//! What grows and what doesn't: ten thousand times everything made and destroyed, thousands of mappings.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use hesper_rig::{Driver, Host, Usage};
-use hesper_tests::root;
+use hesper_tests::{good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 
@@ -39,6 +39,17 @@ fn nothing_grows() {
     );
     assert!(after.mappings <= before.mappings + 2, "the host's mappings grew from {before:?} to {after:?}");
     assert!(after.resident <= before.resident + (2 << 20), "the host's memory grew from {before:?} to {after:?}");
+}
+
+/// A mapping holds no file open: a process may have many more mappings than files.
+#[test]
+fn more_mappings_than_files() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    let said = good("the client with 2500 mappings", command.args(["mappings", "2500"]));
+    let files: u32 = said.split_once("mappings, ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+    assert!(files < 100, "{said}");
 }
 
 /// The host may still be freeing what it was told to.

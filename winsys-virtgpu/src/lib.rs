@@ -12,7 +12,10 @@ pub mod mapping;
 pub mod probe;
 pub mod resource;
 pub mod ring;
+mod seqno;
 pub mod stream;
+#[cfg(test)]
+mod testing;
 pub mod trace;
 pub mod transport;
 pub mod virtgpu;
@@ -28,7 +31,8 @@ pub use error::Error;
 pub use health::Health;
 pub use mapping::Mapping;
 pub use resource::{Resource, Shmem};
-pub use ring::{Ring, Seqno};
+pub use ring::Ring;
+pub use seqno::{Progress, Seqno};
 pub use stream::{Chunk, StreamPool};
 
 /// How a blob will be used; the values are the kernel's (virtgpu_drm.h, `VIRTGPU_BLOB_FLAG_USE_*`).
@@ -63,7 +67,7 @@ pub trait Winsys: Send + Sync {
     fn create_shmem(&self, size: u64) -> Result<Shmem, Error>;
     /// A blob of the device memory with object id `memory`; `before` is run by the context first (WIRE.md 6.2, 6.4).
     fn create_blob(&self, memory: u64, size: u64, flags: BlobFlags, before: &[u8]) -> Result<Resource, Error>;
-    /// Maps the whole of a blob.
+    /// Maps the whole of a blob. An attempt that failed for want of something may be repeated.
     fn map(&self, blob: &Resource) -> Result<Mapping, Error>;
     /// A dma-buf of a shareable blob.
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error>;

@@ -1,8 +1,12 @@
 //! Resources of the context: blobs of device memory, and shared memory.
 
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::Mapping;
+use nix::unistd::{Whence, lseek};
+use parking_lot::Mutex;
+
+use crate::{Error, Mapping};
 
 /// Gives a resource back; the back ends implement it.
 pub trait Release: Send + Sync {
@@ -17,8 +21,8 @@ pub struct Handle {
     pub id: u32,
     /// The kernel's handle, of the `virtgpu` back end.
     pub bo: u32,
-    /// The file that holds the memory, of the `vtest` back end.
-    pub fd: Option<std::os::fd::OwnedFd>,
+    /// The file that holds the memory until it is mapped, of the `vtest` back end.
+    pub fd: Mutex<Option<OwnedFd>>,
 }
 
 /// A resource, given back on drop.
@@ -42,6 +46,17 @@ impl Resource {
     pub fn size(&self) -> u64 {
         self.size
     }
+}
+
+/// Bytes of the memory behind a file.
+///
+/// # Errors
+/// [`Error::Refused`] for a file that isn't memory, such as a pipe.
+pub(crate) fn file_size(fd: BorrowedFd<'_>) -> Result<u64, Error> {
+    // dma-bufs answer lseek, but report no size to fstat.
+    let end = lseek(fd, 0, Whence::SeekEnd).map_err(|e| Error::os("size of a blob", e))?;
+    let _ = lseek(fd, 0, Whence::SeekSet);
+    Ok(end.max(0) as u64)
 }
 
 impl Drop for Resource {

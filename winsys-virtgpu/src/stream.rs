@@ -6,16 +6,13 @@ use std::sync::Arc;
 use hesper_encoder::Window;
 use parking_lot::Mutex;
 
-use crate::ring::{Ring, Seqno};
+use crate::seqno::{Progress, Seqno};
 use crate::{Error, Shmem, Winsys};
 
 /// Bytes of an ordinary chunk.
 const CHUNK: usize = 64 << 10;
 /// Chunks cut from one piece of shared memory: making one costs a call to the host.
 const CHUNKS_AT_ONCE: usize = 16;
-/// Used chunks that wait for the host before new memory is made.
-const WAITING: usize = 4096;
-
 /// A piece of shared memory that one writer fills with commands.
 pub struct Chunk {
     shmem: Arc<Shmem>,
@@ -48,7 +45,7 @@ impl Chunk {
     #[inline]
     pub fn window(&mut self, from: usize) -> Option<Window> {
         let len = self.len.checked_sub(from)?;
-        let base = self.shmem.mapping().at(self.offset + from, len)?;
+        let base = self.shmem.mapping().at(self.offset.checked_add(from)?, len)?;
         // SAFETY: inside the mapping, which lives as long as the chunk; a chunk is handed out once, so nobody else
         // writes there.
         Some(unsafe { Window::new(base, len) })
@@ -72,8 +69,24 @@ impl Chunk {
 #[derive(Default)]
 struct Free {
     ready: Vec<Chunk>,
-    /// Chunks that the host may still read, oldest first, with the ring and the position that ends it.
-    used: VecDeque<(u64, Seqno, Chunk)>,
+    /// Chunks that a ring may still read, by the ring's number.
+    used: Vec<(u64, Used)>,
+}
+
+/// Chunks that one ring may still read, oldest first, each with the position that ends it.
+type Used = VecDeque<(Seqno, Chunk)>;
+
+impl Free {
+    fn put(&mut self, chunk: Chunk) {
+        // Larger ones are given back: they were made for one command.
+        if chunk.len == CHUNK {
+            self.ready.push(chunk);
+        }
+    }
+
+    fn used(&mut self, ring: u64) -> Option<&mut Used> {
+        self.used.iter_mut().find(|(r, _)| *r == ring).map(|(_, used)| used)
+    }
 }
 
 /// Chunks, recycled.
@@ -109,24 +122,21 @@ impl StreamPool {
     }
 
     /// Takes a chunk back that the host reads until `seqno` of `ring`, or that it never saw.
-    pub fn recycle(&self, chunk: Chunk, seqno: Option<Seqno>, ring: &Ring) {
+    pub fn recycle(&self, chunk: Chunk, seqno: Option<Seqno>, ring: &impl Progress) {
         let mut free = self.free.lock();
-        while let Some((id, seqno, _)) = free.used.front()
-            && (*id != ring.id() || ring.done(*seqno))
-            && (*id == ring.id() || free.used.len() > WAITING)
-        {
-            if let Some((_, _, c)) = free.used.pop_front() {
-                // Large ones are given back: they were made for one command.
-                if c.len == CHUNK {
-                    free.ready.push(c);
-                }
-            }
+        while let Some((_, read)) = free.used(ring.ring()).and_then(|u| u.pop_front_if(|(s, _)| ring.reached(*s))) {
+            free.put(read);
         }
-        match seqno {
-            Some(s) if !ring.done(s) => free.used.push_back((ring.id(), s, chunk)),
-            _ if chunk.len == CHUNK => free.ready.push(chunk),
-            _ => {}
+        let Some(seqno) = seqno.filter(|s| !ring.reached(*s)) else { return free.put(chunk) };
+        match free.used(ring.ring()) {
+            Some(used) => used.push_back((seqno, chunk)),
+            None => free.used.push((ring.ring(), Used::from([(seqno, chunk)]))),
         }
+    }
+
+    /// Forgets what a ring might still have read, because the host has been told to end the ring.
+    pub(crate) fn forget(&self, ring: u64) {
+        self.free.lock().used.retain(|(r, _)| *r != ring);
     }
 }
 
@@ -204,5 +214,74 @@ impl Reply {
         let mut bytes = vec![0; size];
         self.shmem.mapping().read(self.offset, &mut bytes);
         read(&bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A ring that has come as far as the test says.
+    struct Ring(u64, Cell<u64>);
+
+    impl Progress for Ring {
+        fn ring(&self) -> u64 {
+            self.0
+        }
+
+        fn reached(&self, seqno: Seqno) -> bool {
+            seqno.position() <= self.1.get()
+        }
+    }
+
+    /// A chunk that takes up nothing but its own name.
+    fn chunk(shmem: &Arc<Shmem>, offset: usize) -> Chunk {
+        Chunk { shmem: shmem.clone(), offset, len: CHUNK }
+    }
+
+    fn ready(pool: &StreamPool) -> Vec<usize> {
+        let mut ready: Vec<usize> = pool.free.lock().ready.iter().map(|c| c.offset).collect();
+        ready.sort_unstable();
+        ready
+    }
+
+    #[test]
+    fn a_chunk_is_used_again_when_its_own_ring_has_read_it() {
+        let host = crate::testing::Host::new();
+        let pool = StreamPool::new(host.clone());
+        let shmem = Arc::new(host.create_shmem(64).unwrap());
+        let (main, side) = (Ring(1, Cell::new(0)), Ring(2, Cell::new(0)));
+        // More than a ring's counter on the wire can tell apart.
+        let far = 3 << 32;
+        let at = |n: u64| Some(Seqno::new(far + n));
+        side.1.set(far);
+        main.1.set(far);
+        pool.recycle(chunk(&shmem, 1), at(5), &side);
+        for n in 0..5000 {
+            pool.recycle(chunk(&shmem, 10 + n), at(n as u64 + 1), &main);
+        }
+        assert_eq!(ready(&pool), []);
+        // The main ring goes on, whatever the side ring does; and the other way round.
+        main.1.set(far + 4999);
+        pool.recycle(chunk(&shmem, 2), None, &main);
+        assert_eq!(ready(&pool).len(), 5000);
+        assert!(!ready(&pool).contains(&1) && !ready(&pool).contains(&5009) && ready(&pool).contains(&2));
+        side.1.set(far + 5);
+        pool.recycle(chunk(&shmem, 3), at(5), &side);
+        assert_eq!(ready(&pool)[..3], [1, 2, 3]);
+    }
+
+    #[test]
+    fn chunks_of_an_ended_ring_are_not_used_again() {
+        let host = crate::testing::Host::new();
+        let pool = StreamPool::new(host.clone());
+        let shmem = Arc::new(host.create_shmem(64).unwrap());
+        let side = Ring(2, Cell::new(0));
+        pool.recycle(chunk(&shmem, 1), Some(Seqno::new(9)), &side);
+        assert_eq!(Arc::strong_count(&shmem), 2);
+        pool.forget(2);
+        assert_eq!((Arc::strong_count(&shmem), ready(&pool)), (1, vec![]));
     }
 }

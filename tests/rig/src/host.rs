@@ -1,12 +1,14 @@
 //! The host over a socket: virgl_test_server with lavapipe, in the rig's root.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -65,6 +67,8 @@ impl Host {
             .stdin(std::process::Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
+        // SAFETY: between fork and exec only system calls are made, on memory of this closure.
+        unsafe { command.pre_exec(open_as_many_files_as_allowed) };
         let child = command.spawn().context("starting virgl_test_server in the rig's root")?;
         let mut host = Self { child, folder, socket };
         let start = Instant::now();
@@ -105,6 +109,27 @@ impl Host {
         let _ = self.child.wait();
     }
 
+    /// Stops it and its render servers, until [`Self::go_on`].
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn stop(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let group = Pid::from_raw(i32::try_from(self.child.id())?);
+        killpg(group, signal).with_context(|| format!("sending {signal} to the host"))
+    }
+
     /// What its processes hold, all together.
     ///
     /// # Errors
@@ -130,6 +155,12 @@ impl Host {
         }
         Ok(sum)
     }
+}
+
+/// The host keeps files open for its clients' memory: more than a program may have open by default.
+fn open_as_many_files_as_allowed() -> std::io::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
 impl Drop for Host {

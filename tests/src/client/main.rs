@@ -9,6 +9,7 @@ mod descriptors;
 mod gpu;
 mod hostile;
 mod images;
+mod mappings;
 mod memory;
 mod put_off;
 mod refused;
@@ -31,7 +32,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but cycles, hostile, refused, bench and spin.
+    /// Everything below but cycles, mappings, hostile, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -54,6 +55,11 @@ enum Sub {
     /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
     Cycles {
         /// How often.
+        count: u32,
+    },
+    /// Maps COUNT allocations at the same time, with room for 1024 open files.
+    Mappings {
+        /// How many.
         count: u32,
     },
     /// Asks for memory that can't be given, which must be refused.
@@ -100,6 +106,7 @@ fn main() -> ExitCode {
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
         Sub::Cycles { count } => cycles::run(count),
+        Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Refused => refused::run(),
         Sub::Bench => bench::run(),

@@ -221,12 +221,12 @@ impl Node {
         retry("submitting commands", || unsafe { execbuffer(self.fd(), &raw mut ask) })
     }
 
-    /// The host's id and the size in bytes of a handle's resource.
-    pub fn resource(&self, bo: u32) -> Result<(u32, u64), Error> {
+    /// The host's id of a handle's resource. (The size that the kernel tells with it has only 32 bits.)
+    pub fn resource(&self, bo: u32) -> Result<u32, Error> {
         let mut ask = ResourceInfo { bo_handle: bo, ..Default::default() };
-        // SAFETY: the struct is the kernel's.
+        // SAFETY: `ask` has the layout of the kernel's struct, and holds no pointers.
         retry("asking for a resource", || unsafe { resource_info(self.fd(), &raw mut ask) })?;
-        Ok((ask.res_handle, ask.size.into()))
+        Ok(ask.res_handle)
     }
 
     /// A dma-buf of a handle.

@@ -1,6 +1,7 @@
 //! The kernel's way: a virtio-gpu render node (WIRE.md 8).
 
 pub mod ioctl;
+pub mod nodes;
 
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -10,10 +11,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::capset::{self, Capset};
-use crate::probe;
-use crate::resource::{Handle, Release};
+use crate::resource::{Handle, Release, file_size};
 use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, Winsys, alignment, round_up};
-use ioctl::{Node, Param};
+use ioctl::Node;
 
 /// Timelines of a context: one of its own and one for each of up to 63 queues.
 const TIMELINES: u32 = 64;
@@ -58,15 +58,15 @@ struct Virtgpu {
 
 /// Opens a device and makes a Venus context.
 pub fn open(config: &Config) -> Result<Arc<dyn Winsys>, Error> {
-    let (path, node, found) = probe::find(config.render_node.as_deref())?;
+    let (path, node, found) = nodes::find(config.render_node.as_deref())?;
     context(&path, node, found, config)
 }
 
 /// Makes a Venus context on an open node that was found fit.
-pub fn context(path: &Path, node: Node, found: probe::Facts, config: &Config) -> Result<Arc<dyn Winsys>, Error> {
+pub fn context(path: &Path, node: Node, found: nodes::Facts, config: &Config) -> Result<Arc<dyn Winsys>, Error> {
     node.context(capset::VENUS, TIMELINES)?;
     Ok(Arc::new(Virtgpu {
-        cross_device: node.param(Param::CrossDevice) == Some(1),
+        cross_device: found.cross_device,
         device: Arc::new(Device { node, handles: Mutex::default() }),
         capset: found.capset,
         name: format!("virtio-gpu {}", path.display()),
@@ -79,7 +79,7 @@ impl Virtgpu {
         let size = round_up(size, self.alignment)?;
         let node = &self.device.node;
         let (bo, resource) = self.device.hold(|| node.create_blob(id, size, flags.0, before))?;
-        Ok(Resource::new(Handle { id: resource, bo, fd: None }, size, self.device.clone()))
+        Ok(Resource::new(Handle { id: resource, bo, ..Handle::default() }, size, self.device.clone()))
     }
 }
 
@@ -124,8 +124,9 @@ impl Winsys for Virtgpu {
         let node = &self.device.node;
         let (bo, ()) = self.device.hold(|| Ok((node.import(fd)?, ())))?;
         // From here on the handle is given back with the resource.
-        let mut resource = Resource::new(Handle { id: 0, bo, fd: None }, 0, self.device.clone());
-        (resource.handle.id, resource.size) = node.resource(bo)?;
+        let mut resource = Resource::new(Handle { bo, ..Handle::default() }, 0, self.device.clone());
+        resource.handle.id = node.resource(bo)?;
+        resource.size = file_size(fd)?;
         Ok(resource)
     }
 

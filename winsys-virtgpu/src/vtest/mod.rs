@@ -10,9 +10,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::capset::{self, Capset};
-use crate::resource::{Handle, Release};
+use crate::resource::{Handle, Release, file_size};
 use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, Winsys, alignment, round_up};
-use protocol::Command;
+use protocol::{Command, EXPORTS};
 use socket::Socket;
 
 const DEFAULT_SOCKET: &str = "/tmp/.virgl_test";
@@ -33,8 +33,8 @@ struct Vtest {
     capset: Capset,
     name: String,
     alignment: u64,
-    /// Words that describe a batch: 8 from protocol version 4 on.
-    batch_words: usize,
+    /// The protocol's.
+    version: u32,
 }
 
 /// Connects to the server and makes a Venus context.
@@ -49,7 +49,7 @@ pub fn open(config: &Config) -> Result<Arc<dyn Winsys>, Error> {
         capset,
         name: format!("vtest {}", path.display()),
         alignment: alignment(config, 0),
-        batch_words: if version >= 4 { 8 } else { 6 },
+        version,
     }))
 }
 
@@ -57,8 +57,17 @@ impl Vtest {
     fn blob(&self, id: u64, size: u64, flags: BlobFlags) -> Result<Resource, Error> {
         let size = round_up(size, self.alignment)?;
         let (resource, fd) = self.server.socket.lock().create_blob(flags.0, size, id)?;
-        let handle = Handle { id: resource, bo: 0, fd: Some(fd) };
+        let handle = Handle { id: resource, fd: Mutex::new(fd), ..Handle::default() };
         Ok(Resource::new(handle, size, self.server.clone()))
+    }
+
+    /// The file behind a blob: the one that came with it, or another from servers that can be asked for one.
+    fn file(&self, blob: &Resource) -> Result<OwnedFd, Error> {
+        match blob.handle.fd.lock().take() {
+            Some(fd) => Ok(fd),
+            None if self.version >= EXPORTS => self.server.socket.lock().export_blob(blob.handle.id),
+            None => Err(Error::Unsupported("a file for a blob again, from a test server this old")),
+        }
     }
 }
 
@@ -89,19 +98,23 @@ impl Winsys for Vtest {
     }
 
     fn map(&self, blob: &Resource) -> Result<Mapping, Error> {
-        let fd = blob.handle.fd.as_ref().ok_or(Error::Unsupported("a blob without a file"))?;
-        // A file that is shorter than the mapping would kill the program at the first touch.
-        let have = file_size(fd.as_fd())?;
-        if have < blob.size {
-            let what = format!("the host's blob has {have} bytes, {} were asked for", blob.size);
-            return Err(Error::Refused(what.into()));
+        let fd = self.file(blob)?;
+        let mapping = map_file(&fd, blob.size);
+        if mapping.is_err() {
+            // For the next attempt. A mapping needs its file no longer, and a process may have many more mappings than files.
+            blob.handle.fd.lock().get_or_insert(fd);
         }
-        Mapping::new(fd, blob.size, 0)
+        mapping
     }
 
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error> {
-        let fd = blob.handle.fd.as_ref().ok_or(Error::Unsupported("a blob without a file"))?;
-        fd.try_clone().map_err(|_| Error::OutOfHostMemory)
+        if self.version >= EXPORTS {
+            return self.file(blob);
+        }
+        // The only file there will be; a mapping uses it up.
+        let file = blob.handle.fd.lock();
+        let file = file.as_ref().ok_or(Error::Unsupported("a file for a mapped blob, from a test server this old"))?;
+        file.try_clone().map_err(|_| Error::OutOfHostMemory)
     }
 
     fn import(&self, _fd: BorrowedFd<'_>) -> Result<Resource, Error> {
@@ -109,7 +122,9 @@ impl Winsys for Vtest {
     }
 
     fn submit(&self, commands: &[u8]) -> Result<(), Error> {
-        self.server.socket.lock().submit(commands, self.batch_words)
+        // Words that describe a batch (WIRE.md 9).
+        let batch_words = if self.version >= 4 { 8 } else { 6 };
+        self.server.socket.lock().submit(commands, batch_words)
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -118,10 +133,12 @@ impl Winsys for Vtest {
     }
 }
 
-fn file_size(fd: BorrowedFd<'_>) -> Result<u64, Error> {
-    // dma-bufs answer lseek, but report no size to fstat.
-    use nix::unistd::{Whence, lseek};
-    let end = lseek(fd, 0, Whence::SeekEnd).map_err(|e| Error::os("size of a blob", e))?;
-    let _ = lseek(fd, 0, Whence::SeekSet);
-    Ok(end.max(0) as u64)
+/// Maps the first `size` bytes of a blob's file.
+fn map_file(fd: &OwnedFd, size: u64) -> Result<Mapping, Error> {
+    // A file that is shorter than the mapping would kill the program at the first touch.
+    let have = file_size(fd.as_fd())?;
+    if have < size {
+        return Err(Error::Refused(format!("the host's blob has {have} bytes, {size} were asked for").into()));
+    }
+    Mapping::new(fd, size, 0)
 }

@@ -13,11 +13,14 @@ pub enum Command {
     ContextInit = 17,
     ResourceCreateBlob = 18,
     SubmitCmd2 = 24,
+    ResourceExportFd = 38,
 }
 
 /// The newest version that this client speaks.
 pub const VERSION: u32 = 4;
 /// The oldest one that has Venus.
 pub const MINIMUM: u32 = 3;
+/// The first version that hands out a blob's file again.
+pub const EXPORTS: u32 = 4;
 /// `type` of a blob that the host's device memory or shared memory backs.
 pub const BLOB_HOST3D: u32 = 2;

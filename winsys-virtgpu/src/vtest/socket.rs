@@ -79,14 +79,23 @@ impl Socket {
         Ok(bytes)
     }
 
-    /// Makes a blob; returns its id and the file behind it.
-    pub fn create_blob(&mut self, flags: u32, size: u64, id: u64) -> Result<(u32, OwnedFd), Error> {
+    /// Makes a blob; returns its id and the file behind it, unless this process has no room for another open file.
+    pub fn create_blob(&mut self, flags: u32, size: u64, id: u64) -> Result<(u32, Option<OwnedFd>), Error> {
         let body = [BLOB_HOST3D, flags, size as u32, (size >> 32) as u32, id as u32, (id >> 32) as u32];
         self.send(Command::ResourceCreateBlob, &body)?;
         self.expect(Command::ResourceCreateBlob, 1)?;
         let resource = self.word()?;
-        let fd = self.fd()?;
-        Ok((resource, fd))
+        if resource == 0 {
+            return Err(self.fail("a blob without a number"));
+        }
+        Ok((resource, self.fd()?))
+    }
+
+    /// Asks for the file behind a blob once more; from protocol version 4 on.
+    pub fn export_blob(&mut self, resource: u32) -> Result<OwnedFd, Error> {
+        self.send(Command::ResourceExportFd, &[resource])?;
+        self.expect(Command::ResourceExportFd, 0)?;
+        self.fd()?.ok_or(Error::Refused("this process has too many open files".into()))
     }
 
     /// Has the context run `commands`, as one batch without fences.
@@ -149,47 +158,46 @@ impl Socket {
     fn read(&mut self, mut to: &mut [u8]) -> Result<(), Error> {
         while !to.is_empty() {
             match recv(self.stream.as_raw_fd(), to, MsgFlags::empty()) {
-                Ok(0) => return Err(self.lose(Error::Lost("the test server has closed the connection".into()))),
+                Ok(0) => return Err(self.lose(closed())),
                 Ok(n) => to = to.get_mut(n..).unwrap_or_default(),
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Err(self.lose(Error::Lost("the test server doesn't answer".into()))),
-                Err(e) => {
-                    return Err(self.lose(Error::Lost(format!("reading from the test server: {}", e.desc()).into())));
-                }
+                Err(e) => return Err(self.lose(unreadable(e))),
             }
         }
         Ok(())
     }
 
-    fn fd(&mut self) -> Result<OwnedFd, Error> {
+    /// The file that follows a reply; none if this process has no room for it.
+    fn fd(&mut self) -> Result<Option<OwnedFd>, Error> {
         let mut byte = [0u8; 1];
         let mut iov = [IoSliceMut::new(&mut byte)];
         let mut space = nix::cmsg_space!([std::os::fd::RawFd; 4]);
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-        let message = loop {
+        let received = loop {
             match recvmsg::<()>(self.stream.as_raw_fd(), &mut iov, Some(&mut space), flags) {
                 Err(Errno::EINTR) => {}
                 other => break other,
             }
         };
+        let message = match received {
+            Ok(message) => message,
+            Err(e) => return Err(self.lose(unreadable(e))),
+        };
         let mut fds = Vec::new();
-        let mut got = 0;
-        if let Ok(message) = message {
-            got = message.bytes;
-            for c in message.cmsgs().into_iter().flatten() {
-                if let ControlMessageOwned::ScmRights(list) = c {
-                    // SAFETY: the kernel has just made these for us, and nobody else knows their numbers.
-                    fds.extend(list.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-                }
+        for c in message.cmsgs().into_iter().flatten() {
+            if let ControlMessageOwned::ScmRights(list) = c {
+                // SAFETY: recvmsg has just opened these descriptors for this call, and nothing else owns them.
+                fds.extend(list.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
             }
         }
-        if got == 0 {
-            return Err(self.lose(Error::Lost("the test server has closed the connection".into())));
-        }
+        let (got, no_room) = (message.bytes, message.flags.contains(MsgFlags::MSG_CTRUNC));
         match (fds.pop(), fds.is_empty()) {
-            (Some(fd), true) => Ok(fd),
+            _ if got == 0 => Err(self.lose(closed())),
+            (Some(fd), true) if !no_room => Ok(Some(fd)),
+            (None, _) if no_room => Ok(None),
             // A blob that can't be exported: this one request fails, the connection goes on.
-            _ => Err(Error::OutOfDeviceMemory),
+            (None, _) => Err(Error::OutOfDeviceMemory),
+            _ => Err(self.fail("more than one file")),
         }
     }
 
@@ -213,6 +221,17 @@ impl Socket {
 
     fn lose(&mut self, e: Error) -> Error {
         self.lost.get_or_insert(e).clone()
+    }
+}
+
+fn closed() -> Error {
+    Error::Lost("the test server has closed the connection".into())
+}
+
+fn unreadable(e: Errno) -> Error {
+    match e {
+        Errno::EAGAIN => Error::Lost("the test server doesn't answer".into()),
+        _ => Error::Lost(format!("reading from the test server: {}", e.desc()).into()),
     }
 }
 
@@ -283,5 +302,12 @@ mod tests {
         s.write_all(&[0]).unwrap();
         assert!(matches!(c.create_blob(1, 4096, 3), Err(Error::OutOfDeviceMemory)));
         assert!(c.check().is_ok());
+    }
+
+    #[test]
+    fn a_blob_needs_a_number() {
+        let (mut c, mut s) = pair();
+        s.write_all(&words(&[1, 18, 0])).unwrap();
+        assert!(matches!(c.create_blob(1, 4096, 3), Err(Error::Lost(_))));
     }
 }

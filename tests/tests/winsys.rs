@@ -1,0 +1,34 @@
+//! The way to the host without a driver on top.
+
+use hesper_rig::Host;
+use hesper_tests::root;
+use hesper_winsys::{BlobFlags, Config, Error};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// What fails for want of open files can be repeated: the blob is there, and its file is asked for again.
+#[test]
+fn a_blob_is_mapped_when_there_is_room_again() {
+    let host = Host::start(&root()).unwrap();
+    let config = Config { vtest: true, vtest_socket: Some(host.socket().to_path_buf()), ..Config::default() };
+    let winsys = hesper_winsys::open(&config).unwrap();
+    let (usual, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    // Descriptors are given out from the lowest that is free: no more than those that are open now.
+    let next = std::fs::File::open("/dev/null").unwrap();
+    let full = u64::try_from(std::os::fd::AsRawFd::as_raw_fd(&next)).unwrap();
+    drop(next);
+
+    setrlimit(Resource::RLIMIT_NOFILE, full, most).unwrap();
+    let made = winsys.create_blob(0, 10_000, BlobFlags::MAPPABLE, &[]);
+    let mapped = made.as_ref().map(|blob| winsys.map(blob).map(drop));
+    let exported = made.as_ref().map(|blob| winsys.export(blob).map(drop));
+    setrlimit(Resource::RLIMIT_NOFILE, usual, most).unwrap();
+    assert!(matches!(mapped, Ok(Err(Error::Refused(_)))), "{mapped:?}");
+    assert!(matches!(exported, Ok(Err(Error::Refused(_)))), "{exported:?}");
+
+    let blob = made.unwrap();
+    let (one, two) = (winsys.map(&blob).unwrap(), winsys.map(&blob).unwrap());
+    assert!(one.write(9_990, b"hello") && one.base() != two.base());
+    let mut read = [0; 5];
+    assert!(two.read(9_990, &mut read) && &read == b"hello");
+    assert!(winsys.export(&blob).is_ok() && winsys.check().is_ok());
+}

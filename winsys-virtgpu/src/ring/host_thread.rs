@@ -1,0 +1,173 @@
+//! The host's thread that runs a ring, as the guest sees it: how far it has come, whether it sleeps, whether it lives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::memory::{RingMemory, STATUS_ALIVE, STATUS_FATAL, STATUS_IDLE};
+use super::question::Question;
+use super::silence::{Silence, Verdict};
+use crate::seqno::{Seqno, widen};
+use crate::transport;
+use crate::{Error, Health, Winsys};
+
+/// How often a thread that sleeps over unread commands is woken again.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// The other side of a ring.
+pub struct HostThread {
+    pub id: u64,
+    /// A head that was read some time ago, at most a ring's size behind the tail: what a newer one is widened with.
+    known: AtomicU64,
+    looks: Mutex<Looks>,
+    pub health: Arc<Health>,
+    pub memory: RingMemory,
+    pub winsys: Arc<dyn Winsys>,
+}
+
+/// What those who wait for the ring have found out together.
+#[derive(Default)]
+struct Looks {
+    silence: Silence,
+    question: Question,
+    notified: Option<Instant>,
+}
+
+impl HostThread {
+    pub fn new(id: u64, memory: RingMemory, health: Arc<Health>, winsys: Arc<dyn Winsys>) -> Self {
+        Self { id, known: AtomicU64::new(0), looks: Mutex::default(), health, memory, winsys }
+    }
+
+    /// Whether the thread has run everything up to `seqno`.
+    ///
+    /// A head that is read after another thread has noted a newer one may be taken for too old, never for too new.
+    #[inline]
+    pub fn reached(&self, seqno: Seqno) -> bool {
+        // Paired with the store in `read_head`: the head that is read next is no older than this one.
+        let known = self.known.load(Ordering::Acquire);
+        seqno.position() <= known || seqno.position() <= widen(known, self.memory.head().load(Ordering::Acquire))
+    }
+
+    /// Whether the thread has run everything that it was shown.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.memory.head().load(Ordering::Acquire) == self.memory.tail().load(Ordering::Relaxed)
+    }
+
+    /// A head that isn't newer than the true one, and no more than a ring's size behind the tail.
+    #[inline]
+    pub fn known_head(&self) -> u64 {
+        self.known.load(Ordering::Relaxed)
+    }
+
+    /// Reads the head, and notes it. For the one who holds the ring's lock, and has shown the host everything up to `shown`.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] for a head that can't be: beyond what the host was shown, or before where it has been.
+    pub fn read_head(&self, shown: u64) -> Result<u64, Error> {
+        let unread = (shown as u32).wrapping_sub(self.memory.head().load(Ordering::Acquire));
+        let head = shown.checked_sub(unread.into()).filter(|h| *h >= self.known_head());
+        let Some(head) = head.filter(|_| unread as usize <= self.memory.size()) else {
+            return Err(self.lose(misplaced_head()));
+        };
+        self.known.store(head, Ordering::Release);
+        Ok(head)
+    }
+
+    /// The error that every call returns once the host is lost.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.has_ended() {
+            return Err(self.lose(Error::Lost(
+                "its ring has stopped: virglrenderer rejected a command or ran into a fatal error (see the host's log)"
+                    .into(),
+            )));
+        }
+        self.health.check()
+    }
+
+    #[inline]
+    fn has_ended(&self) -> bool {
+        self.memory.status().load(Ordering::Relaxed) & STATUS_FATAL != 0
+    }
+
+    /// Wakes the thread if it sleeps, after the tail was stored and a full barrier has passed.
+    #[inline]
+    pub fn wake(&self, tail: u64) -> Result<(), Error> {
+        let status = self.memory.status().load(Ordering::Relaxed);
+        if status & STATUS_FATAL != 0 {
+            self.check()?;
+        }
+        if status & STATUS_IDLE != 0 {
+            let _span = crate::trace::span("wake the host");
+            self.notify(tail as u32)?;
+        }
+        Ok(())
+    }
+
+    fn notify(&self, seqno: u32) -> Result<(), Error> {
+        self.winsys.submit(&transport::notify_ring(self.id, seqno)).map_err(|e| self.lose(e))
+    }
+
+    pub fn lose(&self, e: Error) -> Error {
+        self.health.lose(e)
+    }
+
+    /// Looks after the host, for somebody who has waited for a while: whether the connection stands, whether the thread sleeps over
+    /// commands, whether the host shows signs of life.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    #[cold]
+    pub fn look(&self, now: Instant) -> Result<(), Error> {
+        self.check()?;
+        self.winsys.check().map_err(|e| self.lose(e))?;
+        // One looks for all who wait.
+        let Some(mut looks) = self.looks.try_lock() else { return Ok(()) };
+        let looks = &mut *looks;
+        // The bit is cleared under the lock of those who remember it.
+        let status = self.memory.status().fetch_and(!STATUS_ALIVE, Ordering::Relaxed);
+        let known = self.known.load(Ordering::Acquire);
+        let head = self.memory.head().load(Ordering::Acquire);
+        let answered = looks.question.take_answer(&self.memory);
+        match looks.silence.look(now, status & STATUS_ALIVE != 0 || answered, head) {
+            Verdict::Wait => {}
+            Verdict::Ask => {
+                looks.question.ask(self.id, &self.memory, &*self.winsys).map_err(|e| self.lose(e))?;
+            }
+            Verdict::Lost => {
+                let what = "the host shows no sign of life and answers nothing: its process has died or hangs";
+                return Err(self.lose(Error::Lost(what.into())));
+            }
+        }
+        let unread = self.memory.tail().load(Ordering::Relaxed).wrapping_sub(head);
+        let moved = head.wrapping_sub(known as u32);
+        // The ring may have gone on between the loads, but not where both ends of what was read are still the same.
+        let settled = self.known_head() == known && self.memory.head().load(Ordering::Relaxed) == head;
+        if settled && ((unread as i32) < 0 || (moved as i32) < 0) {
+            return Err(self.lose(misplaced_head()));
+        }
+        // A thread that sleeps over unread commands has missed its call; asking again does no harm.
+        let again = looks.notified.is_none_or(|t| now.saturating_duration_since(t) > AGAIN);
+        if status & STATUS_IDLE != 0 && unread != 0 && again {
+            looks.notified = Some(now);
+            self.notify(0)?;
+        }
+        Ok(())
+    }
+
+    /// Has the host let go of the memory, before it is given back.
+    pub fn end(&mut self) {
+        // A lost host has no ring any more.
+        if self.check().is_ok() {
+            let _ = self.looks.get_mut().question.end(self.id, &*self.winsys);
+            let _ = self.winsys.submit(&transport::destroy_ring(self.id));
+        }
+    }
+}
+
+/// For a head that is beyond what the host was shown, or before where the host has been.
+fn misplaced_head() -> Error {
+    Error::malformed("the head of a ring lies outside of what the ring holds")
+}

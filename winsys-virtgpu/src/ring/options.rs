@@ -1,0 +1,38 @@
+//! What a ring is like.
+
+use std::time::Duration;
+
+use crate::waiting::Patience;
+
+/// How long the host's thread looks for work before it sleeps and has to be woken, which takes 80 to 250 microseconds
+/// (seen in traces over vtest). Longer looking gained nothing on a GPU, and took from the work where the host computes on its processor.
+const IDLE: Duration = Duration::from_millis(1);
+
+/// What a ring is like.
+#[derive(Clone, Copy, Debug)]
+pub struct RingOptions {
+    /// Bytes of commands in flight; a power of two, at most 16 MiB.
+    pub buffer_size: usize,
+    /// How long the host's thread looks for work before it sleeps and has to be woken.
+    pub idle_timeout: Duration,
+    /// How the guest waits.
+    pub patience: Patience,
+}
+
+impl Default for RingOptions {
+    fn default() -> Self {
+        // Small enough to stay in the processors' caches, where a memory that is written once around is always cold.
+        Self { buffer_size: 256 << 10, idle_timeout: IDLE, patience: Patience::default() }
+    }
+}
+
+impl RingOptions {
+    /// The same with a buffer size that the host accepts (WIRE.md 5.2).
+    pub(super) fn checked(self) -> Self {
+        Self { buffer_size: self.buffer_size.next_power_of_two().clamp(4096, 16 << 20), ..self }
+    }
+
+    pub(super) fn idle_timeout_ns(&self) -> u64 {
+        u64::try_from(self.idle_timeout.as_nanos()).unwrap_or(1_000_000)
+    }
+}

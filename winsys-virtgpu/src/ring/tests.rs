@@ -1,0 +1,157 @@
+//! Rings with a host that the tests play themselves.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::testing::Host;
+
+fn ring(host: &Arc<Host>, id: u64) -> Ring {
+    let streams = Arc::new(StreamPool::new(host.clone()));
+    let options = RingOptions { buffer_size: 4096, ..RingOptions::default() };
+    Ring::create(host.clone(), Arc::default(), id, streams, options).unwrap()
+}
+
+/// The host runs everything that it was shown.
+fn run(ring: &Ring) {
+    let memory = &ring.thread.memory;
+    memory.head().store(memory.tail().load(Ordering::Acquire), Ordering::Release);
+}
+
+/// The ring as if `position` bytes had gone through it.
+fn moved_to(ring: &Ring, position: u64) {
+    *ring.write.lock() = Write { tail: position, shown: position };
+    ring.thread.memory.tail().store(position as u32, Ordering::Release);
+    // The guest reads the head at least once for each time around.
+    while ring.thread.known_head() < position {
+        let next = (ring.thread.known_head() + (1 << 30)).min(position);
+        ring.thread.memory.head().store(next as u32, Ordering::Release);
+        ring.thread.read_head(next).unwrap();
+    }
+}
+
+#[test]
+fn a_seqno_is_done_however_old_it_is() {
+    let host = Host::new();
+    let ring = ring(&host, 1);
+    let mut old = vec![ring.submit(&[1; 192]).unwrap()];
+    assert!(!ring.done(old[0]));
+    run(&ring);
+    for position in [1 << 31, (1 << 31) + 200, (1 << 32) - 96, 3 << 31, (5 << 32) - 100, 6 << 32] {
+        moved_to(&ring, position);
+        assert!(ring.is_idle() && old.iter().all(|s| ring.done(*s)), "at {position}: {old:?}");
+        let new = ring.submit(&[2; 192]).unwrap();
+        assert!(!ring.done(new) && !ring.is_idle() && old.iter().all(|s| ring.done(*s)), "at {position}: {old:?}");
+        assert_eq!(new.get(), (position + 192) as u32);
+        run(&ring);
+        assert!(ring.done(new) && ring.wait(new).is_ok());
+        old.push(new);
+    }
+}
+
+#[test]
+fn commands_go_round_and_round() {
+    let host = Host::new();
+    let ring = ring(&host, 1);
+    moved_to(&ring, (1 << 32) - 2000);
+    for n in 0..200u8 {
+        let before = ring.submit(&[n; 700]).unwrap();
+        assert_eq!(ring.post(&[n; 324]).unwrap().position(), before.position() + 324);
+        let asked = ring.submit(&[]).unwrap();
+        run(&ring);
+        assert!(ring.done(asked));
+    }
+    assert_eq!(ring.thread.memory.head().load(Ordering::Relaxed), 200 * 1024 - 2000);
+}
+
+#[test]
+fn a_head_that_cannot_be_loses_the_host() {
+    for head in [4100, 10_000, 1 << 30, 1 << 31, u32::MAX - 5000, u32::MAX] {
+        let host = Host::new();
+        let ring = ring(&host, 1);
+        let seqno = ring.submit(&[0; 192]).unwrap();
+        ring.thread.memory.head().store(head, Ordering::Relaxed);
+        // Filling the ring makes the guest read the head.
+        let lost = (0..30).find_map(|_| ring.submit(&[0; 192]).err());
+        assert!(matches!(lost, Some(Error::Lost(_))), "a head of {head}: {lost:?}");
+        assert!(ring.check().is_err() && ring.submit(&[]).is_err(), "{seqno:?}");
+
+        let ring = self::ring(&host, 2);
+        ring.thread.memory.head().store(u32::MAX, Ordering::Relaxed);
+        let seqno = ring.submit(&[0; 192]).unwrap();
+        assert!(matches!(ring.wait(seqno), Err(Error::Lost(_))));
+    }
+}
+
+#[test]
+fn a_silent_host_is_asked_by_another_way_before_it_is_given_up() {
+    const CREATE: u32 = 188;
+    const DESTROY: u32 = 189;
+    const NUMBER: u32 = 251;
+    const OTHER: u64 = 7 | 1 << 63;
+    let host = Host::new();
+    let ring = ring(&host, 7);
+    ring.submit(&[0; 64]).unwrap();
+    assert_eq!(host.take(), [(CREATE, 7)]);
+    let (thread, start) = (&ring.thread, Instant::now());
+    let mut asked = Vec::new();
+    let mut lost = None;
+    for t in (0..100_000).step_by(5) {
+        lost = thread.look(start + Duration::from_millis(t)).err().map(|e| (t, e));
+        if lost.is_some() {
+            break;
+        }
+        for command in host.take() {
+            asked.push((t, command));
+            // A host whose monitor is dead and whose ring is busy answers, until it dies altogether.
+            if command == (NUMBER, OTHER) && t < 40_000 {
+                let memory = &thread.memory;
+                let tail = memory.question_tail().load(Ordering::Acquire);
+                memory.question_head().store(tail, Ordering::Release);
+            }
+        }
+    }
+    let (t, e) = lost.unwrap();
+    assert!((49_000..55_000).contains(&t) && matches!(e, Error::Lost(_)), "{e} at {t} ms");
+    assert_eq!(asked.iter().filter(|(_, c)| *c == (CREATE, OTHER)).count(), 1);
+    let numbers = asked.iter().filter(|(_, c)| *c == (NUMBER, OTHER)).count();
+    assert_eq!((numbers, asked.len()), (14, 15), "{asked:?}");
+
+    let ring = self::ring(&host, 8);
+    for t in (0..5000).step_by(5) {
+        ring.thread.look(start + Duration::from_millis(t)).unwrap();
+    }
+    host.take();
+    drop(ring);
+    assert_eq!(host.take(), [(DESTROY, 8 | 1 << 63), (DESTROY, 8)]);
+}
+
+#[test]
+fn the_two_rings_of_a_memory_do_not_overlap() {
+    let host = Host::new();
+    for size in [4096, 64 << 10, 256 << 10] {
+        let memory = RingMemory::create(&*host, size).unwrap();
+        let (a, b) = (memory.layout(1), memory.question_layout(1));
+        let mut areas: Vec<(usize, usize)> = [a, b]
+            .iter()
+            .flat_map(|l| [(l.head, 4), (l.tail, 4), (l.status, 4), (l.buffer, l.buffer_size), (l.extra, l.extra_size)])
+            .collect();
+        areas.sort_unstable();
+        assert!(areas.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0) && areas.iter().all(|a| a.0 % 4 == 0), "{areas:?}");
+        assert!(a.size <= b.size && areas.last().unwrap().0 + areas.last().unwrap().1 <= b.size);
+        memory.write(4090, &[1; 12]);
+        memory.write_question(56, &[2; 16]);
+        assert_eq!(memory.question_head().load(Ordering::Relaxed), 0);
+    }
+}
+
+#[test]
+fn what_a_ring_may_still_read_is_kept_until_the_ring_has_ended() {
+    let host = Host::new();
+    let side = ring(&host, 2);
+    let chunk = side.streams.take(100 << 10).unwrap();
+    let id = chunk.resource();
+    side.submit_chunk(chunk, 100 << 10).unwrap();
+    assert!(!host.released.lock().contains(&id));
+    drop(side);
+    assert!(host.released.lock().contains(&id));
+}

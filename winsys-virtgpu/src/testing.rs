@@ -1,0 +1,99 @@
+//! A context with a host that unit tests play themselves.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+
+use hesper_encoder::Codec;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::ftruncate;
+use parking_lot::Mutex;
+
+use crate::resource::{Handle, Release};
+use crate::{BlobFlags, Capset, Error, Mapping, Resource, Shmem, Winsys};
+
+/// A context whose host does nothing by itself: the tests write what it would.
+pub struct Host {
+    capset: Capset,
+    /// Command numbers of what was submitted, and the ring that each names.
+    submitted: Mutex<Vec<(u32, u64)>>,
+    /// Resources that were given back.
+    pub released: Mutex<Vec<u32>>,
+    this: Weak<Host>,
+}
+
+/// Gives a resource back to the host, where that is still there.
+struct Giver(Weak<Host>);
+
+impl Release for Giver {
+    fn release(&self, handle: &mut Handle) {
+        if let Some(host) = self.0.upgrade() {
+            host.released.lock().push(handle.id);
+        }
+    }
+}
+
+impl Host {
+    pub fn new() -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            capset: Capset { vk_xml_version: 0, venus_version: 0, codec: Codec { version: 0, mask: [0; 32] } },
+            submitted: Mutex::default(),
+            released: Mutex::default(),
+            this: this.clone(),
+        })
+    }
+
+    /// What was submitted since the last time.
+    pub fn take(&self) -> Vec<(u32, u64)> {
+        std::mem::take(&mut self.submitted.lock())
+    }
+}
+
+impl Winsys for Host {
+    fn capset(&self) -> &Capset {
+        &self.capset
+    }
+
+    fn name(&self) -> &str {
+        "a test"
+    }
+
+    fn alignment(&self) -> u64 {
+        4096
+    }
+
+    fn create_shmem(&self, size: u64) -> Result<Shmem, Error> {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let fd = memfd_create("ring", MFdFlags::MFD_CLOEXEC).unwrap();
+        ftruncate(&fd, size as i64).unwrap();
+        let mapping = Mapping::new(&fd, size, 0)?;
+        let handle = Handle { id: NEXT.fetch_add(1, Ordering::Relaxed), ..Handle::default() };
+        Ok(Shmem::new(Resource::new(handle, size, Arc::new(Giver(self.this.clone()))), mapping))
+    }
+
+    fn create_blob(&self, _: u64, _: u64, _: BlobFlags, _: &[u8]) -> Result<Resource, Error> {
+        Err(Error::Unsupported("blobs"))
+    }
+
+    fn map(&self, _: &Resource) -> Result<Mapping, Error> {
+        Err(Error::Unsupported("blobs"))
+    }
+
+    fn export(&self, _: &Resource) -> Result<OwnedFd, Error> {
+        Err(Error::Unsupported("blobs"))
+    }
+
+    fn import(&self, _: BorrowedFd<'_>) -> Result<Resource, Error> {
+        Err(Error::Unsupported("blobs"))
+    }
+
+    fn submit(&self, commands: &[u8]) -> Result<(), Error> {
+        let word = |at: usize| u32::from_le_bytes(commands[at..at + 4].try_into().unwrap());
+        self.submitted.lock().push((word(0), u64::from(word(8)) | u64::from(word(12)) << 32));
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
