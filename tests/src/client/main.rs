@@ -10,6 +10,7 @@ mod gpu;
 mod hostile;
 mod images;
 mod memory;
+mod queues;
 mod refused;
 mod spin;
 mod sync;
@@ -30,7 +31,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but cycles, hostile, refused, bench and spin.
+    /// Everything below but queues, cycles, hostile, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -48,6 +49,8 @@ enum Sub {
     Uploads,
     /// Mapped memory of every host-visible type.
     Memory,
+    /// Four queues of two families that wait for each other; fails on a device that has fewer.
+    Queues,
     /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
     Cycles {
         /// How often.
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Sub::Threads => parts("threads"),
         Sub::Uploads => parts("uploads"),
         Sub::Memory => parts("memory"),
+        Sub::Queues => queues::run(),
         Sub::Cycles { count } => cycles::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Refused => refused::run(),
