@@ -1,4 +1,5 @@
-//! Structs that travel both ways: what the request encoder wrote, the reply decoder reads back the same.
+//! Structs that travel both ways: the request encoder writes every word in the order that the struct has it in memory, and the reply
+//! decoder reads back the same. ash has laid most of the structs out, so that a mistake of the generator that is the same both ways shows.
 
 use std::collections::BTreeSet;
 use std::mem::size_of;
@@ -7,8 +8,24 @@ use ash::vk;
 use hesper_encoder::generated::{input, output, types};
 use hesper_encoder::{Codec, Reader, Scratch};
 
-/// Words before the struct's own: sType, padding, pNext.
+/// Words before the struct's own members, in memory: sType, padding, pNext.
 const HEADER: usize = 4;
+/// The same on the wire: sType, and a pNext that is null.
+const WIRE_HEADER: usize = 12;
+
+/// Whether a struct has a header, and the words of its members, by the list of what there is.
+fn members(name: &str) -> (bool, usize) {
+    let plain = |name: &str| name.trim_start_matches("Vk").replace('_', "").to_lowercase();
+    let mut lines = include_str!("generated/schema.tsv").lines().map(|l| l.split('\t').collect::<Vec<_>>());
+    let head = lines.find(|l| l[0] == "struct" && plain(l[2]) == plain(name)).expect("a struct of the list");
+    let words = lines.take_while(|l| l[0] == "-").map(|l| match l[2].split_once(' ') {
+        None if l[2] == "scalar4" => 1,
+        None if l[2] == "scalar8" => 2,
+        Some(("struct", inner)) => members(inner).1,
+        _ => panic!("{name} has a member {} of a kind that isn't known here: {}", l[1], l[2]),
+    });
+    (head[1] != "-", words.sum())
+}
 
 fn words<T>(s: &mut T) -> &mut [u32] {
     // SAFETY: all structs here are numbers, of which any bits are valid, behind a header that stays zeros.
@@ -29,7 +46,8 @@ macro_rules! both_ways {
 
             $(#[test]
             fn $name() {
-                let header = if stringify!($name).contains("features") { HEADER } else { 0 };
+                let (has_header, count) = members(stringify!($name));
+                let header = if has_header { HEADER } else { 0 };
                 let (mut from, mut to) = (zeroed::<$type>(), zeroed::<$type>());
                 for (i, w) in words(&mut from).iter_mut().enumerate().skip(header) {
                     *w = 0x0101_0101u32.wrapping_mul(i as u32) ^ 0x8000_0001;
@@ -39,15 +57,20 @@ macro_rules! both_ways {
                 let mut scratch = Scratch::default();
                 // SAFETY: a valid struct without a chain.
                 let bytes = scratch.encode(&Codec::ALL, |w| unsafe { input::$name(w, &from) }).unwrap().to_vec();
+                let own = &words(&mut from)[header..];
+                let padding = if has_header { count % 2 } else { 0 };
+                assert_eq!(own.len(), count + padding, "the struct has other members than the list");
+                let wire: Vec<u32> = bytes[if has_header { WIRE_HEADER } else { 0 }..]
+                    .chunks(4)
+                    .map(|c| u32::from_le_bytes(c.try_into().unwrap()))
+                    .collect();
+                assert_eq!(wire, own[..count]);
                 let mut reader = Reader::new(&bytes);
                 // SAFETY: a valid struct without a chain.
                 unsafe { output::$reply(&mut reader, &mut to) };
                 assert!(!reader.is_bad(), "{} bytes can't be read back", bytes.len());
                 assert!(reader.take(1).is_none(), "more was written than read");
-                // The last word of a struct with an odd number of them is padding.
-                let (a, b) = (words(&mut from), words(&mut to));
-                let n = if b.last() == Some(&0xeeee_eeee) { a.len() - 1 } else { a.len() };
-                assert_eq!(a[..n], b[..n]);
+                assert_eq!(words(&mut from)[..header + count], words(&mut to)[..header + count]);
                 let mut short = Reader::new(&bytes[..bytes.len() - 1]);
                 // SAFETY: as above.
                 unsafe { output::$reply(&mut short, &mut to) };

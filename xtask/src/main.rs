@@ -7,6 +7,7 @@ mod chart;
 mod codegen;
 mod demo;
 mod image;
+mod licences;
 mod parity;
 mod rig;
 mod setup;

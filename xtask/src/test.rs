@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::step::{self, Step};
-use crate::{cargo, codegen, setup};
+use crate::{cargo, codegen, licences, setup};
 
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
@@ -46,7 +46,7 @@ pub fn run(args: &Args) -> Result<()> {
             step::run("Lints", "cargo clippy, some minutes the first time", &mut cargo::cargo(&clippy)).map(drop),
         );
         check("generated code", generated());
-        check("licences", licences());
+        check("licences", licences::check());
     }
     let sum = tests(args)?;
     check("tests", if sum.good() { Ok(()) } else { Err(anyhow::anyhow!("tests failed")) });
@@ -60,20 +60,6 @@ pub fn run(args: &Args) -> Result<()> {
 fn generated() -> Result<()> {
     let xml = codegen::vk_xml()?;
     step::run("Generated code is current", "", &mut codegen::command(&xml, true)).map(drop)
-}
-
-/// Licences and sources of the dependencies, where cargo-deny is installed.
-fn licences() -> Result<()> {
-    if !setup::works("cargo-deny", &["--version"]) {
-        eprintln!("   skipped          Licences: cargo-deny is not installed");
-        return Ok(());
-    }
-    step::run(
-        "Licences",
-        "cargo deny",
-        &mut cargo::cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]),
-    )
-    .map(drop)
 }
 
 /// What the test programs reported.

@@ -20,6 +20,16 @@ pub struct DriverBuild {
     pub layer: PathBuf,
 }
 
+impl DriverBuild {
+    /// Environment variables by which the Vulkan loader puts the test layer before the driver.
+    pub fn layer_environment(&self) -> [(&'static str, &OsStr); 2] {
+        [
+            ("VK_ADD_LAYER_PATH", self.layer.as_os_str()),
+            ("VK_INSTANCE_LAYERS", OsStr::new("VK_LAYER_HESPER_TEST_dma_buf_export")),
+        ]
+    }
+}
+
 /// The top of the checkout.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))

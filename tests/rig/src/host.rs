@@ -43,13 +43,13 @@ impl Host {
         Self::start_with(root, &[])
     }
 
-    /// Starts a host with more environment variables.
+    /// Starts a host with more environment variables, such as the settings of the test layer (`tests/rig/layer`).
     ///
     /// # Errors
     /// When it can't be started; with its log.
     pub fn start_with(root: &Root, environment: &[(&str, &str)]) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let layer = driver_build::build_driver()?.layer;
+        let build = driver_build::build_driver()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("hesper-host-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
@@ -61,8 +61,7 @@ impl Host {
             .args(["--no-virgl", "--venus", "--multi-clients"])
             .arg(format!("--socket-path={}", socket.display()))
             .env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/lvp_icd.json")
-            .env("VK_ADD_LAYER_PATH", layer)
-            .env("VK_INSTANCE_LAYERS", "VK_LAYER_HESPER_TEST_dma_buf_export")
+            .envs(build.layer_environment())
             .envs(environment.iter().copied())
             .stdin(std::process::Stdio::null())
             .stdout(log.try_clone()?)

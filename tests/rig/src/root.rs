@@ -87,6 +87,21 @@ impl Root {
         }
         Ok(command)
     }
+
+    /// A command that runs `program` inside the tree on the host's own driver with the test layer before it, as the driver is inside of
+    /// a host with these settings of the layer.
+    ///
+    /// # Errors
+    /// Without the right to mount, or when the layer can't be built.
+    pub fn native_with_layer(
+        &self,
+        settings: &[(&str, &str)],
+        program: impl AsRef<std::ffi::OsStr>,
+    ) -> Result<Command> {
+        let mut command = self.client(Driver::Native, None, program)?;
+        command.envs(driver_build::build_driver()?.layer_environment()).envs(settings.iter().copied());
+        Ok(command)
+    }
 }
 
 fn make(path: &Path) -> Result<()> {

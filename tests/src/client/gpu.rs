@@ -19,7 +19,7 @@ pub struct Gpu {
     pub device: Device,
     pub queue: vk::Queue,
     pub family: u32,
-    /// Further queues, with their families: a second one of the same, and one that only copies, where there are such.
+    /// Further queues, with their families: up to two of each family.
     pub others: Vec<(vk::Queue, u32)>,
     pub properties: vk::PhysicalDeviceProperties,
     pub memory: vk::PhysicalDeviceMemoryProperties,
@@ -61,16 +61,19 @@ impl Gpu {
                 .iter()
                 .position(|f| f.queue_flags.contains(vk::QueueFlags::COMPUTE))
                 .context("no compute queue")? as u32;
+            let works = vk::QueueFlags::COMPUTE | vk::QueueFlags::GRAPHICS | vk::QueueFlags::TRANSFER;
             let priorities = [1.0, 1.0];
-            let several = families[family as usize].queue_count.min(2);
-            let copies = vk::QueueFlags::COMPUTE | vk::QueueFlags::GRAPHICS | vk::QueueFlags::TRANSFER;
-            let copying = families.iter().position(|f| f.queue_flags & copies == vk::QueueFlags::TRANSFER);
-            let queues: Vec<_> = [Some((family, several)), copying.map(|f| (f as u32, 1))]
-                .into_iter()
-                .flatten()
+            // Two queues of each family that can copy.
+            let counts: Vec<(u32, u32)> = (0u32..)
+                .zip(&families)
+                .filter(|(_, f)| f.queue_flags.intersects(works))
+                .map(|(i, f)| (i, f.queue_count.min(2)))
+                .collect();
+            let queues: Vec<_> = counts
+                .iter()
                 .map(|(f, n)| {
-                    let info = vk::DeviceQueueCreateInfo::default().queue_family_index(f);
-                    info.queue_priorities(&priorities[..n as usize])
+                    let info = vk::DeviceQueueCreateInfo::default().queue_family_index(*f);
+                    info.queue_priorities(&priorities[..*n as usize])
                 })
                 .collect();
             let extensions: Vec<*const i8> = extensions(&instance, physical)?.iter().map(|n| n.as_ptr()).collect();
@@ -86,9 +89,12 @@ impl Gpu {
                 .push_next(&mut features13);
             let device = instance.create_device(physical, &info, None).context("vkCreateDevice")?;
             let queue = device.get_device_queue(family, 0);
-            let second = (several > 1).then(|| (device.get_device_queue(family, 1), family));
-            let copying = copying.map(|f| (device.get_device_queue(f as u32, 0), f as u32));
-            let others = second.into_iter().chain(copying).collect();
+            let others = counts
+                .iter()
+                .flat_map(|(f, n)| (0..*n).map(move |i| (*f, i)))
+                .filter(|(f, i)| (*f, *i) != (family, 0))
+                .map(|(f, i)| (device.get_device_queue(f, i), f))
+                .collect();
             let memory = instance.get_physical_device_memory_properties(physical);
             let flags = vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER;
             let pool = device.create_command_pool(

@@ -12,6 +12,7 @@ mod images;
 mod mappings;
 mod memory;
 mod put_off;
+mod queues;
 mod refused;
 mod spin;
 mod sync;
@@ -32,7 +33,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but cycles, mappings, hostile, refused, bench and spin.
+    /// Everything below but queues, cycles, mappings, hostile, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -52,6 +53,8 @@ enum Sub {
     PutOff,
     /// Mapped memory of every host-visible type.
     Memory,
+    /// Four queues of two families that wait for each other; fails on a device that has fewer.
+    Queues,
     /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
     Cycles {
         /// How often.
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Sub::Uploads => parts("uploads"),
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
+        Sub::Queues => queues::run(),
         Sub::Cycles { count } => cycles::run(count),
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),

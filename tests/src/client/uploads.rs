@@ -20,8 +20,7 @@ pub fn run() -> Result<()> {
     mapped_target(&up)?;
     gone_buffers(&up)?;
     fences(&up)?;
-    unsubmitted(&up)?;
-    other_queues(&up)
+    unsubmitted(&up)
 }
 
 /// A device, staging memory, a target that isn't mapped, and memory to look at it.
@@ -368,16 +367,18 @@ fn unsubmitted(up: &Uploader) -> Result<()> {
     up.reset()
 }
 
-/// Work on another queue sees what was uploaded, also while this queue waits for the program.
-fn other_queues(up: &Uploader) -> Result<()> {
-    let (gpu, d) = (up.gpu, &up.gpu.device);
+/// Work on another queue of the family that owns the buffers sees what was uploaded, also while this queue waits for the program.
+pub fn other_queues(gpu: &Gpu) -> Result<()> {
+    let (up, d) = (&Uploader::new(gpu)?, &gpu.device);
+    let others: Vec<_> = gpu.others.iter().filter(|(_, family)| *family == gpu.family).collect();
+    ensure!(!others.is_empty(), "the family has one queue");
     // SAFETY: handles of this device, waited for.
     unsafe {
         let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
         let semaphore = d.create_semaphore(&vk::SemaphoreCreateInfo::default().push_next(&mut kind), None)?;
         let seen = d.create_fence(&vk::FenceCreateInfo::default(), None)?;
         let mut value = 0;
-        for (queue, family) in &gpu.others {
+        for (queue, family) in others {
             let info = vk::CommandPoolCreateInfo::default().queue_family_index(*family);
             let pool = d.create_command_pool(&info, None)?;
             let look = gpu.record_in(pool, vk::CommandBufferUsageFlags::empty(), |cmd| up.cmd_look(cmd))?;

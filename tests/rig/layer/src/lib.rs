@@ -11,14 +11,31 @@
 //! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be
 //! mapped (`discrete`).
 //!
-//! `chain` is the loader's protocol for layers, `memory` the allocations, `physical` what the device is said to be able to.
+//! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`).
+//!
+//! `creation` is the loader's protocol for layers, `chain` who comes next, `memory` the allocations, `physical` what the device is said to be able to.
+
+/// Returns the entry point of a name, if it is among those listed.
+macro_rules! intercept {
+    ($name:expr, $($entry:literal => $f:path),* $(,)?) => {
+        match $name {
+            $($entry => {
+                // SAFETY: a function pointer of this name's type, erased as Vulkan has it.
+                return Some(unsafe { std::mem::transmute::<*const (), unsafe extern "system" fn()>($f as *const ()) });
+            })*
+            _ => {}
+        }
+    };
+}
 
 mod chain;
+mod creation;
 pub mod device_file;
 mod discrete;
 mod host_trace;
 mod memory;
 mod physical;
+mod queues;
 mod refusal;
 
 use std::ffi::{CStr, c_char, c_void};
@@ -54,18 +71,6 @@ pub unsafe extern "system" fn vkNegotiateLoaderLayerInterfaceVersion(n: *mut Neg
     vk::Result::SUCCESS
 }
 
-macro_rules! intercept {
-    ($name:expr, $($entry:literal => $f:path),* $(,)?) => {
-        match $name {
-            $($entry => {
-                // SAFETY: a function pointer of this name's type, erased as Vulkan has it.
-                return Some(unsafe { std::mem::transmute::<*const (), unsafe extern "system" fn()>($f as *const ()) });
-            })*
-            _ => {}
-        }
-    };
-}
-
 unsafe extern "system" fn get_instance_proc_addr(
     instance: vk::Instance,
     name: *const c_char,
@@ -74,9 +79,9 @@ unsafe extern "system" fn get_instance_proc_addr(
     let text = unsafe { CStr::from_ptr(name) }.to_bytes();
     intercept!(text,
         b"vkGetInstanceProcAddr" => get_instance_proc_addr,
-        b"vkCreateInstance" => chain::create_instance,
-        b"vkDestroyInstance" => chain::destroy_instance,
-        b"vkCreateDevice" => chain::create_device,
+        b"vkCreateInstance" => creation::create_instance,
+        b"vkDestroyInstance" => creation::destroy_instance,
+        b"vkCreateDevice" => creation::create_device,
         b"vkEnumerateDeviceExtensionProperties" => physical::enumerate_device_extension_properties,
         b"vkGetPhysicalDeviceMemoryProperties" => physical::get_memory_properties,
         b"vkGetPhysicalDeviceMemoryProperties2" => physical::get_memory_properties2,
@@ -84,16 +89,32 @@ unsafe extern "system" fn get_instance_proc_addr(
         b"vkGetPhysicalDeviceExternalBufferProperties" => physical::get_external_buffer_properties,
         b"vkGetPhysicalDeviceExternalBufferPropertiesKHR" => physical::get_external_buffer_properties,
     );
+    if queues::on() {
+        intercept!(text,
+            b"vkGetPhysicalDeviceQueueFamilyProperties" => queues::families::get_queue_family_properties,
+            b"vkGetPhysicalDeviceQueueFamilyProperties2" => queues::families::get_queue_family_properties2,
+            b"vkGetPhysicalDeviceQueueFamilyProperties2KHR" => queues::families::get_queue_family_properties2,
+        );
+    }
     // SAFETY: handed on to the next one in the chain.
-    unsafe { get_device_entry(text).or_else(|| chain::next_instance_proc(instance, name)) }
+    let next = unsafe { chain::next_instance_proc(instance, name) };
+    get_device_entry(text, next).or(next)
 }
 
 unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const c_char) -> vk::PFN_vkVoidFunction {
     // SAFETY: the loader passes a string; the rest is handed on.
-    unsafe { get_device_entry(CStr::from_ptr(name).to_bytes()).or_else(|| chain::next_device_proc(device, name)) }
+    let (text, next) = unsafe { (CStr::from_ptr(name).to_bytes(), chain::next_device_proc(device, name)) };
+    get_device_entry(text, next).or(next)
 }
 
-fn get_device_entry(text: &[u8]) -> vk::PFN_vkVoidFunction {
+/// An entry point of this layer's; `next` is the next one's, which decides whether there is such a thing.
+fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoidFunction {
+    if queues::on() && next.is_some() {
+        let own = queues::entries::of(text);
+        if own.is_some() {
+            return own;
+        }
+    }
     if refusal::on() {
         intercept!(text, b"vkCreateComputePipelines" => refusal::create_compute_pipelines);
     }
@@ -119,7 +140,7 @@ fn get_device_entry(text: &[u8]) -> vk::PFN_vkVoidFunction {
     }
     intercept!(text,
         b"vkGetDeviceProcAddr" => get_device_proc_addr,
-        b"vkDestroyDevice" => chain::destroy_device,
+        b"vkDestroyDevice" => creation::destroy_device,
         b"vkAllocateMemory" => memory::allocate_memory,
         b"vkFreeMemory" => memory::free_memory,
         b"vkGetMemoryFdKHR" => memory::get_memory_fd,

@@ -9,9 +9,12 @@ use ash::vk;
 use crate::chain::{self, Instance};
 use crate::device_file;
 use crate::discrete;
+use crate::queues;
 
 const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
 const HOST: &CStr = c"VK_EXT_external_memory_host";
+const SUBMIT2: &CStr = c"VK_KHR_synchronization2";
+const SWAPCHAIN: &CStr = c"VK_KHR_swapchain";
 
 /// `HESPER_TEST_LAYER_ONLY=<names, comma-separated>`: the only device extensions that are shown. With the names that the
 /// protocol carries, a native program gets no more from the device than a guest does.
@@ -54,7 +57,7 @@ pub unsafe extern "system" fn enumerate_device_extension_properties(
             return (instance.v1_0.enumerate_device_extension_properties)(device, layer, count, to);
         }
         let mut list = real_extensions(&instance, device);
-        list.retain(shown);
+        list.retain(|e| shown(e) && !(queues::on() && e.extension_name_as_c_str() == Ok(SWAPCHAIN)));
         if has(&real_extensions(&instance, device), HOST) && !has(&list, DMA_BUF) {
             let mut e = vk::ExtensionProperties { spec_version: 1, ..Default::default() };
             for (t, f) in e.extension_name.iter_mut().zip(DMA_BUF.to_bytes()) {
@@ -91,6 +94,10 @@ pub unsafe fn device_extensions(
         names.retain(|n| n.as_c_str() != DMA_BUF || has(&real, DMA_BUF));
         if has(&real, HOST) && !names.iter().any(|n| n.as_c_str() == HOST) {
             names.push(HOST.to_owned());
+        }
+        // The layer submits by vkQueueSubmit2, whatever the program does.
+        if queues::on() && has(&real, SUBMIT2) && !names.iter().any(|n| n.as_c_str() == SUBMIT2) {
+            names.push(SUBMIT2.to_owned());
         }
         names
     }
