@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::step::{self, Step};
 use crate::table::{median, table};
-use crate::{cargo, chart, setup};
+use crate::{against, cargo, chart, setup};
 
 /// Measures native lavapipe, Mesa's venus and Hesper with the test client's benchmarks, in turns, and compares the medians.
 #[derive(clap::Args)]
@@ -25,6 +25,9 @@ pub struct Args {
     /// Keeps the ratios as the baseline that later runs are compared with.
     #[arg(long)]
     keep: bool,
+    /// Compares with another build of the driver instead, whose shared object this is.
+    #[arg(long)]
+    against: Option<PathBuf>,
 }
 
 /// Ratios of Hesper to Mesa's driver, by row. Ratios, because machines differ.
@@ -53,12 +56,15 @@ pub fn run(args: &Args) -> Result<()> {
     step::run("Building the test client", "under a minute", &mut build)?;
     let client = hesper_rig::target_folder()?.join("release/hesper-client");
 
+    if let Some(library) = &args.against {
+        return against::run(&root, &client, library, args.runs);
+    }
     let mut results = Results::default();
     // In turns, so that a machine that gets slower or faster meanwhile does so for all.
     for run in 1..=args.runs {
         for (i, driver) in Driver::ALL.into_iter().enumerate() {
             let step = Step::start(&format!("Run {run} of {} on {driver}", args.runs), "");
-            results.take(i, &measure(&root, driver, &client)?);
+            results.take(i, &measure(&root, driver, &client, None)?);
             step.done("");
         }
     }
@@ -93,14 +99,17 @@ pub fn run(args: &Args) -> Result<()> {
 const GUEST: usize = 0;
 const HOST: usize = 1;
 
-/// One run of the client on a host of its own.
-fn measure(root: &Root, driver: Driver, client: &Path) -> Result<String> {
+/// One run of the client on a host of its own; with the driver that `manifest` names, if it names one.
+pub fn measure(root: &Root, driver: Driver, client: &Path, manifest: Option<&Path>) -> Result<String> {
     let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
     let mut command = root.client(driver, host.as_ref(), client)?;
     // The host's own driver has its threads in the client, which needs all processors then.
     if let Some(host) = host.as_ref().filter(|_| pin::possible()) {
         pin::command(&mut command, GUEST)?;
         host.pin(HOST)?;
+    }
+    if let Some(manifest) = manifest {
+        command.env("VK_DRIVER_FILES", manifest);
     }
     let out = command.arg("bench").output().context("running the test client")?;
     let errors = String::from_utf8_lossy(&out.stderr);

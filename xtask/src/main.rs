@@ -1,5 +1,6 @@
 //! `cargo xtask`: the one door to everything.
 
+mod against;
 mod bench;
 mod build;
 mod cargo;

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
-use hesper_winsys::Error;
+use hesper_winsys::{Error, trace};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::progress::{Progress, Submission};
@@ -153,6 +153,7 @@ impl Locked<'_> {
     pub fn uploads_sent(&mut self, queue: vk::Queue, submission: Submission, mark: Option<Arc<Mark>>) {
         match std::mem::take(&mut self.state.uploads) {
             Uploads::Waiting(waiting) => {
+                trace::instant("uploads sent to family", waiting.family.into());
                 let sent = Sent { queue, submission, mark, updates: waiting.updates };
                 self.set_uploads(Uploads::Sent(sent));
             }

@@ -1,0 +1,87 @@
+//! `bench --against`: the same work on two builds of the driver, in turns, so that a change is told from the machine's moods.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use hesper_rig::{Driver, Root};
+use serde_json::Value;
+
+use crate::bench::measure;
+use crate::step::Step;
+use crate::table::{median, table};
+
+/// A row that is this much slower than the other build's has become slower.
+const SLOWER: f64 = 1.05;
+
+/// A row's name, and the values of this build and of the other.
+type Rows = BTreeMap<String, [Vec<f64>; 2]>;
+
+/// Measures this build and the one in the file `library`, `runs` times each.
+///
+/// # Errors
+/// When a run fails, or a row has become slower.
+pub fn run(root: &Root, client: &Path, library: &Path, runs: u32) -> Result<()> {
+    let manifest = std::env::temp_dir().join(format!("hesper-against-{}.json", std::process::id()));
+    let library = library.canonicalize().with_context(|| format!("looking for {}", library.display()))?;
+    let icd = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.3.0" } });
+    std::fs::write(&manifest, format!("{icd:#}\n")).with_context(|| format!("writing {}", manifest.display()))?;
+    let mut rows = Rows::new();
+    for run in 1..=runs {
+        for (i, manifest) in [None, Some(manifest.as_path())].into_iter().enumerate() {
+            let what = if i == 0 { "this build" } else { "the other build" };
+            let step = Step::start(&format!("Run {run} of {runs} on {what}"), "");
+            take(&mut rows, i, &measure(root, Driver::Hesper, client, manifest)?);
+            step.done("");
+        }
+    }
+    let _ = std::fs::remove_file(&manifest);
+    println!("\nMedians of {runs}:\n\n{}", show(&rows));
+    let slower = slower(&rows);
+    ensure!(slower.is_empty(), "slower than {}:\n  {}", library.display(), slower.join("\n  "));
+    println!("  no row is more than {SLOWER} times the other build's");
+    Ok(())
+}
+
+/// Takes the lines `{"name": …, "value": …, "unit": …}` of one run. Of what is counted a second, the inverse is kept, so that less is better.
+fn take(rows: &mut Rows, build: usize, output: &str) {
+    for json in output.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok()) {
+        let (Some(name), Some(value)) = (json["name"].as_str(), json["value"].as_f64()) else { continue };
+        let value = if json["unit"].as_str().is_some_and(|u| u.ends_with("/s")) { 1.0 / value } else { value };
+        rows.entry(name.to_owned()).or_default()[build].push(value);
+    }
+}
+
+/// This build to the other: the ratio of the medians.
+fn ratio([this, other]: &[Vec<f64>; 2]) -> f64 {
+    median(this) / median(other)
+}
+
+fn show(rows: &Rows) -> String {
+    let cells = rows.iter().map(|(name, both)| {
+        let [this, other] = both.each_ref().map(|v| format!("{:.3}", median(v)));
+        vec![name.clone(), this, other, format!("{:.3}", ratio(both))]
+    });
+    table(&["", "this", "other", "this/other"], &cells.collect::<Vec<_>>())
+}
+
+fn slower(rows: &Rows) -> Vec<String> {
+    let slower = rows.iter().filter(|(_, both)| ratio(both) > SLOWER);
+    slower.map(|(name, both)| format!("{name}: {:.3}", ratio(both))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_became_slower_are_named() {
+        let mut rows = Rows::new();
+        let line =
+            |name: &str, value: f64, unit: &str| format!(r#"{{"name":"{name}","value":{value},"unit":"{unit}"}}"#);
+        take(&mut rows, 0, &[line("a", 10.6, "ns"), line("b", 10.4, "ns"), line("c", 9.0, "GB/s")].join("\n"));
+        take(&mut rows, 1, &[line("a", 10.0, "ns"), line("b", 10.0, "ns"), line("c", 10.0, "GB/s")].join("\n"));
+        assert_eq!(slower(&rows), ["a: 1.060", "c: 1.111"]);
+        assert!(show(&rows).contains("1.040"));
+    }
+}
