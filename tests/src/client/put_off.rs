@@ -15,7 +15,8 @@ pub fn run() -> Result<()> {
     refused_in_its_second_region(&gpu)?;
     source_that_was_mapped_once(&gpu)?;
     work_that_waits_for_the_program(&gpu)?;
-    mapped_meanwhile(&gpu)
+    mapped_meanwhile(&gpu)?;
+    other_families(&gpu)
 }
 
 /// A copy of `words` words.
@@ -178,19 +179,23 @@ fn work_that_waits_for_the_program(gpu: &Gpu) -> Result<()> {
 
 /// A buffer in memory of its own that could be mapped and never was.
 fn never_mapped(gpu: &Gpu) -> Result<Buffer> {
-    let size = N as u64 * 4;
     let usage = vk::BufferUsageFlags::TRANSFER_SRC | vk::BufferUsageFlags::TRANSFER_DST;
+    shared(gpu, &vk::BufferCreateInfo::default().size(N as u64 * 4).usage(usage))
+}
+
+/// The same, shared between queue families as `info` says.
+fn shared(gpu: &Gpu, info: &vk::BufferCreateInfo) -> Result<Buffer> {
     let visible = vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT;
     // SAFETY: handles of this device.
     unsafe {
-        let buffer = gpu.device.create_buffer(&vk::BufferCreateInfo::default().size(size).usage(usage), None)?;
+        let buffer = gpu.device.create_buffer(info, None)?;
         let needs = gpu.device.get_buffer_memory_requirements(buffer);
         let mut dedicated = vk::MemoryDedicatedAllocateInfo::default().buffer(buffer);
         let kind = gpu.memory_type(needs.memory_type_bits, visible)?;
-        let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
-        let memory = gpu.device.allocate_memory(&info.push_next(&mut dedicated), None)?;
+        let allocation = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
+        let memory = gpu.device.allocate_memory(&allocation.push_next(&mut dedicated), None)?;
         gpu.device.bind_buffer_memory(buffer, memory, 0)?;
-        Ok(Buffer { buffer, memory, size, map: std::ptr::null_mut() })
+        Ok(Buffer { buffer, memory, size: info.size, map: std::ptr::null_mut() })
     }
 }
 
@@ -228,6 +233,45 @@ fn mapped_meanwhile(gpu: &Gpu) -> Result<()> {
     }
     // SAFETY: everything has been waited for.
     unsafe { gpu.device.destroy_command_pool(pool, None) };
+    gpu.free(from);
+    Ok(())
+}
+
+/// Queues of other families look at what was uploaded on the first one. Where there is one family, there is nothing to see.
+fn other_families(gpu: &Gpu) -> Result<()> {
+    let (pool, d, from) = (transient(gpu)?, &gpu.device, gpu.buffer(N)?);
+    for (queue, family) in gpu.others.iter().filter(|(_, family)| *family != gpu.family) {
+        let families = [gpu.family, *family];
+        let usage = vk::BufferUsageFlags::TRANSFER_SRC | vk::BufferUsageFlags::TRANSFER_DST;
+        let info = vk::BufferCreateInfo::default().size(N as u64 * 4).usage(usage);
+        let info = info.sharing_mode(vk::SharingMode::CONCURRENT).queue_family_indices(&families);
+        // SAFETY: handles of this device; what is destroyed has been waited for.
+        unsafe {
+            let [to, down] = [0, 1].map(|_| shared(gpu, &info));
+            let (to, mut down) = (to?, down?);
+            let theirs = vk::CommandPoolCreateInfo::default().queue_family_index(*family);
+            let theirs = d.create_command_pool(&theirs, None)?;
+            let look = gpu.record_in(theirs, vk::CommandBufferUsageFlags::empty(), |cmd| {
+                d.cmd_copy_buffer(cmd, to.buffer, down.buffer, &[words(0, 0, N)]);
+                gpu.barrier(cmd);
+            })?;
+            let seen = d.create_fence(&vk::FenceCreateInfo::default(), None)?;
+            for round in 0..32u32 {
+                from.fill(|i| round << 16 | i);
+                copy(gpu, pool, &[(&from, &to, &[words(0, 0, N)])])?;
+                d.queue_submit(*queue, &[vk::SubmitInfo::default().command_buffers(&[look])], seen)?;
+                d.wait_for_fences(&[seen], true, PATIENCE)?;
+                d.reset_fences(&[seen])?;
+            }
+            map(gpu, &mut down)?;
+            down.expect("seen by another family", |i| 31 << 16 | i)?;
+            d.destroy_fence(seen, None);
+            d.destroy_command_pool(theirs, None);
+            [to, down].into_iter().for_each(|b| gpu.free(b));
+        }
+    }
+    // SAFETY: everything has been waited for.
+    unsafe { d.destroy_command_pool(pool, None) };
     gpu.free(from);
     Ok(())
 }
