@@ -148,7 +148,7 @@ fn draw_panel<'a>(area: &Area<'a>, title: &str, rows: &[Tokens], labels: u32) ->
     let slot = |group: usize, bar: usize| n - ((group as u32 * GROUP) as i32) - 1 - bar as i32;
     let name = |y: &SegmentValue<i32>| match y {
         SegmentValue::CenterOf(i) if (n - 1 - i) % GROUP as i32 == 1 => {
-            rows.get(((n - 1 - i) / GROUP as i32) as usize).map_or(String::new(), |r| r.name.clone())
+            rows.get(((n - 1 - i) / GROUP as i32) as usize).map_or(String::new(), |r| format!("{}\u{a0}", r.name))
         }
         _ => String::new(),
     };
@@ -178,13 +178,13 @@ fn draw_panel<'a>(area: &Area<'a>, title: &str, rows: &[Tokens], labels: u32) ->
 /// A number to the right of a bar's end.
 fn number(text: &str, x: f64, row: i32) -> Text<'static, (f64, SegmentValue<i32>), String> {
     let style = TextStyle::from(FONT.into_font()).pos(Pos::new(HPos::Left, VPos::Center));
-    // A space that isn't dropped at the start of a text.
+    // A space that isn't dropped at the start of a text, as at the end of names.
     Text::new(format!("\u{a0}{text}"), (x, SegmentValue::CenterOf(row)), style)
 }
 
 fn name_at(names: &[&str], y: &SegmentValue<i32>) -> String {
     match y {
-        SegmentValue::CenterOf(i) => names.get(*i as usize).copied().unwrap_or_default().to_owned(),
+        SegmentValue::CenterOf(i) => format!("{}\u{a0}", names.get(*i as usize).copied().unwrap_or_default()),
         _ => String::new(),
     }
 }
