@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::step::{self, Step};
 use crate::table::{median, table};
-use crate::{against, cargo, chart, setup};
+use crate::{against, cargo, setup};
 
 /// Measures native lavapipe, Mesa's venus and Hesper with the test client's benchmarks, in turns, and compares the medians.
 #[derive(clap::Args)]
@@ -19,10 +19,7 @@ pub struct Args {
     /// Writes every number as JSON, too.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Draws the ratios to Mesa's driver as an SVG file.
-    #[arg(long)]
-    chart: Option<PathBuf>,
-    /// Keeps the ratios as the baseline that later runs are compared with.
+    /// Keeps the ratios as the baseline that later runs are compared with, and that `cargo xtask charts` draws.
     #[arg(long)]
     keep: bool,
     /// Compares with another build of the driver instead, whose shared object this is.
@@ -31,7 +28,7 @@ pub struct Args {
 }
 
 /// Ratios of Hesper to Mesa's driver, by row. Ratios, because machines differ.
-const BASELINE: &str = "tests/bench-baseline.json";
+pub const BASELINE: &str = "tests/bench-baseline.json";
 /// A row that is this much worse than the baseline is named; timings on a busy machine differ by nearly as much.
 const WORSE: f64 = 1.4;
 /// Of rows that take next to nothing beside Mesa's, a multiple says nothing.
@@ -73,9 +70,6 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.json {
         std::fs::write(path, format!("{:#}\n", results.json()))
             .with_context(|| format!("writing {}", path.display()))?;
-    }
-    if let Some(path) = &args.chart {
-        std::fs::write(path, chart::svg(&results.ratios())).with_context(|| format!("writing {}", path.display()))?;
     }
     let baseline = hesper_rig::workspace().join(BASELINE);
     if args.keep {
@@ -221,6 +215,5 @@ mod tests {
         assert_eq!(results.ratios(), [("submit".to_owned(), 1.5), ("copy".to_owned(), 2.0)]);
         assert_eq!(results.worse_than(&json!({ "submit": 1.2, "copy": 1.9 })).len(), 0);
         assert_eq!(results.worse_than(&json!({ "submit": 0.9, "copy": 1.0 })).len(), 2);
-        assert!(chart::svg(&results.ratios()).contains("submit"));
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod cargo;
 mod chart;
+mod charts;
 mod codegen;
 mod demo;
 mod image;
@@ -35,6 +36,7 @@ enum Sub {
     Codegen(codegen::Args),
     Rig(rig::Args),
     Bench(bench::Args),
+    Charts(charts::Args),
     Parity(parity::Args),
     Build(build::Args),
     Image(image::Args),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),
+        Sub::Charts(args) => charts::run(&args),
         Sub::Parity(args) => parity::run(&args),
         Sub::Build(args) => build::run(&args),
         Sub::Image(args) => image::run(&args),

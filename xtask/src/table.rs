@@ -1,20 +1,15 @@
-//! Tables for the terminal.
+//! Tables for the terminal and for documents.
 
-/// Rows under a head, in columns as wide as they need; the first column is left-aligned, the others right-aligned.
+use comfy_table::{CellAlignment, Table, presets};
+
+/// Rows under a head, in Markdown; the first column is left-aligned, the others right-aligned.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let cell = |row: &[String], i: usize| row.get(i).cloned().unwrap_or_default();
-    let head: Vec<String> = head.iter().map(|h| (*h).to_owned()).collect();
-    let width = |i: usize| rows.iter().chain([&head]).map(|r| cell(r, i).chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |row: &[String]| {
-        let cells = widths.iter().enumerate().map(|(i, w)| {
-            let text = cell(row, i);
-            if i == 0 { format!("{text:<w$}") } else { format!("{text:>w$}") }
-        });
-        format!("  {}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    let rule: Vec<String> = widths.iter().map(|w| "-".repeat(*w)).collect();
-    [line(&head), line(&rule)].into_iter().chain(rows.iter().map(|r| line(r))).collect()
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_header(head).add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{table}\n")
 }
 
 /// The middle of some numbers; NaN if there are none.
@@ -34,7 +29,7 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let text = table(&["driver", "t/s"], &[vec!["native".into(), "10.5".into()], vec!["x".into(), "1".into()]]);
-        assert_eq!(text, "  driver   t/s\n  ------  ----\n  native  10.5\n  x          1\n");
+        assert_eq!(text, "| driver |  t/s |\n|--------|------|\n| native | 10.5 |\n| x      |    1 |\n");
     }
 
     #[test]

@@ -82,7 +82,15 @@ impl Gpu {
                 .host_query_reset(true)
                 .buffer_device_address(true);
             let mut features13 = vk::PhysicalDeviceVulkan13Features::default().synchronization2(true);
+            let offered = instance.get_physical_device_features(physical);
+            let features = vk::PhysicalDeviceFeatures {
+                sparse_binding: offered.sparse_binding,
+                sparse_residency_buffer: offered.sparse_residency_buffer,
+                sparse_residency_image2_d: offered.sparse_residency_image2_d,
+                ..Default::default()
+            };
             let info = vk::DeviceCreateInfo::default()
+                .enabled_features(&features)
                 .queue_create_infos(&queues)
                 .enabled_extension_names(&extensions)
                 .push_next(&mut features12)

@@ -14,6 +14,7 @@ mod memory;
 mod put_off;
 mod queues;
 mod refused;
+mod sparse;
 mod spin;
 mod sync;
 mod threads;
@@ -33,7 +34,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, cycles, mappings, hostile, refused, bench and spin.
+    /// Everything below but queues, sparse, cycles, mappings, hostile, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -55,6 +56,8 @@ enum Sub {
     Memory,
     /// Four queues of two families that wait for each other; fails on a device that has fewer.
     Queues,
+    /// Sparse buffers and images; fails on a device that has none.
+    Sparse,
     /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
     Cycles {
         /// How often.
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
         Sub::Queues => queues::run(),
+        Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),

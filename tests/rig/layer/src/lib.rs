@@ -9,11 +9,12 @@
 //!
 //! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace;
 //! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be
-//! mapped (`discrete`).
+//! mapped (`second_type`).
 //!
 //! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`).
 //!
-//! `creation` is the loader's protocol for layers, `chain` who comes next, `memory` the allocations, `physical` what the device is said to be able to.
+//! `creation` is the loader's protocol for layers, `chain` who comes next, `memory` the allocations, `resources` what memory they are for,
+//! `physical` what the device is said to be able to.
 
 /// Returns the entry point of a name, if it is among those listed.
 macro_rules! intercept {
@@ -31,12 +32,13 @@ macro_rules! intercept {
 mod chain;
 mod creation;
 pub mod device_file;
-mod discrete;
 mod host_trace;
 mod memory;
 mod physical;
 mod queues;
 mod refusal;
+mod resources;
+mod second_type;
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -118,16 +120,6 @@ fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoid
     if refusal::on() {
         intercept!(text, b"vkCreateComputePipelines" => refusal::create_compute_pipelines);
     }
-    if discrete::on() {
-        intercept!(text,
-            b"vkGetBufferMemoryRequirements" => discrete::get_buffer_memory_requirements,
-            b"vkGetImageMemoryRequirements" => discrete::get_image_memory_requirements,
-            b"vkGetBufferMemoryRequirements2" => discrete::get_buffer_memory_requirements2,
-            b"vkGetImageMemoryRequirements2" => discrete::get_image_memory_requirements2,
-            b"vkGetDeviceBufferMemoryRequirements" => discrete::get_device_buffer_memory_requirements,
-            b"vkGetDeviceImageMemoryRequirements" => discrete::get_device_image_memory_requirements,
-        );
-    }
     if host_trace::on() {
         intercept!(text,
             b"vkQueueSubmit" => host_trace::queue_submit,
@@ -138,9 +130,24 @@ fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoid
             b"vkCreateComputePipelines" => host_trace::create_compute_pipelines,
         );
     }
+    if next.is_some() {
+        // By the names that they have in Vulkan, or had as extensions of the Khronos group.
+        intercept!(text.strip_suffix(b"KHR").unwrap_or(text),
+            b"vkGetBufferMemoryRequirements2" => resources::get_buffer_memory_requirements2,
+            b"vkGetImageMemoryRequirements2" => resources::get_image_memory_requirements2,
+            b"vkGetDeviceBufferMemoryRequirements" => resources::get_device_buffer_memory_requirements,
+            b"vkGetDeviceImageMemoryRequirements" => resources::get_device_image_memory_requirements,
+        );
+    }
     intercept!(text,
         b"vkGetDeviceProcAddr" => get_device_proc_addr,
         b"vkDestroyDevice" => creation::destroy_device,
+        b"vkCreateBuffer" => resources::create_buffer,
+        b"vkDestroyBuffer" => resources::destroy_buffer,
+        b"vkCreateImage" => resources::create_image,
+        b"vkDestroyImage" => resources::destroy_image,
+        b"vkGetBufferMemoryRequirements" => resources::get_buffer_memory_requirements,
+        b"vkGetImageMemoryRequirements" => resources::get_image_memory_requirements,
         b"vkAllocateMemory" => memory::allocate_memory,
         b"vkFreeMemory" => memory::free_memory,
         b"vkGetMemoryFdKHR" => memory::get_memory_fd,

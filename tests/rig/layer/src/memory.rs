@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use crate::chain::{self, Device};
 use crate::device_file;
-use crate::discrete;
 use crate::physical::{importable, real_memory_properties};
+use crate::second_type;
 
 /// Larger than any driver's minImportedHostPointerAlignment, and the coarsest host page.
 const STEP: u64 = 64 << 10;
@@ -78,7 +78,7 @@ pub unsafe extern "system" fn allocate_memory(
         let Some(i) = chain::instance_of(d.physical) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
         let properties = real_memory_properties(&i, d.physical);
         let mut own = *info;
-        if let Some(real) = discrete::real_type(&properties, own.memory_type_index) {
+        if let Some(real) = second_type::real_type(&properties, own.memory_type_index) {
             own.memory_type_index = real;
             return (d.v1_0.allocate_memory)(device, &own, allocator, to);
         }

@@ -8,8 +8,7 @@ use ash::vk;
 
 use crate::chain::{self, Instance};
 use crate::device_file;
-use crate::discrete;
-use crate::queues;
+use crate::{queues, second_type};
 
 const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
 const HOST: &CStr = c"VK_EXT_external_memory_host";
@@ -148,7 +147,7 @@ pub unsafe extern "system" fn get_memory_properties(
         if let Some(i) = chain::instance_of(device) {
             *to = real_memory_properties(&i, device);
             hide(&mut *to);
-            discrete::split(&mut *to);
+            second_type::split(&mut *to);
         }
     }
 }
@@ -162,7 +161,7 @@ pub unsafe extern "system" fn get_memory_properties2(
         if let Some(i) = chain::instance_of(device) {
             (i.v1_1.get_physical_device_memory_properties2)(device, to);
             hide(&mut (*to).memory_properties);
-            discrete::split(&mut (*to).memory_properties);
+            second_type::split(&mut (*to).memory_properties);
         }
     }
 }

@@ -38,8 +38,6 @@ pub fn of(name: &[u8]) -> vk::PFN_vkVoidFunction {
         b"vkGetPrivateData" => private_data::get_private_data,
         b"vkDestroyPrivateDataSlot" => private_data::destroy_private_data_slot,
         b"vkCreateCommandPool" => families::create_command_pool,
-        b"vkCreateBuffer" => families::create_buffer,
-        b"vkCreateImage" => families::create_image,
         b"vkCmdPipelineBarrier" => barriers::cmd_pipeline_barrier,
         b"vkCmdPipelineBarrier2" => barriers::cmd_pipeline_barrier2,
         b"vkCmdWaitEvents" => barriers::cmd_wait_events,

@@ -117,28 +117,3 @@ pub unsafe extern "system" fn create_command_pool(
         (d.v1_0.create_command_pool)(device, &own, allocator, to)
     }
 }
-
-/// Resources that several families share are shared by one, which is no sharing.
-macro_rules! created {
-    ($($entry:ident($info:ty, $handle:ty);)*) => {$(
-        pub unsafe extern "system" fn $entry(
-            device: vk::Device,
-            info: *const $info,
-            allocator: *const vk::AllocationCallbacks,
-            to: *mut $handle,
-        ) -> vk::Result {
-            // SAFETY: the program's arguments are valid for the driver's entry point, too.
-            unsafe {
-                let Some(d) = chain::device(device) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
-                let mut own = *info;
-                own.sharing_mode = vk::SharingMode::EXCLUSIVE;
-                (d.v1_0.$entry)(device, &own, allocator, to)
-            }
-        }
-    )*};
-}
-
-created! {
-    create_buffer(vk::BufferCreateInfo, vk::Buffer);
-    create_image(vk::ImageCreateInfo, vk::Image);
-}
