@@ -41,6 +41,42 @@ fn a_waiting_program_gets_device_lost() {
     assert_eq!(text.matches("hesper: ").count(), 1, "the reason is said once:\n{text}");
 }
 
+/// A host that is stopped for a while, and asked meanwhile whether it lives, is waited for and answers when it goes on.
+#[test]
+fn a_silent_host_is_waited_for() {
+    let root = root();
+    let mut host = Host::start(&root).unwrap();
+    let path = std::env::temp_dir().join(format!("hesper-silent-trace-{}.json", std::process::id()));
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    let child = command
+        .arg("spin")
+        .env("HESPER_TRACE", &path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let submissions = || std::fs::read_to_string(&path).unwrap().matches("\"vkQueueSubmit\"").count();
+    let asked = || std::fs::read_to_string(&path).unwrap().matches("\"ask a silent host\"").count();
+    // Twice, since the second question goes to the ring that the first one has made.
+    for turn in 0..2 {
+        host.stop().unwrap();
+        let stopped = submissions();
+        std::thread::sleep(Duration::from_millis(5500));
+        assert!(asked() > turn, "turn {turn}: the host wasn't asked");
+        host.go_on().unwrap();
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(submissions() > stopped + 10, "turn {turn}: the program doesn't go on");
+        assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+    }
+    host.kill();
+    let out = child.wait_with_output().unwrap();
+    let text = both(&out);
+    assert!(out.status.success() && text.contains("\nlost\n"), "{}:\n{text}", out.status);
+    std::fs::remove_file(&path).unwrap();
+}
+
 #[test]
 fn a_program_in_the_middle_of_anything_ends_with_an_error() {
     let (out, took) = killed_under("cycles 10000000");

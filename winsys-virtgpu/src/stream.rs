@@ -262,7 +262,7 @@ mod tests {
         for n in 0..5000 {
             pool.recycle(chunk(&shmem, 10 + n), at(n as u64 + 1), &main);
         }
-        assert_eq!(ready(&pool), []);
+        assert!(ready(&pool).is_empty());
         // The main ring goes on, whatever the side ring does; and the other way round.
         main.1.set(far + 4999);
         pool.recycle(chunk(&shmem, 2), None, &main);

@@ -66,7 +66,7 @@ impl Winsys for Host {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let fd = memfd_create("ring", MFdFlags::MFD_CLOEXEC).unwrap();
         ftruncate(&fd, size as i64).unwrap();
-        let mapping = Mapping::new(&fd, size, 0)?;
+        let mapping = Mapping::new(&fd, size, 0).unwrap();
         let handle = Handle { id: NEXT.fetch_add(1, Ordering::Relaxed), ..Handle::default() };
         Ok(Shmem::new(Resource::new(handle, size, Arc::new(Giver(self.this.clone()))), mapping))
     }

@@ -132,7 +132,6 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
             Device::of(device).store.close(device);
         }
         let Some(object) = Device::take(device) else { return };
-        hesper_winsys::trace::flush();
         let connection = object.connection().clone();
         let queues: Vec<Box<Queue>> = object.queues().iter().filter_map(|q| Queue::take(*q)).collect();
         let handle = object.handle();

@@ -146,7 +146,6 @@ pub unsafe fn destroy_instance(instance: vk::Instance, _: *const vk::AllocationC
     // SAFETY: by valid usage nothing uses the instance or its physical devices any more.
     unsafe {
         let Some(object) = (instance != vk::Instance::null()).then(|| Instance::of(instance)) else { return };
-        trace::flush();
         let connection = object.connection();
         let sent = connection.send(|w| request::destroy_instance(w, 0, instance, ptr::null()));
         // The rings are taken down after the host has destroyed what their commands made.

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::{Root, driver_build, pin};
@@ -101,17 +102,15 @@ impl Host {
 
     /// Kills it and its render servers, as a crash would.
     pub fn kill(&mut self) {
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            // Gone already is as good.
-            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-        }
+        // Gone already is as good.
+        let _ = self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
     }
 
     /// Stops it and its render servers, until [`Self::go_on`].
     ///
     /// # Errors
-    /// When it has ended.
+    /// Without the right to.
     pub fn stop(&self) -> Result<()> {
         self.signal(Signal::SIGSTOP)
     }
@@ -119,14 +118,41 @@ impl Host {
     /// Lets it go on.
     ///
     /// # Errors
-    /// When it has ended.
+    /// Without the right to.
     pub fn go_on(&self) -> Result<()> {
         self.signal(Signal::SIGCONT)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        let group = Pid::from_raw(i32::try_from(self.child.id())?);
-        killpg(group, signal).with_context(|| format!("sending {signal} to the host"))
+        for process in self.processes()? {
+            match kill(Pid::from_raw(process), signal) {
+                // One that has ended meanwhile.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(e) => bail!("sending {signal} to the host: {e}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Its processes, parents first: the server, one more for each client, and the render servers, which lead process groups of
+    /// their own.
+    fn processes(&self) -> Result<Vec<i32>> {
+        let mut parents = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let entry = entry?;
+            let Some(process) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+            // pid (name) state ppid …: the name may hold anything but its last bracket.
+            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<i32>().ok());
+            parents.extend(parent.map(|parent| (process, parent)));
+        }
+        let mut found = vec![i32::try_from(self.child.id())?];
+        let mut next = 0;
+        while let Some(parent) = found.get(next).copied() {
+            found.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(process, _)| *process));
+            next += 1;
+        }
+        Ok(found)
     }
 
     /// What its processes hold, all together.
@@ -135,14 +161,8 @@ impl Host {
     /// When /proc can't be read.
     pub fn usage(&self) -> Result<Usage> {
         let mut sum = Usage::default();
-        for entry in fs::read_dir("/proc")? {
-            let path = entry?.path();
-            let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
-            // pid (name) state ppid pgrp …: the name may hold anything but its last bracket.
-            let after: Vec<&str> = stat.rsplit_once(") ").map_or(Vec::new(), |(_, rest)| rest.split(' ').collect());
-            if after.get(2).and_then(|g| g.parse().ok()) != Some(self.child.id()) {
-                continue;
-            }
+        for process in self.processes()? {
+            let path = Path::new("/proc").join(process.to_string());
             let status = fs::read_to_string(path.join("status")).unwrap_or_default();
             let number = |name: &str| {
                 status.lines().find_map(|l| l.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok())

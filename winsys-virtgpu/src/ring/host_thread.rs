@@ -13,8 +13,10 @@ use crate::seqno::{Seqno, widen};
 use crate::transport;
 use crate::{Error, Health, Winsys};
 
-/// How often a thread that sleeps over unread commands is woken again.
+/// How soon a thread that sleeps over unread commands is called again, and after how long at most: calls to a host that
+/// has stopped for a while pile up, and the way to the host blocks once it is full of them.
 const AGAIN: Duration = Duration::from_millis(10);
+const AT_MOST: Duration = Duration::from_secs(1);
 
 /// The other side of a ring.
 pub struct HostThread {
@@ -32,7 +34,8 @@ pub struct HostThread {
 struct Looks {
     silence: Silence,
     question: Question,
-    notified: Option<Instant>,
+    /// When the sleeping thread was called, and how long it has until it is called again.
+    called: Option<(Instant, Duration)>,
 }
 
 impl HostThread {
@@ -148,13 +151,18 @@ impl HostThread {
         if settled && ((unread as i32) < 0 || (moved as i32) < 0) {
             return Err(self.lose(misplaced_head()));
         }
-        // A thread that sleeps over unread commands has missed its call; asking again does no harm.
-        let again = looks.notified.is_none_or(|t| now.saturating_duration_since(t) > AGAIN);
-        if status & STATUS_IDLE != 0 && unread != 0 && again {
-            looks.notified = Some(now);
-            self.notify(0)?;
+        if status & STATUS_IDLE == 0 || unread == 0 {
+            looks.called = None;
+            return Ok(());
         }
-        Ok(())
+        // A thread that sleeps over unread commands has missed its call; another one does no harm.
+        let next = match looks.called {
+            None => AGAIN,
+            Some((at, pause)) if now.saturating_duration_since(at) > pause => AT_MOST.min(pause * 2),
+            Some(_) => return Ok(()),
+        };
+        looks.called = Some((now, next));
+        self.notify(0)
     }
 
     /// Has the host let go of the memory, before it is given back.

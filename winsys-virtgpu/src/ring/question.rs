@@ -9,8 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::memory::RingMemory;
 use super::silence::MONITOR_US;
-use crate::transport;
-use crate::{Error, Winsys};
+use crate::{Error, Winsys, trace, transport};
 
 /// The second ring's number is the ring's own with this bit.
 const QUESTION: u64 = 1 << 63;
@@ -34,6 +33,7 @@ impl Question {
         if self.open {
             return Ok(());
         }
+        trace::instant("ask a silent host", ring);
         let id = ring | QUESTION;
         let number = self.asked + 1;
         let wait = transport::wait_virtqueue_seqno(number);

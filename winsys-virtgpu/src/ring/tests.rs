@@ -155,3 +155,26 @@ fn what_a_ring_may_still_read_is_kept_until_the_ring_has_ended() {
     drop(side);
     assert!(host.released.lock().contains(&id));
 }
+
+#[test]
+fn a_thread_that_sleeps_over_commands_is_called_again_but_not_without_end() {
+    const NOTIFY: u32 = 190;
+    let host = Host::new();
+    let ring = ring(&host, 1);
+    ring.thread.memory.status().store(memory::STATUS_IDLE, Ordering::Relaxed);
+    ring.submit(&[0; 64]).unwrap();
+    host.take();
+    let start = Instant::now();
+    let mut calls = Vec::new();
+    for t in (0..9000).step_by(4) {
+        ring.thread.look(start + Duration::from_millis(t)).unwrap();
+        calls.extend(host.take().iter().filter(|c| **c == (NOTIFY, 1)).map(|_| t));
+    }
+    assert!(calls[..3] == [0, 12, 36] && (10..20).contains(&calls.len()), "{calls:?}");
+    run(&ring);
+    ring.thread.look(start + Duration::from_millis(9000)).unwrap();
+    ring.submit(&[0; 64]).unwrap();
+    host.take();
+    ring.thread.look(start + Duration::from_millis(9004)).unwrap();
+    assert_eq!(host.take(), [(NOTIFY, 1)]);
+}

@@ -113,7 +113,8 @@ impl Winsys for Virtgpu {
 
     fn map(&self, blob: &Resource) -> Result<Mapping, Error> {
         let node = &self.device.node;
-        Mapping::new(node, blob.size, node.map_offset(blob.handle.bo)?)
+        let offset = node.map_offset(blob.handle.bo)?;
+        Mapping::new(node, blob.size, offset).map_err(|e| Error::os("mapping a blob", e))
     }
 
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error> {

@@ -140,5 +140,5 @@ fn map_file(fd: &OwnedFd, size: u64) -> Result<Mapping, Error> {
     if have < size {
         return Err(Error::Refused(format!("the host's blob has {have} bytes, {size} were asked for").into()));
     }
-    Mapping::new(fd, size, 0)
+    Mapping::new(fd, size, 0).map_err(|e| Error::os("mapping a blob", e))
 }

@@ -128,6 +128,5 @@ pub unsafe extern "system" fn destroy_device(device: vk::Device, allocator: *con
         if let Some(d) = chain::remove_device(device) {
             (d.v1_0.destroy_device)(device, allocator);
         }
-        hesper_winsys::trace::flush();
     }
 }
