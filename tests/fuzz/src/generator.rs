@@ -4,8 +4,9 @@
 //! around it, find more than programs that do everything evenly.
 
 use proptest::collection::vec;
+use proptest::prelude::RngExt;
 use proptest::prelude::any;
-use proptest::strategy::{BoxedStrategy, Just, Strategy, Union, ValueTree};
+use proptest::strategy::{BoxedStrategy, Strategy, Union, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::program::{Cmd, Op, Piece, Program};
@@ -179,23 +180,42 @@ impl Drawn for Vec<Op> {
     }
 }
 
-/// Programs of a mix.
-fn programs(mix: &Mix) -> BoxedStrategy<Program> {
-    (any::<bool>(), proptest::bool::weighted(0.6), proptest::bool::weighted(0.1), vec(mix.op(), 4..40))
-        .prop_map(|(discrete, poison, fresh_instance, ops)| Program { discrete, poison, fresh_instance, ops })
-        .boxed()
+/// A drawn program, whose wishes can be taken away or made simpler one by one.
+pub struct Tree {
+    pub discrete: bool,
+    pub poison: bool,
+    pub fresh_instance: bool,
+    pub ops: Vec<Box<dyn ValueTree<Value = Op>>>,
 }
 
-/// The `number`-th program of a seed, with what shrinks it.
-pub fn draw(mix: &Mix, seed: u64, number: u64) -> Box<dyn ValueTree<Value = Program>> {
+impl Tree {
+    /// The program as it is now.
+    pub fn current(&self) -> Program {
+        let Self { discrete, poison, fresh_instance, ops } = self;
+        let ops = ops.iter().map(|op| op.current()).collect();
+        Program { discrete: *discrete, poison: *poison, fresh_instance: *fresh_instance, ops }
+    }
+
+    pub fn no_poison(&mut self) {
+        self.poison = false;
+    }
+
+    pub fn no_fresh_instance(&mut self) {
+        self.fresh_instance = false;
+    }
+}
+
+/// The `number`-th program of a seed.
+pub fn draw(mix: &Mix, seed: u64, number: u64) -> Tree {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&number.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-    match programs(mix).new_tree(&mut runner) {
-        Ok(tree) => tree,
-        // Nothing is filtered, so nothing can be refused.
-        Err(_) => Box::new(Just(Program { discrete: false, poison: false, fresh_instance: false, ops: Vec::new() })),
-    }
+    let (length, op) = (runner.rng().random_range(4..48), mix.op());
+    let (discrete, poison, fresh_instance) =
+        (runner.rng().random(), runner.rng().random_bool(0.6), runner.rng().random_bool(0.1));
+    // Nothing is filtered, so every draw succeeds.
+    let ops = (0..length).filter_map(|_| op.new_tree(&mut runner).ok()).collect();
+    Tree { discrete, poison, fresh_instance, ops }
 }

@@ -1,4 +1,5 @@
-//! Shrinking: proptest's value tree proposes simpler programs, which are kept while they show the same kind of difference.
+//! Shrinking: parts of a program are taken away, then proptest's value trees propose simpler numbers for what is left; both are kept
+//! while the program shows the same kind of difference.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use proptest::strategy::ValueTree;
 use crate::campaign::{Campaign, PATIENCE};
 use crate::compare::{Difference, Kind};
 use crate::fleet::Seat;
+use crate::generator::Tree;
 use crate::program::Program;
 
 /// What was left.
@@ -20,61 +22,98 @@ pub struct Shrunk {
 /// How often a program runs before it counts as one without the difference, where that doesn't show every time.
 const TRIES: u32 = 6;
 
+struct Shrinking<'a> {
+    campaign: &'a mut Campaign,
+    seats: Vec<Seat>,
+    patience: Duration,
+    kind: Kind,
+    tries: u32,
+    end: Instant,
+    best: Shrunk,
+}
+
 /// Shrinks a program for some time.
 ///
 /// # Errors
 /// When a worker can't be started.
 pub fn shrink(
     campaign: &mut Campaign,
-    mut tree: Box<dyn ValueTree<Value = Program>>,
+    mut tree: Tree,
     seat: &Seat,
     first: Difference,
     limit: Duration,
 ) -> Result<Shrunk> {
     let native = Seat { driver: Driver::Native, switches: String::new(), discrete: seat.discrete };
     let seats = if *seat == native { vec![native] } else { vec![native, seat.clone()] };
+    // A hang is sure long before it would be in a campaign.
+    let patience = if first.kind == Kind::Hung { PATIENCE / 6 } else { PATIENCE };
+    let kind = first.kind;
+    let best = Shrunk { program: tree.current(), difference: first };
     let end = Instant::now() + limit;
-    let patience = if first.kind == Kind::Hung { PATIENCE / 5 } else { PATIENCE };
-    let mut best = Shrunk { program: tree.current(), difference: first };
-    // Whether it shows every time.
-    let mut sure = true;
+    let mut s = Shrinking { campaign, seats, patience, kind, tries: 1, end, best };
+    let whole = tree.current();
     for _ in 0..2 {
-        sure &= shows(campaign, &best.program, &seats, patience, best.difference.kind, 1)?.is_some();
-    }
-    let tries = if sure { 1 } else { TRIES };
-    let mut simpler = tree.simplify();
-    while simpler && Instant::now() < end {
-        let program = tree.current();
-        // A host of another kind isn't simpler.
-        let shown = if program.discrete == best.program.discrete {
-            shows(campaign, &program, &seats, patience, best.difference.kind, tries)?
-        } else {
-            None
-        };
-        simpler = match shown {
-            Some(difference) => {
-                best = Shrunk { program, difference };
-                tree.simplify()
-            }
-            None => tree.complicate(),
-        };
-    }
-    Ok(best)
-}
-
-fn shows(
-    campaign: &mut Campaign,
-    program: &Program,
-    seats: &[Seat],
-    patience: Duration,
-    kind: Kind,
-    tries: u32,
-) -> Result<Option<Difference>> {
-    for _ in 0..tries {
-        let found = campaign.try_program(program, seats, patience)?;
-        if let Some((_, difference)) = found.filter(|(_, d)| d.kind == kind) {
-            return Ok(Some(difference));
+        if !s.shows(whole.clone())? {
+            // It doesn't show every time.
+            s.tries = TRIES;
         }
     }
-    Ok(None)
+    s.take_away(&mut tree)?;
+    s.simplify(&mut tree)?;
+    s.take_away(&mut tree)?;
+    Ok(s.best)
+}
+
+impl Shrinking<'_> {
+    /// Whether a program shows the difference; then it is the best so far.
+    fn shows(&mut self, program: Program) -> Result<bool> {
+        for _ in 0..self.tries {
+            let found = self.campaign.try_program(&program, &self.seats, self.patience)?;
+            if let Some((_, difference)) = found.filter(|(_, d)| d.kind == self.kind) {
+                self.best = Shrunk { program, difference };
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn over(&self) -> bool {
+        Instant::now() >= self.end
+    }
+
+    /// Takes away wishes, many at a time first.
+    fn take_away(&mut self, tree: &mut Tree) -> Result<()> {
+        let mut size = tree.ops.len().div_ceil(2);
+        while size > 0 {
+            let mut at = tree.ops.len();
+            while at > 0 && !self.over() {
+                let from = at.saturating_sub(size);
+                let taken: Vec<_> = tree.ops.drain(from..at).collect();
+                if !self.shows(tree.current())? {
+                    tree.ops.splice(from..from, taken);
+                }
+                at = from;
+            }
+            size = if size == 1 { 0 } else { size.div_ceil(2) };
+        }
+        Ok(())
+    }
+
+    /// Lets every wish be as simple as it can.
+    fn simplify(&mut self, tree: &mut Tree) -> Result<()> {
+        for setting in [Tree::no_poison, Tree::no_fresh_instance] {
+            let before = (tree.poison, tree.fresh_instance);
+            setting(tree);
+            if before != (tree.poison, tree.fresh_instance) && !self.shows(tree.current())? {
+                (tree.poison, tree.fresh_instance) = before;
+            }
+        }
+        for i in 0..tree.ops.len() {
+            let mut simpler = tree.ops[i].simplify();
+            while simpler && !self.over() {
+                simpler = if self.shows(tree.current())? { tree.ops[i].simplify() } else { tree.ops[i].complicate() };
+            }
+        }
+        Ok(())
+    }
 }
