@@ -8,6 +8,7 @@ mod chart;
 mod charts;
 mod codegen;
 mod demo;
+mod fuzz;
 mod image;
 mod licences;
 mod parity;
@@ -33,6 +34,7 @@ struct Cli {
 enum Sub {
     Demo(demo::Args),
     Test(test::Args),
+    Fuzz(fuzz::Args),
     Codegen(codegen::Args),
     Rig(rig::Args),
     Bench(bench::Args),
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Sub::Demo(args) => demo::run(&args),
         Sub::Test(args) => test::run(&args),
+        Sub::Fuzz(args) => fuzz::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),

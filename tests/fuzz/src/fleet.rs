@@ -1,0 +1,245 @@
+//! Workers and the hosts that they run on.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use hesper_rig::{Driver, Host, Root, build_driver};
+
+use crate::progress;
+use crate::step::Facts;
+use crate::wire::{self, Hello, Place, Report, Task};
+
+/// A driver with switches, on one of two kinds of device.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seat {
+    pub driver: Driver,
+    /// Of HESPER_DEBUG.
+    pub switches: String,
+    /// Whether the device has memory of its own.
+    pub discrete: bool,
+}
+
+impl std::fmt::Display for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let device = if self.discrete { " on a discrete device" } else { "" };
+        match &*self.switches {
+            "" => write!(f, "{}{device}", self.driver),
+            switches => write!(f, "{} with {switches}{device}", self.driver),
+        }
+    }
+}
+
+/// How a run of a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Showed(Report),
+    /// While its threads were at these places.
+    Hung(Vec<Place>),
+    Died(String, Vec<Place>),
+}
+
+struct Worker {
+    child: Child,
+    to: ChildStdin,
+    reports: Receiver<io::Result<Option<Report>>>,
+    facts: Facts,
+    /// Standard error, and how much of it has been looked at.
+    errors: PathBuf,
+    looked: usize,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_file(progress_file(&self.errors));
+        let _ = fs::remove_file(&self.errors);
+    }
+}
+
+impl Worker {
+    /// What has been said on standard error since the last look.
+    fn complaints(&mut self) -> String {
+        let text = fs::read(&self.errors).unwrap_or_default();
+        let new = String::from_utf8_lossy(text.get(self.looked..).unwrap_or_default()).into_owned();
+        self.looked = text.len();
+        new
+    }
+}
+
+/// A host and how much of its log has been looked at.
+struct Watched {
+    host: Host,
+    looked: usize,
+}
+
+fn progress_file(errors: &std::path::Path) -> PathBuf {
+    errors.with_extension("at")
+}
+
+/// All workers, started when they are needed.
+pub struct Fleet {
+    root: Root,
+    layer: PathBuf,
+    /// Of both kinds of device.
+    hosts: [Option<Watched>; 2],
+    workers: Vec<(Seat, Worker)>,
+    started: u32,
+}
+
+impl Fleet {
+    /// # Errors
+    /// Without the rig or a driver.
+    pub fn new() -> Result<Self> {
+        let layer = build_driver()?.layer;
+        Ok(Self { root: Root::ensure()?, layer, hosts: [None, None], workers: Vec::new(), started: 0 })
+    }
+
+    fn host(&mut self, discrete: bool) -> Result<&mut Watched> {
+        let slot = &mut self.hosts[usize::from(discrete)];
+        if slot.is_none() {
+            let mut environment = vec![("HESPER_TEST_LAYER_QUEUES", "2x2")];
+            if discrete {
+                environment.push(("HESPER_TEST_LAYER_DISCRETE", "1"));
+            }
+            *slot = Some(Watched { host: Host::start_with(&self.root, &environment)?, looked: 0 });
+        }
+        slot.as_mut().context("no host")
+    }
+
+    fn start(&mut self, seat: &Seat) -> Result<Worker> {
+        let this = std::env::current_exe().context("finding this program")?;
+        let root = self.root.clone();
+        let layer = self.layer.clone();
+        let host = if seat.driver.needs_host() { Some(&self.host(seat.discrete)?.host) } else { None };
+        let mut command = root.client(seat.driver, host, this)?;
+        if host.is_none() {
+            // What the host shows, without the host.
+            command.env("VK_ADD_LAYER_PATH", layer).env("VK_INSTANCE_LAYERS", "VK_LAYER_HESPER_TEST_dma_buf_export");
+            command.env("HESPER_TEST_LAYER_QUEUES", "2x2");
+            if seat.discrete {
+                command.env("HESPER_TEST_LAYER_DISCRETE", "1");
+            }
+        }
+        if seat.driver == Driver::Hesper {
+            command.env("HESPER_DEBUG", format!("vtest,{}", seat.switches));
+        }
+        self.started += 1;
+        let errors = std::env::temp_dir().join(format!("hesper-fuzz-{}-{}", std::process::id(), self.started));
+        let mut child = command
+            .arg("worker")
+            .arg(progress_file(&errors))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&errors)?)
+            .spawn()
+            .context("starting a worker")?;
+        let (to, mut from) = child.stdin.take().zip(child.stdout.take()).context("a worker without pipes")?;
+        let (hello_to, hello_from) = channel();
+        let (reports_to, reports) = channel();
+        std::thread::spawn(move || {
+            let hello = wire::receive::<Hello>(&mut from);
+            let good = matches!(hello, Ok(Some(_)));
+            let _ = hello_to.send(hello);
+            while good {
+                let report = wire::receive::<Report>(&mut from);
+                let last = !matches!(report, Ok(Some(_)));
+                if reports_to.send(report).is_err() || last {
+                    break;
+                }
+            }
+        });
+        let worker =
+            Worker { child, to, reports, facts: Facts { queues: Vec::new(), families: Vec::new() }, errors, looked: 0 };
+        match hello_from.recv_timeout(Duration::from_secs(60)) {
+            Ok(Ok(Some(hello))) => {
+                let mut worker = worker;
+                worker.facts = hello.facts;
+                Ok(worker)
+            }
+            other => {
+                let mut worker = worker;
+                bail!("the worker on {seat} doesn't start ({other:?}):\n{}", worker.complaints())
+            }
+        }
+    }
+
+    fn worker(&mut self, seat: &Seat) -> Result<&mut Worker> {
+        let found = self.workers.iter().position(|(s, _)| s == seat);
+        let at = match found {
+            Some(at) => at,
+            None => {
+                let worker = self.start(seat)?;
+                self.workers.push((seat.clone(), worker));
+                self.workers.len() - 1
+            }
+        };
+        Ok(&mut self.workers[at].1)
+    }
+
+    /// What the planner must know; an error where a driver says something else than the host's own.
+    ///
+    /// # Errors
+    /// When a worker can't be started.
+    pub fn facts(&mut self, seat: &Seat) -> Result<Facts> {
+        Ok(self.worker(seat)?.facts.clone())
+    }
+
+    /// Ends a worker.
+    pub fn retire(&mut self, seat: &Seat) {
+        self.workers.retain(|(s, _)| s != seat);
+    }
+
+    /// Runs a program on several seats at the same time; what each showed, and what was complained of meanwhile.
+    ///
+    /// # Errors
+    /// When a worker can't be started.
+    pub fn run(&mut self, seats: &[Seat], task: &Task, patience: Duration) -> Result<Vec<(Outcome, String)>> {
+        for seat in seats {
+            let worker = self.worker(seat)?;
+            // A worker that is gone is noticed below.
+            let _ = wire::send(&mut worker.to, task);
+        }
+        let start = Instant::now();
+        let mut all = Vec::new();
+        for seat in seats {
+            let worker = self.worker(seat)?;
+            let left = patience.saturating_sub(start.elapsed()).max(Duration::from_millis(100));
+            let outcome = match worker.reports.recv_timeout(left) {
+                Ok(Ok(Some(report))) => Outcome::Showed(report),
+                Err(RecvTimeoutError::Timeout) => Outcome::Hung(progress::read(&progress_file(&worker.errors))),
+                _ => {
+                    let how = worker.child.wait().map_or_else(|e| e.to_string(), |s| s.to_string());
+                    Outcome::Died(how, progress::read(&progress_file(&worker.errors)))
+                }
+            };
+            let mut complaints = worker.complaints();
+            if seat.driver.needs_host() {
+                complaints += &self.host_complaints(seat.discrete)?;
+            }
+            let ended = match &outcome {
+                Outcome::Showed(report) => crate::compare::ended(report).is_some(),
+                _ => true,
+            };
+            if ended {
+                self.retire(seat);
+            }
+            all.push((outcome, complaints));
+        }
+        Ok(all)
+    }
+
+    fn host_complaints(&mut self, discrete: bool) -> Result<String> {
+        let watched = self.host(discrete)?;
+        let log = watched.host.log();
+        let new = log.get(watched.looked..).unwrap_or_default();
+        let fatal: Vec<String> = new.lines().filter(|l| l.contains("fatal")).map(|l| format!("host: {l}\n")).collect();
+        watched.looked = log.len();
+        Ok(fatal.concat())
+    }
+}

@@ -1,0 +1,14 @@
+//! The differential tester: random valid Vulkan programs on several drivers, compared byte by byte.
+
+pub mod campaign;
+pub mod compare;
+pub mod fleet;
+pub mod generator;
+pub mod plan;
+pub mod program;
+pub mod progress;
+pub mod report;
+pub mod shrink;
+pub mod step;
+pub mod wire;
+pub mod worker;

@@ -1,0 +1,177 @@
+//! Queries: pools that count the invocations of dispatches, and pools of timestamps.
+
+use super::access::{Access, Resource};
+use super::recording::Recording;
+use super::world::{Change, Object, Queries, Query, World};
+use crate::step::{Asked, Command, Id, Step};
+
+const POOLS: u32 = 4;
+/// Queries of a pool.
+pub const EACH: u32 = 8;
+
+/// A part of a pool.
+fn range(first: u8, count: u8) -> (u32, u32) {
+    let first = u32::from(first) % EACH;
+    (first, 1 + u32::from(count) % (EACH - first))
+}
+
+fn touch(pool: Id, first: u32, count: u32, write: bool) -> Access {
+    Access { on: Resource::Queries(pool), from: u64::from(first), to: u64::from(first + count), write }
+}
+
+impl World<'_> {
+    fn queries(&mut self, wish: u8, timestamps: bool) -> Id {
+        let pool = self.slot(wish, POOLS / 2) + if timestamps { POOLS / 2 } else { 0 };
+        self.make_queries(pool);
+        pool
+    }
+
+    fn make_queries(&mut self, pool: Id) {
+        if !self.queries.contains_key(&pool) {
+            let timestamps = pool >= POOLS / 2;
+            self.say(Step::CreateQueries { pool, timestamps });
+            self.queries.insert(pool, Queries { timestamps, state: vec![Query::Unknown; EACH as usize] });
+            self.reset_at_once(pool, 0, EACH);
+        }
+    }
+
+    fn any_queries(&mut self, wish: u8) -> Id {
+        let pool = self.slot(wish, POOLS);
+        self.make_queries(pool);
+        pool
+    }
+
+    /// From the program's side.
+    fn reset_at_once(&mut self, pool: Id, first: u32, count: u32) {
+        if self.order_host(touch(pool, first, count, true)) {
+            self.say(Step::ResetQueries { pool, first, count });
+            if let Some(q) = self.queries.get_mut(&pool) {
+                q.state[first as usize..(first + count) as usize].fill(Query::Reset);
+            }
+        }
+    }
+
+    pub fn wish_reset_queries(&mut self, wish: u8, first: u8, count: u8) {
+        let pool = self.any_queries(wish);
+        let (first, count) = range(first, count);
+        self.reset_at_once(pool, first, count);
+    }
+
+    pub fn wish_results(&mut self, wish: u8, first: u8, count: u8, flags: u8) {
+        let pool = self.any_queries(wish);
+        let (first, count) = range(first, count);
+        if !self.calm() || !self.order_host(touch(pool, first, count, false)) {
+            return;
+        }
+        let queries = &self.queries[&pool];
+        let state = &queries.state[first as usize..(first + count) as usize];
+        if state.contains(&Query::Unknown) {
+            return;
+        }
+        let there = state.iter().all(|q| *q == Query::There);
+        let timestamps = queries.timestamps;
+        // A timestamp may have no partial result (Vulkan, VUID-vkGetQueryPoolResults-queryType-09439).
+        let asked = Asked {
+            wide: flags & 1 == 0,
+            wait: flags & 2 != 0 && there,
+            availability: flags & 4 != 0,
+            partial: flags & 24 == 24 && !timestamps,
+            gap: u32::from(flags >> 6),
+        };
+        self.say(Step::Results { pool, first, count, timestamps, asked });
+    }
+
+    pub fn wish_destroy_queries(&mut self, wish: u8) {
+        let pool = self.slot(wish, POOLS);
+        if self.queries.contains_key(&pool) && self.release(Object::Queries(pool)) {
+            self.say(Step::DestroyQueries { pool });
+            self.queries.remove(&pool);
+            self.invalidate(Object::Queries(pool));
+        }
+    }
+
+    pub fn reset_queries(&mut self, r: &mut Recording, wish: u8, first: u8, count: u8) -> Option<()> {
+        let pool = self.any_queries(wish);
+        let (first, count) = range(first, count);
+        self.record_reset(r, pool, first, count)
+    }
+
+    fn record_reset(&mut self, r: &mut Recording, pool: Id, first: u32, count: u32) -> Option<()> {
+        self.computes(r).then_some(())?;
+        r.uses.insert(Object::Queries(pool));
+        r.changes.push(Change::ResetQueries { pool, first, count });
+        r.push(Command::ResetQueries { pool, first, count }, &[touch(pool, first, count, true)]);
+        Some(())
+    }
+
+    /// Counts the invocations of a dispatch.
+    pub fn count(&mut self, r: &mut Recording, wish: u8, query: u8, reset: bool, pipeline: u8, to: u8) -> Option<()> {
+        self.computes(r).then_some(())?;
+        let pool = self.queries(wish, false);
+        let query = u32::from(query) % EACH;
+        let (dispatch, [read, write]) = self.counted(r, pipeline, to)?;
+        if reset {
+            self.record_reset(r, pool, query, 1)?;
+        }
+        r.uses.insert(Object::Queries(pool));
+        r.changes.push(Change::EndQuery { pool, query });
+        let commands = [Command::BeginQuery { pool, query }, dispatch, Command::EndQuery { pool, query }];
+        r.push_all(commands, &[touch(pool, query, 1, true), read, write]);
+        Some(())
+    }
+
+    pub fn timestamp(&mut self, r: &mut Recording, wish: u8, query: u8, reset: bool, second_form: bool) -> Option<()> {
+        let pool = self.queries(wish, true);
+        let query = u32::from(query) % EACH;
+        if reset {
+            self.record_reset(r, pool, query, 1)?;
+        }
+        r.uses.insert(Object::Queries(pool));
+        r.changes.push(Change::EndQuery { pool, query });
+        r.push(Command::Timestamp { pool, query, second_form }, &[touch(pool, query, 1, true)]);
+        Some(())
+    }
+
+    /// Copies results of counted queries; times would differ from run to run.
+    pub fn copy_results(
+        &mut self,
+        r: &mut Recording,
+        wish: u8,
+        part: [u8; 2],
+        to: u8,
+        at: u8,
+        flags: u8,
+    ) -> Option<()> {
+        self.computes(r).then_some(())?;
+        let pool = self.queries(wish, false);
+        let to = self.buffer(to)?;
+        let (first, count) = range(part[0], part[1]);
+        let asked = Asked {
+            wide: flags & 1 == 0,
+            wait: flags & 2 != 0,
+            availability: flags & 4 != 0,
+            partial: false,
+            gap: u32::from(flags >> 6),
+        };
+        let stride = asked.values() * asked.value_size();
+        let (at, size) = (u64::from(at) * 8, u64::from(count) * stride);
+        if at + size > self.buffers[&to].size {
+            return None;
+        }
+        r.uses.extend([Object::Queries(pool), Object::Buffer(to)]);
+        r.changes.push(Change::NeedQueries { pool, first, count, all: asked.wait });
+        let command = Command::CopyResults { pool, first, count, to, at, stride, asked };
+        r.push(command, &[touch(pool, first, count, false), self.part(to, at, size, true)]);
+        Some(())
+    }
+
+    /// Whether a recording is for a queue that dispatches.
+    fn computes(&self, r: &Recording) -> bool {
+        self.facts.families.get(r.family as usize).is_some_and(|f| f.1)
+    }
+
+    /// Whether a recording is for a queue that draws.
+    pub fn draws(&self, r: &Recording) -> bool {
+        self.facts.families.get(r.family as usize).is_some_and(|f| f.0)
+    }
+}

@@ -1,0 +1,14 @@
+//! A worker: runs planned programs on the driver that the loader finds, and reports what they showed.
+
+mod commands;
+mod device;
+mod draws;
+mod handles;
+mod objects;
+mod pipelines;
+mod poison;
+mod run;
+mod serve;
+mod submissions;
+
+pub use serve::serve;

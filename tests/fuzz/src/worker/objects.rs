@@ -1,0 +1,172 @@
+//! Memory, buffers, images and private data.
+
+use ash::vk;
+
+use super::poison;
+use super::run::{Ended, Thread};
+use crate::plan::images::SIDE;
+use crate::step::{Id, Private, Step};
+use crate::wire::Seen;
+
+pub const FORMAT: vk::Format = vk::Format::R8G8B8A8_UNORM;
+
+impl Thread<'_> {
+    pub fn memory_step(&mut self, step: &Step) -> Result<(), Ended> {
+        let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
+        // SAFETY: the planner's steps are valid usage of this device's handles.
+        unsafe {
+            match step {
+                Step::Allocate { memory, size, visible } => {
+                    let kind = self.shared.gpu.memory_type(*visible);
+                    let info = vk::MemoryAllocateInfo::default().allocation_size(*size).memory_type_index(kind);
+                    let made = d.allocate_memory(&info, None);
+                    h.memories.set(*memory, self.must("vkAllocateMemory", made)?);
+                }
+                Step::Free { memory } => {
+                    d.free_memory(h.memories.take(*memory), None);
+                    self.called(1);
+                }
+                Step::CreateBuffer { buffer, memory, at, size } => self.create_buffer(*buffer, *memory, *at, *size)?,
+                Step::DestroyBuffer { buffer } => {
+                    d.destroy_buffer(h.buffers.take(*buffer), None);
+                    self.called(1);
+                }
+                Step::Map { memory, at, size } => {
+                    let made = d.map_memory(h.memories.get(*memory), *at, *size, vk::MemoryMapFlags::empty());
+                    let map = self.must("vkMapMemory", made)?;
+                    h.maps.set_number(*memory, (map as u64).wrapping_sub(*at));
+                }
+                Step::Unmap { memory } => {
+                    d.unmap_memory(h.memories.get(*memory));
+                    h.maps.set_number(*memory, 0);
+                    self.called(1);
+                }
+                Step::Write { memory, at, size, seed } => {
+                    let bytes = poison::bytes(*seed, *size as usize);
+                    let to = h.maps.number(*memory).wrapping_add(*at) as *mut u8;
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+                }
+                Step::Read { memory, at, size } => {
+                    let from = h.maps.number(*memory).wrapping_add(*at) as *const u8;
+                    let bytes = std::slice::from_raw_parts(from, *size as usize).to_vec();
+                    self.see(Seen::Bytes(bytes));
+                }
+                Step::CreateImage { image } => self.create_image(*image)?,
+                Step::DestroyImage { image } => {
+                    d.destroy_image_view(h.views.take(*image), None);
+                    d.destroy_image(h.images.take(*image), None);
+                    d.free_memory(h.image_memories.take(*image), None);
+                    self.called(3);
+                }
+                Step::SetPrivate { of, value } => {
+                    // By type, as the slot's functions are generic over handles.
+                    let slot = self.shared.gpu.private;
+                    let done = match of {
+                        Private::Buffer(b) => d.set_private_data(h.buffers.get::<vk::Buffer>(*b), slot, *value),
+                        Private::Memory(m) => d.set_private_data(h.memories.get::<vk::DeviceMemory>(*m), slot, *value),
+                        Private::Fence(f) => d.set_private_data(h.fences.get::<vk::Fence>(*f), slot, *value),
+                        Private::Pipeline(p) => d.set_private_data(h.pipelines.get::<vk::Pipeline>(*p), slot, *value),
+                    };
+                    self.must("vkSetPrivateData", done)?;
+                }
+                Step::GetPrivate { of } => {
+                    let slot = self.shared.gpu.private;
+                    let value = match of {
+                        Private::Buffer(b) => d.get_private_data(h.buffers.get::<vk::Buffer>(*b), slot),
+                        Private::Memory(m) => d.get_private_data(h.memories.get::<vk::DeviceMemory>(*m), slot),
+                        Private::Fence(f) => d.get_private_data(h.fences.get::<vk::Fence>(*f), slot),
+                        Private::Pipeline(p) => d.get_private_data(h.pipelines.get::<vk::Pipeline>(*p), slot),
+                    };
+                    self.called(1);
+                    self.see(Seen::Value(value));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sharing among families, or garbage in place of them.
+    fn sharing(&self) -> (vk::SharingMode, u32, *const u32) {
+        let families = &self.shared.gpu.families;
+        match families.len() {
+            0 | 1 => (vk::SharingMode::EXCLUSIVE, poison::count(), self.edge.bad()),
+            n => (vk::SharingMode::CONCURRENT, n as u32, families.as_ptr()),
+        }
+    }
+
+    unsafe fn create_buffer(&mut self, buffer: Id, memory: Id, at: u64, size: u64) -> Result<(), Ended> {
+        use vk::BufferUsageFlags as U;
+        let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
+        let (sharing_mode, queue_family_index_count, p_queue_family_indices) = self.sharing();
+        let info = vk::BufferCreateInfo {
+            size,
+            usage: U::STORAGE_BUFFER | U::TRANSFER_SRC | U::TRANSFER_DST,
+            sharing_mode,
+            queue_family_index_count,
+            p_queue_family_indices,
+            ..Default::default()
+        };
+        // SAFETY: by the plan; what the planner takes for granted is looked at.
+        unsafe {
+            let made = d.create_buffer(&info, None);
+            let handle = self.must("vkCreateBuffer", made)?;
+            h.buffers.set(buffer, handle);
+            let needs = d.get_buffer_memory_requirements(handle);
+            self.called(1);
+            if needs.size > size || !256u64.is_multiple_of(needs.alignment) {
+                self.see(Seen::Ended(format!("{needs:?} for a buffer of {size} bytes")));
+                return Err(Ended);
+            }
+            let bound = d.bind_buffer_memory(handle, h.memories.get(memory), at);
+            self.must("vkBindBufferMemory", bound)
+        }
+    }
+
+    unsafe fn create_image(&mut self, image: Id) -> Result<(), Ended> {
+        use vk::ImageUsageFlags as U;
+        let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
+        let (sharing_mode, queue_family_index_count, p_queue_family_indices) = self.sharing();
+        let info = vk::ImageCreateInfo {
+            image_type: vk::ImageType::TYPE_2D,
+            format: FORMAT,
+            extent: vk::Extent3D { width: SIDE, height: SIDE, depth: 1 },
+            mip_levels: 1,
+            array_layers: 1,
+            samples: vk::SampleCountFlags::TYPE_1,
+            usage: U::TRANSFER_SRC | U::TRANSFER_DST | U::COLOR_ATTACHMENT,
+            sharing_mode,
+            queue_family_index_count,
+            p_queue_family_indices,
+            ..Default::default()
+        };
+        // SAFETY: by the plan.
+        unsafe {
+            let made = d.create_image(&info, None);
+            let handle = self.must("vkCreateImage", made)?;
+            h.images.set(image, handle);
+            let needs = d.get_image_memory_requirements(handle);
+            self.called(1);
+            let kind = self.shared.gpu.memory_type(false);
+            let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
+            let made = d.allocate_memory(&info, None);
+            let memory = self.must("vkAllocateMemory", made)?;
+            h.image_memories.set(image, memory);
+            let bound = d.bind_image_memory(handle, memory, 0);
+            self.must("vkBindImageMemory", bound)?;
+            let info = vk::ImageViewCreateInfo::default()
+                .image(handle)
+                .view_type(vk::ImageViewType::TYPE_2D)
+                .format(FORMAT)
+                .subresource_range(whole());
+            let made = d.create_image_view(&info, None);
+            h.views.set(image, self.must("vkCreateImageView", made)?);
+        }
+        Ok(())
+    }
+}
+
+/// All of an image.
+pub fn whole() -> vk::ImageSubresourceRange {
+    vk::ImageSubresourceRange::default().aspect_mask(vk::ImageAspectFlags::COLOR).level_count(1).layer_count(1)
+}

@@ -1,0 +1,288 @@
+//! Pipelines, made with everything that they are made from and that may go right afterwards, and descriptor sets.
+
+use ash::vk;
+use ash::vk::Handle;
+
+use super::device::{pipeline_layout, set_layout};
+use super::poison;
+use super::run::{Ended, Thread};
+use crate::step::{Id, Kin, Make, Shader, Step, View};
+use crate::wire::Seen;
+
+const SCALE: &[u8] = include_bytes!("../../../shaders/generated/scale.comp.spv");
+const STIR: &[u8] = include_bytes!("../../../shaders/generated/stir.comp.spv");
+
+/// SPIR-V of whole words.
+pub fn words(bytes: &[u8]) -> Vec<u32> {
+    bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+impl Thread<'_> {
+    pub fn pipeline_step(&mut self, step: &Step) -> Result<(), Ended> {
+        let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
+        // SAFETY: the planner's steps are valid usage of this device's handles.
+        unsafe {
+            match step {
+                Step::CreatePipelines { makes, cached, layout_goes } => {
+                    self.create_pipelines(makes, *cached, *layout_goes)?;
+                }
+                Step::DestroyPipeline { pipeline } => {
+                    d.destroy_pipeline(h.pipelines.take(*pipeline), None);
+                    self.called(1);
+                }
+                Step::CreateSets { pool, sets } => {
+                    let n = sets.len() as u32;
+                    let size =
+                        vk::DescriptorPoolSize { ty: vk::DescriptorType::STORAGE_BUFFER, descriptor_count: 2 * n };
+                    let info =
+                        vk::DescriptorPoolCreateInfo::default().max_sets(n).pool_sizes(std::slice::from_ref(&size));
+                    let made = d.create_descriptor_pool(&info, None);
+                    h.set_pools.set(*pool, self.must("vkCreateDescriptorPool", made)?);
+                    self.allocate_sets(*pool, sets)?;
+                }
+                Step::ResetSets { pool, sets } => {
+                    let done = d.reset_descriptor_pool(h.set_pools.get(*pool), vk::DescriptorPoolResetFlags::empty());
+                    self.must("vkResetDescriptorPool", done)?;
+                    self.allocate_sets(*pool, sets)?;
+                }
+                Step::WriteSet { set, from, to, template } => {
+                    self.write_set(h.sets.get(*set), *from, *to, *template)?
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    unsafe fn allocate_sets(&mut self, pool: Id, sets: &[Id]) -> Result<(), Ended> {
+        let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
+        let layouts = vec![self.shared.gpu.set_layouts[0]; sets.len()];
+        let info =
+            vk::DescriptorSetAllocateInfo::default().descriptor_pool(h.set_pools.get(pool)).set_layouts(&layouts);
+        // SAFETY: by the plan.
+        let made = unsafe { d.allocate_descriptor_sets(&info) };
+        for (slot, set) in sets.iter().zip(self.must("vkAllocateDescriptorSets", made)?) {
+            h.sets.set(*slot, set);
+        }
+        Ok(())
+    }
+
+    fn buffer_info(&self, view: View) -> vk::DescriptorBufferInfo {
+        let buffer = self.shared.handles.buffers.get(view.buffer);
+        vk::DescriptorBufferInfo { buffer, offset: view.at, range: view.size.unwrap_or(vk::WHOLE_SIZE) }
+    }
+
+    /// Writes for both buffers into a set, or to be pushed, where the set is garbage.
+    pub fn writes(&mut self, set: vk::DescriptorSet, from: View, to: View) -> *const vk::WriteDescriptorSet<'static> {
+        let infos = [self.buffer_info(from), self.buffer_info(to)];
+        let infos = self.edge.array(&infos);
+        let write = |i: u32| vk::WriteDescriptorSet {
+            dst_set: set,
+            dst_binding: i,
+            descriptor_count: 1,
+            descriptor_type: vk::DescriptorType::STORAGE_BUFFER,
+            // SAFETY: inside of the two infos.
+            p_buffer_info: unsafe { infos.add(i as usize) },
+            p_image_info: self.edge.bad(),
+            p_texel_buffer_view: self.edge.bad(),
+            ..Default::default()
+        };
+        let writes = [write(0), write(1)];
+        self.edge.array(&writes)
+    }
+
+    unsafe fn write_set(&mut self, set: vk::DescriptorSet, from: View, to: View, template: bool) -> Result<(), Ended> {
+        let d = &self.shared.gpu.device;
+        // SAFETY: by the plan.
+        unsafe {
+            if !template {
+                let writes = self.writes(set, from, to);
+                d.update_descriptor_sets(std::slice::from_raw_parts(writes, 2), &[]);
+                self.called(1);
+                return Ok(());
+            }
+            let entry = |i: u32| {
+                vk::DescriptorUpdateTemplateEntry::default()
+                    .dst_binding(i)
+                    .descriptor_count(1)
+                    .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
+                    .offset(i as usize * size_of::<vk::DescriptorBufferInfo>())
+            };
+            let entries = [entry(0), entry(1)];
+            let info = vk::DescriptorUpdateTemplateCreateInfo {
+                descriptor_update_entry_count: 2,
+                p_descriptor_update_entries: self.edge.array(&entries),
+                template_type: vk::DescriptorUpdateTemplateType::DESCRIPTOR_SET,
+                descriptor_set_layout: self.shared.gpu.set_layouts[0],
+                // Only templates for pushing have these.
+                pipeline_bind_point: vk::PipelineBindPoint::RAY_TRACING_KHR,
+                pipeline_layout: poison::handle(),
+                set: poison::count(),
+                ..Default::default()
+            };
+            let made = d.create_descriptor_update_template(&info, None);
+            let template = self.must("vkCreateDescriptorUpdateTemplate", made)?;
+            let infos = [self.buffer_info(from), self.buffer_info(to)];
+            d.update_descriptor_set_with_template(set, template, self.edge.array(&infos).cast());
+            d.destroy_descriptor_update_template(template, None);
+            self.called(2);
+        }
+        Ok(())
+    }
+
+    unsafe fn create_pipelines(&mut self, makes: &[Make], cached: bool, layout_goes: bool) -> Result<(), Ended> {
+        let (gpu, h) = (&self.shared.gpu, &self.shared.handles);
+        let d = &gpu.device;
+        let entries = [0, 1].map(|i| vk::SpecializationMapEntry { constant_id: i, offset: i * 4, size: 4 });
+        // SAFETY: by the plan; arguments outlive the call in `edge`.
+        unsafe {
+            let (mut layouts, mut modules, mut infos) = (Vec::new(), Vec::new(), Vec::new());
+            for make in makes {
+                let spirv = match make.shader {
+                    Shader::Scale(_) => SCALE,
+                    Shader::Stir => STIR,
+                };
+                let code = words(spirv);
+                let info = vk::ShaderModuleCreateInfo {
+                    p_code: self.edge.array(&code),
+                    code_size: spirv.len(),
+                    ..Default::default()
+                };
+                let made = d.create_shader_module(&info, None);
+                let module = self.must("vkCreateShaderModule", made)?;
+                modules.push(module);
+                let layout = if layout_goes {
+                    let made = set_layout(d, make.pushed);
+                    let set = self.must("vkCreateDescriptorSetLayout", made)?;
+                    let made = pipeline_layout(d, set);
+                    let layout = self.must("vkCreatePipelineLayout", made)?;
+                    d.destroy_descriptor_set_layout(set, None);
+                    self.called(1);
+                    layouts.push(layout);
+                    layout
+                } else {
+                    gpu.layouts[usize::from(make.pushed)]
+                };
+                infos.push((module, layout));
+            }
+            let mut flags2 = Vec::new();
+            let mut specials = Vec::new();
+            for make in makes {
+                let flags = flags(make);
+                flags2.push(
+                    vk::PipelineCreateFlags2CreateInfoKHR::default()
+                        .flags(vk::PipelineCreateFlags2KHR::from_raw(u64::from(flags.as_raw()))),
+                );
+                let constants = match make.shader {
+                    Shader::Scale(factor) => [64, factor],
+                    Shader::Stir => [0, 0],
+                };
+                specials.push((self.edge.array(&entries), self.edge.array(&constants)));
+            }
+            let specials: Vec<_> = specials
+                .iter()
+                .map(|(entries, constants)| vk::SpecializationInfo {
+                    map_entry_count: 2,
+                    p_map_entries: *entries,
+                    data_size: 8,
+                    p_data: constants.cast(),
+                    ..Default::default()
+                })
+                .collect();
+            let infos: Vec<_> = makes
+                .iter()
+                .zip(&infos)
+                .enumerate()
+                .map(|(i, (make, (module, layout)))| {
+                    let stage = vk::PipelineShaderStageCreateInfo {
+                        stage: vk::ShaderStageFlags::COMPUTE,
+                        module: *module,
+                        p_name: c"main".as_ptr(),
+                        p_specialization_info: if make.shader == Shader::Stir {
+                            std::ptr::null()
+                        } else {
+                            &specials[i]
+                        },
+                        ..Default::default()
+                    };
+                    let (base, index) = match make.kin {
+                        Kin::OfIndex => (vk::Pipeline::null(), 0),
+                        Kin::Of(other) => (h.pipelines.get(other), -1),
+                        _ => (poison::handle(), poison::count() as i32),
+                    };
+                    vk::ComputePipelineCreateInfo {
+                        p_next: if make.flags2 { (&raw const flags2[i]).cast() } else { std::ptr::null() },
+                        // Vulkan takes no notice of these where the others are there.
+                        flags: if make.flags2 && poison::on() {
+                            !flags(make) & ignored()
+                        } else if make.flags2 {
+                            vk::PipelineCreateFlags::empty()
+                        } else {
+                            flags(make)
+                        },
+                        stage,
+                        layout: *layout,
+                        base_pipeline_handle: base,
+                        base_pipeline_index: index,
+                        ..Default::default()
+                    }
+                })
+                .collect();
+            let mut made = vec![poison::handle::<vk::Pipeline>(); makes.len()];
+            let cache = if cached { gpu.cache } else { vk::PipelineCache::null() };
+            let result = (d.fp_v1_0().create_compute_pipelines)(
+                d.handle(),
+                cache,
+                infos.len() as u32,
+                self.edge.array(&infos),
+                std::ptr::null(),
+                made.as_mut_ptr(),
+            );
+            self.called(1);
+            self.see(Seen::Result(result.as_raw()));
+            self.see(Seen::There(made.iter().map(|p| !p.is_null()).collect()));
+            for (make, pipeline) in makes.iter().zip(made) {
+                // One that isn't there is used no further than by this.
+                if make.only_cached && pipeline.is_null() {
+                    d.destroy_pipeline(pipeline, None);
+                    self.called(1);
+                } else {
+                    h.pipelines.set(make.pipeline, pipeline);
+                }
+            }
+            for module in modules {
+                d.destroy_shader_module(module, None);
+                self.called(1);
+            }
+            for layout in layouts {
+                d.destroy_pipeline_layout(layout, None);
+                self.called(1);
+            }
+            if result.as_raw() < 0 {
+                return Err(Ended);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn flags(make: &Make) -> vk::PipelineCreateFlags {
+    use vk::PipelineCreateFlags as F;
+    let mut flags = match make.kin {
+        Kin::None => F::empty(),
+        Kin::AllowDerivatives => F::ALLOW_DERIVATIVES,
+        Kin::OfIndex | Kin::Of(_) => F::DERIVATIVE,
+    };
+    if make.only_cached {
+        flags |= F::FAIL_ON_PIPELINE_COMPILE_REQUIRED;
+    }
+    if make.early_return {
+        flags |= F::EARLY_RETURN_ON_FAILURE;
+    }
+    flags
+}
+
+fn ignored() -> vk::PipelineCreateFlags {
+    use vk::PipelineCreateFlags as F;
+    F::DERIVATIVE | F::ALLOW_DERIVATIVES | F::FAIL_ON_PIPELINE_COMPILE_REQUIRED | F::EARLY_RETURN_ON_FAILURE
+}

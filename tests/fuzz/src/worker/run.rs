@@ -1,0 +1,133 @@
+//! Running the steps of a program.
+
+use ash::vk;
+
+use super::device::Gpu;
+use super::draws::Drawing;
+use super::handles::Handles;
+use super::poison::Edge;
+use crate::progress;
+use crate::step::{Patience, Step};
+use crate::wire::{Note, Place, Seen};
+
+/// What both threads of a program use.
+pub struct Shared {
+    pub gpu: Gpu,
+    pub handles: Handles,
+    pub drawing: std::sync::OnceLock<Result<Drawing, vk::Result>>,
+}
+
+/// A program can't go on.
+pub struct Ended;
+
+/// One thread of a program.
+pub struct Thread<'a> {
+    pub shared: &'a Shared,
+    pub edge: Edge,
+    pub notes: Vec<Note>,
+    pub calls: u64,
+    at: Place,
+}
+
+impl<'a> Thread<'a> {
+    pub fn new(shared: &'a Shared, at: Place) -> Self {
+        Self { shared, edge: Edge::new(), notes: Vec::new(), calls: 0, at }
+    }
+
+    pub fn see(&mut self, seen: Seen) {
+        self.notes.push(Note { at: self.at, seen });
+    }
+
+    /// The result of a call that has to succeed.
+    ///
+    /// # Errors
+    /// When it hasn't.
+    pub fn must<T>(&mut self, what: &str, result: Result<T, vk::Result>) -> Result<T, Ended> {
+        self.calls += 1;
+        result.map_err(|e| {
+            self.see(Seen::Ended(format!("{what}: {e:?}")));
+            Ended
+        })
+    }
+
+    /// Counts calls that return nothing.
+    pub fn called(&mut self, calls: u64) {
+        self.calls += calls;
+    }
+
+    /// Runs steps.
+    ///
+    /// # Errors
+    /// When the program can't go on; that was noted.
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), Ended> {
+        for (i, step) in steps.iter().enumerate() {
+            match self.at.thread {
+                0 => self.at.step = i as u32,
+                _ => self.at.inner = i as u32,
+            }
+            progress::note(self.at);
+            self.step(step)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Ended> {
+        match step {
+            Step::Parallel { left, right } => self.parallel(left, right),
+            Step::Allocate { .. }
+            | Step::Free { .. }
+            | Step::CreateBuffer { .. }
+            | Step::DestroyBuffer { .. }
+            | Step::Map { .. }
+            | Step::Unmap { .. }
+            | Step::Write { .. }
+            | Step::Read { .. }
+            | Step::CreateImage { .. }
+            | Step::DestroyImage { .. }
+            | Step::SetPrivate { .. }
+            | Step::GetPrivate { .. } => self.memory_step(step),
+            Step::CreatePipelines { .. }
+            | Step::DestroyPipeline { .. }
+            | Step::CreateSets { .. }
+            | Step::ResetSets { .. }
+            | Step::WriteSet { .. } => self.pipeline_step(step),
+            Step::CreatePool { .. }
+            | Step::ResetPool { .. }
+            | Step::TrimPool { .. }
+            | Step::DestroyPool { .. }
+            | Step::ResetBuffer { .. }
+            | Step::Record { .. } => self.recording_step(step),
+            _ => self.sync_step(step),
+        }
+    }
+
+    fn parallel(&mut self, left: &[Step], right: &[Step]) -> Result<(), Ended> {
+        let (shared, step) = (self.shared, self.at.step);
+        let gate = std::sync::Barrier::new(2);
+        let side = |steps: &[Step], thread: u8| {
+            let mut t = Thread::new(shared, Place { step, thread, inner: 0 });
+            gate.wait();
+            let done = t.run(steps);
+            (t.notes, t.calls, done)
+        };
+        let (a, b) = std::thread::scope(|s| {
+            let other = s.spawn(|| side(right, 2));
+            let a = side(left, 1);
+            // A panic of the other thread is one of this program.
+            (a, other.join().unwrap_or_else(|e| std::panic::resume_unwind(e)))
+        });
+        for (notes, calls, _) in [&a, &b] {
+            self.notes.extend(notes.iter().cloned());
+            self.calls += calls;
+        }
+        a.2.and(b.2)
+    }
+
+    pub fn nanoseconds(patience: Patience) -> u64 {
+        match patience {
+            Patience::Forever => u64::MAX,
+            Patience::Long => 60_000_000_000,
+            Patience::Short => 200_000,
+        }
+    }
+}
