@@ -108,7 +108,7 @@ impl Model {
         let ends = c.name.starts_with("vkDestroy") || c.name.starts_with("vkFree");
         let of_device = c.params.first().is_some_and(|p| p.ty == "VkDevice");
         // What ends is named last: before it there may be the pool that it was allocated from.
-        let ended = c.params.iter().filter(handles).last().filter(|_| of_device)?;
+        let ended = c.params.iter().rfind(handles).filter(|_| of_device)?;
         let (first, ended_name) = (snake(&c.params[0].name), snake(&ended.name));
         match (ended.len.first(), c.name.as_str()) {
             (Some(len), _) if ends => Some(format!("private_data::end({first}, {ended_name}, {});", snake(len))),
