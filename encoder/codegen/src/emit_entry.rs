@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use crate::code::Code;
 use crate::model::{Model, Shape};
 use crate::names::{bare, command, snake};
-use crate::registry::{Basic, Command, Gate};
+use crate::registry::{Basic, Command, Gate, Member};
 use crate::tables::WireCommand;
 
 impl Model {
@@ -100,6 +100,38 @@ impl Model {
         Ok(())
     }
 
+    /// Tells of the objects that a command ends, before it does.
+    fn ending(&self, c: &Command) -> Option<String> {
+        let handles = |p: &&Member| {
+            matches!(self.reg.basic(&p.ty), Some(Basic::Dispatchable | Basic::NonDispatchable)) && p.ty != "VkDevice"
+        };
+        let ends = c.name.starts_with("vkDestroy") || c.name.starts_with("vkFree");
+        let of_device = c.params.first().is_some_and(|p| p.ty == "VkDevice");
+        // What ends is named last: before it there may be the pool that it was allocated from.
+        let ended = c.params.iter().rfind(handles).filter(|_| of_device)?;
+        let (first, ended_name) = (snake(&c.params[0].name), snake(&ended.name));
+        match (ended.len.first(), c.name.as_str()) {
+            (Some(len), _) if ends => Some(format!("private_data::end({first}, {ended_name}, {});", snake(len))),
+            (None, _) if ends => Some(format!("private_data::end({first}, &raw const {ended_name}, 1);")),
+            (_, "vkResetDescriptorPool") => Some(format!("private_data::empty({first}, {ended_name});")),
+            _ => None,
+        }
+    }
+
+    /// A call of a command that makes objects, repeated where the host had no room and now has. A default body that doesn't wait for the host
+    /// can't tell.
+    fn with_room(t: &WireCommand, c: &Command, call: String) -> String {
+        let makes =
+            (c.name.starts_with("vkCreate") || c.name.starts_with("vkAllocate")) && t.wire && t.policy != "async";
+        let first = c.params.first().filter(|p| matches!(p.ty.as_str(), "VkDevice" | "VkPhysicalDevice"));
+        let Some(first) = first.filter(|_| makes && c.ret == "VkResult").map(|p| snake(&p.name)) else { return call };
+        // Each of several pipelines may fail by itself; other commands that make several objects make all or none.
+        match c.params.last().filter(|p| p.ty == "VkPipeline").and_then(|p| Some((p, p.len.first()?))) {
+            Some((p, len)) => format!("with_room_for_all({first}, {}, {}, || {call})", snake(&p.name), snake(len)),
+            None => format!("with_room({first}, || {call})"),
+        }
+    }
+
     pub fn emit_thunks(&self) -> Result<String> {
         let mut out = Code::default();
         for (t, c) in self.entries() {
@@ -114,7 +146,12 @@ impl Model {
                 _ => "0",
             };
             out.line(format!("pub unsafe extern \"system\" fn {}({}) -> {ret} {{", c.name, self.signature(c)));
-            out.line(format!("guard({:?}, {failed}, move || {module}::{name}({args}))", c.name));
+            let call = Self::with_room(t, c, format!("{module}::{name}({args})"));
+            let body = match self.ending(c) {
+                Some(ending) => format!("{{ {ending} {call} }}"),
+                None => call,
+            };
+            out.line(format!("guard({:?}, {failed}, move || {body})", c.name));
             out.line("}");
         }
         Ok(out.text)

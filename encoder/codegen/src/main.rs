@@ -103,7 +103,9 @@ fn main() -> Result<()> {
     put(
         &icd,
         "thunks.rs",
-        &format!("{ICD}use super::{{forward, record}};\nuse crate::base::forwarding::guard;\n"),
+        &format!(
+            "{ICD}use super::{{forward, record}};\nuse crate::base::forwarding::{{guard, with_room, with_room_for_all}};\nuse crate::device::private_data;\n"
+        ),
         "The C functions behind the entry points.",
         model.emit_thunks()?,
     )?;

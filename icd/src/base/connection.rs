@@ -12,6 +12,7 @@ use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
 
 use crate::base::log::error;
+use crate::base::room::Room;
 use crate::base::settings::Settings;
 
 /// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
@@ -24,7 +25,7 @@ pub struct Connection {
     pub ring: Ring,
     health: Arc<Health>,
     pub codec: Codec,
-    /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on. Taken and put back.
+    /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on; those that nobody uses now.
     side: Mutex<Vec<Ring>>,
     next_ring: AtomicU64,
     /// Timelines of the context that queues use; bit 0 is the context's own (WIRE.md 7.1).
@@ -32,6 +33,8 @@ pub struct Connection {
     options: RingOptions,
     sync: bool,
     reported: AtomicBool,
+    /// What the driver keeps at the host for later use.
+    pub room: Room,
 }
 
 thread_local! {
@@ -82,6 +85,7 @@ impl Connection {
             options,
             sync: settings.sync,
             reported: AtomicBool::new(false),
+            room: Room::default(),
         }))
     }
 
@@ -150,7 +154,7 @@ impl Connection {
         encode: impl FnOnce(&mut Writer),
         decode: impl FnOnce(&mut Reader) -> R,
     ) -> Result<R, Error> {
-        let called = self.take_side_ring().and_then(|side| {
+        let called = self.idle_side_ring().and_then(|side| {
             let called = call_on(&side, &self.codec, size, encode, decode);
             if called.is_ok() {
                 self.side.lock().push(side);
@@ -160,7 +164,8 @@ impl Connection {
         self.report(called)
     }
 
-    fn take_side_ring(&self) -> Result<Ring, Error> {
+    /// A side ring that nobody uses, which is the caller's until it is put back.
+    fn idle_side_ring(&self) -> Result<Ring, Error> {
         if let Some(ring) = self.side.lock().pop() {
             return Ok(ring);
         }
@@ -169,8 +174,11 @@ impl Connection {
         Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
     }
 
-    /// A timeline for a queue, 1 to 63.
-    pub fn take_timeline(&self) -> Result<u32, Error> {
+    /// A timeline for a queue, 1 to 63, which no other queue has until it is released.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is none left.
+    pub fn claim_timeline(&self) -> Result<u32, Error> {
         let mut used = self.timelines.lock();
         let n = used.trailing_ones();
         if n >= 64 {
@@ -180,8 +188,8 @@ impl Connection {
         Ok(n)
     }
 
-    /// Gives a timeline back after the host has destroyed its queue.
-    pub fn give_timeline_back(&self, n: u32) {
+    /// Releases a timeline after the host has destroyed its queue.
+    pub fn release_timeline(&self, n: u32) {
         *self.timelines.lock() &= !(1u64 << (n & 63)) | 1;
     }
 

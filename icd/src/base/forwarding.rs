@@ -7,6 +7,7 @@ use ash::vk;
 use hesper_encoder::{Reader, Writer};
 use hesper_winsys::{Error, Seqno, trace};
 
+use crate::base::chain::slice;
 use crate::base::log::error;
 pub use crate::base::object::{self, Dispatchable};
 use crate::base::slab::fresh_id;
@@ -61,6 +62,32 @@ pub unsafe fn call<H: Dispatchable, R>(
 ) -> Result<R, Error> {
     // SAFETY: as in `send`.
     unsafe { object::get(handle) }.connection().call(size, encode, decode)
+}
+
+/// Asks for an object with `ask`, which leaves nothing behind where it fails; see [`Room::with`](crate::base::room::Room::with).
+///
+/// # Safety
+/// A valid handle.
+pub unsafe fn with_room<H: Dispatchable>(handle: H, ask: impl FnMut() -> vk::Result) -> vk::Result {
+    // SAFETY: valid by contract.
+    let connection = unsafe { object::get(handle) }.connection();
+    connection.room.with(ask, || true)
+}
+
+/// Asks for `n` objects, of which some may be made and others not: only where none was made the host is asked again.
+///
+/// # Safety
+/// A valid handle, and the output array of the command, where `ask` writes null for what wasn't made.
+pub unsafe fn with_room_for_all<H: Dispatchable, T: vk::Handle + Copy>(
+    handle: H,
+    made: *const T,
+    n: u32,
+    ask: impl FnMut() -> vk::Result,
+) -> vk::Result {
+    // SAFETY: valid by contract.
+    let connection = unsafe { object::get(handle) }.connection();
+    // SAFETY: `ask` has written all `n` elements, by contract.
+    connection.room.with(ask, || unsafe { slice(made, n) }.iter().all(|m| m.as_raw() == 0))
 }
 
 /// Gives `n` new objects their ids.

@@ -9,5 +9,6 @@ pub mod kept_file;
 pub mod log;
 pub mod object;
 pub mod progress;
+pub mod room;
 pub mod settings;
 pub mod slab;

@@ -27,6 +27,9 @@ pub enum Strategy {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub winsys: hesper_winsys::Config,
+    /// Whether somebody wants to know why there is no device: the program was pointed at this driver, or a setting names a device or asks for
+    /// the log. Else the driver is only one of those that a loader tries at every start of every program.
+    pub chosen: bool,
     /// How long a wait for the GPU may keep a core busy.
     pub spin: Duration,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
@@ -77,6 +80,7 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             render_node: var("HESPER_RENDER_NODE").map(PathBuf::from),
             blob_alignment: number("HESPER_BLOB_ALIGNMENT"),
         },
+        chosen: chosen(var) || switch("vtest"),
         spin: Duration::from_micros(number("HESPER_SPIN_US").unwrap_or(2_000).min(1_000_000)),
         strategy: match () {
             () if switch("wait-poll") => Some(Strategy::Poll),
@@ -95,6 +99,17 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         pipeline_cache: pipeline_cache(var),
         trace: var("HESPER_TRACE").map(PathBuf::from),
     }
+}
+
+/// Whether the loader's variables name this driver's manifest or library (Vulkan loader, "Loader Environment Variables"), or this driver's
+/// own ask for something that can fail.
+fn chosen(var: &dyn Fn(&str) -> Option<String>) -> bool {
+    const LOADER: [&str; 4] =
+        ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "VK_LOADER_DRIVERS_SELECT"];
+    const OWN: [&str; 3] = ["HESPER_LOG", "HESPER_RENDER_NODE", "HESPER_VTEST_SOCKET"];
+    let file = |path: &str| path.rsplit('/').next().is_some_and(|name| name.contains("hesper"));
+    let named = |name| var(name).is_some_and(|list| list.split([':', ',']).any(file));
+    LOADER.into_iter().any(named) || OWN.into_iter().any(|name| var(name).is_some())
 }
 
 /// This driver's part of the user's cache folder (XDG Base Directory Specification).
@@ -123,6 +138,19 @@ mod tests {
         assert!(!s.winsys.vtest && s.spin == Duration::from_micros(2_000));
         let s = read(&|n| (n == "HESPER_SPIN_US").then(|| "soon".into()));
         assert_eq!(s.spin, Duration::from_micros(2_000));
+    }
+
+    #[test]
+    fn whether_the_driver_was_chosen() {
+        let with = |name: &str, value: &str| read(&|n| (n == name).then(|| value.to_owned())).chosen;
+        assert!(!read(&|_| None).chosen);
+        for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"] {
+            assert!(with(name, "/usr/share/vulkan/icd.d/lvp_icd.json:/a/hesper_icd.x86_64.json"), "{name}");
+            assert!(!with(name, "/home/hesper/vulkan/lvp_icd.json"), "{name}");
+        }
+        assert!(with("VK_LOADER_DRIVERS_SELECT", "*lvp*,*hesper*") && !with("VK_LOADER_DRIVERS_SELECT", "*lvp*"));
+        assert!(with("HESPER_LOG", "error") && with("HESPER_RENDER_NODE", "/dev/dri/renderD128"));
+        assert!(with("HESPER_DEBUG", "sync,vtest") && !with("HESPER_DEBUG", "sync"));
     }
 
     #[test]

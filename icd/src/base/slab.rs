@@ -7,6 +7,7 @@ use std::cell::UnsafeCell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use ash::vk;
 use ash::vk::Handle;
 use parking_lot::Mutex;
 
@@ -95,6 +96,40 @@ impl<T> Slab<T> {
         Some(u64::from(self.kind) << 56 | u64::from(generation) << 32 | u64::from(index))
     }
 
+    /// Makes the object behind a new handle: `value` is kept under the handle, the handle written to `to`, and `tell` has the host make its
+    /// side of the object. Where that fails, nothing is kept and `to` is null.
+    ///
+    /// # Errors
+    /// What `tell` returns; ERROR_OUT_OF_HOST_MEMORY when there are too many objects.
+    ///
+    /// # Safety
+    /// `to` is valid for writes, as the output parameter of the creating command.
+    pub unsafe fn create<H: Handle + Copy>(
+        &self,
+        value: T,
+        to: *mut H,
+        tell: impl FnOnce() -> vk::Result,
+    ) -> vk::Result {
+        let id = self.insert(value);
+        let handle = H::from_raw(id.unwrap_or(0));
+        // SAFETY: valid by contract.
+        unsafe { to.write(handle) };
+        if id.is_none() {
+            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+        }
+        let result = tell();
+        let made = if result == vk::Result::SUCCESS {
+            handle
+        } else {
+            self.remove(handle);
+            H::from_raw(0)
+        };
+        // A reply may have written something else meanwhile.
+        // SAFETY: valid by contract.
+        unsafe { to.write(made) };
+        result
+    }
+
     fn find(&self, id: u64) -> Option<(u32, &Slot<T>)> {
         let generation = (id >> 32) as u32 & (GENERATIONS - 1);
         let slot = self.slot(id as u32)?;
@@ -128,8 +163,6 @@ impl<T> Slab<T> {
 
 #[cfg(test)]
 mod tests {
-    use ash::vk;
-
     use super::*;
 
     static SLAB: Slab<String> = Slab::new(7);
@@ -146,6 +179,29 @@ mod tests {
         assert!(SLAB.get(vk::Fence::from_raw(b.as_raw() ^ 1 << 56)).is_none());
         assert!(SLAB.get(vk::Fence::null()).is_none());
         assert!(SLAB.get(vk::Fence::from_raw(u64::MAX)).is_none());
+    }
+
+    #[test]
+    fn what_the_host_refuses_is_not_kept() {
+        static SOME: Slab<u32> = Slab::new(14);
+        let mut handle = vk::Fence::null();
+        let out = &raw mut handle;
+        // SAFETY: a local.
+        unsafe {
+            let mut during = vk::Fence::null();
+            let refused = SOME.create(5, out, || {
+                during = out.read();
+                vk::Result::ERROR_OUT_OF_DEVICE_MEMORY
+            });
+            assert_eq!(refused, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
+            assert!(during != vk::Fence::null() && SOME.get(during).is_none() && out.read() == vk::Fence::null());
+            // A reply that names another object changes nothing.
+            let made = SOME.create(6, out, || {
+                out.write(vk::Fence::from_raw(77));
+                vk::Result::SUCCESS
+            });
+            assert_eq!((made, SOME.get(out.read())), (vk::Result::SUCCESS, Some(&6)));
+        }
     }
 
     #[test]

@@ -47,14 +47,9 @@ pub unsafe fn create_descriptor_set_layout(
         }
         info.p_bindings = bindings.as_ptr();
         let immutable = bindings.iter().filter(|b| !b.p_immutable_samplers.is_null()).map(|b| b.binding).collect();
-        let Some(id) = LAYOUTS.insert(immutable) else { return FULL };
-        *to = vk::DescriptorSetLayout::from_raw(id);
-        let sent = post(device, |w| request::create_descriptor_set_layout(w, 0, device, &info, allocator, to));
-        if sent.is_err() {
-            LAYOUTS.remove(*to);
-            *to = vk::DescriptorSetLayout::null();
-        }
-        done(sent)
+        LAYOUTS.create(immutable, to, || {
+            done(post(device, |w| request::create_descriptor_set_layout(w, 0, device, &info, allocator, to)))
+        })
     }
 }
 
@@ -75,17 +70,17 @@ pub unsafe fn create_descriptor_pool(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::DescriptorPool,
 ) -> vk::Result {
-    let Some(id) = POOLS.insert(Mutex::default()) else { return FULL };
-    // SAFETY: by valid usage.
+    // SAFETY: `to` is the output parameter of vkCreateDescriptorPool, `info` its create info.
     unsafe {
-        *to = vk::DescriptorPool::from_raw(id);
-        let sent = post(device, |w| request::create_descriptor_pool(w, 0, device, info, allocator, to));
-        if sent.is_err() {
-            POOLS.remove(*to);
-            *to = vk::DescriptorPool::null();
-        }
-        done(sent)
+        POOLS.create(Mutex::default(), to, || {
+            done(post(device, |w| request::create_descriptor_pool(w, 0, device, info, allocator, to)))
+        })
     }
+}
+
+/// The sets that were allocated from a pool and not freed.
+pub fn allocated_from(pool: vk::DescriptorPool) -> Vec<vk::DescriptorSet> {
+    POOLS.get(pool).map(|sets| sets.lock().clone()).unwrap_or_default()
 }
 
 fn forget_sets(sets: Vec<vk::DescriptorSet>) {

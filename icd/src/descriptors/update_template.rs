@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 
 use ash::vk;
-use ash::vk::Handle;
 
 use crate::base::chain::slice;
 use crate::base::slab::Slab;
@@ -39,12 +38,9 @@ pub unsafe fn create_descriptor_update_template(
     unsafe {
         let info = &*info;
         let entries = slice(info.p_descriptor_update_entries, info.descriptor_update_entry_count).to_vec();
-        let Some(id) = TEMPLATES.insert(Template { entries, point: info.pipeline_bind_point }) else {
-            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
-        };
-        *to = vk::DescriptorUpdateTemplate::from_raw(id);
+        // The host never sees templates.
+        TEMPLATES.create(Template { entries, point: info.pipeline_bind_point }, to, || vk::Result::SUCCESS)
     }
-    vk::Result::SUCCESS
 }
 
 pub unsafe fn destroy_descriptor_update_template(

@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::ptr;
 
 use ash::vk;
+use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 
 use crate::base::chain::{find, find_tagged, slice};
@@ -11,6 +12,8 @@ use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::gate::Gate;
 use crate::base::object::{Object, Part, Whole, part};
 use crate::base::slab::fresh_id;
+use crate::device::private_values::PrivateValues;
+use crate::memory::allocation::FreedMemory;
 use crate::physical::device_extensions;
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::physical_device::PhysicalDevice;
@@ -25,6 +28,8 @@ use crate::{memory, physical, pipelines, recording, sync};
 pub struct Device {
     below: below::Device,
     extensions: ExtensionSet,
+    /// What the program has attached to it and its objects.
+    pub private: PrivateValues,
     /// Core version as major << 16 | minor.
     version: u32,
 }
@@ -88,8 +93,13 @@ pub unsafe fn create_device(
         let version =
             (vk::api_version_major(d.properties.api_version) << 16) | vk::api_version_minor(d.properties.api_version);
         let object = Object::new(fresh_id(), connection.clone());
-        let device: vk::Device =
-            Box::new(Device { below: floors(object, physical), extensions: enabled, version }).into_handle();
+        let device: vk::Device = Box::new(Device {
+            below: floors(object, physical),
+            extensions: enabled,
+            private: PrivateValues::default(),
+            version,
+        })
+        .into_handle();
         let (mut out, none) = (device, ptr::null());
         let p = &raw mut out;
         let created = result_of(connection.call(
@@ -114,6 +124,7 @@ pub unsafe fn create_device(
                 }
             }
         }
+        connection.room.add(device.as_raw(), Box::new(FreedMemory(device)));
         // Nobody else has the handle yet.
         let _ = Device::of(device).queues.set(queues);
         *p_device = device;
@@ -125,6 +136,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: by valid usage nothing uses the device or its queues any more.
     unsafe {
         if device != vk::Device::null() {
+            Device::of(device).connection().room.remove(device.as_raw());
             Device::of(device).slots.close(device);
             Device::of(device).own.close(device);
             memory::allocation::forget_freed(device);
@@ -142,7 +154,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
         // The timelines may be used again only when the host has let go of them.
         let _ = sent.and_then(|s| connection.report(connection.ring.wait(s)));
         for q in queues {
-            connection.give_timeline_back(q.timeline);
+            connection.release_timeline(q.timeline);
         }
     }
 }

@@ -4,3 +4,4 @@ pub mod acceleration;
 pub mod debug_utils;
 pub mod logical_device;
 pub mod private_data;
+pub mod private_values;

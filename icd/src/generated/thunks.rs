@@ -6,7 +6,8 @@ use ash::vk;
 use hesper_encoder::bits::*;
 use hesper_encoder::generated::{reply, request, types};
 use super::{forward, record};
-use crate::base::forwarding::guard;
+use crate::base::forwarding::{guard, with_room, with_room_for_all};
+use crate::device::private_data;
 
 pub unsafe extern "system" fn vkCreateInstance(p_create_info: *const vk::InstanceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_instance: *mut vk::Instance) -> vk::Result {
     guard("vkCreateInstance", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::create_instance(p_create_info, p_allocator, p_instance))
@@ -42,7 +43,7 @@ pub unsafe extern "system" fn vkGetDeviceProcAddr(device: vk::Device, p_name: *c
     guard("vkGetDeviceProcAddr", None, move || crate::loader::procs::get_device_proc_addr(device, p_name))
 }
 pub unsafe extern "system" fn vkCreateDevice(physical_device: vk::PhysicalDevice, p_create_info: *const vk::DeviceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_device: *mut vk::Device) -> vk::Result {
-    guard("vkCreateDevice", vk::Result::ERROR_UNKNOWN, move || crate::device::logical_device::create_device(physical_device, p_create_info, p_allocator, p_device))
+    guard("vkCreateDevice", vk::Result::ERROR_UNKNOWN, move || with_room(physical_device, || crate::device::logical_device::create_device(physical_device, p_create_info, p_allocator, p_device)))
 }
 pub unsafe extern "system" fn vkDestroyDevice(device: vk::Device, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard("vkDestroyDevice", (), move || crate::device::logical_device::destroy_device(device, p_allocator))
@@ -72,10 +73,10 @@ pub unsafe extern "system" fn vkDeviceWaitIdle(device: vk::Device) -> vk::Result
     guard("vkDeviceWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::device::logical_device::device_wait_idle(device))
 }
 pub unsafe extern "system" fn vkAllocateMemory(device: vk::Device, p_allocate_info: *const vk::MemoryAllocateInfo, p_allocator: *const vk::AllocationCallbacks, p_memory: *mut vk::DeviceMemory) -> vk::Result {
-    guard("vkAllocateMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::allocate_memory(device, p_allocate_info, p_allocator, p_memory))
+    guard("vkAllocateMemory", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::allocation::allocate_memory(device, p_allocate_info, p_allocator, p_memory)))
 }
 pub unsafe extern "system" fn vkFreeMemory(device: vk::Device, memory: vk::DeviceMemory, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkFreeMemory", (), move || crate::memory::allocation::free_memory(device, memory, p_allocator))
+    guard("vkFreeMemory", (), move || { private_data::end(device, &raw const memory, 1); crate::memory::allocation::free_memory(device, memory, p_allocator) })
 }
 pub unsafe extern "system" fn vkMapMemory(device: vk::Device, memory: vk::DeviceMemory, offset: vk::DeviceSize, size: vk::DeviceSize, flags: vk::MemoryMapFlags, pp_data: *mut *mut c_void) -> vk::Result {
     guard("vkMapMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory(device, memory, offset, size, flags, pp_data))
@@ -114,10 +115,10 @@ pub unsafe extern "system" fn vkQueueBindSparse(queue: vk::Queue, bind_info_coun
     guard("vkQueueBindSparse", vk::Result::ERROR_UNKNOWN, move || crate::submission::sparse::queue_bind_sparse(queue, bind_info_count, p_bind_info, fence))
 }
 pub unsafe extern "system" fn vkCreateFence(device: vk::Device, p_create_info: *const vk::FenceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_fence: *mut vk::Fence) -> vk::Result {
-    guard("vkCreateFence", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::create_fence(device, p_create_info, p_allocator, p_fence))
+    guard("vkCreateFence", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::sync::fence::create_fence(device, p_create_info, p_allocator, p_fence)))
 }
 pub unsafe extern "system" fn vkDestroyFence(device: vk::Device, fence: vk::Fence, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyFence", (), move || crate::sync::fence::destroy_fence(device, fence, p_allocator))
+    guard("vkDestroyFence", (), move || { private_data::end(device, &raw const fence, 1); crate::sync::fence::destroy_fence(device, fence, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetFences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence) -> vk::Result {
     guard("vkResetFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::reset_fences(device, fence_count, p_fences))
@@ -132,13 +133,13 @@ pub unsafe extern "system" fn vkCreateSemaphore(device: vk::Device, p_create_inf
     guard("vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::create_semaphore(device, p_create_info, p_allocator, p_semaphore))
 }
 pub unsafe extern "system" fn vkDestroySemaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroySemaphore", (), move || forward::destroy_semaphore(device, semaphore, p_allocator))
+    guard("vkDestroySemaphore", (), move || { private_data::end(device, &raw const semaphore, 1); forward::destroy_semaphore(device, semaphore, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateEvent(device: vk::Device, p_create_info: *const vk::EventCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_event: *mut vk::Event) -> vk::Result {
     guard("vkCreateEvent", vk::Result::ERROR_UNKNOWN, move || forward::create_event(device, p_create_info, p_allocator, p_event))
 }
 pub unsafe extern "system" fn vkDestroyEvent(device: vk::Device, event: vk::Event, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyEvent", (), move || forward::destroy_event(device, event, p_allocator))
+    guard("vkDestroyEvent", (), move || { private_data::end(device, &raw const event, 1); forward::destroy_event(device, event, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetEventStatus(device: vk::Device, event: vk::Event) -> vk::Result {
     guard("vkGetEventStatus", vk::Result::ERROR_UNKNOWN, move || forward::get_event_status(device, event))
@@ -150,31 +151,31 @@ pub unsafe extern "system" fn vkResetEvent(device: vk::Device, event: vk::Event)
     guard("vkResetEvent", vk::Result::ERROR_UNKNOWN, move || forward::reset_event(device, event))
 }
 pub unsafe extern "system" fn vkCreateQueryPool(device: vk::Device, p_create_info: *const vk::QueryPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_query_pool: *mut vk::QueryPool) -> vk::Result {
-    guard("vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::query::create_query_pool(device, p_create_info, p_allocator, p_query_pool))
+    guard("vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::query::create_query_pool(device, p_create_info, p_allocator, p_query_pool)))
 }
 pub unsafe extern "system" fn vkDestroyQueryPool(device: vk::Device, query_pool: vk::QueryPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyQueryPool", (), move || crate::recording::query::destroy_query_pool(device, query_pool, p_allocator))
+    guard("vkDestroyQueryPool", (), move || { private_data::end(device, &raw const query_pool, 1); crate::recording::query::destroy_query_pool(device, query_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetQueryPoolResults(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32, data_size: usize, p_data: *mut c_void, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> vk::Result {
     guard("vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, move || crate::recording::query::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags))
 }
 pub unsafe extern "system" fn vkCreateBuffer(device: vk::Device, p_create_info: *const vk::BufferCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_buffer: *mut vk::Buffer) -> vk::Result {
-    guard("vkCreateBuffer", vk::Result::ERROR_UNKNOWN, move || crate::memory::buffer::create_buffer(device, p_create_info, p_allocator, p_buffer))
+    guard("vkCreateBuffer", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::buffer::create_buffer(device, p_create_info, p_allocator, p_buffer)))
 }
 pub unsafe extern "system" fn vkDestroyBuffer(device: vk::Device, buffer: vk::Buffer, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyBuffer", (), move || crate::memory::buffer::destroy_buffer(device, buffer, p_allocator))
+    guard("vkDestroyBuffer", (), move || { private_data::end(device, &raw const buffer, 1); crate::memory::buffer::destroy_buffer(device, buffer, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateBufferView(device: vk::Device, p_create_info: *const vk::BufferViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::BufferView) -> vk::Result {
     guard("vkCreateBufferView", vk::Result::ERROR_UNKNOWN, move || forward::create_buffer_view(device, p_create_info, p_allocator, p_view))
 }
 pub unsafe extern "system" fn vkDestroyBufferView(device: vk::Device, buffer_view: vk::BufferView, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyBufferView", (), move || forward::destroy_buffer_view(device, buffer_view, p_allocator))
+    guard("vkDestroyBufferView", (), move || { private_data::end(device, &raw const buffer_view, 1); forward::destroy_buffer_view(device, buffer_view, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateImage(device: vk::Device, p_create_info: *const vk::ImageCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_image: *mut vk::Image) -> vk::Result {
-    guard("vkCreateImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::image::create_image(device, p_create_info, p_allocator, p_image))
+    guard("vkCreateImage", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::image::create_image(device, p_create_info, p_allocator, p_image)))
 }
 pub unsafe extern "system" fn vkDestroyImage(device: vk::Device, image: vk::Image, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyImage", (), move || crate::memory::image::destroy_image(device, image, p_allocator))
+    guard("vkDestroyImage", (), move || { private_data::end(device, &raw const image, 1); crate::memory::image::destroy_image(device, image, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetImageSubresourceLayout(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource, p_layout: *mut vk::SubresourceLayout) -> () {
     guard("vkGetImageSubresourceLayout", (), move || forward::get_image_subresource_layout(device, image, p_subresource, p_layout))
@@ -183,19 +184,19 @@ pub unsafe extern "system" fn vkCreateImageView(device: vk::Device, p_create_inf
     guard("vkCreateImageView", vk::Result::ERROR_UNKNOWN, move || forward::create_image_view(device, p_create_info, p_allocator, p_view))
 }
 pub unsafe extern "system" fn vkDestroyImageView(device: vk::Device, image_view: vk::ImageView, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyImageView", (), move || forward::destroy_image_view(device, image_view, p_allocator))
+    guard("vkDestroyImageView", (), move || { private_data::end(device, &raw const image_view, 1); forward::destroy_image_view(device, image_view, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateShaderModule(device: vk::Device, p_create_info: *const vk::ShaderModuleCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_shader_module: *mut vk::ShaderModule) -> vk::Result {
     guard("vkCreateShaderModule", vk::Result::ERROR_UNKNOWN, move || forward::create_shader_module(device, p_create_info, p_allocator, p_shader_module))
 }
 pub unsafe extern "system" fn vkDestroyShaderModule(device: vk::Device, shader_module: vk::ShaderModule, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyShaderModule", (), move || forward::destroy_shader_module(device, shader_module, p_allocator))
+    guard("vkDestroyShaderModule", (), move || { private_data::end(device, &raw const shader_module, 1); forward::destroy_shader_module(device, shader_module, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreatePipelineCache(device: vk::Device, p_create_info: *const vk::PipelineCacheCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_cache: *mut vk::PipelineCache) -> vk::Result {
-    guard("vkCreatePipelineCache", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache))
+    guard("vkCreatePipelineCache", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::cache::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache)))
 }
 pub unsafe extern "system" fn vkDestroyPipelineCache(device: vk::Device, pipeline_cache: vk::PipelineCache, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipelineCache", (), move || forward::destroy_pipeline_cache(device, pipeline_cache, p_allocator))
+    guard("vkDestroyPipelineCache", (), move || { private_data::end(device, &raw const pipeline_cache, 1); forward::destroy_pipeline_cache(device, pipeline_cache, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetPipelineCacheData(device: vk::Device, pipeline_cache: vk::PipelineCache, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
     guard("vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data))
@@ -204,46 +205,46 @@ pub unsafe extern "system" fn vkMergePipelineCaches(device: vk::Device, dst_cach
     guard("vkMergePipelineCaches", vk::Result::ERROR_UNKNOWN, move || forward::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
 }
 pub unsafe extern "system" fn vkCreateGraphicsPipelines(device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::GraphicsPipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard("vkCreateGraphicsPipelines", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::pipeline::create_graphics_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))
+    guard("vkCreateGraphicsPipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_graphics_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
 }
 pub unsafe extern "system" fn vkCreateComputePipelines(device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::ComputePipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard("vkCreateComputePipelines", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::pipeline::create_compute_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))
+    guard("vkCreateComputePipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_compute_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
 }
 pub unsafe extern "system" fn vkDestroyPipeline(device: vk::Device, pipeline: vk::Pipeline, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipeline", (), move || crate::pipelines::pipeline::destroy_pipeline(device, pipeline, p_allocator))
+    guard("vkDestroyPipeline", (), move || { private_data::end(device, &raw const pipeline, 1); crate::pipelines::pipeline::destroy_pipeline(device, pipeline, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreatePipelineLayout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
     guard("vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || forward::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout))
 }
 pub unsafe extern "system" fn vkDestroyPipelineLayout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipelineLayout", (), move || forward::destroy_pipeline_layout(device, pipeline_layout, p_allocator))
+    guard("vkDestroyPipelineLayout", (), move || { private_data::end(device, &raw const pipeline_layout, 1); forward::destroy_pipeline_layout(device, pipeline_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateSampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
     guard("vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler(device, p_create_info, p_allocator, p_sampler))
 }
 pub unsafe extern "system" fn vkDestroySampler(device: vk::Device, sampler: vk::Sampler, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroySampler", (), move || forward::destroy_sampler(device, sampler, p_allocator))
+    guard("vkDestroySampler", (), move || { private_data::end(device, &raw const sampler, 1); forward::destroy_sampler(device, sampler, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorSetLayout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
-    guard("vkCreateDescriptorSetLayout", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::set::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout))
+    guard("vkCreateDescriptorSetLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout)))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorSetLayout(device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDescriptorSetLayout", (), move || crate::descriptors::set::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator))
+    guard("vkDestroyDescriptorSetLayout", (), move || { private_data::end(device, &raw const descriptor_set_layout, 1); crate::descriptors::set::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorPool(device: vk::Device, p_create_info: *const vk::DescriptorPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_pool: *mut vk::DescriptorPool) -> vk::Result {
-    guard("vkCreateDescriptorPool", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::set::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool))
+    guard("vkCreateDescriptorPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool)))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorPool(device: vk::Device, descriptor_pool: vk::DescriptorPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDescriptorPool", (), move || crate::descriptors::set::destroy_descriptor_pool(device, descriptor_pool, p_allocator))
+    guard("vkDestroyDescriptorPool", (), move || { private_data::end(device, &raw const descriptor_pool, 1); crate::descriptors::set::destroy_descriptor_pool(device, descriptor_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetDescriptorPool(device: vk::Device, descriptor_pool: vk::DescriptorPool, flags: vk::DescriptorPoolResetFlags) -> vk::Result {
-    guard("vkResetDescriptorPool", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::set::reset_descriptor_pool(device, descriptor_pool, flags))
+    guard("vkResetDescriptorPool", vk::Result::ERROR_UNKNOWN, move || { private_data::empty(device, descriptor_pool); crate::descriptors::set::reset_descriptor_pool(device, descriptor_pool, flags) })
 }
 pub unsafe extern "system" fn vkAllocateDescriptorSets(device: vk::Device, p_allocate_info: *const vk::DescriptorSetAllocateInfo, p_descriptor_sets: *mut vk::DescriptorSet) -> vk::Result {
-    guard("vkAllocateDescriptorSets", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::set::allocate_descriptor_sets(device, p_allocate_info, p_descriptor_sets))
+    guard("vkAllocateDescriptorSets", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::allocate_descriptor_sets(device, p_allocate_info, p_descriptor_sets)))
 }
 pub unsafe extern "system" fn vkFreeDescriptorSets(device: vk::Device, descriptor_pool: vk::DescriptorPool, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet) -> vk::Result {
-    guard("vkFreeDescriptorSets", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::set::free_descriptor_sets(device, descriptor_pool, descriptor_set_count, p_descriptor_sets))
+    guard("vkFreeDescriptorSets", vk::Result::ERROR_UNKNOWN, move || { private_data::end(device, p_descriptor_sets, descriptor_set_count); crate::descriptors::set::free_descriptor_sets(device, descriptor_pool, descriptor_set_count, p_descriptor_sets) })
 }
 pub unsafe extern "system" fn vkUpdateDescriptorSets(device: vk::Device, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet, descriptor_copy_count: u32, p_descriptor_copies: *const vk::CopyDescriptorSet) -> () {
     guard("vkUpdateDescriptorSets", (), move || crate::descriptors::write::update_descriptor_sets(device, descriptor_write_count, p_descriptor_writes, descriptor_copy_count, p_descriptor_copies))
@@ -252,31 +253,31 @@ pub unsafe extern "system" fn vkCreateFramebuffer(device: vk::Device, p_create_i
     guard("vkCreateFramebuffer", vk::Result::ERROR_UNKNOWN, move || forward::create_framebuffer(device, p_create_info, p_allocator, p_framebuffer))
 }
 pub unsafe extern "system" fn vkDestroyFramebuffer(device: vk::Device, framebuffer: vk::Framebuffer, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyFramebuffer", (), move || forward::destroy_framebuffer(device, framebuffer, p_allocator))
+    guard("vkDestroyFramebuffer", (), move || { private_data::end(device, &raw const framebuffer, 1); forward::destroy_framebuffer(device, framebuffer, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateRenderPass(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
     guard("vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || forward::create_render_pass(device, p_create_info, p_allocator, p_render_pass))
 }
 pub unsafe extern "system" fn vkDestroyRenderPass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyRenderPass", (), move || forward::destroy_render_pass(device, render_pass, p_allocator))
+    guard("vkDestroyRenderPass", (), move || { private_data::end(device, &raw const render_pass, 1); forward::destroy_render_pass(device, render_pass, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetRenderAreaGranularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
     guard("vkGetRenderAreaGranularity", (), move || forward::get_render_area_granularity(device, render_pass, p_granularity))
 }
 pub unsafe extern "system" fn vkCreateCommandPool(device: vk::Device, p_create_info: *const vk::CommandPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_command_pool: *mut vk::CommandPool) -> vk::Result {
-    guard("vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::create_command_pool(device, p_create_info, p_allocator, p_command_pool))
+    guard("vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_buffer::create_command_pool(device, p_create_info, p_allocator, p_command_pool)))
 }
 pub unsafe extern "system" fn vkDestroyCommandPool(device: vk::Device, command_pool: vk::CommandPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyCommandPool", (), move || crate::recording::command_buffer::destroy_command_pool(device, command_pool, p_allocator))
+    guard("vkDestroyCommandPool", (), move || { private_data::end(device, &raw const command_pool, 1); crate::recording::command_buffer::destroy_command_pool(device, command_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetCommandPool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolResetFlags) -> vk::Result {
     guard("vkResetCommandPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::reset_command_pool(device, command_pool, flags))
 }
 pub unsafe extern "system" fn vkAllocateCommandBuffers(device: vk::Device, p_allocate_info: *const vk::CommandBufferAllocateInfo, p_command_buffers: *mut vk::CommandBuffer) -> vk::Result {
-    guard("vkAllocateCommandBuffers", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::allocate_command_buffers(device, p_allocate_info, p_command_buffers))
+    guard("vkAllocateCommandBuffers", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_buffer::allocate_command_buffers(device, p_allocate_info, p_command_buffers)))
 }
 pub unsafe extern "system" fn vkFreeCommandBuffers(device: vk::Device, command_pool: vk::CommandPool, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
-    guard("vkFreeCommandBuffers", (), move || crate::recording::command_buffer::free_command_buffers(device, command_pool, command_buffer_count, p_command_buffers))
+    guard("vkFreeCommandBuffers", (), move || { private_data::end(device, p_command_buffers, command_buffer_count); crate::recording::command_buffer::free_command_buffers(device, command_pool, command_buffer_count, p_command_buffers) })
 }
 pub unsafe extern "system" fn vkBeginCommandBuffer(command_buffer: vk::CommandBuffer, p_begin_info: *const vk::CommandBufferBeginInfo) -> vk::Result {
     guard("vkBeginCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::begin_command_buffer(command_buffer, p_begin_info))
@@ -480,13 +481,13 @@ pub unsafe extern "system" fn vkCreateSamplerYcbcrConversion(device: vk::Device,
     guard("vkCreateSamplerYcbcrConversion", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler_ycbcr_conversion(device, p_create_info, p_allocator, p_ycbcr_conversion))
 }
 pub unsafe extern "system" fn vkDestroySamplerYcbcrConversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroySamplerYcbcrConversion", (), move || forward::destroy_sampler_ycbcr_conversion(device, ycbcr_conversion, p_allocator))
+    guard("vkDestroySamplerYcbcrConversion", (), move || { private_data::end(device, &raw const ycbcr_conversion, 1); forward::destroy_sampler_ycbcr_conversion(device, ycbcr_conversion, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorUpdateTemplate(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> vk::Result {
-    guard("vkCreateDescriptorUpdateTemplate", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::update_template::create_descriptor_update_template(device, p_create_info, p_allocator, p_descriptor_update_template))
+    guard("vkCreateDescriptorUpdateTemplate", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::update_template::create_descriptor_update_template(device, p_create_info, p_allocator, p_descriptor_update_template)))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorUpdateTemplate(device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplate, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDescriptorUpdateTemplate", (), move || crate::descriptors::update_template::destroy_descriptor_update_template(device, descriptor_update_template, p_allocator))
+    guard("vkDestroyDescriptorUpdateTemplate", (), move || { private_data::end(device, &raw const descriptor_update_template, 1); crate::descriptors::update_template::destroy_descriptor_update_template(device, descriptor_update_template, p_allocator) })
 }
 pub unsafe extern "system" fn vkUpdateDescriptorSetWithTemplate(device: vk::Device, descriptor_set: vk::DescriptorSet, descriptor_update_template: vk::DescriptorUpdateTemplate, p_data: *const c_void) -> () {
     guard("vkUpdateDescriptorSetWithTemplate", (), move || crate::descriptors::update_template::update_descriptor_set_with_template(device, descriptor_set, descriptor_update_template, p_data))
@@ -576,7 +577,7 @@ pub unsafe extern "system" fn vkCreatePrivateDataSlot(device: vk::Device, p_crea
     guard("vkCreatePrivateDataSlot", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::create_private_data_slot(device, p_create_info, p_allocator, p_private_data_slot))
 }
 pub unsafe extern "system" fn vkDestroyPrivateDataSlot(device: vk::Device, private_data_slot: vk::PrivateDataSlot, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPrivateDataSlot", (), move || crate::device::private_data::destroy_private_data_slot(device, private_data_slot, p_allocator))
+    guard("vkDestroyPrivateDataSlot", (), move || { private_data::end(device, &raw const private_data_slot, 1); crate::device::private_data::destroy_private_data_slot(device, private_data_slot, p_allocator) })
 }
 pub unsafe extern "system" fn vkSetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, data: u64) -> vk::Result {
     guard("vkSetPrivateData", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::set_private_data(device, object_type, object_handle, private_data_slot, data))
@@ -858,7 +859,7 @@ pub unsafe extern "system" fn vkCreateDeferredOperationKHR(device: vk::Device, p
     guard("vkCreateDeferredOperationKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::create_deferred_operation_khr(device, p_allocator, p_deferred_operation))
 }
 pub unsafe extern "system" fn vkDestroyDeferredOperationKHR(device: vk::Device, operation: vk::DeferredOperationKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDeferredOperationKHR", (), move || crate::pipelines::deferred::destroy_deferred_operation_khr(device, operation, p_allocator))
+    guard("vkDestroyDeferredOperationKHR", (), move || { private_data::end(device, &raw const operation, 1); crate::pipelines::deferred::destroy_deferred_operation_khr(device, operation, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetDeferredOperationMaxConcurrencyKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> u32 {
     guard("vkGetDeferredOperationMaxConcurrencyKHR", 0, move || crate::pipelines::deferred::get_deferred_operation_max_concurrency_khr(device, operation))
@@ -870,10 +871,10 @@ pub unsafe extern "system" fn vkDeferredOperationJoinKHR(device: vk::Device, ope
     guard("vkDeferredOperationJoinKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::deferred_operation_join_khr(device, operation))
 }
 pub unsafe extern "system" fn vkCreateAccelerationStructureKHR(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut vk::AccelerationStructureKHR) -> vk::Result {
-    guard("vkCreateAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || forward::create_acceleration_structure_khr(device, p_create_info, p_allocator, p_acceleration_structure))
+    guard("vkCreateAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || with_room(device, || forward::create_acceleration_structure_khr(device, p_create_info, p_allocator, p_acceleration_structure)))
 }
 pub unsafe extern "system" fn vkDestroyAccelerationStructureKHR(device: vk::Device, acceleration_structure: vk::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyAccelerationStructureKHR", (), move || forward::destroy_acceleration_structure_khr(device, acceleration_structure, p_allocator))
+    guard("vkDestroyAccelerationStructureKHR", (), move || { private_data::end(device, &raw const acceleration_structure, 1); forward::destroy_acceleration_structure_khr(device, acceleration_structure, p_allocator) })
 }
 pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresKHR(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> () {
     guard("vkCmdBuildAccelerationStructuresKHR", (), move || record::cmd_build_acceleration_structures_khr(command_buffer, info_count, p_infos, pp_build_range_infos))
@@ -921,7 +922,7 @@ pub unsafe extern "system" fn vkCmdTraceRaysKHR(command_buffer: vk::CommandBuffe
     guard("vkCmdTraceRaysKHR", (), move || record::cmd_trace_rays_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth))
 }
 pub unsafe extern "system" fn vkCreateRayTracingPipelinesKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard("vkCreateRayTracingPipelinesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::pipeline::create_ray_tracing_pipelines_khr(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))
+    guard("vkCreateRayTracingPipelinesKHR", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_ray_tracing_pipelines_khr(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
 }
 pub unsafe extern "system" fn vkGetRayTracingShaderGroupHandlesKHR(device: vk::Device, pipeline: vk::Pipeline, first_group: u32, group_count: u32, data_size: usize, p_data: *mut c_void) -> vk::Result {
     guard("vkGetRayTracingShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_ray_tracing_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))

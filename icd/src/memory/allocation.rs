@@ -9,14 +9,16 @@ use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 use hesper_winsys::{BlobFlags, Error, Mapping, Resource};
 use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
 
 use crate::base::chain::{find, find_tagged};
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::{self, Part};
+use crate::base::room::Kept;
 use crate::base::slab::Slab;
 use crate::generated::forward;
 use crate::memory::device::Device;
-use crate::memory::freed::{KEPT_PIECE, Kept};
+use crate::memory::freed::{KEPT_PIECE, Piece};
 
 /// What is known of an allocation.
 pub struct Memory {
@@ -32,6 +34,8 @@ pub struct Memory {
     /// Whether it is kept: a second free must not keep it twice.
     freed: AtomicBool,
     blob: OnceCell<Blob>,
+    /// A blob that couldn't be mapped yet.
+    unmapped: Mutex<Option<Resource>>,
 }
 
 /// The mapping is made once and kept until the memory is freed: it costs calls to the host.
@@ -43,105 +47,115 @@ struct Blob {
 
 static MEMORIES: Slab<Memory> = Slab::new(2);
 
-/// Gives back what was kept.
-pub unsafe fn forget_freed(device: vk::Device) {
-    // SAFETY: a valid device; what was kept is used by nobody.
-    unsafe {
-        for memory in Device::of(device).freed.take_all() {
-            give_back(device, memory);
-        }
+/// The freed memory of a device, which its connection gives back where the host runs short of room.
+pub struct FreedMemory(pub vk::Device);
+
+impl Kept for FreedMemory {
+    fn give_back(&self) -> bool {
+        // SAFETY: vkDestroyDevice has the connection forget this struct first, so the device is alive.
+        unsafe { forget_freed(self.0) }
     }
 }
 
+/// Gives back what was kept; false where there was nothing.
+///
+/// # Safety
+/// A valid device.
+pub unsafe fn forget_freed(device: vk::Device) -> bool {
+    // SAFETY: valid by contract.
+    let freed = unsafe { Device::of(device) }.freed.empty();
+    for memory in &freed {
+        // SAFETY: the device's own; the program has freed it, and nobody can get it any more.
+        unsafe { give_back(device, *memory) };
+    }
+    !freed.is_empty()
+}
+
+/// Has the host free memory.
+///
+/// # Safety
+/// A valid device and its memory, which nobody uses.
 unsafe fn give_back(device: vk::Device, memory: vk::DeviceMemory) {
     // The guest's mapping and its hold on the resource go first; the host keeps the memory until it has run the command.
     if MEMORIES.remove(memory).is_some() {
-        // SAFETY: by valid usage of vkFreeMemory.
+        // SAFETY: by contract, and no other call has removed it.
         unsafe { forward::free_memory(device, memory, ptr::null()) };
     }
 }
 
 pub unsafe fn allocate_memory(
     device: vk::Device,
-    p_info: *const vk::MemoryAllocateInfo,
+    info: *const vk::MemoryAllocateInfo,
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::DeviceMemory,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let d = Device::of(device);
-        let mut info = *p_info;
-        *to = vk::DeviceMemory::null();
-        let Some(host_visible) = d.physical().host_visible(info.memory_type_index) else {
-            return vk::Result::ERROR_UNKNOWN;
-        };
-        // No driver gives more than its heap; asking might take the host down with it.
-        let heap = d.physical().memory.memory_types.get(info.memory_type_index as usize).map_or(0, |t| t.heap_index);
-        let heap_size = d.physical().memory.memory_heaps.get(heap as usize).map_or(0, |h| h.size);
-        if info.allocation_size > heap_size {
-            return vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
-        }
-        let dedicated = find::<vk::MemoryDedicatedAllocateInfo>(info.p_next)
-            .is_some_and(|d| d.buffer != vk::Buffer::null() || d.image != vk::Image::null());
-        let size = info.allocation_size;
-        // The blob over it is as large as the host's page demands, and the memory behind must be no smaller. A
-        // dedicated allocation's size is its image's or buffer's.
-        if host_visible && !dedicated {
-            let step = d.connection().winsys.alignment();
-            info.allocation_size = size.checked_next_multiple_of(step).unwrap_or(size).max(size);
-        }
-        // What stands in the chain makes a piece special.
-        let plain = info.p_next.is_null() && size <= KEPT_PIECE;
-        if plain && let Some(memory) = d.freed.take(size, info.memory_type_index) {
-            if let Some(m) = MEMORIES.get(memory) {
-                m.freed.store(false, Ordering::Relaxed);
-            }
-            *to = memory;
-            return vk::Result::SUCCESS;
-        }
-        let kept_as = plain.then_some(info.memory_type_index);
-        let memory = Memory {
-            size,
-            host_visible,
-            cached: d.physical().memory_flags(info.memory_type_index).contains(vk::MemoryPropertyFlags::HOST_CACHED),
-            mapped: AtomicBool::new(false),
-            shared: shared(info.p_next),
-            kept_as,
-            freed: AtomicBool::new(false),
-            blob: OnceCell::new(),
-        };
-        let Some(id) = MEMORIES.insert(memory) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
-        let mut handle = vk::DeviceMemory::from_raw(id);
-        let out = &raw mut handle;
-        // The host may refuse, and says so only in a reply.
-        let ask = |out: *mut vk::DeviceMemory| {
-            result_of(d.connection().call(
-                reply::allocate_memory_size(device, &info, allocator, out),
-                |w| request::allocate_memory(w, 1, device, &info, allocator, out),
-                |r| reply::allocate_memory(r, device, &info, allocator, out),
-            ))
-        };
-        let mut result = ask(out);
-        if matches!(result, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY | vk::Result::ERROR_OUT_OF_HOST_MEMORY) {
-            // It may be what is kept here that is missing there.
-            forget_freed(device);
-            out.write(vk::DeviceMemory::from_raw(id));
-            result = ask(out);
-        }
-        if result == vk::Result::SUCCESS {
-            *to = vk::DeviceMemory::from_raw(id);
-        } else {
-            MEMORIES.remove(vk::DeviceMemory::from_raw(id));
-        }
-        result
+    // SAFETY: a valid device and create info; the info's chain isn't changed.
+    let (d, mut info) = unsafe { (Device::of(device), *info) };
+    // SAFETY: the output parameter.
+    unsafe { to.write(vk::DeviceMemory::null()) };
+    let physical = d.physical();
+    let memory_type = info.memory_type_index;
+    let Some((host_visible, heap_size)) = physical.host_visible(memory_type).zip(physical.heap_size(memory_type))
+    else {
+        return vk::Result::ERROR_UNKNOWN;
+    };
+    // No driver gives more than its heap; asking might take the host down with it.
+    if info.allocation_size > heap_size {
+        return vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
     }
+    // SAFETY: the chain of a valid struct.
+    let dedicated = unsafe { find::<vk::MemoryDedicatedAllocateInfo>(info.p_next) }
+        .is_some_and(|d| d.buffer != vk::Buffer::null() || d.image != vk::Image::null());
+    let size = info.allocation_size;
+    // The blob over it is as large as the host's page demands, and the memory behind must be no smaller. A
+    // dedicated allocation's size is its image's or buffer's.
+    if host_visible && !dedicated {
+        let step = d.connection().winsys.alignment();
+        info.allocation_size = size.checked_next_multiple_of(step).unwrap_or(size).max(size);
+    }
+    // What stands in the chain makes a piece special.
+    let plain = info.p_next.is_null() && size <= KEPT_PIECE;
+    if plain && let Some(memory) = d.freed.reuse(size, memory_type) {
+        if let Some(m) = MEMORIES.get(memory) {
+            m.freed.store(false, Ordering::Relaxed);
+        }
+        // SAFETY: the output parameter.
+        unsafe { to.write(memory) };
+        return vk::Result::SUCCESS;
+    }
+    let memory = Memory {
+        size,
+        host_visible,
+        cached: physical.reads_fast(memory_type),
+        mapped: AtomicBool::new(false),
+        // SAFETY: the chain of a valid struct.
+        shared: unsafe { shared(info.p_next) },
+        kept_as: plain.then_some(memory_type),
+        freed: AtomicBool::new(false),
+        blob: OnceCell::new(),
+        unmapped: Mutex::new(None),
+    };
+    // The host may refuse, and says so only in a reply.
+    // SAFETY: the encoder and the decoder read and write what the parameters point at, and the local copy of the create info.
+    let ask = || unsafe {
+        result_of(d.connection().call(
+            reply::allocate_memory_size(device, &info, allocator, to),
+            |w| request::allocate_memory(w, 1, device, &info, allocator, to),
+            |r| reply::allocate_memory(r, device, &info, allocator, to),
+        ))
+    };
+    // SAFETY: the output parameter.
+    unsafe { MEMORIES.create(memory, to, ask) }
 }
 
 /// Whether others may see memory that is allocated with this chain.
+///
+/// # Safety
+/// Null or a valid chain.
 unsafe fn shared(next: *const c_void) -> bool {
     use vk::StructureType as S;
     let shares = [S::EXPORT_MEMORY_ALLOCATE_INFO, S::IMPORT_MEMORY_FD_INFO_KHR, S::IMPORT_MEMORY_HOST_POINTER_INFO_EXT];
-    // SAFETY: by valid usage of vkAllocateMemory.
+    // SAFETY: valid by contract.
     shares.into_iter().any(|tag| unsafe { find_tagged(next.cast_mut(), tag) }.is_some())
 }
 
@@ -172,7 +186,7 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *cons
         m.mapped.store(false, Ordering::Relaxed);
         match m.kept_as {
             Some(memory_type) => {
-                let kept = Kept { memory, size: m.size, memory_type };
+                let kept = Piece { memory, size: m.size, memory_type };
                 for old in Device::of(device).freed.keep(kept) {
                     give_back(device, old);
                 }
@@ -215,14 +229,29 @@ fn map_failed(e: &Error) -> vk::Result {
     }
 }
 
+/// Makes the blob of a memory and maps it.
+///
+/// A blob that can't be mapped is kept for the next vkMapMemory: the host makes no second one of the same memory.
+///
+/// # Safety
+/// A valid device.
 unsafe fn make_blob(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Result<Blob, Error> {
-    // SAFETY: a valid device.
+    // SAFETY: valid by contract.
     let connection = unsafe { object::get(device) }.connection();
     connection.ring.check()?;
-    // The allocation's reply has come, so the context knows the memory: nothing to wait for.
-    let resource = connection.winsys.create_blob(memory.as_raw(), m.size, BlobFlags::MAPPABLE, &[])?;
-    let mapping = connection.winsys.map(&resource)?;
-    Ok(Blob { mapping, _resource: resource })
+    let mut unmapped = m.unmapped.lock();
+    let resource = match unmapped.take() {
+        Some(resource) => resource,
+        // The allocation's reply has come, so the context knows the memory: nothing to wait for.
+        None => connection.winsys.create_blob(memory.as_raw(), m.size, BlobFlags::MAPPABLE, &[])?,
+    };
+    match connection.winsys.map(&resource) {
+        Ok(mapping) => Ok(Blob { mapping, _resource: resource }),
+        Err(e) => {
+            *unmapped = Some(resource);
+            Err(e)
+        }
+    }
 }
 
 pub unsafe fn map_memory(

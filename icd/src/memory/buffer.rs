@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use ash::vk;
-use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 
 use crate::base::forwarding::{done, post, result_of};
@@ -40,44 +39,38 @@ pub unsafe fn create_buffer(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::Buffer,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let d = Device::of(device);
-        let i = &*info;
-        // What stands in the chain may change the answer.
-        let kind = i.p_next.is_null().then_some(BufferKind { flags: i.flags.as_raw(), usage: i.usage.as_raw() });
-        // A size that no buffer may have is for the host to refuse, and a refusal needs a reply.
-        let known = kind.filter(|_| i.size <= d.physical().max_buffer_size).and_then(|k| d.buffers.get(&k));
-        let known = known.and_then(|r| rounded(&r, i.size));
-        let needs = known.map_or_else(OnceLock::new, OnceLock::from);
-        let Some(id) = BUFFERS.insert(Buffer { needs, bound: OnceLock::new() }) else {
-            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
-        };
-        *to = vk::Buffer::from_raw(id);
-        let result = match known {
+    // SAFETY: a valid device and create info.
+    let (d, i) = unsafe { (Device::of(device), &*info) };
+    // What stands in the chain may change the answer.
+    let kind = i.p_next.is_null().then_some(BufferKind { flags: i.flags.as_raw(), usage: i.usage.as_raw() });
+    // A size that no buffer may have is for the host to refuse, and a refusal needs a reply.
+    let known = kind.filter(|_| i.size <= d.physical().max_buffer_size).and_then(|k| d.buffers.get(&k));
+    let known = known.and_then(|r| rounded(&r, i.size));
+    let buffer = Buffer { needs: known.map_or_else(OnceLock::new, OnceLock::from), bound: OnceLock::new() };
+    // SAFETY: the encoders and the decoder read and write what the parameters of vkCreateBuffer point at.
+    let tell = || unsafe {
+        match known {
             Some(_) => done(post(device, |w| request::create_buffer(w, 0, device, info, allocator, to))),
             None => result_of(d.connection().call(
                 reply::create_buffer_size(device, info, allocator, to),
                 |w| request::create_buffer(w, 1, device, info, allocator, to),
                 |r| reply::create_buffer(r, device, info, allocator, to),
             )),
-        };
-        if result != vk::Result::SUCCESS {
-            BUFFERS.remove(vk::Buffer::from_raw(id));
-            *to = vk::Buffer::null();
-            return result;
         }
-        if known.is_none() {
-            let which = vk::BufferMemoryRequirementsInfo2 { buffer: *to, ..Default::default() };
-            let told = Requirements::ask(|p| forward::get_buffer_memory_requirements2(device, &which, p));
-            // Nobody else knows the handle yet.
-            let _ = BUFFERS.get(*to).map(|b| b.needs.set(told));
-            if let Some(kind) = kind {
-                d.buffers.put(kind, told);
-            }
+    };
+    // SAFETY: `to` is the output parameter.
+    let (result, buffer) = unsafe { (BUFFERS.create(buffer, to, tell), *to) };
+    if result == vk::Result::SUCCESS && known.is_none() {
+        let which = vk::BufferMemoryRequirementsInfo2 { buffer, ..Default::default() };
+        // SAFETY: a buffer that was just made, and a struct to write into.
+        let told = Requirements::ask(|p| unsafe { forward::get_buffer_memory_requirements2(device, &which, p) });
+        // Nobody else knows the handle yet.
+        let _ = BUFFERS.get(buffer).map(|b| b.needs.set(told));
+        if let Some(kind) = kind {
+            d.buffers.put(kind, told);
         }
     }
-    vk::Result::SUCCESS
+    result
 }
 
 /// The requirements of a buffer of `size` bytes, from those of another of its kind.
@@ -88,21 +81,21 @@ fn rounded(of_kind: &Requirements, size: vk::DeviceSize) -> Option<Requirements>
 }
 
 pub unsafe fn destroy_buffer(device: vk::Device, buffer: vk::Buffer, allocator: *const vk::AllocationCallbacks) {
-    // SAFETY: by valid usage.
-    unsafe {
-        if let Some(pending) = Device::of(device).pending.get() {
-            pending.before_destroying(device, buffer);
-        }
+    // SAFETY: a valid device.
+    if let Some(pending) = unsafe { Device::of(device) }.pending.get() {
+        // SAFETY: the device's buffer, or null.
+        unsafe { pending.before_destroying(device, buffer) };
     }
     if BUFFERS.remove(buffer).is_some() {
-        // SAFETY: by valid usage.
+        // SAFETY: a buffer that was alive until now.
         unsafe { forward::destroy_buffer(device, buffer, allocator) };
     }
 }
 
 pub unsafe fn get_buffer_memory_requirements(_: vk::Device, buffer: vk::Buffer, to: *mut vk::MemoryRequirements) {
-    // SAFETY: by valid usage.
-    unsafe { *to = BUFFERS.get(buffer).and_then(|b| b.needs.get()).map(|r| r.memory).unwrap_or_default() };
+    let needs = BUFFERS.get(buffer).and_then(|b| b.needs.get()).map(|r| r.memory);
+    // SAFETY: `to` is the output parameter.
+    unsafe { to.write(needs.unwrap_or_default()) };
 }
 
 pub unsafe fn get_buffer_memory_requirements2(
@@ -110,10 +103,12 @@ pub unsafe fn get_buffer_memory_requirements2(
     info: *const vk::BufferMemoryRequirementsInfo2,
     to: *mut vk::MemoryRequirements2,
 ) {
-    // SAFETY: by valid usage.
-    unsafe {
-        if !BUFFERS.get((*info).buffer).and_then(|b| b.needs.get()).is_some_and(|r| r.answer(to)) {
-            forward::get_buffer_memory_requirements2(device, info, to);
-        }
+    // SAFETY: a valid input struct.
+    let known = BUFFERS.get(unsafe { (*info).buffer }).and_then(|b| b.needs.get());
+    // SAFETY: a valid output struct and chain.
+    let answered = known.is_some_and(|r| unsafe { r.answer(to) });
+    if !answered {
+        // SAFETY: the command's own parameters.
+        unsafe { forward::get_buffer_memory_requirements2(device, info, to) };
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use ash::vk;
-use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 
 use crate::base::forwarding::{done, post, result_of};
@@ -39,54 +38,50 @@ pub unsafe fn create_image(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::Image,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let d = Device::of(device);
-        let kind = kind(&*info);
-        // One that was made before can be made again, but for want of memory.
-        let known = kind.and_then(|k| d.images.get(&k));
-        let Some(id) = IMAGES.insert(known.map_or_else(OnceLock::new, OnceLock::from)) else {
-            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
-        };
-        *to = vk::Image::from_raw(id);
-        let result = match known {
+    // SAFETY: a valid device and create info.
+    let (d, kind) = unsafe { (Device::of(device), kind(&*info)) };
+    // One that was made before can be made again, but for want of memory.
+    let known = kind.and_then(|k| d.images.get(&k));
+    // SAFETY: the encoders and the decoder read and write what the parameters of vkCreateImage point at.
+    let tell = || unsafe {
+        match known {
             Some(_) => done(post(device, |w| request::create_image(w, 0, device, info, allocator, to))),
             None => result_of(d.connection().call(
                 reply::create_image_size(device, info, allocator, to),
                 |w| request::create_image(w, 1, device, info, allocator, to),
                 |r| reply::create_image(r, device, info, allocator, to),
             )),
-        };
-        if result != vk::Result::SUCCESS {
-            IMAGES.remove(vk::Image::from_raw(id));
-            *to = vk::Image::null();
-            return result;
         }
-        if let (Some(kind), None) = (kind, known) {
-            let which = vk::ImageMemoryRequirementsInfo2 { image: *to, ..Default::default() };
-            let told = Requirements::ask(|p| forward::get_image_memory_requirements2(device, &which, p));
-            // Nobody else knows the handle yet.
-            let _ = IMAGES.get(*to).map(|r| r.set(told));
-            d.images.put(kind, told);
-        }
+    };
+    let needs = known.map_or_else(OnceLock::new, OnceLock::from);
+    // SAFETY: `to` is the output parameter.
+    let (result, image) = unsafe { (IMAGES.create(needs, to, tell), *to) };
+    if result == vk::Result::SUCCESS
+        && let (Some(kind), None) = (kind, known)
+    {
+        let which = vk::ImageMemoryRequirementsInfo2 { image, ..Default::default() };
+        // SAFETY: an image that was just made, and a struct to write into.
+        let told = Requirements::ask(|p| unsafe { forward::get_image_memory_requirements2(device, &which, p) });
+        // Nobody else knows the handle yet.
+        let _ = IMAGES.get(image).map(|r| r.set(told));
+        d.images.put(kind, told);
     }
-    vk::Result::SUCCESS
+    result
 }
 
 pub unsafe fn destroy_image(device: vk::Device, image: vk::Image, allocator: *const vk::AllocationCallbacks) {
     if IMAGES.remove(image).is_some() {
-        // SAFETY: by valid usage.
+        // SAFETY: an image that was alive until now.
         unsafe { forward::destroy_image(device, image, allocator) };
     }
 }
 
 pub unsafe fn get_image_memory_requirements(device: vk::Device, image: vk::Image, to: *mut vk::MemoryRequirements) {
-    // SAFETY: by valid usage.
-    unsafe {
-        match IMAGES.get(image).and_then(OnceLock::get) {
-            Some(r) => *to = r.memory,
-            None => forward::get_image_memory_requirements(device, image, to),
-        }
+    match IMAGES.get(image).and_then(OnceLock::get) {
+        // SAFETY: `to` is the output parameter.
+        Some(r) => unsafe { to.write(r.memory) },
+        // SAFETY: the command's own parameters.
+        None => unsafe { forward::get_image_memory_requirements(device, image, to) },
     }
 }
 
@@ -95,12 +90,13 @@ pub unsafe fn get_image_memory_requirements2(
     info: *const vk::ImageMemoryRequirementsInfo2,
     to: *mut vk::MemoryRequirements2,
 ) {
-    // SAFETY: by valid usage.
-    unsafe {
-        let plain = (*info).p_next.is_null();
-        let known = IMAGES.get((*info).image).and_then(OnceLock::get).filter(|_| plain);
-        if !known.is_some_and(|r| r.answer(to)) {
-            forward::get_image_memory_requirements2(device, info, to);
-        }
+    // SAFETY: a valid input struct.
+    let (image, plain) = unsafe { ((*info).image, (*info).p_next.is_null()) };
+    let known = IMAGES.get(image).and_then(OnceLock::get).filter(|_| plain);
+    // SAFETY: a valid output struct and chain.
+    let answered = known.is_some_and(|r| unsafe { r.answer(to) });
+    if !answered {
+        // SAFETY: the command's own parameters.
+        unsafe { forward::get_image_memory_requirements2(device, info, to) };
     }
 }

@@ -10,6 +10,7 @@ use hesper_winsys::Error;
 use crate::base::chain::enumerate;
 use crate::base::connection::Connection;
 use crate::base::forwarding::{result_of, result_of_error};
+use crate::base::log::error;
 use crate::base::object::{Part, Whole};
 use crate::generated::forward;
 use crate::generated::queries::{FEATURES, PROPERTIES};
@@ -74,6 +75,17 @@ unsafe fn ask_for_devices(
     if result.as_raw() < 0 { Err(result) } else { Ok(devices) }
 }
 
+/// Whether the host tells of memory types or heaps that can't be; programs index arrays by these numbers.
+fn memory_problem(memory: &vk::PhysicalDeviceMemoryProperties) -> Option<String> {
+    let (types, heaps) = (memory.memory_type_count as usize, memory.memory_heap_count as usize);
+    if types > vk::MAX_MEMORY_TYPES || heaps > vk::MAX_MEMORY_HEAPS {
+        return Some(format!("it tells of {types} memory types and {heaps} heaps"));
+    }
+    let mut types = memory.memory_types.iter().take(types).enumerate();
+    let (i, t) = types.find(|(_, t)| t.heap_index as usize >= heaps)?;
+    Some(format!("memory type {i} lies in heap {} of {heaps}", t.heap_index))
+}
+
 /// Asks for everything that is kept; false for a device that Venus can't use.
 unsafe fn fill_in(d: &mut PhysicalDevice, handle: vk::PhysicalDevice) -> Result<bool, Error> {
     let connection = d.connection().clone();
@@ -95,6 +107,11 @@ unsafe fn fill_in(d: &mut PhysicalDevice, handle: vk::PhysicalDevice) -> Result<
         d.features = f2.features;
         d.more_features = features;
         forward::get_physical_device_memory_properties(handle, &mut d.memory);
+        if let Some(problem) = memory_problem(&d.memory) {
+            let name = host.device_name_as_c_str().unwrap_or(c"without a name").to_string_lossy();
+            error!("the host's device {name} is left out: {problem}");
+            return Ok(false);
+        }
         let mut n = 0;
         forward::get_physical_device_queue_family_properties(handle, &mut n, ptr::null_mut());
         d.families = vec![Default::default(); n.min(64) as usize];
@@ -145,5 +162,28 @@ pub unsafe fn enumerate_physical_device_groups(
             }),
             Err(e) => e,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_cannot_be_is_found_out() {
+        let mut m =
+            vk::PhysicalDeviceMemoryProperties { memory_type_count: 32, memory_heap_count: 2, ..Default::default() };
+        assert_eq!(memory_problem(&m), None);
+        m.memory_types[31].heap_index = 2;
+        assert_eq!(memory_problem(&m).as_deref(), Some("memory type 31 lies in heap 2 of 2"));
+        // A type beyond the count is none.
+        m.memory_type_count = 31;
+        assert_eq!(memory_problem(&m), None);
+        for (types, heaps) in [(33, 2), (u32::MAX, 2), (1, 17)] {
+            (m.memory_type_count, m.memory_heap_count) = (types, heaps);
+            assert!(memory_problem(&m).is_some(), "{types} types, {heaps} heaps");
+        }
+        (m.memory_type_count, m.memory_heap_count) = (1, 0);
+        assert!(memory_problem(&m).is_some(), "a type without a heap");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
-use hesper_winsys::trace;
+use hesper_winsys::{Error, trace};
 
 use crate::base::chain::slice;
 use crate::base::connection::Connection;
@@ -84,9 +84,10 @@ pub unsafe fn create_instance(
     let connection = match Connection::open(settings::get()) {
         Ok(c) => c,
         Err(e) => {
-            // Programs try again and again; one line is enough.
+            // Programs try again and again; one line is enough, and most machines without a device never heard of this driver.
             static SAID: AtomicBool = AtomicBool::new(false);
-            if !SAID.swap(true, Ordering::Relaxed) {
+            let wanted = settings::get().chosen || !matches!(e, Error::NoDevice(_));
+            if wanted && !SAID.swap(true, Ordering::Relaxed) {
                 error!("{e}");
             }
             return result_of_error(&e);

@@ -25,6 +25,8 @@ pub struct PhysicalDevice {
     pub features: vk::PhysicalDeviceFeatures,
     pub more_features: Answers,
     pub memory: vk::PhysicalDeviceMemoryProperties,
+    /// A bit for each memory type that the guest can map and the host caches.
+    pub host_cached: u32,
     pub families: Vec<vk::QueueFamilyProperties>,
     pub extensions: Vec<(&'static DeviceExtension, u32)>,
     /// The host's driver.
@@ -55,6 +57,7 @@ impl PhysicalDevice {
             features: Default::default(),
             more_features: Answers::default(),
             memory: Default::default(),
+            host_cached: 0,
             families: Vec::new(),
             extensions: Vec::new(),
             host_driver: vk::DriverId::default(),
@@ -73,16 +76,26 @@ impl PhysicalDevice {
         unsafe { self.probe.of(handle, self.host_driver, &self.properties.pipeline_cache_uuid) }
     }
 
-    /// The flags of a memory type; none where there is no such type.
-    pub fn memory_flags(&self, memory_type: u32) -> vk::MemoryPropertyFlags {
-        let found = self.memory.memory_types_as_slice().get(memory_type as usize);
-        found.map_or_else(vk::MemoryPropertyFlags::empty, |t| t.property_flags)
+    /// A memory type, if there is one with this index.
+    fn memory_type(&self, index: u32) -> Option<&vk::MemoryType> {
+        self.memory.memory_types.get(index as usize).filter(|_| index < self.memory.memory_type_count)
     }
 
-    /// Whether the flags of a memory type let the guest map it.
+    /// Whether the flags of a memory type let the guest map it; `None` where there is no such type.
     pub fn host_visible(&self, memory_type: u32) -> Option<bool> {
-        let t = self.memory.memory_types_as_slice().get(memory_type as usize)?;
+        let t = self.memory_type(memory_type)?;
         Some(t.property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE))
+    }
+
+    /// Whether the processor reads memory of this type through its cache: by the host's flags, which the program may see otherwise.
+    pub fn reads_fast(&self, memory_type: u32) -> bool {
+        self.host_cached.checked_shr(memory_type).is_some_and(|bits| bits & 1 != 0)
+    }
+
+    /// Bytes of the heap that a memory type lies in; `None` where there is no such type.
+    pub fn heap_size(&self, memory_type: u32) -> Option<vk::DeviceSize> {
+        let t = self.memory_type(memory_type)?;
+        self.memory.memory_heaps.get(t.heap_index as usize).map(|h| h.size)
     }
 }
 

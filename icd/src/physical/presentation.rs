@@ -67,26 +67,29 @@ pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Conne
     if let Some(f) = d.more_features.get_mut::<vk::PhysicalDeviceAccelerationStructureFeaturesKHR>() {
         f.acceleration_structure_host_commands = vk::FALSE;
     }
-    present_memory(&mut d.memory);
+    d.host_cached = present_memory(&mut d.memory);
 }
 
-/// The guest can't flush, so only coherent memory is host-visible (WIRE.md 12.5).
-fn present_memory(memory: &mut vk::PhysicalDeviceMemoryProperties) {
+/// The guest can't flush, so only coherent memory is host-visible (WIRE.md 12.5). Returns a bit for each type that the guest can map and
+/// the host caches: memory of others is slow to read, whatever the program is told.
+fn present_memory(memory: &mut vk::PhysicalDeviceMemoryProperties) -> u32 {
     use vk::MemoryPropertyFlags as F;
     let n = memory.memory_type_count as usize;
-    let mut cached = false;
-    for t in memory.memory_types.iter_mut().take(n) {
+    let mut cached = 0;
+    for (i, t) in memory.memory_types.iter_mut().take(n).enumerate() {
         if !t.property_flags.contains(F::HOST_COHERENT) {
             t.property_flags &= !(F::HOST_VISIBLE | F::HOST_CACHED);
         }
-        cached |= t.property_flags.contains(F::HOST_COHERENT | F::HOST_CACHED);
+        let fast = t.property_flags.contains(F::HOST_COHERENT | F::HOST_CACHED);
+        cached |= u32::from(fast) << i;
     }
     // Some programs insist on a cached type.
-    if !cached
+    if cached == 0
         && let Some(t) = memory.memory_types.iter_mut().take(n).find(|t| t.property_flags.contains(F::HOST_COHERENT))
     {
         t.property_flags |= F::HOST_CACHED;
     }
+    cached
 }
 
 fn number(text: &str) -> u32 {
@@ -134,8 +137,24 @@ mod tests {
         let mut m = vk::PhysicalDeviceMemoryProperties { memory_type_count: 2, ..Default::default() };
         m.memory_types[0].property_flags = F::HOST_VISIBLE | F::HOST_CACHED;
         m.memory_types[1].property_flags = F::HOST_VISIBLE | F::HOST_COHERENT;
-        present_memory(&mut m);
+        assert_eq!(present_memory(&mut m), 0);
         assert!(m.memory_types[0].property_flags == (F::empty()));
         assert!(m.memory_types[1].property_flags == (F::HOST_VISIBLE | F::HOST_COHERENT | F::HOST_CACHED));
+    }
+
+    /// The flag that makes a type cached for the program doesn't make it fast to read.
+    #[test]
+    fn an_invented_cache_is_not_believed_in() {
+        use vk::MemoryPropertyFlags as F;
+        let mut m = vk::PhysicalDeviceMemoryProperties { memory_type_count: 2, ..Default::default() };
+        m.memory_types[1].property_flags = F::HOST_VISIBLE | F::HOST_COHERENT;
+        assert_eq!(present_memory(&mut m), 0);
+        assert!(m.memory_types[1].property_flags.contains(F::HOST_CACHED), "some programs insist on one");
+
+        let mut m = vk::PhysicalDeviceMemoryProperties { memory_type_count: 3, ..Default::default() };
+        m.memory_types[2].property_flags = F::HOST_VISIBLE | F::HOST_COHERENT | F::HOST_CACHED;
+        // Beyond the count there is nothing.
+        m.memory_types[3] = m.memory_types[2];
+        assert_eq!(present_memory(&mut m), 0b100);
     }
 }

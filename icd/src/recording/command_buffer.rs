@@ -349,6 +349,11 @@ struct Pool {
 
 static POOLS: Slab<Pool> = Slab::new(4);
 
+/// The command buffers that were allocated from a pool and not freed.
+pub fn allocated_from(pool: vk::CommandPool) -> Vec<vk::CommandBuffer> {
+    POOLS.get(pool).map(|p| p.buffers.lock().clone()).unwrap_or_default()
+}
+
 pub unsafe fn create_command_pool(
     device: vk::Device,
     info: *const vk::CommandPoolCreateInfo,

@@ -89,7 +89,7 @@ pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index:
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
     let connection = d.connection();
-    let timeline = connection.take_timeline()?;
+    let timeline = connection.claim_timeline()?;
     let family = d.physical().families.get(info.queue_family_index as usize);
     let can_copy = family.is_some_and(|f| f.queue_flags.intersects(F::GRAPHICS | F::COMPUTE | F::TRANSFER));
     let progress: Arc<Progress> = Arc::default();

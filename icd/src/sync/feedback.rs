@@ -185,9 +185,7 @@ unsafe fn destroy(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemo
 
 /// A memory type that the processor sees changes of, best in its caches.
 fn memory_type(d: &Device, bits: u32) -> Option<u32> {
-    use vk::MemoryPropertyFlags as F;
-    let kinds = || (0..d.physical().memory.memory_type_count).filter(|i| bits & (1 << i) != 0);
-    let with = |flags: F| kinds().find(|i| d.physical().memory_flags(*i).contains(flags));
-    let visible = F::HOST_VISIBLE | F::HOST_COHERENT;
-    with(visible | F::HOST_CACHED).or_else(|| with(visible))
+    let physical = d.physical();
+    let mut visible = (0..32).filter(|i| bits & (1 << i) != 0 && physical.host_visible(*i) == Some(true));
+    visible.clone().find(|i| physical.reads_fast(*i)).or_else(|| visible.next())
 }

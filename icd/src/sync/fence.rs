@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ash::vk;
-use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 use parking_lot::Mutex;
 
@@ -119,16 +118,9 @@ pub unsafe fn create_fence(
     // SAFETY: the entry point's parameters: a valid device, info and output.
     unsafe {
         let signaled = (*info).flags.contains(vk::FenceCreateFlags::SIGNALED);
-        let Some(id) = FENCES.insert(Fence::new(device, signaled)) else {
-            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
-        };
-        *to = vk::Fence::from_raw(id);
-        let sent = post(device, |w| request::create_fence(w, 0, device, info, allocator, to));
-        if sent.is_err() {
-            FENCES.remove(*to);
-            *to = vk::Fence::null();
-        }
-        done(sent)
+        FENCES.create(Fence::new(device, signaled), to, || {
+            done(post(device, |w| request::create_fence(w, 0, device, info, allocator, to)))
+        })
     }
 }
 
