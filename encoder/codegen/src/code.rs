@@ -61,3 +61,14 @@ impl Code {
         }
     }
 }
+
+/// A counter for the names of locals, so that nested blocks don't shadow each other by accident.
+#[derive(Default)]
+pub struct Fresh(usize);
+
+impl Fresh {
+    pub fn name(&mut self, stem: &str) -> String {
+        self.0 += 1;
+        format!("{stem}{}", self.0)
+    }
+}

@@ -2,8 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::code::Code;
-use crate::emit_structs::{Fresh, bind};
+use crate::code::{Code, Fresh};
 use crate::model::{Model, Shape};
 use crate::names::{command, snake};
 use crate::registry::{Command, Member};
@@ -37,7 +36,7 @@ impl Model {
 
     pub fn param_shape(&self, c: &Command, p: &Member) -> Result<Shape> {
         let shape = self.shape(p, &c.params).with_context(|| c.name.clone())?;
-        Ok(bind(shape, &|name| name.to_string()))
+        Ok(shape.bind(&|name| name.to_string()))
     }
 
     pub fn emit_commands(&self) -> Result<(String, String)> {
@@ -53,7 +52,7 @@ impl Model {
     }
 
     fn emit_request(&self, out: &mut Code, number: u32, c: &Command) -> Result<()> {
-        let mut f = Fresh::new();
+        let mut f = Fresh::default();
         out.line(format!("/// {} ({number}).", c.name));
         // Recording is the hot path, and each of these has one caller.
         if c.name.starts_with("vkCmd") {
@@ -84,7 +83,7 @@ impl Model {
     }
 
     fn emit_reply(&self, out: &mut Code, number: u32, c: &Command) -> Result<()> {
-        let mut f = Fresh::new();
+        let mut f = Fresh::default();
         let (name, ret) = (command(&c.name), self.return_type(c));
         out.line(format!("/// The reply of {}.", c.name));
         out.line(format!("pub unsafe fn {name}(r: &mut Reader, {}) -> {ret} {{", self.signature(c)));

@@ -38,6 +38,19 @@ pub enum Shape {
     Null,
 }
 
+impl Shape {
+    /// Fills the members' places into the length expressions.
+    pub fn bind(self, of: &dyn Fn(&str) -> String) -> Self {
+        match self {
+            Self::Pointer { to, len, constant } => {
+                Self::Pointer { to, len: len.map(|l| Model::bind(&l, of)), constant }
+            }
+            Self::Pointers { to, len, inner } => Self::Pointers { to, len: Model::bind(&len, of), inner },
+            other => other,
+        }
+    }
+}
+
 pub struct Model {
     pub reg: Registry,
     pub ash: Ash,
