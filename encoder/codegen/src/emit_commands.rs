@@ -1,6 +1,6 @@
 //! Encoders of requests (`request.rs`) and decoders of replies (`reply.rs`), one of each for every command.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::code::{Code, Fresh};
 use crate::model::{Model, Shape};
@@ -66,6 +66,12 @@ impl Model {
             let name = snake(&p.name);
             let e = if p.array.is_empty() { name.clone() } else { format!("(*{name})") };
             match &shape {
+                // Elements travel packed, whatever lies between them in the caller's memory.
+                _ if p.stride.is_some() => self.emit_strided(out, &shape, p)?,
+                _ if c.params.iter().any(|o| o.stride.as_ref() == Some(&p.name)) => {
+                    let of = c.params.iter().find(|o| o.stride.as_ref() == Some(&p.name)).context("just seen")?;
+                    out.put32(self.packed(&self.param_shape(c, of)?)?.to_string());
+                }
                 Shape::Pointer { to, len: None, constant: false } if Self::in_out(c, p) => {
                     out.line(format!("if {e}.is_null() {{"));
                     out.put64("0");
@@ -79,6 +85,25 @@ impl Model {
             }
         }
         out.line("}");
+        Ok(())
+    }
+
+    /// The size in bytes of the elements that `shape` points at.
+    fn packed(&self, shape: &Shape) -> Result<usize> {
+        let Shape::Pointer { to, len: Some(_), .. } = shape else { bail!("{shape:?} has a stride") };
+        let Shape::Struct(name) = &**to else { bail!("elements with a stride that are no structs") };
+        let layout = self.same_layout(&self.reg.structs[name])?;
+        Ok(layout.with_context(|| format!("{name} lies otherwise on the wire than in memory, and has a stride"))?.0)
+    }
+
+    fn emit_strided(&self, out: &mut Code, shape: &Shape, p: &Member) -> Result<()> {
+        let (Shape::Pointer { len: Some(len), .. }, Some(stride)) = (shape, &p.stride) else {
+            bail!("{}: no array", p.name)
+        };
+        let (name, size) = (snake(&p.name), self.packed(shape)?);
+        out.declare(format!("let n = if {name}.is_null() {{ 0 }} else {{ {len} }};"));
+        out.put64("n as u64");
+        out.line(format!("w.strided({name}.cast(), n, {size}, {} as usize);", snake(stride)));
         Ok(())
     }
 

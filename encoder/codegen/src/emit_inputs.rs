@@ -124,6 +124,9 @@ impl Model {
         let mut c = Code::default();
         for name in &self.inputs {
             let s = &self.reg.structs[name];
+            if let Some(m) = s.members.iter().find(|m| m.stride.is_some()) {
+                bail!("{name}.{}: a stride in a struct", m.name);
+            }
             let (fun, ty) = (function(name), self.rust_type(name));
             let mut f = Fresh::default();
             if s.is_union {

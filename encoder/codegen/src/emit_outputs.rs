@@ -58,6 +58,7 @@ impl Model {
                 };
                 self.reply(&mut c, &mut f, &shape, &place, s.members[i].ty == "char")?;
             }
+            self.emit_clamps(&mut c, s)?;
             c.line("}");
 
             c.line(format!("pub unsafe fn {fun}_size{tail}(s: *const {ty}) -> usize {{"));
@@ -101,6 +102,20 @@ impl Model {
             }
         }
         Ok(c.text)
+    }
+
+    /// A host that counts more than an array holds must not send the caller past its end.
+    fn emit_clamps(&self, c: &mut Code, s: &Struct) -> Result<()> {
+        for (i, array) in s.members.iter().enumerate() {
+            let Some(counter) = s.members.iter().position(|m| Some(&m.name) == array.len.first()) else { continue };
+            let place = format!("&raw mut (*s).{}", self.field(s, counter)?);
+            if let Some(room) = array.array.first() {
+                c.line(format!("clamp_count({place}, false, {room});"));
+            } else if self.counts(s, counter) {
+                c.line(format!("clamp_count({place}, (*s).{}.is_null(), room_{counter});", self.field(s, i)?));
+            }
+        }
+        Ok(())
     }
 
     fn emit_chain_reply(&self, c: &mut Code, fun: &str, chain: &[String]) -> Result<()> {

@@ -17,6 +17,8 @@ pub struct Member {
     pub array: Vec<usize>,
     /// `altlen` where given, otherwise `len`, split at commas.
     pub len: Vec<String>,
+    /// The parameter that tells how many bytes apart the elements lie.
+    pub stride: Option<String>,
     pub bitfield: bool,
     pub values: Option<String>,
     pub selector: Option<String>,
@@ -351,6 +353,7 @@ impl Registry {
             is_const: before.contains("const"),
             array,
             len: if len.is_empty() || len.contains("latexmath") { Vec::new() } else { split(Some(len)) },
+            stride: m.attribute("stride").map(str::to_string),
             bitfield: after.trim_start().starts_with(':'),
             values: m.attribute("values").map(str::to_string),
             selector: m.attribute("selector").map(str::to_string),

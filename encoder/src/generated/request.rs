@@ -3468,37 +3468,37 @@ pub unsafe fn import_semaphore_resource_mesa(w: &mut Writer, flags_: u32, device
 /// vkCmdDrawMultiEXT (247).
 #[inline]
 pub unsafe fn cmd_draw_multi_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) {
-    let n1 = if p_vertex_info.is_null() { 0 } else { (draw_count as usize) };
+    let n = if p_vertex_info.is_null() { 0 } else { (draw_count as usize) };
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 247);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(draw_count));
-        set64(b, 20, n1 as u64);
+        set64(b, 20, n as u64);
     }
-    w.array(p_vertex_info.cast(), n1, 8);
+    w.strided(p_vertex_info.cast(), n, 8, stride as usize);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32(instance_count));
         set32(b, 4, bits32(first_instance));
-        set32(b, 8, bits32(stride));
+        set32(b, 8, 8);
     }
 }
 /// vkCmdDrawMultiIndexedEXT (248).
 #[inline]
 pub unsafe fn cmd_draw_multi_indexed_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, draw_count: u32, p_index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32, first_instance: u32, stride: u32, p_vertex_offset: *const i32) {
-    let n1 = if p_index_info.is_null() { 0 } else { (draw_count as usize) };
+    let n = if p_index_info.is_null() { 0 } else { (draw_count as usize) };
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 248);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(draw_count));
-        set64(b, 20, n1 as u64);
+        set64(b, 20, n as u64);
     }
-    w.array(p_index_info.cast(), n1, 12);
+    w.strided(p_index_info.cast(), n, 12, stride as usize);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32(instance_count));
         set32(b, 4, bits32(first_instance));
-        set32(b, 8, bits32(stride));
+        set32(b, 8, 12);
     }
     if p_vertex_offset.is_null() {
         w.u64(0);
