@@ -156,7 +156,8 @@ fn a_graphics_pipeline_with_fixed_arrays_and_sample_masks() {
     let samples = vk::PipelineMultisampleStateCreateInfo::default()
         .rasterization_samples(vk::SampleCountFlags::TYPE_64)
         .sample_mask(&mask);
-    let infos = [vk::GraphicsPipelineCreateInfo::default().color_blend_state(&blend).multisample_state(&samples)];
+    let info = vk::GraphicsPipelineCreateInfo::default().render_pass(vk::RenderPass::from_raw(4));
+    let infos = [info.color_blend_state(&blend).multisample_state(&samples)];
     let d = sent(|w| unsafe {
         let mut made = vk::Pipeline::from_raw(5);
         request::create_graphics_pipelines(

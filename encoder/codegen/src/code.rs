@@ -62,13 +62,21 @@ impl Code {
     }
 }
 
-/// A counter for the names of locals, so that nested blocks don't shadow each other by accident.
-#[derive(Default)]
-pub struct Fresh(usize);
+/// The function that code is written for.
+pub struct Scope {
+    /// The struct or command that it encodes.
+    pub of: String,
+    locals: usize,
+}
 
-impl Fresh {
+impl Scope {
+    pub fn of(name: &str) -> Self {
+        Self { of: name.into(), locals: 0 }
+    }
+
+    /// A name for a local, so that nested blocks don't shadow each other by accident.
     pub fn name(&mut self, stem: &str) -> String {
-        self.0 += 1;
-        format!("{stem}{}", self.0)
+        self.locals += 1;
+        format!("{stem}{}", self.locals)
     }
 }

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::code::{Code, Fresh};
+use crate::code::{Code, Scope};
+use crate::ignored::Holder;
 use crate::model::{Model, Shape};
 use crate::names::{command, snake};
 use crate::registry::{Command, Member};
@@ -52,19 +53,18 @@ impl Model {
     }
 
     fn emit_request(&self, out: &mut Code, number: u32, c: &Command) -> Result<()> {
-        let mut f = Fresh::default();
+        let mut f = Scope::of(&c.name);
         out.line(format!("/// {} ({number}).", c.name));
         // Recording is the hot path, and each of these has one caller.
         if c.name.starts_with("vkCmd") {
             out.line("#[inline]");
         }
         out.line(format!("pub unsafe fn {}(w: &mut Writer, flags_: u32, {}) {{", command(&c.name), self.signature(c)));
+        let places = self.places(out, &Holder { name: &c.name, members: &c.params, command: true })?;
         out.put32(number.to_string());
         out.put32("flags_");
-        for p in &c.params {
+        for (p, e) in c.params.iter().zip(places) {
             let shape = self.param_shape(c, p)?;
-            let name = snake(&p.name);
-            let e = if p.array.is_empty() { name.clone() } else { format!("(*{name})") };
             match &shape {
                 // Elements travel packed, whatever lies between them in the caller's memory.
                 _ if p.stride.is_some() => self.emit_strided(out, &shape, p)?,
@@ -108,7 +108,7 @@ impl Model {
     }
 
     fn emit_reply(&self, out: &mut Code, number: u32, c: &Command) -> Result<()> {
-        let mut f = Fresh::default();
+        let mut f = Scope::of(&c.name);
         let (name, ret) = (command(&c.name), self.return_type(c));
         out.line(format!("/// The reply of {}.", c.name));
         out.line(format!("pub unsafe fn {name}(r: &mut Reader, {}) -> {ret} {{", self.signature(c)));

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 
-use crate::code::{Code, Fresh};
+use crate::code::{Code, Scope};
+use crate::ignored::{GRAPHICS, Holder};
 use crate::layout::dense;
 use crate::model::{Model, Shape};
 use crate::names::{function, snake};
@@ -18,7 +19,7 @@ pub fn gate_expr(gate: &Gate) -> String {
 
 impl Model {
     /// Emits the encoding of one value at the place `e`.
-    pub fn encode(&self, c: &mut Code, f: &mut Fresh, shape: &Shape, e: &str, selector: Option<&str>) -> Result<()> {
+    pub fn encode(&self, c: &mut Code, f: &mut Scope, shape: &Shape, e: &str, selector: Option<&str>) -> Result<()> {
         match shape {
             Shape::Scalar(1) => c.put32(format!("u32::from(bits8({e}))")),
             Shape::Scalar(2) => c.put32(format!("u32::from(bits16({e}))")),
@@ -35,7 +36,8 @@ impl Model {
                         self.encode(c, f, &shape, &format!("{e}.{}", self.field(s, i)?), None)?;
                     }
                 } else {
-                    c.line(format!("input::{}(w, &raw const {e});", function(name)));
+                    let told = self.context_arguments(&self.contexts[name], &f.of, "s")?;
+                    c.line(format!("input::{}(w, &raw const {e}{told});", function(name)));
                 }
             }
             Shape::Union(name) => {
@@ -101,22 +103,13 @@ impl Model {
         Ok(())
     }
 
-    pub fn encode_elements(&self, c: &mut Code, f: &mut Fresh, of: &Shape, pointer: &str, n: &str) -> Result<()> {
+    pub fn encode_elements(&self, c: &mut Code, f: &mut Scope, of: &Shape, pointer: &str, n: &str) -> Result<()> {
         let (i, p) = (f.name("i"), f.name("p"));
         c.line(format!("for {i} in 0..{n} {{"));
         c.line(format!("let {p} = {pointer}.add({i});"));
         self.encode(c, f, of, &format!("(*{p})"), None)?;
         c.line("}");
         Ok(())
-    }
-
-    pub fn member_shape(&self, s: &Struct, i: usize) -> Result<Shape> {
-        let shape = self.shape(&s.members[i], &s.members)?;
-        let of = |field: &str| {
-            let at = s.members.iter().position(|m| snake(&m.name) == field);
-            at.and_then(|i| self.field(s, i).ok()).map_or_else(|| format!("missing_{field}"), |f| format!("(*s).{f}"))
-        };
-        Ok(shape.bind(&of))
     }
 
     /// `input.rs`.
@@ -128,47 +121,66 @@ impl Model {
                 bail!("{name}.{}: a stride in a struct", m.name);
             }
             let (fun, ty) = (function(name), self.rust_type(name));
-            let mut f = Fresh::default();
+            let mut f = Scope::of(name);
             if s.is_union {
                 self.emit_union(&mut c, s, &fun, &ty)?;
                 continue;
             }
+            let told = &self.contexts[name];
+            let params = self.context_params(told);
+            // The state of a graphics pipeline is read once, for chain and members.
+            let graphics = if name == GRAPHICS { ", graphics: &GraphicsState" } else { "" };
             let body = if s.chained() { format!("{fun}_body") } else { fun.clone() };
             let vis = if s.chained() { "" } else { "pub " };
-            c.line(format!("{vis}unsafe fn {body}(w: &mut Writer, s: *const {ty}) {{"));
+            c.line(format!("{vis}unsafe fn {body}(w: &mut Writer, s: *const {ty}{graphics}{params}) {{"));
             let first = if s.chained() { 2 } else { 0 };
-            for i in first..s.members.len() {
-                let shape = self.member_shape(s, i)?;
+            let places = self.places(&mut c, &Holder::of(s))?;
+            for (i, place) in places.iter().enumerate().skip(first) {
+                let shape = self.shape(&s.members[i], &s.members)?.bind(&|field| {
+                    let at = s.members.iter().position(|m| snake(&m.name) == field);
+                    at.map_or_else(|| format!("missing_{field}"), |i| places[i].clone())
+                });
                 let selector = s.members[i].selector.as_ref().and_then(|sel| {
                     let at = s.members.iter().position(|m| m.name == *sel)?;
-                    Some(format!("(*s).{}", self.field(s, at).ok()?))
+                    Some(places[at].as_str())
                 });
-                self.encode(&mut c, &mut f, &shape, &format!("(*s).{}", self.field(s, i)?), selector.as_deref())?;
+                self.encode(&mut c, &mut f, &shape, place, selector)?;
             }
             c.line("}");
             if s.chained() {
                 let chain = self.chain(name);
-                c.line(format!("pub unsafe fn {fun}(w: &mut Writer, s: *const {ty}) {{"));
+                c.line(format!("pub unsafe fn {fun}(w: &mut Writer, s: *const {ty}{params}) {{"));
+                if !graphics.is_empty() {
+                    c.line("let graphics = &GraphicsState::of(s);");
+                }
                 c.line(format!("w.u32({});", self.reg.stype_value(s)?));
                 if chain.is_empty() {
                     c.line("w.u64(0);");
                 } else {
-                    c.line(format!("{fun}_chain(w, (*s).{}.cast());", self.field(s, 1)?));
+                    let told = self.context_arguments(&self.chain_contexts(name), name, "s")?;
+                    c.line(format!("{fun}_chain(w, (*s).{}.cast(){told});", self.field(s, 1)?));
                 }
-                c.line(format!("{fun}_body(w, s);"));
+                let graphics = if graphics.is_empty() { "" } else { ", graphics" };
+                // A struct hands on whatever it was told.
+                let told = self.context_names(told);
+                c.line(format!("{fun}_body(w, s{graphics}{told});"));
                 c.line("}");
                 if !chain.is_empty() {
-                    self.emit_chain(&mut c, &fun, &chain, "const", "_body")?;
+                    self.emit_chain(&mut c, name, &chain, "const", "_body")?;
                 }
             }
         }
         Ok(c.text)
     }
 
-    pub fn emit_chain(&self, c: &mut Code, fun: &str, chain: &[String], ptr: &str, body: &str) -> Result<()> {
+    /// The encoder of the chain of `head`, for inputs (`const`) or outputs (`mut`).
+    pub fn emit_chain(&self, c: &mut Code, head: &str, chain: &[String], ptr: &str, body: &str) -> Result<()> {
+        let input = ptr == "const";
         let (base, suffix) =
-            if ptr == "const" { ("vk::BaseInStructure", "chain") } else { ("vk::BaseOutStructure", "chain_partial") };
-        c.line(format!("unsafe fn {fun}_{suffix}(w: &mut Writer, mut p: *{ptr} {base}) {{"));
+            if input { ("vk::BaseInStructure", "chain") } else { ("vk::BaseOutStructure", "chain_partial") };
+        let told = if input { self.chain_contexts(head) } else { Default::default() };
+        let (fun, params, names) = (function(head), self.context_params(&told), self.context_names(&told));
+        c.line(format!("unsafe fn {fun}_{suffix}(w: &mut Writer, mut p: *{ptr} {base}{params}) {{"));
         c.line("let codec = w.codec();");
         c.line("while !p.is_null() {");
         c.line("match (*p).s_type.as_raw() {");
@@ -178,8 +190,9 @@ impl Model {
             c.line(format!("{stype} if {} => {{", gate_expr(&self.reg.gate(next))));
             c.line("w.u64(1);");
             c.line(format!("w.u32({stype});"));
-            c.line(format!("{fun}_{suffix}(w, (*p).p_next);"));
-            c.line(format!("{}{body}(w, p.cast());", function(next)));
+            c.line(format!("{fun}_{suffix}(w, (*p).p_next{names});"));
+            let told = if input { self.context_arguments(&self.contexts[next], head, &fun)? } else { String::new() };
+            c.line(format!("{}{body}(w, p.cast(){told});", function(next)));
             c.line("return;");
             c.line("}");
         }
@@ -192,7 +205,10 @@ impl Model {
     }
 
     fn emit_union(&self, c: &mut Code, s: &Struct, fun: &str, ty: &str) -> Result<()> {
-        let mut f = Fresh::default();
+        let mut f = Scope::of(&s.name);
+        if !self.contexts[&s.name].is_empty() {
+            bail!("{}: a union that is told {:?}", s.name, self.contexts[&s.name]);
+        }
         // WIRE.md 1.8: all members of the clear unions are the same words, so one tag serves.
         match s.name.as_str() {
             "VkClearColorValue" | "VkClearValue" => {

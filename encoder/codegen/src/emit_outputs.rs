@@ -2,13 +2,22 @@
 
 use anyhow::{Result, bail};
 
-use crate::code::{Code, Fresh};
+use crate::code::{Code, Scope};
 use crate::layout::dense;
 use crate::model::{Model, Shape};
-use crate::names::function;
+use crate::names::{function, snake};
 use crate::registry::Struct;
 
 impl Model {
+    fn member_shape(&self, s: &Struct, i: usize) -> Result<Shape> {
+        let shape = self.shape(&s.members[i], &s.members)?;
+        let of = |field: &str| {
+            let at = s.members.iter().position(|m| snake(&m.name) == field);
+            at.and_then(|i| self.field(s, i).ok()).map_or_else(|| format!("missing_{field}"), |f| format!("(*s).{f}"))
+        };
+        Ok(shape.bind(&of))
+    }
+
     /// Whether the `i`-th member counts the elements of another one.
     pub fn counts(&self, s: &Struct, i: usize) -> bool {
         s.members.iter().any(|m| m.pointers > 0 && !m.is_const && m.len.first() == Some(&s.members[i].name))
@@ -32,15 +41,15 @@ impl Model {
             for i in first..s.members.len() {
                 let e = format!("(*s).{}", self.field(s, i)?);
                 if self.counts(s, i) {
-                    self.encode(&mut c, &mut Fresh::default(), &self.member_shape(s, i)?, &e, None)?;
+                    self.encode(&mut c, &mut Scope::of(name), &self.member_shape(s, i)?, &e, None)?;
                 } else {
-                    self.partial(&mut c, &mut Fresh::default(), &self.member_shape(s, i)?, &e)?;
+                    self.partial(&mut c, &mut Scope::of(name), &self.member_shape(s, i)?, &e)?;
                 }
             }
             c.line("}");
 
             c.line(format!("{vis}unsafe fn {fun}_reply{tail}(r: &mut Reader, s: *mut {ty}) {{"));
-            let mut f = Fresh::default();
+            let mut f = Scope::of(name);
             for i in first..s.members.len() {
                 if self.counts(s, i) {
                     c.line(format!("let room_{i} = (*s).{} as usize;", self.field(s, i)?));
@@ -96,7 +105,7 @@ impl Model {
                 c.line(format!("4 + {chain_size} + {fun}_size_body(s)"));
                 c.line("}");
                 if !chain.is_empty() {
-                    self.emit_chain(&mut c, &fun, &chain, "mut", "_partial_body")?;
+                    self.emit_chain(&mut c, name, &chain, "mut", "_partial_body")?;
                     self.emit_chain_reply(&mut c, &fun, &chain)?;
                 }
             }
@@ -154,7 +163,7 @@ impl Model {
     }
 
     /// What a request carries of an output (WIRE.md 1.10).
-    pub fn partial(&self, c: &mut Code, f: &mut Fresh, shape: &Shape, e: &str) -> Result<()> {
+    pub fn partial(&self, c: &mut Code, f: &mut Scope, shape: &Shape, e: &str) -> Result<()> {
         match shape {
             Shape::Scalar(_) | Shape::NonDispatchable | Shape::Dispatchable => {}
             Shape::Struct(n) => c.line(format!("output::{}_partial(w, &raw mut {e});", function(n))),
@@ -202,7 +211,7 @@ impl Model {
     }
 
     /// Reads a reply into the place that `p`, a raw pointer expression, points at.
-    pub fn reply(&self, c: &mut Code, f: &mut Fresh, shape: &Shape, p: &str, text: bool) -> Result<()> {
+    pub fn reply(&self, c: &mut Code, f: &mut Scope, shape: &Shape, p: &str, text: bool) -> Result<()> {
         match shape {
             Shape::Scalar(1) => c.line(format!("({p}).cast::<u8>().write(r.u32() as u8);")),
             Shape::Scalar(2) => c.line(format!("({p}).cast::<u16>().write(r.u32() as u16);")),

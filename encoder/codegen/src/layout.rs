@@ -15,9 +15,10 @@ pub fn dense(shape: &Shape) -> Option<usize> {
 }
 
 impl Model {
-    /// Whether a struct always has the same items: no chain, no pointers, no unions.
+    /// Whether a struct always has the same items: no chain, no pointers, no unions, nothing that may be ignored.
     pub fn flat(&self, s: &Struct) -> Result<bool> {
-        if s.chained() || s.is_union || s.members.iter().any(|m| m.bitfield) {
+        let bitfields = s.members.iter().any(|m| m.bitfield);
+        if s.chained() || s.is_union || bitfields || self.ignored(&s.name).next().is_some() {
             return Ok(false);
         }
         for m in s.body() {

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::condition::When;
+
 pub struct WireCommand {
     pub number: u32,
     pub name: String,
@@ -21,10 +23,19 @@ pub struct ProtocolExtension {
     pub how: String,
 }
 
+/// Members that Vulkan says are ignored.
+pub struct IgnoredMembers {
+    /// The struct or command.
+    pub name: String,
+    pub members: Vec<String>,
+    pub when: When,
+}
+
 pub struct Tables {
     pub commands: Vec<WireCommand>,
     pub chains: Vec<(String, String)>,
     pub extensions: Vec<ProtocolExtension>,
+    pub ignored: Vec<IgnoredMembers>,
 }
 
 fn rows(dir: &Path, file: &str) -> Result<Vec<Vec<String>>> {
@@ -59,6 +70,15 @@ impl Tables {
                 how: at(&r, 3)?,
             });
         }
-        Ok(Self { commands, chains, extensions })
+        let mut ignored = Vec::new();
+        for r in rows(dir, "ignored.tsv")? {
+            at(&r, 3).with_context(|| format!("{r:?} has no source"))?;
+            ignored.push(IgnoredMembers {
+                name: at(&r, 0)?,
+                members: at(&r, 1)?.split(',').map(str::to_string).collect(),
+                when: When::parse(&at(&r, 2)?)?,
+            });
+        }
+        Ok(Self { commands, chains, extensions, ignored })
     }
 }
