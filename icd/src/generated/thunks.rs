@@ -213,10 +213,10 @@ pub unsafe extern "system" fn vkDestroyPipeline(device: vk::Device, pipeline: vk
     guard("vkDestroyPipeline", (), move || crate::pipelines::pipeline::destroy_pipeline(device, pipeline, p_allocator))
 }
 pub unsafe extern "system" fn vkCreatePipelineLayout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
-    guard("vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || forward::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout))
+    guard("vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::pipeline_layout::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout))
 }
 pub unsafe extern "system" fn vkDestroyPipelineLayout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipelineLayout", (), move || forward::destroy_pipeline_layout(device, pipeline_layout, p_allocator))
+    guard("vkDestroyPipelineLayout", (), move || crate::descriptors::pipeline_layout::destroy_pipeline_layout(device, pipeline_layout, p_allocator))
 }
 pub unsafe extern "system" fn vkCreateSampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
     guard("vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler(device, p_create_info, p_allocator, p_sampler))
@@ -255,10 +255,10 @@ pub unsafe extern "system" fn vkDestroyFramebuffer(device: vk::Device, framebuff
     guard("vkDestroyFramebuffer", (), move || forward::destroy_framebuffer(device, framebuffer, p_allocator))
 }
 pub unsafe extern "system" fn vkCreateRenderPass(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
-    guard("vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || forward::create_render_pass(device, p_create_info, p_allocator, p_render_pass))
+    guard("vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::render_pass::create_render_pass(device, p_create_info, p_allocator, p_render_pass))
 }
 pub unsafe extern "system" fn vkDestroyRenderPass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyRenderPass", (), move || forward::destroy_render_pass(device, render_pass, p_allocator))
+    guard("vkDestroyRenderPass", (), move || crate::pipelines::render_pass::destroy_render_pass(device, render_pass, p_allocator))
 }
 pub unsafe extern "system" fn vkGetRenderAreaGranularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
     guard("vkGetRenderAreaGranularity", (), move || forward::get_render_area_granularity(device, render_pass, p_granularity))
@@ -510,7 +510,7 @@ pub unsafe extern "system" fn vkCmdDrawIndexedIndirectCount(command_buffer: vk::
     guard("vkCmdDrawIndexedIndirectCount", (), move || record::cmd_draw_indexed_indirect_count(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkCreateRenderPass2(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo2, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
-    guard("vkCreateRenderPass2", vk::Result::ERROR_UNKNOWN, move || forward::create_render_pass2(device, p_create_info, p_allocator, p_render_pass))
+    guard("vkCreateRenderPass2", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::render_pass::create_render_pass2(device, p_create_info, p_allocator, p_render_pass))
 }
 pub unsafe extern "system" fn vkCmdBeginRenderPass2(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, p_subpass_begin_info: *const vk::SubpassBeginInfo) -> () {
     guard("vkCmdBeginRenderPass2", (), move || record::cmd_begin_render_pass2(command_buffer, p_render_pass_begin, p_subpass_begin_info))
