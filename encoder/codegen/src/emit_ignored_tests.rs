@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::code::Code;
 use crate::condition::{Literal, Place, Test};
-use crate::ignored::GRAPHICS;
+use crate::context::GRAPHICS;
 use crate::model::{Model, Shape};
 use crate::names::{command, function, snake};
 use crate::registry::Member;

@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 
 use crate::code::{Code, Scope};
-use crate::ignored::{GRAPHICS, Holder};
+use crate::context::GRAPHICS;
+use crate::ignored::Holder;
 use crate::layout::dense;
 use crate::model::{Model, Shape};
 use crate::names::{function, snake};

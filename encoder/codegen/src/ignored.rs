@@ -9,25 +9,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::code::Code;
 use crate::condition::{Literal, Place, Test, When};
+use crate::context::{Context, Contexts, GRAPHICS};
 use crate::model::{Model, Shape};
 use crate::names::{function, snake};
 use crate::registry::{Member, Struct};
-
-/// The struct that the state of a graphics pipeline is read from.
-pub const GRAPHICS: &str = "VkGraphicsPipelineCreateInfo";
-
-/// What an encoder is told beside its struct.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Context {
-    /// The struct that this one stands in.
-    Owner(String),
-    /// The state of the graphics pipeline.
-    Graphics,
-    /// Whether the struct stands in one of these.
-    Within(Vec<String>),
-}
-
-pub type Contexts = BTreeMap<String, BTreeSet<Context>>;
 
 /// What members belong to: a struct behind `s`, or a command's parameters.
 pub struct Holder<'a> {

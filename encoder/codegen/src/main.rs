@@ -5,8 +5,10 @@
 mod ash;
 mod code;
 mod condition;
+mod context;
 mod emit_commands;
 mod emit_entry;
+mod emit_features;
 mod emit_flags;
 mod emit_ignored_tests;
 mod emit_inputs;
@@ -131,6 +133,13 @@ fn main() -> Result<()> {
         &format!("{ICD}use crate::physical::extensions::{{DeviceExtension, Origin}};\n"),
         "The device extensions that can be offered.",
         model.emit_extensions()?,
+    )?;
+    put(
+        &icd,
+        "features.rs",
+        &format!("{ICD}use crate::physical::features::Feature;\n"),
+        "Features that are off.",
+        model.emit_features()?,
     )?;
     put(
         &icd,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 
 use crate::ash::Ash;
-use crate::ignored::Contexts;
+use crate::context::Contexts;
 use crate::names::{bare, snake};
 use crate::registry::{Basic, Member, Registry, Struct};
 use crate::tables::{IgnoredMembers, Tables};

@@ -74,6 +74,17 @@ pub struct Extension {
     pub spec_version: u32,
 }
 
+/// A command that a version or an extension brings.
+#[derive(Clone, Debug)]
+pub struct Required {
+    /// The version's or the extension's name.
+    pub by: String,
+    pub version: Option<u32>,
+    /// What else must be there for it.
+    pub depends: Option<String>,
+    pub command: String,
+}
+
 #[derive(Default)]
 pub struct Registry {
     pub structs: BTreeMap<String, Struct>,
@@ -91,6 +102,7 @@ pub struct Registry {
     pub constants: HashMap<String, usize>,
     pub gates: HashMap<String, Gate>,
     pub extensions: BTreeMap<String, Extension>,
+    pub required: Vec<Required>,
     pub header_version: u32,
 }
 
@@ -249,6 +261,11 @@ impl Registry {
                         self.load_value(&item, extends, number);
                     }
                     continue;
+                }
+                if item.has_tag_name("command") {
+                    let by = of.attribute("name").unwrap_or_default().to_string();
+                    let depends = r.attribute("depends").map(str::to_string);
+                    self.required.push(Required { by, version, depends, command: name.into() });
                 }
                 let gate = self.gates.entry(name.into()).or_default();
                 if let Some(v) = version {

@@ -11,7 +11,7 @@ pub struct WireCommand {
     pub name: String,
     /// Whether the protocol has a form for it that a host decodes.
     pub wire: bool,
-    /// Who answers: `forward`, `async` (posted without waiting for the result), `prompt` (sent at once, without waiting), `local` (only the driver), `internal` (no entry point).
+    /// Who answers: `forward`, `async` (posted without waiting for the result), `prompt` (sent at once, without waiting), `driver:` and a module, `off` (nobody: the feature behind it is), `internal` and `absent` (no entry point).
     pub policy: String,
 }
 
@@ -36,6 +36,8 @@ pub struct Tables {
     pub chains: Vec<(String, String)>,
     pub extensions: Vec<ProtocolExtension>,
     pub ignored: Vec<IgnoredMembers>,
+    /// Struct and member of a feature, and what it needs.
+    pub features: Vec<(String, String, Vec<String>)>,
 }
 
 fn rows(dir: &Path, file: &str) -> Result<Vec<Vec<String>>> {
@@ -79,6 +81,10 @@ impl Tables {
                 when: When::parse(&at(&r, 2)?)?,
             });
         }
-        Ok(Self { commands, chains, extensions, ignored })
+        let mut features = Vec::new();
+        for r in rows(dir, "features.tsv")? {
+            features.push((at(&r, 0)?, at(&r, 1)?, at(&r, 2)?.split(',').map(str::to_string).collect()));
+        }
+        Ok(Self { commands, chains, extensions, ignored, features })
     }
 }

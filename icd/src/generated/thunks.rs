@@ -843,10 +843,10 @@ pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate2(command_buffer
     guard("vkCmdPushDescriptorSetWithTemplate2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
 }
 pub unsafe extern "system" fn vkCopyMemoryToImage(device: vk::Device, p_copy_memory_to_image_info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
-    guard("vkCopyMemoryToImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_memory_to_image(device, p_copy_memory_to_image_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyImageToMemory(device: vk::Device, p_copy_image_to_memory_info: *const vk::CopyImageToMemoryInfoEXT) -> vk::Result {
-    guard("vkCopyImageToMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_image_to_memory(device, p_copy_image_to_memory_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_image_to_image_info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {
     guard("vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || forward::copy_image_to_image(device, p_copy_image_to_image_info))
@@ -882,19 +882,19 @@ pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresIndirectKHR(comman
     guard("vkCmdBuildAccelerationStructuresIndirectKHR", (), move || record::cmd_build_acceleration_structures_indirect_khr(command_buffer, info_count, p_infos, p_indirect_device_addresses, p_indirect_strides, pp_max_primitive_counts))
 }
 pub unsafe extern "system" fn vkBuildAccelerationStructuresKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> vk::Result {
-    guard("vkBuildAccelerationStructuresKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::build_acceleration_structures_khr(device, deferred_operation, info_count, p_infos, pp_build_range_infos))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyAccelerationStructureKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> vk::Result {
-    guard("vkCopyAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::copy_acceleration_structure_khr(device, deferred_operation, p_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyAccelerationStructureToMemoryKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) -> vk::Result {
-    guard("vkCopyAccelerationStructureToMemoryKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::copy_acceleration_structure_to_memory_khr(device, deferred_operation, p_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyMemoryToAccelerationStructureKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) -> vk::Result {
-    guard("vkCopyMemoryToAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::copy_memory_to_acceleration_structure_khr(device, deferred_operation, p_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkWriteAccelerationStructuresPropertiesKHR(device: vk::Device, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, data_size: usize, p_data: *mut c_void, stride: usize) -> vk::Result {
-    guard("vkWriteAccelerationStructuresPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::write_acceleration_structures_properties_khr(device, acceleration_structure_count, p_acceleration_structures, query_type, data_size, p_data, stride))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCmdCopyAccelerationStructureKHR(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> () {
     guard("vkCmdCopyAccelerationStructureKHR", (), move || record::cmd_copy_acceleration_structure_khr(command_buffer, p_info))
@@ -963,10 +963,10 @@ pub unsafe extern "system" fn vkCmdDrawMeshTasksIndirectCountEXT(command_buffer:
     guard("vkCmdDrawMeshTasksIndirectCountEXT", (), move || record::cmd_draw_mesh_tasks_indirect_count_ext(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkWriteSamplerDescriptorsEXT(device: vk::Device, sampler_count: u32, p_samplers: *const vk::SamplerCreateInfo, p_descriptors: *const types::HostAddressRangeEXT) -> vk::Result {
-    guard("vkWriteSamplerDescriptorsEXT", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::heap::write_sampler_descriptors_ext(device, sampler_count, p_samplers, p_descriptors))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkWriteResourceDescriptorsEXT(device: vk::Device, resource_count: u32, p_resources: *const types::ResourceDescriptorInfoEXT, p_descriptors: *const types::HostAddressRangeEXT) -> vk::Result {
-    guard("vkWriteResourceDescriptorsEXT", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::heap::write_resource_descriptors_ext(device, resource_count, p_resources, p_descriptors))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCmdBindSamplerHeapEXT(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
     guard("vkCmdBindSamplerHeapEXT", (), move || record::cmd_bind_sampler_heap_ext(command_buffer, p_bind_info))
