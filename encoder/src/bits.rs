@@ -1,5 +1,7 @@
 //! Small helpers that generated code leans on: values as bits, ids behind dispatchable handles, counts, sizes.
 
+use ash::vk;
+
 /// A 4-byte value (an enum, a flag set, a float) as its bits.
 #[inline(always)]
 pub fn bits32<T: Copy>(v: T) -> u32 {
@@ -30,6 +32,36 @@ pub fn bits16<T: Copy>(v: T) -> u16 {
     const { assert!(size_of::<T>() == 2) };
     // SAFETY: T is Copy and has two bytes by the assertion.
     unsafe { core::mem::transmute_copy(&v) }
+}
+
+/// The value at `place`, or zeros where it is ignored.
+///
+/// # Safety
+/// `place` must be valid for reads, and zeros a value of `T`: a number, a handle, a pointer.
+#[inline(always)]
+pub unsafe fn unless<T: Copy>(ignored: bool, place: *const T) -> T {
+    // SAFETY: the caller vouches for both.
+    if ignored { unsafe { core::mem::zeroed() } } else { unsafe { place.read() } }
+}
+
+/// The first link with this sType in the chain at `next`.
+///
+/// # Safety
+/// `next` must be null or a valid chain.
+#[inline]
+pub unsafe fn link<'a>(
+    mut next: *const vk::BaseInStructure<'a>,
+    s_type: i32,
+) -> Option<*const vk::BaseInStructure<'a>> {
+    while !next.is_null() {
+        // SAFETY: not null, so a struct of the chain, which starts with these two members.
+        let (tag, rest) = unsafe { ((*next).s_type.as_raw(), (*next).p_next) };
+        if tag == s_type {
+            return Some(next);
+        }
+        next = rest;
+    }
+    None
 }
 
 /// What stands at the start of every object behind a dispatchable handle: the loader's word, then the id on the wire.

@@ -8,6 +8,7 @@
 pub mod bits;
 pub mod codec;
 pub mod fetch;
+pub mod graphics_state;
 pub mod reader;
 pub mod scratch;
 pub mod writer;
@@ -15,6 +16,7 @@ pub mod writer;
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]
 pub mod generated {
+    pub mod flags;
     pub mod input;
     pub mod output;
     pub mod reply;

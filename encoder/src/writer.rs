@@ -196,6 +196,23 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Writes `n` items of `size` bytes, a multiple of four, that lie `stride` bytes apart; on the wire nothing is between them.
+    ///
+    /// # Safety
+    /// `data + i * stride` must be valid for reads of `size` bytes for each `i` below `n`.
+    #[inline]
+    pub unsafe fn strided(&mut self, data: *const u8, n: usize, size: usize, stride: usize) {
+        if stride == size {
+            // SAFETY: the items lie together.
+            unsafe { self.array(data, n, size) };
+            return;
+        }
+        for i in 0..n {
+            // SAFETY: the caller vouches for the item at `i * stride`.
+            unsafe { self.array(data.wrapping_add(i.wrapping_mul(stride)), 1, size) };
+        }
+    }
+
     /// Writes a NUL-terminated string with its size in front, or size 0 for a null pointer (WIRE.md 1.5).
     ///
     /// # Safety

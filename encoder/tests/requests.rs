@@ -156,7 +156,8 @@ fn a_graphics_pipeline_with_fixed_arrays_and_sample_masks() {
     let samples = vk::PipelineMultisampleStateCreateInfo::default()
         .rasterization_samples(vk::SampleCountFlags::TYPE_64)
         .sample_mask(&mask);
-    let infos = [vk::GraphicsPipelineCreateInfo::default().color_blend_state(&blend).multisample_state(&samples)];
+    let info = vk::GraphicsPipelineCreateInfo::default().render_pass(vk::RenderPass::from_raw(4));
+    let infos = [info.color_blend_state(&blend).multisample_state(&samples)];
     let d = sent(|w| unsafe {
         let mut made = vk::Pipeline::from_raw(5);
         request::create_graphics_pipelines(
@@ -241,4 +242,32 @@ fn what_the_codec_does_not_know_is_left_out_of_chains() {
     assert!(!d.values.iter().any(|(p, _)| p == matrix), "{:#?}", d.values);
     assert_eq!(d.get("pCreateInfo.VkPhysicalDeviceVulkan11Features.multiview"), 1);
     assert_eq!((d.get("physicalDevice"), d.get("pDevice")), (2, 3));
+}
+
+/// Elements that lie further apart than they are long travel packed, and so says their stride.
+#[test]
+fn elements_with_a_stride() {
+    #[repr(C)]
+    struct Apart<T>(T, [u32; 3]);
+    let draws =
+        [0, 1].map(|i| Apart(vk::MultiDrawInfoEXT { first_vertex: 10 + i, vertex_count: 20 + i }, [u32::MAX; 3]));
+    let stride = size_of_val(&draws[0]) as u32;
+    let d = sent(|w| unsafe { request::cmd_draw_multi_ext(w, 0, object(1), 2, draws.as_ptr().cast(), 3, 4, stride) });
+    assert_eq!((d.get("pVertexInfo.len"), d.get("stride")), (2, 8));
+    assert_eq!((d.get("pVertexInfo[1].firstVertex"), d.get("pVertexInfo[1].vertexCount")), (11, 21));
+    assert_eq!((d.get("instanceCount"), d.get("firstInstance")), (3, 4));
+
+    let draws = [0, 1, 2].map(|i| {
+        let draw = vk::MultiDrawIndexedInfoEXT { first_index: 10 + i, index_count: 20 + i, vertex_offset: -30 };
+        Apart(draw, [u32::MAX; 3])
+    });
+    let stride = size_of_val(&draws[0]) as u32;
+    let (p, offset) = (draws.as_ptr().cast(), -7);
+    let d = sent(|w| unsafe { request::cmd_draw_multi_indexed_ext(w, 0, object(1), 3, p, 1, 0, stride, &offset) });
+    assert_eq!((d.get("pIndexInfo.len"), d.get("stride")), (3, 12));
+    for i in 0..3 {
+        assert_eq!(d.get(&format!("pIndexInfo[{i}].firstIndex")), 10 + i);
+        assert_eq!(d.get(&format!("pIndexInfo[{i}].vertexOffset")) as u32, -30i32 as u32);
+    }
+    assert_eq!(d.get("pVertexOffset") as u32, -7i32 as u32);
 }

@@ -23,6 +23,7 @@ mod sync;
 #[rustfmt::skip]
 mod generated {
     pub mod extensions;
+    pub mod features;
     pub mod forward;
     pub mod procs;
     pub mod queries;

@@ -61,3 +61,22 @@ impl Code {
         }
     }
 }
+
+/// The function that code is written for.
+pub struct Scope {
+    /// The struct or command that it encodes.
+    pub of: String,
+    locals: usize,
+}
+
+impl Scope {
+    pub fn of(name: &str) -> Self {
+        Self { of: name.into(), locals: 0 }
+    }
+
+    /// A name for a local, so that nested blocks don't shadow each other by accident.
+    pub fn name(&mut self, stem: &str) -> String {
+        self.locals += 1;
+        format!("{stem}{}", self.locals)
+    }
+}

@@ -1,9 +1,9 @@
 //! Encoders of requests (`request.rs`) and decoders of replies (`reply.rs`), one of each for every command.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::code::Code;
-use crate::emit_structs::{Fresh, bind};
+use crate::code::{Code, Scope};
+use crate::ignored::Holder;
 use crate::model::{Model, Shape};
 use crate::names::{command, snake};
 use crate::registry::{Command, Member};
@@ -37,7 +37,7 @@ impl Model {
 
     pub fn param_shape(&self, c: &Command, p: &Member) -> Result<Shape> {
         let shape = self.shape(p, &c.params).with_context(|| c.name.clone())?;
-        Ok(bind(shape, &|name| name.to_string()))
+        Ok(shape.bind(&|name| name.to_string()))
     }
 
     pub fn emit_commands(&self) -> Result<(String, String)> {
@@ -53,20 +53,25 @@ impl Model {
     }
 
     fn emit_request(&self, out: &mut Code, number: u32, c: &Command) -> Result<()> {
-        let mut f = Fresh::new();
+        let mut f = Scope::of(&c.name);
         out.line(format!("/// {} ({number}).", c.name));
         // Recording is the hot path, and each of these has one caller.
         if c.name.starts_with("vkCmd") {
             out.line("#[inline]");
         }
         out.line(format!("pub unsafe fn {}(w: &mut Writer, flags_: u32, {}) {{", command(&c.name), self.signature(c)));
+        let places = self.places(out, &Holder { name: &c.name, members: &c.params, command: true })?;
         out.put32(number.to_string());
         out.put32("flags_");
-        for p in &c.params {
+        for (p, e) in c.params.iter().zip(places) {
             let shape = self.param_shape(c, p)?;
-            let name = snake(&p.name);
-            let e = if p.array.is_empty() { name.clone() } else { format!("(*{name})") };
             match &shape {
+                // Elements travel packed, whatever lies between them in the caller's memory.
+                _ if p.stride.is_some() => self.emit_strided(out, &shape, p)?,
+                _ if c.params.iter().any(|o| o.stride.as_ref() == Some(&p.name)) => {
+                    let of = c.params.iter().find(|o| o.stride.as_ref() == Some(&p.name)).context("just seen")?;
+                    out.put32(self.packed(&self.param_shape(c, of)?)?.to_string());
+                }
                 Shape::Pointer { to, len: None, constant: false } if Self::in_out(c, p) => {
                     out.line(format!("if {e}.is_null() {{"));
                     out.put64("0");
@@ -83,8 +88,27 @@ impl Model {
         Ok(())
     }
 
+    /// The size in bytes of the elements that `shape` points at.
+    fn packed(&self, shape: &Shape) -> Result<usize> {
+        let Shape::Pointer { to, len: Some(_), .. } = shape else { bail!("{shape:?} has a stride") };
+        let Shape::Struct(name) = &**to else { bail!("elements with a stride that are no structs") };
+        let layout = self.same_layout(&self.reg.structs[name])?;
+        Ok(layout.with_context(|| format!("{name} lies otherwise on the wire than in memory, and has a stride"))?.0)
+    }
+
+    fn emit_strided(&self, out: &mut Code, shape: &Shape, p: &Member) -> Result<()> {
+        let (Shape::Pointer { len: Some(len), .. }, Some(stride)) = (shape, &p.stride) else {
+            bail!("{}: no array", p.name)
+        };
+        let (name, size) = (snake(&p.name), self.packed(shape)?);
+        out.declare(format!("let n = if {name}.is_null() {{ 0 }} else {{ {len} }};"));
+        out.put64("n as u64");
+        out.line(format!("w.strided({name}.cast(), n, {size}, {} as usize);", snake(stride)));
+        Ok(())
+    }
+
     fn emit_reply(&self, out: &mut Code, number: u32, c: &Command) -> Result<()> {
-        let mut f = Fresh::new();
+        let mut f = Scope::of(&c.name);
         let (name, ret) = (command(&c.name), self.return_type(c));
         out.line(format!("/// The reply of {}.", c.name));
         out.line(format!("pub unsafe fn {name}(r: &mut Reader, {}) -> {ret} {{", self.signature(c)));

@@ -146,6 +146,14 @@ impl Model {
                 _ => "0",
             };
             out.line(format!("pub unsafe extern \"system\" fn {}({}) -> {ret} {{", c.name, self.signature(c)));
+            if t.policy == "off" {
+                if c.ret != "VkResult" {
+                    bail!("{}: no way to say that it is off", c.name);
+                }
+                out.line("vk::Result::ERROR_FEATURE_NOT_PRESENT");
+                out.line("}");
+                continue;
+            }
             let call = Self::with_room(t, c, format!("{module}::{name}({args})"));
             let body = match self.ending(c) {
                 Some(ending) => format!("{{ {ending} {call} }}"),

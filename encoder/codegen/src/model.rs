@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 
 use crate::ash::Ash;
+use crate::context::Contexts;
 use crate::names::{bare, snake};
 use crate::registry::{Basic, Member, Registry, Struct};
-use crate::tables::Tables;
+use crate::tables::{IgnoredMembers, Tables};
 
 /// A member's form on the wire (WIRE.md 1.2 to 1.8).
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,19 @@ pub enum Shape {
     Null,
 }
 
+impl Shape {
+    /// Fills the members' places into the length expressions.
+    pub fn bind(self, of: &dyn Fn(&str) -> String) -> Self {
+        match self {
+            Self::Pointer { to, len, constant } => {
+                Self::Pointer { to, len: len.map(|l| Model::bind(&l, of)), constant }
+            }
+            Self::Pointers { to, len, inner } => Self::Pointers { to, len: Model::bind(&len, of), inner },
+            other => other,
+        }
+    }
+}
+
 pub struct Model {
     pub reg: Registry,
     pub ash: Ash,
@@ -46,11 +60,14 @@ pub struct Model {
     pub inputs: BTreeSet<String>,
     /// Structs that requests carry in part and replies in full.
     pub outputs: BTreeSet<String>,
+    /// What the encoder of each input struct is told beside the struct.
+    pub contexts: Contexts,
 }
 
 impl Model {
     pub fn new(reg: Registry, ash: Ash, tables: Tables) -> Result<Self> {
-        let mut model = Self { reg, ash, tables, inputs: BTreeSet::new(), outputs: BTreeSet::new() };
+        let mut model =
+            Self { reg, ash, tables, inputs: BTreeSet::new(), outputs: BTreeSet::new(), contexts: Contexts::new() };
         let names: Vec<String> = model.wire_commands().map(|c| c.1).collect();
         for name in names {
             let params = model.reg.commands[&name].params.clone();
@@ -59,7 +76,25 @@ impl Model {
                 model.reach(&shape, p.is_const || p.pointers == 0)?;
             }
         }
+        for row in &model.tables.ignored {
+            model.check_row(row)?;
+        }
+        model.contexts = model.find_contexts()?;
         Ok(model)
+    }
+
+    /// Whether a row of `ignored.tsv` names something that travels.
+    fn check_row(&self, row: &IgnoredMembers) -> Result<()> {
+        let name = self.reg.canonical(&row.name);
+        let members = match (self.reg.structs.get(name), self.reg.commands.get(name)) {
+            (Some(s), _) if self.inputs.contains(name) => &s.members,
+            (_, Some(c)) if self.wire_commands().any(|w| w.1 == name) => &c.params,
+            _ => bail!("ignored.tsv: {name} doesn't travel"),
+        };
+        match row.members.iter().find(|n| !members.iter().any(|m| m.name == **n)) {
+            Some(n) => bail!("ignored.tsv: {name} has no member {n}"),
+            None => Ok(()),
+        }
     }
 
     /// (number, canonical name) of each command that has a wire form here.

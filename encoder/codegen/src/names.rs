@@ -33,3 +33,8 @@ pub fn command(name: &str) -> String {
 pub fn bare(name: &str) -> &str {
     name.strip_prefix("Vk").unwrap_or(name)
 }
+
+/// `VkImageCreateInfo` to `image_create_info`, as the encoders of structs are called.
+pub fn function(c_name: &str) -> String {
+    snake(bare(c_name))
+}

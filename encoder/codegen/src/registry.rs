@@ -17,6 +17,8 @@ pub struct Member {
     pub array: Vec<usize>,
     /// `altlen` where given, otherwise `len`, split at commas.
     pub len: Vec<String>,
+    /// The parameter that tells how many bytes apart the elements lie.
+    pub stride: Option<String>,
     pub bitfield: bool,
     pub values: Option<String>,
     pub selector: Option<String>,
@@ -72,6 +74,17 @@ pub struct Extension {
     pub spec_version: u32,
 }
 
+/// A command that a version or an extension brings.
+#[derive(Clone, Debug)]
+pub struct Required {
+    /// The version's or the extension's name.
+    pub by: String,
+    pub version: Option<u32>,
+    /// What else must be there for it.
+    pub depends: Option<String>,
+    pub command: String,
+}
+
 #[derive(Default)]
 pub struct Registry {
     pub structs: BTreeMap<String, Struct>,
@@ -89,6 +102,7 @@ pub struct Registry {
     pub constants: HashMap<String, usize>,
     pub gates: HashMap<String, Gate>,
     pub extensions: BTreeMap<String, Extension>,
+    pub required: Vec<Required>,
     pub header_version: u32,
 }
 
@@ -248,6 +262,11 @@ impl Registry {
                     }
                     continue;
                 }
+                if item.has_tag_name("command") {
+                    let by = of.attribute("name").unwrap_or_default().to_string();
+                    let depends = r.attribute("depends").map(str::to_string);
+                    self.required.push(Required { by, version, depends, command: name.into() });
+                }
                 let gate = self.gates.entry(name.into()).or_default();
                 if let Some(v) = version {
                     gate.version = Some(gate.version.map_or(v, |o| o.min(v)));
@@ -351,6 +370,7 @@ impl Registry {
             is_const: before.contains("const"),
             array,
             len: if len.is_empty() || len.contains("latexmath") { Vec::new() } else { split(Some(len)) },
+            stride: m.attribute("stride").map(str::to_string),
             bitfield: after.trim_start().starts_with(':'),
             values: m.attribute("values").map(str::to_string),
             selector: m.attribute("selector").map(str::to_string),

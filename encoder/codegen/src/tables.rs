@@ -4,12 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::condition::When;
+
 pub struct WireCommand {
     pub number: u32,
     pub name: String,
     /// Whether the protocol has a form for it that a host decodes.
     pub wire: bool,
-    /// Who answers: `forward`, `async` (posted without waiting for the result), `prompt` (sent at once, without waiting), `local` (only the driver), `internal` (no entry point).
+    /// Who answers: `forward`, `async` (posted without waiting for the result), `prompt` (sent at once, without waiting), `driver:` and a module, `off` (nobody: the feature behind it is), `internal` and `absent` (no entry point).
     pub policy: String,
 }
 
@@ -21,10 +23,21 @@ pub struct ProtocolExtension {
     pub how: String,
 }
 
+/// Members that Vulkan says are ignored.
+pub struct IgnoredMembers {
+    /// The struct or command.
+    pub name: String,
+    pub members: Vec<String>,
+    pub when: When,
+}
+
 pub struct Tables {
     pub commands: Vec<WireCommand>,
     pub chains: Vec<(String, String)>,
     pub extensions: Vec<ProtocolExtension>,
+    pub ignored: Vec<IgnoredMembers>,
+    /// Struct and member of a feature, and what it needs.
+    pub features: Vec<(String, String, Vec<String>)>,
 }
 
 fn rows(dir: &Path, file: &str) -> Result<Vec<Vec<String>>> {
@@ -59,6 +72,19 @@ impl Tables {
                 how: at(&r, 3)?,
             });
         }
-        Ok(Self { commands, chains, extensions })
+        let mut ignored = Vec::new();
+        for r in rows(dir, "ignored.tsv")? {
+            at(&r, 3).with_context(|| format!("{r:?} has no source"))?;
+            ignored.push(IgnoredMembers {
+                name: at(&r, 0)?,
+                members: at(&r, 1)?.split(',').map(str::to_string).collect(),
+                when: When::parse(&at(&r, 2)?)?,
+            });
+        }
+        let mut features = Vec::new();
+        for r in rows(dir, "features.tsv")? {
+            features.push((at(&r, 0)?, at(&r, 1)?, at(&r, 2)?.split(',').map(str::to_string).collect()));
+        }
+        Ok(Self { commands, chains, extensions, ignored, features })
     }
 }

@@ -5,17 +5,22 @@ use core::ffi::{c_char, c_void};
 use ash::vk;
 use crate::bits::*;
 use crate::writer::{set32, set64};
+use crate::graphics_state::GraphicsState;
 use crate::{Reader, Writer};
-use super::{input, output, types};
+use super::{flags, input, output, types};
 
-unsafe fn acceleration_structure_build_geometry_info_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR) {
+unsafe fn acceleration_structure_build_geometry_info_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR, within: bool) {
+    let ignored_0 = within || !matches!(bits32((*s).mode), 1);
+    let ignored_1 = within;
+    let src_acceleration_structure = unless(ignored_0, &raw const (*s).src_acceleration_structure);
+    let dst_acceleration_structure = unless(ignored_1, &raw const (*s).dst_acceleration_structure);
     let n1 = if (*s).p_geometries.is_null() { 0 } else { ((*s).geometry_count as usize) };
     if let Some(b) = w.run::<40>() {
         set32(b, 0, bits32((*s).ty));
         set32(b, 4, bits32((*s).flags));
         set32(b, 8, bits32((*s).mode));
-        set64(b, 12, bits64((*s).src_acceleration_structure));
-        set64(b, 20, bits64((*s).dst_acceleration_structure));
+        set64(b, 12, bits64(src_acceleration_structure));
+        set64(b, 20, bits64(dst_acceleration_structure));
         set32(b, 28, bits32((*s).geometry_count));
         set64(b, 32, n1 as u64);
     }
@@ -36,10 +41,10 @@ unsafe fn acceleration_structure_build_geometry_info_khr_body(w: &mut Writer, s:
     }
     input::device_or_host_address_khr(w, &raw const (*s).scratch_data);
 }
-pub unsafe fn acceleration_structure_build_geometry_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR) {
+pub unsafe fn acceleration_structure_build_geometry_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR, within: bool) {
     w.u32(1000150000);
     w.u64(0);
-    acceleration_structure_build_geometry_info_khr_body(w, s);
+    acceleration_structure_build_geometry_info_khr_body(w, s, within);
 }
 pub unsafe fn acceleration_structure_build_range_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureBuildRangeInfoKHR) {
     if let Some(b) = w.run::<16>() {
@@ -523,16 +528,19 @@ pub unsafe fn buffer_copy2(w: &mut Writer, s: *const vk::BufferCopy2) {
     buffer_copy2_body(w, s);
 }
 unsafe fn buffer_create_info_body(w: &mut Writer, s: *const vk::BufferCreateInfo) {
-    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
+    let ignored_0 = !matches!(bits32((*s).sharing_mode), 1);
+    let queue_family_index_count = unless(ignored_0, &raw const (*s).queue_family_index_count);
+    let p_queue_family_indices = unless(ignored_0, &raw const (*s).p_queue_family_indices);
+    let n1 = if p_queue_family_indices.is_null() { 0 } else { (queue_family_index_count as usize) };
     if let Some(b) = w.run::<32>() {
         set32(b, 0, bits32((*s).flags));
         set64(b, 4, bits64((*s).size));
         set32(b, 12, bits32((*s).usage));
         set32(b, 16, bits32((*s).sharing_mode));
-        set32(b, 20, bits32((*s).queue_family_index_count));
+        set32(b, 20, bits32(queue_family_index_count));
         set64(b, 24, n1 as u64);
     }
-    w.array((*s).p_queue_family_indices.cast(), n1, 4);
+    w.array(p_queue_family_indices.cast(), n1, 4);
 }
 pub unsafe fn buffer_create_info(w: &mut Writer, s: *const vk::BufferCreateInfo) {
     w.u32(12);
@@ -842,7 +850,7 @@ unsafe fn command_buffer_begin_info_body(w: &mut Writer, s: *const vk::CommandBu
         w.u64(0);
     } else {
         w.u64(1);
-        input::command_buffer_inheritance_info(w, &raw const (*(*s).p_inheritance_info));
+        input::command_buffer_inheritance_info(w, &raw const (*(*s).p_inheritance_info), s);
     }
 }
 pub unsafe fn command_buffer_begin_info(w: &mut Writer, s: *const vk::CommandBufferBeginInfo) {
@@ -893,57 +901,62 @@ pub unsafe fn command_buffer_inheritance_descriptor_heap_info_ext(w: &mut Writer
     w.u64(0);
     command_buffer_inheritance_descriptor_heap_info_ext_body(w, s);
 }
-unsafe fn command_buffer_inheritance_info_body(w: &mut Writer, s: *const vk::CommandBufferInheritanceInfo) {
+unsafe fn command_buffer_inheritance_info_body(w: &mut Writer, s: *const vk::CommandBufferInheritanceInfo, command_buffer_begin_info: *const vk::CommandBufferBeginInfo) {
+    let ignored_0 = bits32((*command_buffer_begin_info).flags) & 2 == 0;
+    let ignored_1 = bits32((*command_buffer_begin_info).flags) & 2 == 0 || bits64((*s).render_pass) == 0;
+    let render_pass = unless(ignored_0, &raw const (*s).render_pass);
+    let subpass = unless(ignored_1, &raw const (*s).subpass);
+    let framebuffer = unless(ignored_1, &raw const (*s).framebuffer);
     if let Some(b) = w.run::<32>() {
-        set64(b, 0, bits64((*s).render_pass));
-        set32(b, 8, bits32((*s).subpass));
-        set64(b, 12, bits64((*s).framebuffer));
+        set64(b, 0, bits64(render_pass));
+        set32(b, 8, bits32(subpass));
+        set64(b, 12, bits64(framebuffer));
         set32(b, 20, bits32((*s).occlusion_query_enable));
         set32(b, 24, bits32((*s).query_flags));
         set32(b, 28, bits32((*s).pipeline_statistics));
     }
 }
-pub unsafe fn command_buffer_inheritance_info(w: &mut Writer, s: *const vk::CommandBufferInheritanceInfo) {
+pub unsafe fn command_buffer_inheritance_info(w: &mut Writer, s: *const vk::CommandBufferInheritanceInfo, command_buffer_begin_info: *const vk::CommandBufferBeginInfo) {
     w.u32(41);
-    command_buffer_inheritance_info_chain(w, (*s).p_next.cast());
-    command_buffer_inheritance_info_body(w, s);
+    command_buffer_inheritance_info_chain(w, (*s).p_next.cast(), command_buffer_begin_info, s);
+    command_buffer_inheritance_info_body(w, s, command_buffer_begin_info);
 }
-unsafe fn command_buffer_inheritance_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
+unsafe fn command_buffer_inheritance_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure, command_buffer_begin_info: *const vk::CommandBufferBeginInfo, command_buffer_inheritance_info: *const vk::CommandBufferInheritanceInfo) {
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
             1000081000 if codec.knows(0xffffffff, &[82]) => {
                 w.u64(1);
                 w.u32(1000081000);
-                command_buffer_inheritance_info_chain(w, (*p).p_next);
+                command_buffer_inheritance_info_chain(w, (*p).p_next, command_buffer_begin_info, command_buffer_inheritance_info);
                 command_buffer_inheritance_conditional_rendering_info_ext_body(w, p.cast());
                 return;
             }
             1000135010 if codec.knows(0xffffffff, &[136]) => {
                 w.u64(1);
                 w.u32(1000135010);
-                command_buffer_inheritance_info_chain(w, (*p).p_next);
+                command_buffer_inheritance_info_chain(w, (*p).p_next, command_buffer_begin_info, command_buffer_inheritance_info);
                 command_buffer_inheritance_descriptor_heap_info_ext_body(w, p.cast());
                 return;
             }
             1000044004 if codec.knows(0x10003, &[45]) => {
                 w.u64(1);
                 w.u32(1000044004);
-                command_buffer_inheritance_info_chain(w, (*p).p_next);
-                command_buffer_inheritance_rendering_info_body(w, p.cast());
+                command_buffer_inheritance_info_chain(w, (*p).p_next, command_buffer_begin_info, command_buffer_inheritance_info);
+                command_buffer_inheritance_rendering_info_body(w, p.cast(), command_buffer_begin_info, command_buffer_inheritance_info);
                 return;
             }
             1000232001 if codec.knows(0x10004, &[233]) => {
                 w.u64(1);
                 w.u32(1000232001);
-                command_buffer_inheritance_info_chain(w, (*p).p_next);
+                command_buffer_inheritance_info_chain(w, (*p).p_next, command_buffer_begin_info, command_buffer_inheritance_info);
                 rendering_attachment_location_info_body(w, p.cast());
                 return;
             }
             1000232002 if codec.knows(0x10004, &[233]) => {
                 w.u64(1);
                 w.u32(1000232002);
-                command_buffer_inheritance_info_chain(w, (*p).p_next);
+                command_buffer_inheritance_info_chain(w, (*p).p_next, command_buffer_begin_info, command_buffer_inheritance_info);
                 rendering_input_attachment_index_info_body(w, p.cast());
                 return;
             }
@@ -952,25 +965,28 @@ unsafe fn command_buffer_inheritance_info_chain(w: &mut Writer, mut p: *const vk
     }
     w.u64(0);
 }
-unsafe fn command_buffer_inheritance_rendering_info_body(w: &mut Writer, s: *const vk::CommandBufferInheritanceRenderingInfo) {
-    let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
+unsafe fn command_buffer_inheritance_rendering_info_body(w: &mut Writer, s: *const vk::CommandBufferInheritanceRenderingInfo, command_buffer_begin_info: *const vk::CommandBufferBeginInfo, command_buffer_inheritance_info: *const vk::CommandBufferInheritanceInfo) {
+    let ignored_0 = bits32((*command_buffer_begin_info).flags) & 2 == 0 || bits64((*command_buffer_inheritance_info).render_pass) != 0;
+    let color_attachment_count = unless(ignored_0, &raw const (*s).color_attachment_count);
+    let p_color_attachment_formats = unless(ignored_0, &raw const (*s).p_color_attachment_formats);
+    let n1 = if p_color_attachment_formats.is_null() { 0 } else { (color_attachment_count as usize) };
     if let Some(b) = w.run::<20>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).view_mask));
-        set32(b, 8, bits32((*s).color_attachment_count));
+        set32(b, 8, bits32(color_attachment_count));
         set64(b, 12, n1 as u64);
     }
-    w.array((*s).p_color_attachment_formats.cast(), n1, 4);
+    w.array(p_color_attachment_formats.cast(), n1, 4);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32((*s).depth_attachment_format));
         set32(b, 4, bits32((*s).stencil_attachment_format));
         set32(b, 8, bits32((*s).rasterization_samples));
     }
 }
-pub unsafe fn command_buffer_inheritance_rendering_info(w: &mut Writer, s: *const vk::CommandBufferInheritanceRenderingInfo) {
+pub unsafe fn command_buffer_inheritance_rendering_info(w: &mut Writer, s: *const vk::CommandBufferInheritanceRenderingInfo, command_buffer_begin_info: *const vk::CommandBufferBeginInfo, command_buffer_inheritance_info: *const vk::CommandBufferInheritanceInfo) {
     w.u32(1000044004);
     w.u64(0);
-    command_buffer_inheritance_rendering_info_body(w, s);
+    command_buffer_inheritance_rendering_info_body(w, s, command_buffer_begin_info, command_buffer_inheritance_info);
 }
 unsafe fn command_buffer_submit_info_body(w: &mut Writer, s: *const vk::CommandBufferSubmitInfo) {
     if let Some(b) = w.run::<12>() {
@@ -1016,11 +1032,13 @@ pub unsafe fn component_mapping(w: &mut Writer, s: *const vk::ComponentMapping) 
     }
 }
 unsafe fn compute_pipeline_create_info_body(w: &mut Writer, s: *const vk::ComputePipelineCreateInfo) {
+    let ignored_0 = flags::compute_pipeline_create_info_flags(s) & 4 == 0;
+    let base_pipeline_handle = unless(ignored_0, &raw const (*s).base_pipeline_handle);
     w.u32(bits32((*s).flags));
     input::pipeline_shader_stage_create_info(w, &raw const (*s).stage);
     if let Some(b) = w.run::<20>() {
         set64(b, 0, bits64((*s).layout));
-        set64(b, 8, bits64((*s).base_pipeline_handle));
+        set64(b, 8, bits64(base_pipeline_handle));
         set32(b, 16, bits32((*s).base_pipeline_index));
     }
 }
@@ -1341,10 +1359,14 @@ pub unsafe fn descriptor_buffer_info(w: &mut Writer, s: *const vk::DescriptorBuf
         set64(b, 16, bits64((*s).range));
     }
 }
-pub unsafe fn descriptor_image_info(w: &mut Writer, s: *const vk::DescriptorImageInfo) {
+pub unsafe fn descriptor_image_info(w: &mut Writer, s: *const vk::DescriptorImageInfo, write_descriptor_set: *const vk::WriteDescriptorSet) {
+    let ignored_0 = !matches!(bits32((*write_descriptor_set).descriptor_type), 0 | 1);
+    let ignored_1 = matches!(bits32((*write_descriptor_set).descriptor_type), 0);
+    let sampler = unless(ignored_0, &raw const (*s).sampler);
+    let image_view = unless(ignored_1, &raw const (*s).image_view);
     if let Some(b) = w.run::<20>() {
-        set64(b, 0, bits64((*s).sampler));
-        set64(b, 8, bits64((*s).image_view));
+        set64(b, 0, bits64(sampler));
+        set64(b, 8, bits64(image_view));
         set32(b, 16, bits32((*s).image_layout));
     }
 }
@@ -1605,7 +1627,9 @@ pub unsafe fn descriptor_set_and_binding_mapping_ext(w: &mut Writer, s: *const t
     descriptor_set_and_binding_mapping_ext_body(w, s);
 }
 pub unsafe fn descriptor_set_layout_binding(w: &mut Writer, s: *const vk::DescriptorSetLayoutBinding) {
-    let n1 = if (*s).p_immutable_samplers.is_null() { 0 } else { ((*s).descriptor_count as usize) };
+    let ignored_0 = !matches!(bits32((*s).descriptor_type), 0 | 1);
+    let p_immutable_samplers = unless(ignored_0, &raw const (*s).p_immutable_samplers);
+    let n1 = if p_immutable_samplers.is_null() { 0 } else { ((*s).descriptor_count as usize) };
     if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).binding));
         set32(b, 4, bits32((*s).descriptor_type));
@@ -1613,7 +1637,7 @@ pub unsafe fn descriptor_set_layout_binding(w: &mut Writer, s: *const vk::Descri
         set32(b, 12, bits32((*s).stage_flags));
         set64(b, 16, n1 as u64);
     }
-    w.array((*s).p_immutable_samplers.cast(), n1, 8);
+    w.array(p_immutable_samplers.cast(), n1, 8);
 }
 unsafe fn descriptor_set_layout_binding_flags_create_info_body(w: &mut Writer, s: *const vk::DescriptorSetLayoutBindingFlagsCreateInfo) {
     let n1 = if (*s).p_binding_flags.is_null() { 0 } else { ((*s).binding_count as usize) };
@@ -1682,6 +1706,10 @@ pub unsafe fn descriptor_set_variable_descriptor_count_allocate_info(w: &mut Wri
     descriptor_set_variable_descriptor_count_allocate_info_body(w, s);
 }
 unsafe fn descriptor_update_template_create_info_body(w: &mut Writer, s: *const vk::DescriptorUpdateTemplateCreateInfo) {
+    let ignored_0 = !matches!(bits32((*s).template_type), 0);
+    let ignored_1 = !matches!(bits32((*s).template_type), 1);
+    let descriptor_set_layout = unless(ignored_0, &raw const (*s).descriptor_set_layout);
+    let pipeline_layout = unless(ignored_1, &raw const (*s).pipeline_layout);
     let n1 = if (*s).p_descriptor_update_entries.is_null() { 0 } else { ((*s).descriptor_update_entry_count as usize) };
     if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
@@ -1691,9 +1719,9 @@ unsafe fn descriptor_update_template_create_info_body(w: &mut Writer, s: *const 
     w.array((*s).p_descriptor_update_entries.cast(), n1, 32);
     if let Some(b) = w.run::<28>() {
         set32(b, 0, bits32((*s).template_type));
-        set64(b, 4, bits64((*s).descriptor_set_layout));
+        set64(b, 4, bits64(descriptor_set_layout));
         set32(b, 12, bits32((*s).pipeline_bind_point));
-        set64(b, 16, bits64((*s).pipeline_layout));
+        set64(b, 16, bits64(pipeline_layout));
         set32(b, 24, bits32((*s).set));
     }
 }
@@ -1732,6 +1760,9 @@ pub unsafe fn device_buffer_memory_requirements(w: &mut Writer, s: *const vk::De
     device_buffer_memory_requirements_body(w, s);
 }
 unsafe fn device_create_info_body(w: &mut Writer, s: *const vk::DeviceCreateInfo) {
+    let ignored_0 = true;
+    let enabled_layer_count = unless(ignored_0, &raw const (*s).enabled_layer_count);
+    let pp_enabled_layer_names = unless(ignored_0, &raw const (*s).pp_enabled_layer_names);
     let n1 = if (*s).p_queue_create_infos.is_null() { 0 } else { ((*s).queue_create_info_count as usize) };
     if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
@@ -1742,13 +1773,13 @@ unsafe fn device_create_info_body(w: &mut Writer, s: *const vk::DeviceCreateInfo
         let p3 = (*s).p_queue_create_infos.add(i2);
         input::device_queue_create_info(w, &raw const (*p3));
     }
-    let n4 = if (*s).pp_enabled_layer_names.is_null() { 0 } else { ((*s).enabled_layer_count as usize) };
+    let n4 = if pp_enabled_layer_names.is_null() { 0 } else { (enabled_layer_count as usize) };
     if let Some(b) = w.run::<12>() {
-        set32(b, 0, bits32((*s).enabled_layer_count));
+        set32(b, 0, bits32(enabled_layer_count));
         set64(b, 4, n4 as u64);
     }
     for i in 0..n4 {
-        let p = *(*s).pp_enabled_layer_names.add(i);
+        let p = *pp_enabled_layer_names.add(i);
         w.string(p);
     }
     let n5 = if (*s).pp_enabled_extension_names.is_null() { 0 } else { ((*s).enabled_extension_count as usize) };
@@ -3032,14 +3063,16 @@ pub unsafe fn framebuffer_attachments_create_info(w: &mut Writer, s: *const vk::
     framebuffer_attachments_create_info_body(w, s);
 }
 unsafe fn framebuffer_create_info_body(w: &mut Writer, s: *const vk::FramebufferCreateInfo) {
-    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
+    let ignored_0 = bits32((*s).flags) & 1 != 0;
+    let p_attachments = unless(ignored_0, &raw const (*s).p_attachments);
+    let n1 = if p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
     if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).flags));
         set64(b, 4, bits64((*s).render_pass));
         set32(b, 12, bits32((*s).attachment_count));
         set64(b, 16, n1 as u64);
     }
-    w.array((*s).p_attachments.cast(), n1, 8);
+    w.array(p_attachments.cast(), n1, 8);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32((*s).width));
         set32(b, 4, bits32((*s).height));
@@ -3067,64 +3100,89 @@ unsafe fn framebuffer_create_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     }
     w.u64(0);
 }
-unsafe fn graphics_pipeline_create_info_body(w: &mut Writer, s: *const vk::GraphicsPipelineCreateInfo) {
-    let n1 = if (*s).p_stages.is_null() { 0 } else { ((*s).stage_count as usize) };
+unsafe fn graphics_pipeline_create_info_body(w: &mut Writer, s: *const vk::GraphicsPipelineCreateInfo, graphics: &GraphicsState) {
+    let ignored_0 = flags::graphics_pipeline_create_info_flags(s) & 4 == 0;
+    let ignored_1 = !graphics.part(2) && !graphics.part(4);
+    let ignored_2 = !graphics.part(1) || graphics.stage(128) || graphics.dynamic(1000352000);
+    let ignored_3 = !graphics.part(1) || graphics.stage(128);
+    let ignored_4 = !graphics.part(2) || !graphics.stage(2) || !graphics.stage(4);
+    let ignored_5 = !graphics.part(2);
+    let ignored_6 = !graphics.part(2) || graphics.discards();
+    let ignored_7 = !graphics.part(4) && !graphics.part(8) || graphics.discards();
+    let ignored_8 = !graphics.part(4) || graphics.discards() || graphics.part(8) && bits64((*s).render_pass) == 0 && link((*s).p_next.cast(), 1000044002).map_or(0, |l| bits32((*l.cast::<vk::PipelineRenderingCreateInfo>()).depth_attachment_format)) == 0 && link((*s).p_next.cast(), 1000044002).map_or(0, |l| bits32((*l.cast::<vk::PipelineRenderingCreateInfo>()).stencil_attachment_format)) == 0;
+    let ignored_9 = !graphics.part(8) || graphics.discards() || bits64((*s).render_pass) == 0 && link((*s).p_next.cast(), 1000044002).map_or(0, |l| bits32((*l.cast::<vk::PipelineRenderingCreateInfo>()).color_attachment_count)) == 0;
+    let ignored_10 = !graphics.part(2) && !graphics.part(4) && !graphics.linked();
+    let ignored_11 = !graphics.part(2) && !graphics.part(4) && !graphics.part(8);
+    let stage_count = unless(ignored_1, &raw const (*s).stage_count);
+    let p_stages = unless(ignored_1, &raw const (*s).p_stages);
+    let p_vertex_input_state = unless(ignored_2, &raw const (*s).p_vertex_input_state);
+    let p_input_assembly_state = unless(ignored_3, &raw const (*s).p_input_assembly_state);
+    let p_tessellation_state = unless(ignored_4, &raw const (*s).p_tessellation_state);
+    let p_viewport_state = unless(ignored_6, &raw const (*s).p_viewport_state);
+    let p_rasterization_state = unless(ignored_5, &raw const (*s).p_rasterization_state);
+    let p_multisample_state = unless(ignored_7, &raw const (*s).p_multisample_state);
+    let p_depth_stencil_state = unless(ignored_8, &raw const (*s).p_depth_stencil_state);
+    let p_color_blend_state = unless(ignored_9, &raw const (*s).p_color_blend_state);
+    let layout = unless(ignored_10, &raw const (*s).layout);
+    let render_pass = unless(ignored_11, &raw const (*s).render_pass);
+    let base_pipeline_handle = unless(ignored_0, &raw const (*s).base_pipeline_handle);
+    let n1 = if p_stages.is_null() { 0 } else { (stage_count as usize) };
     if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).stage_count));
+        set32(b, 4, bits32(stage_count));
         set64(b, 8, n1 as u64);
     }
     for i2 in 0..n1 {
-        let p3 = (*s).p_stages.add(i2);
+        let p3 = p_stages.add(i2);
         input::pipeline_shader_stage_create_info(w, &raw const (*p3));
     }
-    if (*s).p_vertex_input_state.is_null() {
+    if p_vertex_input_state.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
-        input::pipeline_vertex_input_state_create_info(w, &raw const (*(*s).p_vertex_input_state));
+        input::pipeline_vertex_input_state_create_info(w, &raw const (*p_vertex_input_state));
     }
-    if (*s).p_input_assembly_state.is_null() {
+    if p_input_assembly_state.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
-        input::pipeline_input_assembly_state_create_info(w, &raw const (*(*s).p_input_assembly_state));
+        input::pipeline_input_assembly_state_create_info(w, &raw const (*p_input_assembly_state));
     }
-    if (*s).p_tessellation_state.is_null() {
+    if p_tessellation_state.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
-        input::pipeline_tessellation_state_create_info(w, &raw const (*(*s).p_tessellation_state));
+        input::pipeline_tessellation_state_create_info(w, &raw const (*p_tessellation_state));
     }
-    if (*s).p_viewport_state.is_null() {
+    if p_viewport_state.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
-        input::pipeline_viewport_state_create_info(w, &raw const (*(*s).p_viewport_state));
+        input::pipeline_viewport_state_create_info(w, &raw const (*p_viewport_state), graphics);
     }
-    if (*s).p_rasterization_state.is_null() {
+    if p_rasterization_state.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
-        input::pipeline_rasterization_state_create_info(w, &raw const (*(*s).p_rasterization_state));
+        input::pipeline_rasterization_state_create_info(w, &raw const (*p_rasterization_state));
     }
-    if (*s).p_multisample_state.is_null() {
+    if p_multisample_state.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
-        input::pipeline_multisample_state_create_info(w, &raw const (*(*s).p_multisample_state));
+        input::pipeline_multisample_state_create_info(w, &raw const (*p_multisample_state), graphics);
     }
-    if (*s).p_depth_stencil_state.is_null() {
+    if p_depth_stencil_state.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
-        input::pipeline_depth_stencil_state_create_info(w, &raw const (*(*s).p_depth_stencil_state));
+        input::pipeline_depth_stencil_state_create_info(w, &raw const (*p_depth_stencil_state));
     }
-    if (*s).p_color_blend_state.is_null() {
+    if p_color_blend_state.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
-        input::pipeline_color_blend_state_create_info(w, &raw const (*(*s).p_color_blend_state));
+        input::pipeline_color_blend_state_create_info(w, &raw const (*p_color_blend_state), graphics);
     }
     if (*s).p_dynamic_state.is_null() {
         w.u64(0);
@@ -3133,75 +3191,76 @@ unsafe fn graphics_pipeline_create_info_body(w: &mut Writer, s: *const vk::Graph
         input::pipeline_dynamic_state_create_info(w, &raw const (*(*s).p_dynamic_state));
     }
     if let Some(b) = w.run::<32>() {
-        set64(b, 0, bits64((*s).layout));
-        set64(b, 8, bits64((*s).render_pass));
+        set64(b, 0, bits64(layout));
+        set64(b, 8, bits64(render_pass));
         set32(b, 16, bits32((*s).subpass));
-        set64(b, 20, bits64((*s).base_pipeline_handle));
+        set64(b, 20, bits64(base_pipeline_handle));
         set32(b, 28, bits32((*s).base_pipeline_index));
     }
 }
 pub unsafe fn graphics_pipeline_create_info(w: &mut Writer, s: *const vk::GraphicsPipelineCreateInfo) {
+    let graphics = &GraphicsState::of(s);
     w.u32(28);
-    graphics_pipeline_create_info_chain(w, (*s).p_next.cast());
-    graphics_pipeline_create_info_body(w, s);
+    graphics_pipeline_create_info_chain(w, (*s).p_next.cast(), s, graphics);
+    graphics_pipeline_create_info_body(w, s, graphics);
 }
-unsafe fn graphics_pipeline_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
+unsafe fn graphics_pipeline_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure, graphics_pipeline_create_info: *const vk::GraphicsPipelineCreateInfo, graphics: &GraphicsState) {
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
             1000320002 if codec.knows(0xffffffff, &[321]) => {
                 w.u64(1);
                 w.u32(1000320002);
-                graphics_pipeline_create_info_chain(w, (*p).p_next);
+                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
                 graphics_pipeline_library_create_info_ext_body(w, p.cast());
                 return;
             }
             1000470005 if codec.knows(0x10004, &[471]) => {
                 w.u64(1);
                 w.u32(1000470005);
-                graphics_pipeline_create_info_chain(w, (*p).p_next);
+                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
                 pipeline_create_flags2_create_info_body(w, p.cast());
                 return;
             }
             1000226001 if codec.knows(0xffffffff, &[227]) => {
                 w.u64(1);
                 w.u32(1000226001);
-                graphics_pipeline_create_info_chain(w, (*p).p_next);
+                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
                 pipeline_fragment_shading_rate_state_create_info_khr_body(w, p.cast());
                 return;
             }
             1000290000 if codec.knows(0xffffffff, &[291]) => {
                 w.u64(1);
                 w.u32(1000290000);
-                graphics_pipeline_create_info_chain(w, (*p).p_next);
+                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
                 pipeline_library_create_info_khr_body(w, p.cast());
                 return;
             }
             1000044002 if codec.knows(0x10003, &[45]) => {
                 w.u64(1);
                 w.u32(1000044002);
-                graphics_pipeline_create_info_chain(w, (*p).p_next);
-                pipeline_rendering_create_info_body(w, p.cast());
+                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
+                pipeline_rendering_create_info_body(w, p.cast(), graphics_pipeline_create_info, graphics);
                 return;
             }
             1000068000 if codec.knows(0x10004, &[69]) => {
                 w.u64(1);
                 w.u32(1000068000);
-                graphics_pipeline_create_info_chain(w, (*p).p_next);
+                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
                 pipeline_robustness_create_info_body(w, p.cast());
                 return;
             }
             1000232001 if codec.knows(0x10004, &[233]) => {
                 w.u64(1);
                 w.u32(1000232001);
-                graphics_pipeline_create_info_chain(w, (*p).p_next);
+                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
                 rendering_attachment_location_info_body(w, p.cast());
                 return;
             }
             1000232002 if codec.knows(0x10004, &[233]) => {
                 w.u64(1);
                 w.u32(1000232002);
-                graphics_pipeline_create_info_chain(w, (*p).p_next);
+                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
                 rendering_input_attachment_index_info_body(w, p.cast());
                 return;
             }
@@ -3358,7 +3417,10 @@ pub unsafe fn image_copy2(w: &mut Writer, s: *const vk::ImageCopy2) {
     image_copy2_body(w, s);
 }
 unsafe fn image_create_info_body(w: &mut Writer, s: *const vk::ImageCreateInfo) {
-    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
+    let ignored_0 = !matches!(bits32((*s).sharing_mode), 1);
+    let queue_family_index_count = unless(ignored_0, &raw const (*s).queue_family_index_count);
+    let p_queue_family_indices = unless(ignored_0, &raw const (*s).p_queue_family_indices);
+    let n1 = if p_queue_family_indices.is_null() { 0 } else { (queue_family_index_count as usize) };
     if let Some(b) = w.run::<60>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).image_type));
@@ -3372,10 +3434,10 @@ unsafe fn image_create_info_body(w: &mut Writer, s: *const vk::ImageCreateInfo) 
         set32(b, 36, bits32((*s).tiling));
         set32(b, 40, bits32((*s).usage));
         set32(b, 44, bits32((*s).sharing_mode));
-        set32(b, 48, bits32((*s).queue_family_index_count));
+        set32(b, 48, bits32(queue_family_index_count));
         set64(b, 52, n1 as u64);
     }
-    w.array((*s).p_queue_family_indices.cast(), n1, 4);
+    w.array(p_queue_family_indices.cast(), n1, 4);
     w.u32(bits32((*s).initial_layout));
 }
 pub unsafe fn image_create_info(w: &mut Writer, s: *const vk::ImageCreateInfo) {
@@ -5488,14 +5550,17 @@ pub unsafe fn physical_device_image2_d_view_of3_d_features_ext(w: &mut Writer, s
     physical_device_image2_d_view_of3_d_features_ext_body(w, s);
 }
 unsafe fn physical_device_image_drm_format_modifier_info_ext_body(w: &mut Writer, s: *const vk::PhysicalDeviceImageDrmFormatModifierInfoEXT) {
-    let n1 = if (*s).p_queue_family_indices.is_null() { 0 } else { ((*s).queue_family_index_count as usize) };
+    let ignored_0 = !matches!(bits32((*s).sharing_mode), 1);
+    let queue_family_index_count = unless(ignored_0, &raw const (*s).queue_family_index_count);
+    let p_queue_family_indices = unless(ignored_0, &raw const (*s).p_queue_family_indices);
+    let n1 = if p_queue_family_indices.is_null() { 0 } else { (queue_family_index_count as usize) };
     if let Some(b) = w.run::<24>() {
         set64(b, 0, bits64((*s).drm_format_modifier));
         set32(b, 8, bits32((*s).sharing_mode));
-        set32(b, 12, bits32((*s).queue_family_index_count));
+        set32(b, 12, bits32(queue_family_index_count));
         set64(b, 16, n1 as u64);
     }
-    w.array((*s).p_queue_family_indices.cast(), n1, 4);
+    w.array(p_queue_family_indices.cast(), n1, 4);
 }
 pub unsafe fn physical_device_image_drm_format_modifier_info_ext(w: &mut Writer, s: *const vk::PhysicalDeviceImageDrmFormatModifierInfoEXT) {
     w.u32(1000158002);
@@ -6491,16 +6556,19 @@ pub unsafe fn pipeline_color_blend_attachment_state(w: &mut Writer, s: *const vk
         set32(b, 28, bits32((*s).color_write_mask));
     }
 }
-unsafe fn pipeline_color_blend_state_create_info_body(w: &mut Writer, s: *const vk::PipelineColorBlendStateCreateInfo) {
-    let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
+unsafe fn pipeline_color_blend_state_create_info_body(w: &mut Writer, s: *const vk::PipelineColorBlendStateCreateInfo, graphics: &GraphicsState) {
+    let ignored_0 = graphics.dynamic(1000455010) && graphics.dynamic(1000455011) && graphics.dynamic(1000455012) && graphics.dynamic(1000455018);
+    let attachment_count = unless(ignored_0, &raw const (*s).attachment_count);
+    let p_attachments = unless(ignored_0, &raw const (*s).p_attachments);
+    let n1 = if p_attachments.is_null() { 0 } else { (attachment_count as usize) };
     if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).logic_op_enable));
         set32(b, 8, bits32((*s).logic_op));
-        set32(b, 12, bits32((*s).attachment_count));
+        set32(b, 12, bits32(attachment_count));
         set64(b, 16, n1 as u64);
     }
-    w.array((*s).p_attachments.cast(), n1, 32);
+    w.array(p_attachments.cast(), n1, 32);
     if let Some(b) = w.run::<24>() {
         set64(b, 0, 4);
         set32(b, 8, bits32((*s).blend_constants[0]));
@@ -6509,27 +6577,27 @@ unsafe fn pipeline_color_blend_state_create_info_body(w: &mut Writer, s: *const 
         set32(b, 20, bits32((*s).blend_constants[3]));
     }
 }
-pub unsafe fn pipeline_color_blend_state_create_info(w: &mut Writer, s: *const vk::PipelineColorBlendStateCreateInfo) {
+pub unsafe fn pipeline_color_blend_state_create_info(w: &mut Writer, s: *const vk::PipelineColorBlendStateCreateInfo, graphics: &GraphicsState) {
     w.u32(26);
-    pipeline_color_blend_state_create_info_chain(w, (*s).p_next.cast());
-    pipeline_color_blend_state_create_info_body(w, s);
+    pipeline_color_blend_state_create_info_chain(w, (*s).p_next.cast(), graphics);
+    pipeline_color_blend_state_create_info_body(w, s, graphics);
 }
-unsafe fn pipeline_color_blend_state_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
+unsafe fn pipeline_color_blend_state_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure, graphics: &GraphicsState) {
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
             1000148002 if codec.knows(0xffffffff, &[149]) => {
                 w.u64(1);
                 w.u32(1000148002);
-                pipeline_color_blend_state_create_info_chain(w, (*p).p_next);
+                pipeline_color_blend_state_create_info_chain(w, (*p).p_next, graphics);
                 pipeline_color_blend_advanced_state_create_info_ext_body(w, p.cast());
                 return;
             }
             1000381001 if codec.knows(0xffffffff, &[382]) => {
                 w.u64(1);
                 w.u32(1000381001);
-                pipeline_color_blend_state_create_info_chain(w, (*p).p_next);
-                pipeline_color_write_create_info_ext_body(w, p.cast());
+                pipeline_color_blend_state_create_info_chain(w, (*p).p_next, graphics);
+                pipeline_color_write_create_info_ext_body(w, p.cast(), graphics);
                 return;
             }
             _ => p = (*p).p_next,
@@ -6537,18 +6605,21 @@ unsafe fn pipeline_color_blend_state_create_info_chain(w: &mut Writer, mut p: *c
     }
     w.u64(0);
 }
-unsafe fn pipeline_color_write_create_info_ext_body(w: &mut Writer, s: *const vk::PipelineColorWriteCreateInfoEXT) {
-    let n1 = if (*s).p_color_write_enables.is_null() { 0 } else { ((*s).attachment_count as usize) };
+unsafe fn pipeline_color_write_create_info_ext_body(w: &mut Writer, s: *const vk::PipelineColorWriteCreateInfoEXT, graphics: &GraphicsState) {
+    let ignored_0 = graphics.dynamic(1000381000);
+    let attachment_count = unless(ignored_0, &raw const (*s).attachment_count);
+    let p_color_write_enables = unless(ignored_0, &raw const (*s).p_color_write_enables);
+    let n1 = if p_color_write_enables.is_null() { 0 } else { (attachment_count as usize) };
     if let Some(b) = w.run::<12>() {
-        set32(b, 0, bits32((*s).attachment_count));
+        set32(b, 0, bits32(attachment_count));
         set64(b, 4, n1 as u64);
     }
-    w.array((*s).p_color_write_enables.cast(), n1, 4);
+    w.array(p_color_write_enables.cast(), n1, 4);
 }
-pub unsafe fn pipeline_color_write_create_info_ext(w: &mut Writer, s: *const vk::PipelineColorWriteCreateInfoEXT) {
+pub unsafe fn pipeline_color_write_create_info_ext(w: &mut Writer, s: *const vk::PipelineColorWriteCreateInfoEXT, graphics: &GraphicsState) {
     w.u32(1000381001);
     w.u64(0);
-    pipeline_color_write_create_info_ext_body(w, s);
+    pipeline_color_write_create_info_ext_body(w, s, graphics);
 }
 unsafe fn pipeline_create_flags2_create_info_body(w: &mut Writer, s: *const vk::PipelineCreateFlags2CreateInfoKHR) {
     w.u64(bits64((*s).flags));
@@ -6662,8 +6733,10 @@ pub unsafe fn pipeline_library_create_info_khr(w: &mut Writer, s: *const vk::Pip
     w.u64(0);
     pipeline_library_create_info_khr_body(w, s);
 }
-unsafe fn pipeline_multisample_state_create_info_body(w: &mut Writer, s: *const vk::PipelineMultisampleStateCreateInfo) {
-    let n1 = if (*s).p_sample_mask.is_null() { 0 } else { ((bits32((*s).rasterization_samples) as usize + 31) / 32) };
+unsafe fn pipeline_multisample_state_create_info_body(w: &mut Writer, s: *const vk::PipelineMultisampleStateCreateInfo, graphics: &GraphicsState) {
+    let ignored_0 = graphics.dynamic(1000455006);
+    let p_sample_mask = unless(ignored_0, &raw const (*s).p_sample_mask);
+    let n1 = if p_sample_mask.is_null() { 0 } else { ((bits32((*s).rasterization_samples) as usize + 31) / 32) };
     if let Some(b) = w.run::<24>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).rasterization_samples));
@@ -6671,26 +6744,26 @@ unsafe fn pipeline_multisample_state_create_info_body(w: &mut Writer, s: *const 
         set32(b, 12, bits32((*s).min_sample_shading));
         set64(b, 16, n1 as u64);
     }
-    w.array((*s).p_sample_mask.cast(), n1, 4);
+    w.array(p_sample_mask.cast(), n1, 4);
     if let Some(b) = w.run::<8>() {
         set32(b, 0, bits32((*s).alpha_to_coverage_enable));
         set32(b, 4, bits32((*s).alpha_to_one_enable));
     }
 }
-pub unsafe fn pipeline_multisample_state_create_info(w: &mut Writer, s: *const vk::PipelineMultisampleStateCreateInfo) {
+pub unsafe fn pipeline_multisample_state_create_info(w: &mut Writer, s: *const vk::PipelineMultisampleStateCreateInfo, graphics: &GraphicsState) {
     w.u32(24);
-    pipeline_multisample_state_create_info_chain(w, (*s).p_next.cast());
-    pipeline_multisample_state_create_info_body(w, s);
+    pipeline_multisample_state_create_info_chain(w, (*s).p_next.cast(), graphics);
+    pipeline_multisample_state_create_info_body(w, s, graphics);
 }
-unsafe fn pipeline_multisample_state_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
+unsafe fn pipeline_multisample_state_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure, graphics: &GraphicsState) {
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
             1000143002 if codec.knows(0xffffffff, &[144]) => {
                 w.u64(1);
                 w.u32(1000143002);
-                pipeline_multisample_state_create_info_chain(w, (*p).p_next);
-                pipeline_sample_locations_state_create_info_ext_body(w, p.cast());
+                pipeline_multisample_state_create_info_chain(w, (*p).p_next, graphics);
+                pipeline_sample_locations_state_create_info_ext_body(w, p.cast(), graphics);
                 return;
             }
             _ => p = (*p).p_next,
@@ -6824,23 +6897,26 @@ pub unsafe fn pipeline_rasterization_state_stream_create_info_ext(w: &mut Writer
     w.u64(0);
     pipeline_rasterization_state_stream_create_info_ext_body(w, s);
 }
-unsafe fn pipeline_rendering_create_info_body(w: &mut Writer, s: *const vk::PipelineRenderingCreateInfo) {
-    let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
+unsafe fn pipeline_rendering_create_info_body(w: &mut Writer, s: *const vk::PipelineRenderingCreateInfo, graphics_pipeline_create_info: *const vk::GraphicsPipelineCreateInfo, graphics: &GraphicsState) {
+    let ignored_0 = !graphics.part(8) || bits64((*graphics_pipeline_create_info).render_pass) != 0;
+    let color_attachment_count = unless(ignored_0, &raw const (*s).color_attachment_count);
+    let p_color_attachment_formats = unless(ignored_0, &raw const (*s).p_color_attachment_formats);
+    let n1 = if p_color_attachment_formats.is_null() { 0 } else { (color_attachment_count as usize) };
     if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).view_mask));
-        set32(b, 4, bits32((*s).color_attachment_count));
+        set32(b, 4, bits32(color_attachment_count));
         set64(b, 8, n1 as u64);
     }
-    w.array((*s).p_color_attachment_formats.cast(), n1, 4);
+    w.array(p_color_attachment_formats.cast(), n1, 4);
     if let Some(b) = w.run::<8>() {
         set32(b, 0, bits32((*s).depth_attachment_format));
         set32(b, 4, bits32((*s).stencil_attachment_format));
     }
 }
-pub unsafe fn pipeline_rendering_create_info(w: &mut Writer, s: *const vk::PipelineRenderingCreateInfo) {
+pub unsafe fn pipeline_rendering_create_info(w: &mut Writer, s: *const vk::PipelineRenderingCreateInfo, graphics_pipeline_create_info: *const vk::GraphicsPipelineCreateInfo, graphics: &GraphicsState) {
     w.u32(1000044002);
     w.u64(0);
-    pipeline_rendering_create_info_body(w, s);
+    pipeline_rendering_create_info_body(w, s, graphics_pipeline_create_info, graphics);
 }
 unsafe fn pipeline_robustness_create_info_body(w: &mut Writer, s: *const vk::PipelineRobustnessCreateInfoEXT) {
     if let Some(b) = w.run::<16>() {
@@ -6855,14 +6931,16 @@ pub unsafe fn pipeline_robustness_create_info(w: &mut Writer, s: *const vk::Pipe
     w.u64(0);
     pipeline_robustness_create_info_body(w, s);
 }
-unsafe fn pipeline_sample_locations_state_create_info_ext_body(w: &mut Writer, s: *const vk::PipelineSampleLocationsStateCreateInfoEXT) {
+unsafe fn pipeline_sample_locations_state_create_info_ext_body(w: &mut Writer, s: *const vk::PipelineSampleLocationsStateCreateInfoEXT, graphics: &GraphicsState) {
+    let ignored_0 = graphics.dynamic(1000143000) || bits32((*s).sample_locations_enable) == 0 && !graphics.dynamic(1000455017);
+    let sample_locations_info = if ignored_0 { Default::default() } else { (*s).sample_locations_info };
     w.u32(bits32((*s).sample_locations_enable));
-    input::sample_locations_info_ext(w, &raw const (*s).sample_locations_info);
+    input::sample_locations_info_ext(w, &raw const sample_locations_info);
 }
-pub unsafe fn pipeline_sample_locations_state_create_info_ext(w: &mut Writer, s: *const vk::PipelineSampleLocationsStateCreateInfoEXT) {
+pub unsafe fn pipeline_sample_locations_state_create_info_ext(w: &mut Writer, s: *const vk::PipelineSampleLocationsStateCreateInfoEXT, graphics: &GraphicsState) {
     w.u32(1000143002);
     w.u64(0);
-    pipeline_sample_locations_state_create_info_ext_body(w, s);
+    pipeline_sample_locations_state_create_info_ext_body(w, s, graphics);
 }
 unsafe fn pipeline_shader_stage_create_info_body(w: &mut Writer, s: *const vk::PipelineShaderStageCreateInfo) {
     if let Some(b) = w.run::<16>() {
@@ -7012,22 +7090,24 @@ unsafe fn pipeline_vertex_input_state_create_info_chain(w: &mut Writer, mut p: *
     }
     w.u64(0);
 }
-unsafe fn pipeline_viewport_depth_clamp_control_create_info_ext_body(w: &mut Writer, s: *const types::PipelineViewportDepthClampControlCreateInfoEXT) {
+unsafe fn pipeline_viewport_depth_clamp_control_create_info_ext_body(w: &mut Writer, s: *const types::PipelineViewportDepthClampControlCreateInfoEXT, graphics: &GraphicsState) {
+    let ignored_0 = !matches!(bits32((*s).depth_clamp_mode), 1) || graphics.dynamic(1000582000);
+    let p_depth_clamp_range = unless(ignored_0, &raw const (*s).p_depth_clamp_range);
     w.u32(bits32((*s).depth_clamp_mode));
-    if (*s).p_depth_clamp_range.is_null() {
+    if p_depth_clamp_range.is_null() {
         w.u64(0);
     } else {
         if let Some(b) = w.run::<16>() {
             set64(b, 0, 1);
-            set32(b, 8, bits32((*(*s).p_depth_clamp_range).min_depth_clamp));
-            set32(b, 12, bits32((*(*s).p_depth_clamp_range).max_depth_clamp));
+            set32(b, 8, bits32((*p_depth_clamp_range).min_depth_clamp));
+            set32(b, 12, bits32((*p_depth_clamp_range).max_depth_clamp));
         }
     }
 }
-pub unsafe fn pipeline_viewport_depth_clamp_control_create_info_ext(w: &mut Writer, s: *const types::PipelineViewportDepthClampControlCreateInfoEXT) {
+pub unsafe fn pipeline_viewport_depth_clamp_control_create_info_ext(w: &mut Writer, s: *const types::PipelineViewportDepthClampControlCreateInfoEXT, graphics: &GraphicsState) {
     w.u32(1000582001);
     w.u64(0);
-    pipeline_viewport_depth_clamp_control_create_info_ext_body(w, s);
+    pipeline_viewport_depth_clamp_control_create_info_ext_body(w, s, graphics);
 }
 unsafe fn pipeline_viewport_depth_clip_control_create_info_ext_body(w: &mut Writer, s: *const vk::PipelineViewportDepthClipControlCreateInfoEXT) {
     w.u32(bits32((*s).negative_one_to_one));
@@ -7037,41 +7117,45 @@ pub unsafe fn pipeline_viewport_depth_clip_control_create_info_ext(w: &mut Write
     w.u64(0);
     pipeline_viewport_depth_clip_control_create_info_ext_body(w, s);
 }
-unsafe fn pipeline_viewport_state_create_info_body(w: &mut Writer, s: *const vk::PipelineViewportStateCreateInfo) {
-    let n1 = if (*s).p_viewports.is_null() { 0 } else { ((*s).viewport_count as usize) };
+unsafe fn pipeline_viewport_state_create_info_body(w: &mut Writer, s: *const vk::PipelineViewportStateCreateInfo, graphics: &GraphicsState) {
+    let ignored_0 = graphics.dynamic(0) || graphics.dynamic(1000267003);
+    let ignored_1 = graphics.dynamic(1) || graphics.dynamic(1000267004);
+    let p_viewports = unless(ignored_0, &raw const (*s).p_viewports);
+    let p_scissors = unless(ignored_1, &raw const (*s).p_scissors);
+    let n1 = if p_viewports.is_null() { 0 } else { ((*s).viewport_count as usize) };
     if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
         set32(b, 4, bits32((*s).viewport_count));
         set64(b, 8, n1 as u64);
     }
-    w.array((*s).p_viewports.cast(), n1, 24);
-    let n2 = if (*s).p_scissors.is_null() { 0 } else { ((*s).scissor_count as usize) };
+    w.array(p_viewports.cast(), n1, 24);
+    let n2 = if p_scissors.is_null() { 0 } else { ((*s).scissor_count as usize) };
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32((*s).scissor_count));
         set64(b, 4, n2 as u64);
     }
-    w.array((*s).p_scissors.cast(), n2, 16);
+    w.array(p_scissors.cast(), n2, 16);
 }
-pub unsafe fn pipeline_viewport_state_create_info(w: &mut Writer, s: *const vk::PipelineViewportStateCreateInfo) {
+pub unsafe fn pipeline_viewport_state_create_info(w: &mut Writer, s: *const vk::PipelineViewportStateCreateInfo, graphics: &GraphicsState) {
     w.u32(22);
-    pipeline_viewport_state_create_info_chain(w, (*s).p_next.cast());
-    pipeline_viewport_state_create_info_body(w, s);
+    pipeline_viewport_state_create_info_chain(w, (*s).p_next.cast(), graphics);
+    pipeline_viewport_state_create_info_body(w, s, graphics);
 }
-unsafe fn pipeline_viewport_state_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
+unsafe fn pipeline_viewport_state_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure, graphics: &GraphicsState) {
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
             1000582001 if codec.knows(0xffffffff, &[583]) => {
                 w.u64(1);
                 w.u32(1000582001);
-                pipeline_viewport_state_create_info_chain(w, (*p).p_next);
-                pipeline_viewport_depth_clamp_control_create_info_ext_body(w, p.cast());
+                pipeline_viewport_state_create_info_chain(w, (*p).p_next, graphics);
+                pipeline_viewport_depth_clamp_control_create_info_ext_body(w, p.cast(), graphics);
                 return;
             }
             1000355001 if codec.knows(0xffffffff, &[356]) => {
                 w.u64(1);
                 w.u32(1000355001);
-                pipeline_viewport_state_create_info_chain(w, (*p).p_next);
+                pipeline_viewport_state_create_info_chain(w, (*p).p_next, graphics);
                 pipeline_viewport_depth_clip_control_create_info_ext_body(w, p.cast());
                 return;
             }
@@ -7147,7 +7231,7 @@ unsafe fn push_descriptor_set_info_body(w: &mut Writer, s: *const vk::PushDescri
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_descriptor_writes.add(i2);
-        input::write_descriptor_set(w, &raw const (*p3));
+        input::write_descriptor_set(w, &raw const (*p3), true);
     }
 }
 pub unsafe fn push_descriptor_set_info(w: &mut Writer, s: *const vk::PushDescriptorSetInfoKHR) {
@@ -7185,6 +7269,8 @@ pub unsafe fn query_pool_create_info(w: &mut Writer, s: *const vk::QueryPoolCrea
     query_pool_create_info_body(w, s);
 }
 unsafe fn ray_tracing_pipeline_create_info_khr_body(w: &mut Writer, s: *const vk::RayTracingPipelineCreateInfoKHR) {
+    let ignored_0 = flags::ray_tracing_pipeline_create_info_khr_flags(s) & 4 == 0;
+    let base_pipeline_handle = unless(ignored_0, &raw const (*s).base_pipeline_handle);
     let n1 = if (*s).p_stages.is_null() { 0 } else { ((*s).stage_count as usize) };
     if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).flags));
@@ -7225,7 +7311,7 @@ unsafe fn ray_tracing_pipeline_create_info_khr_body(w: &mut Writer, s: *const vk
     }
     if let Some(b) = w.run::<20>() {
         set64(b, 0, bits64((*s).layout));
-        set64(b, 8, bits64((*s).base_pipeline_handle));
+        set64(b, 8, bits64(base_pipeline_handle));
         set32(b, 16, bits32((*s).base_pipeline_index));
     }
 }
@@ -7531,11 +7617,13 @@ pub unsafe fn rendering_area_info(w: &mut Writer, s: *const vk::RenderingAreaInf
     rendering_area_info_body(w, s);
 }
 unsafe fn rendering_attachment_info_body(w: &mut Writer, s: *const vk::RenderingAttachmentInfo) {
+    let ignored_0 = bits32((*s).resolve_mode) == 0 || bits64((*s).image_view) == 0;
+    let resolve_image_view = unless(ignored_0, &raw const (*s).resolve_image_view);
     if let Some(b) = w.run::<36>() {
         set64(b, 0, bits64((*s).image_view));
         set32(b, 8, bits32((*s).image_layout));
         set32(b, 12, bits32((*s).resolve_mode));
-        set64(b, 16, bits64((*s).resolve_image_view));
+        set64(b, 16, bits64(resolve_image_view));
         set32(b, 24, bits32((*s).resolve_image_layout));
         set32(b, 28, bits32((*s).load_op));
         set32(b, 32, bits32((*s).store_op));
@@ -8588,10 +8676,18 @@ pub unsafe fn viewport(w: &mut Writer, s: *const vk::Viewport) {
         set32(b, 20, bits32((*s).max_depth));
     }
 }
-unsafe fn write_descriptor_set_body(w: &mut Writer, s: *const vk::WriteDescriptorSet) {
-    let n1 = if (*s).p_image_info.is_null() { 0 } else { ((*s).descriptor_count as usize) };
+unsafe fn write_descriptor_set_body(w: &mut Writer, s: *const vk::WriteDescriptorSet, within: bool) {
+    let ignored_0 = within;
+    let ignored_1 = !matches!(bits32((*s).descriptor_type), 0 | 1 | 2 | 3 | 10);
+    let ignored_2 = !matches!(bits32((*s).descriptor_type), 6 | 7 | 8 | 9);
+    let ignored_3 = !matches!(bits32((*s).descriptor_type), 4 | 5);
+    let dst_set = unless(ignored_0, &raw const (*s).dst_set);
+    let p_image_info = unless(ignored_1, &raw const (*s).p_image_info);
+    let p_buffer_info = unless(ignored_2, &raw const (*s).p_buffer_info);
+    let p_texel_buffer_view = unless(ignored_3, &raw const (*s).p_texel_buffer_view);
+    let n1 = if p_image_info.is_null() { 0 } else { ((*s).descriptor_count as usize) };
     if let Some(b) = w.run::<32>() {
-        set64(b, 0, bits64((*s).dst_set));
+        set64(b, 0, bits64(dst_set));
         set32(b, 8, bits32((*s).dst_binding));
         set32(b, 12, bits32((*s).dst_array_element));
         set32(b, 16, bits32((*s).descriptor_count));
@@ -8599,24 +8695,20 @@ unsafe fn write_descriptor_set_body(w: &mut Writer, s: *const vk::WriteDescripto
         set64(b, 24, n1 as u64);
     }
     for i2 in 0..n1 {
-        let p3 = (*s).p_image_info.add(i2);
-        if let Some(b) = w.run::<20>() {
-            set64(b, 0, bits64((*p3).sampler));
-            set64(b, 8, bits64((*p3).image_view));
-            set32(b, 16, bits32((*p3).image_layout));
-        }
+        let p3 = p_image_info.add(i2);
+        input::descriptor_image_info(w, &raw const (*p3), s);
     }
-    let n4 = if (*s).p_buffer_info.is_null() { 0 } else { ((*s).descriptor_count as usize) };
+    let n4 = if p_buffer_info.is_null() { 0 } else { ((*s).descriptor_count as usize) };
     w.u64(n4 as u64);
-    w.array((*s).p_buffer_info.cast(), n4, 24);
-    let n5 = if (*s).p_texel_buffer_view.is_null() { 0 } else { ((*s).descriptor_count as usize) };
+    w.array(p_buffer_info.cast(), n4, 24);
+    let n5 = if p_texel_buffer_view.is_null() { 0 } else { ((*s).descriptor_count as usize) };
     w.u64(n5 as u64);
-    w.array((*s).p_texel_buffer_view.cast(), n5, 8);
+    w.array(p_texel_buffer_view.cast(), n5, 8);
 }
-pub unsafe fn write_descriptor_set(w: &mut Writer, s: *const vk::WriteDescriptorSet) {
+pub unsafe fn write_descriptor_set(w: &mut Writer, s: *const vk::WriteDescriptorSet, within: bool) {
     w.u32(35);
     write_descriptor_set_chain(w, (*s).p_next.cast());
-    write_descriptor_set_body(w, s);
+    write_descriptor_set_body(w, s, within);
 }
 unsafe fn write_descriptor_set_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
     let codec = w.codec();

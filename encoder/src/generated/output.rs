@@ -5,8 +5,9 @@ use core::ffi::{c_char, c_void};
 use ash::vk;
 use crate::bits::*;
 use crate::writer::{set32, set64};
+use crate::graphics_state::GraphicsState;
 use crate::{Reader, Writer};
-use super::{input, output, types};
+use super::{flags, input, output, types};
 
 unsafe fn acceleration_structure_build_sizes_info_khr_partial_body(w: &mut Writer, s: *mut vk::AccelerationStructureBuildSizesInfoKHR) {
 }
@@ -184,6 +185,7 @@ unsafe fn drm_format_modifier_properties_list2_ext_reply_body(r: &mut Reader, s:
     for i in 0..n1 {
         output::drm_format_modifier_properties2_ext_reply(r, p2.add(i));
     }
+    clamp_count(&raw mut (*s).drm_format_modifier_count, (*s).p_drm_format_modifier_properties.is_null(), room_2);
 }
 pub unsafe fn drm_format_modifier_properties_list2_ext_size_body(s: *const vk::DrmFormatModifierPropertiesList2EXT) -> usize {
     0 + 4 + 8 + array_size((*s).p_drm_format_modifier_properties.cast_const(), (if (*s).p_drm_format_modifier_properties.is_null() { 0usize } else { ((*s).drm_format_modifier_count as usize) }), output::drm_format_modifier_properties2_ext_size)
@@ -217,6 +219,7 @@ unsafe fn drm_format_modifier_properties_list_ext_reply_body(r: &mut Reader, s: 
     for i in 0..n1 {
         output::drm_format_modifier_properties_ext_reply(r, p2.add(i));
     }
+    clamp_count(&raw mut (*s).drm_format_modifier_count, (*s).p_drm_format_modifier_properties.is_null(), room_2);
 }
 pub unsafe fn drm_format_modifier_properties_list_ext_size_body(s: *const vk::DrmFormatModifierPropertiesListEXT) -> usize {
     0 + 4 + 8 + array_size((*s).p_drm_format_modifier_properties.cast_const(), (if (*s).p_drm_format_modifier_properties.is_null() { 0usize } else { ((*s).drm_format_modifier_count as usize) }), output::drm_format_modifier_properties_ext_size)
@@ -517,6 +520,7 @@ pub unsafe fn host_address_range_ext_reply(r: &mut Reader, s: *mut types::HostAd
     let n1 = r.count(if p2.is_null() { 0 } else { room_1 });
     r.bytes(p2.cast(), n1 * 1);
     (&raw mut (*s).size).cast::<u64>().write(r.u64());
+    clamp_count(&raw mut (*s).size, (*s).address.is_null(), room_1);
 }
 pub unsafe fn host_address_range_ext_size(s: *const types::HostAddressRangeEXT) -> usize {
     0 + 8 + padded((if (*s).address.is_null() { 0usize } else { ((*s).size as usize) }), 1) + 8
@@ -3261,6 +3265,7 @@ unsafe fn physical_device_group_properties_reply_body(r: &mut Reader, s: *mut vk
         r.bytes((&raw mut (*s).physical_devices).cast(), 256);
     }
     (&raw mut (*s).subset_allocation).cast::<u32>().write(r.u32());
+    clamp_count(&raw mut (*s).physical_device_count, false, 32);
 }
 pub unsafe fn physical_device_group_properties_size_body(s: *const vk::PhysicalDeviceGroupProperties) -> usize {
     0 + 4 + 264 + 4
@@ -3324,6 +3329,8 @@ unsafe fn physical_device_host_image_copy_properties_reply_body(r: &mut Reader, 
         r.bytes((&raw mut (*s).optimal_tiling_layout_uuid).cast(), 16);
     }
     (&raw mut (*s).identical_memory_type_requirements).cast::<u32>().write(r.u32());
+    clamp_count(&raw mut (*s).copy_src_layout_count, (*s).p_copy_src_layouts.is_null(), room_2);
+    clamp_count(&raw mut (*s).copy_dst_layout_count, (*s).p_copy_dst_layouts.is_null(), room_4);
 }
 pub unsafe fn physical_device_host_image_copy_properties_size_body(s: *const vk::PhysicalDeviceHostImageCopyPropertiesEXT) -> usize {
     0 + 4 + 8 + padded((if (*s).p_copy_src_layouts.is_null() { 0usize } else { ((*s).copy_src_layout_count as usize) }), 4) + 4 + 8 + padded((if (*s).p_copy_dst_layouts.is_null() { 0usize } else { ((*s).copy_dst_layout_count as usize) }), 4) + 24 + 4
@@ -4057,6 +4064,8 @@ pub unsafe fn physical_device_memory_properties_reply(r: &mut Reader, s: *mut vk
             output::memory_heap_reply(r, p2.add(i));
         }
     }
+    clamp_count(&raw mut (*s).memory_type_count, false, 32);
+    clamp_count(&raw mut (*s).memory_heap_count, false, 16);
 }
 pub unsafe fn physical_device_memory_properties_size(s: *const vk::PhysicalDeviceMemoryProperties) -> usize {
     0 + 4 + 8 + 32 * output::memory_type_size((&raw const (*s).memory_types).cast::<vk::MemoryType>()) + 4 + 8 + 16 * output::memory_heap_size((&raw const (*s).memory_heaps).cast::<vk::MemoryHeap>())
@@ -6929,6 +6938,8 @@ unsafe fn physical_device_vulkan14_properties_reply_body(r: &mut Reader, s: *mut
         r.bytes((&raw mut (*s).optimal_tiling_layout_uuid).cast(), 16);
     }
     (&raw mut (*s).identical_memory_type_requirements).cast::<u32>().write(r.u32());
+    clamp_count(&raw mut (*s).copy_src_layout_count, (*s).p_copy_src_layouts.is_null(), room_21);
+    clamp_count(&raw mut (*s).copy_dst_layout_count, (*s).p_copy_dst_layouts.is_null(), room_23);
 }
 pub unsafe fn physical_device_vulkan14_properties_size_body(s: *const types::PhysicalDeviceVulkan14Properties) -> usize {
     0 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 8 + padded((if (*s).p_copy_src_layouts.is_null() { 0usize } else { ((*s).copy_src_layout_count as usize) }), 4) + 4 + 8 + padded((if (*s).p_copy_dst_layouts.is_null() { 0usize } else { ((*s).copy_dst_layout_count as usize) }), 4) + 24 + 4
@@ -7063,6 +7074,7 @@ unsafe fn queue_family_global_priority_properties_reply_body(r: &mut Reader, s: 
     if r.expect64(16) {
         r.bytes((&raw mut (*s).priorities).cast(), 64);
     }
+    clamp_count(&raw mut (*s).priority_count, false, 16);
 }
 pub unsafe fn queue_family_global_priority_properties_size_body(s: *const vk::QueueFamilyGlobalPriorityPropertiesKHR) -> usize {
     0 + 4 + 72

@@ -5,8 +5,9 @@ use core::ffi::{c_char, c_void};
 use ash::vk;
 use crate::bits::*;
 use crate::writer::{set32, set64};
+use crate::graphics_state::GraphicsState;
 use crate::{Reader, Writer};
-use super::{input, output, types};
+use super::{flags, input, output, types};
 
 /// The reply of vkCreateInstance.
 pub unsafe fn create_instance(r: &mut Reader, p_create_info: *const vk::InstanceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_instance: *mut vk::Instance) -> vk::Result {

@@ -5,8 +5,9 @@ use core::ffi::{c_char, c_void};
 use ash::vk;
 use crate::bits::*;
 use crate::writer::{set32, set64};
+use crate::graphics_state::GraphicsState;
 use crate::{Reader, Writer};
-use super::{input, output, types};
+use super::{flags, input, output, types};
 
 /// vkCreateInstance (0).
 pub unsafe fn create_instance(w: &mut Writer, flags_: u32, p_create_info: *const vk::InstanceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_instance: *mut vk::Instance) {
@@ -1115,7 +1116,7 @@ pub unsafe fn update_descriptor_sets(w: &mut Writer, flags_: u32, device: vk::De
     }
     for i2 in 0..n1 {
         let p3 = p_descriptor_writes.add(i2);
-        input::write_descriptor_set(w, &raw const (*p3));
+        input::write_descriptor_set(w, &raw const (*p3), false);
     }
     let n4 = if p_descriptor_copies.is_null() { 0 } else { (descriptor_copy_count as usize) };
     if let Some(b) = w.run::<12>() {
@@ -3468,37 +3469,37 @@ pub unsafe fn import_semaphore_resource_mesa(w: &mut Writer, flags_: u32, device
 /// vkCmdDrawMultiEXT (247).
 #[inline]
 pub unsafe fn cmd_draw_multi_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) {
-    let n1 = if p_vertex_info.is_null() { 0 } else { (draw_count as usize) };
+    let n = if p_vertex_info.is_null() { 0 } else { (draw_count as usize) };
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 247);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(draw_count));
-        set64(b, 20, n1 as u64);
+        set64(b, 20, n as u64);
     }
-    w.array(p_vertex_info.cast(), n1, 8);
+    w.strided(p_vertex_info.cast(), n, 8, stride as usize);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32(instance_count));
         set32(b, 4, bits32(first_instance));
-        set32(b, 8, bits32(stride));
+        set32(b, 8, 8);
     }
 }
 /// vkCmdDrawMultiIndexedEXT (248).
 #[inline]
 pub unsafe fn cmd_draw_multi_indexed_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, draw_count: u32, p_index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32, first_instance: u32, stride: u32, p_vertex_offset: *const i32) {
-    let n1 = if p_index_info.is_null() { 0 } else { (draw_count as usize) };
+    let n = if p_index_info.is_null() { 0 } else { (draw_count as usize) };
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 248);
         set32(b, 4, flags_);
         set64(b, 8, object_id(bits64(command_buffer)));
         set32(b, 16, bits32(draw_count));
-        set64(b, 20, n1 as u64);
+        set64(b, 20, n as u64);
     }
-    w.array(p_index_info.cast(), n1, 12);
+    w.strided(p_index_info.cast(), n, 12, stride as usize);
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32(instance_count));
         set32(b, 4, bits32(first_instance));
-        set32(b, 8, bits32(stride));
+        set32(b, 8, 12);
     }
     if p_vertex_offset.is_null() {
         w.u64(0);
@@ -3525,7 +3526,7 @@ pub unsafe fn cmd_push_descriptor_set(w: &mut Writer, flags_: u32, command_buffe
     }
     for i2 in 0..n1 {
         let p3 = p_descriptor_writes.add(i2);
-        input::write_descriptor_set(w, &raw const (*p3));
+        input::write_descriptor_set(w, &raw const (*p3), true);
     }
 }
 /// vkSubmitVirtqueueSeqnoMESA (251).
@@ -4150,7 +4151,7 @@ pub unsafe fn cmd_build_acceleration_structures_khr(w: &mut Writer, flags_: u32,
     }
     for i2 in 0..n1 {
         let p3 = p_infos.add(i2);
-        input::acceleration_structure_build_geometry_info_khr(w, &raw const (*p3));
+        input::acceleration_structure_build_geometry_info_khr(w, &raw const (*p3), false);
     }
     let n4 = if pp_build_range_infos.is_null() { 0 } else { (info_count as usize) };
     w.u64(n4 as u64);
@@ -4174,7 +4175,7 @@ pub unsafe fn cmd_build_acceleration_structures_indirect_khr(w: &mut Writer, fla
     }
     for i2 in 0..n1 {
         let p3 = p_infos.add(i2);
-        input::acceleration_structure_build_geometry_info_khr(w, &raw const (*p3));
+        input::acceleration_structure_build_geometry_info_khr(w, &raw const (*p3), false);
     }
     let n4 = if p_indirect_device_addresses.is_null() { 0 } else { (info_count as usize) };
     w.u64(n4 as u64);
@@ -4299,7 +4300,7 @@ pub unsafe fn get_acceleration_structure_build_sizes_khr(w: &mut Writer, flags_:
         w.u64(0);
     } else {
         w.u64(1);
-        input::acceleration_structure_build_geometry_info_khr(w, &raw const (*p_build_info));
+        input::acceleration_structure_build_geometry_info_khr(w, &raw const (*p_build_info), true);
     }
     let n1 = if p_max_primitive_counts.is_null() { 0 } else { ((*p_build_info).geometry_count as usize) };
     w.u64(n1 as u64);
@@ -4523,6 +4524,8 @@ pub unsafe fn cmd_set_attachment_feedback_loop_enable_ext(w: &mut Writer, flags_
 /// vkCmdSetDepthClampRangeEXT (330).
 #[inline]
 pub unsafe fn cmd_set_depth_clamp_range_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_clamp_mode: types::DepthClampModeEXT, p_depth_clamp_range: *const types::DepthClampRangeEXT) {
+    let ignored_0 = !matches!(bits32(depth_clamp_mode), 1);
+    let p_depth_clamp_range = unless(ignored_0, &raw const p_depth_clamp_range);
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 330);
         set32(b, 4, flags_);

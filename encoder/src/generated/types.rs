@@ -5,8 +5,9 @@ use core::ffi::{c_char, c_void};
 use ash::vk;
 use crate::bits::*;
 use crate::writer::{set32, set64};
+use crate::graphics_state::GraphicsState;
 use crate::{Reader, Writer};
-use super::{input, output, types};
+use super::{flags, input, output, types};
 
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
-//! Descriptor set layouts, pools, sets, templates, and writes to sets.
+//! Descriptor set layouts, pipeline layouts, pools, sets, templates, and writes to sets.
 
-pub mod heap;
+pub mod pipeline_layout;
 pub mod set;
 pub mod update_template;
 pub mod write;

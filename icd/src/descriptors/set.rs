@@ -14,7 +14,7 @@ use crate::base::slab::Slab;
 use crate::generated::forward;
 
 /// The bindings of a layout that have immutable samplers: what updates name there is ignored.
-type Immutable = Arc<[u32]>;
+pub type Immutable = Arc<[u32]>;
 
 static LAYOUTS: Slab<Immutable> = Slab::new(5);
 static SETS: Slab<Immutable> = Slab::new(6);
@@ -28,6 +28,11 @@ pub fn immutable(set: vk::DescriptorSet, binding: u32) -> bool {
     SETS.get(set).is_some_and(|i| i.contains(&binding))
 }
 
+/// The bindings of a layout that have immutable samplers.
+pub fn immutable_of(layout: vk::DescriptorSetLayout) -> Immutable {
+    LAYOUTS.get(layout).cloned().unwrap_or_default()
+}
+
 pub unsafe fn create_descriptor_set_layout(
     device: vk::Device,
     info: *const vk::DescriptorSetLayoutCreateInfo,
@@ -37,18 +42,14 @@ pub unsafe fn create_descriptor_set_layout(
     use vk::DescriptorType as T;
     // SAFETY: by valid usage.
     unsafe {
-        let mut info = *info;
-        let mut bindings = slice(info.p_bindings, info.binding_count).to_vec();
-        for b in &mut bindings {
-            // Elsewhere the pointer is ignored and may be anything.
-            if !matches!(b.descriptor_type, T::SAMPLER | T::COMBINED_IMAGE_SAMPLER) {
-                b.p_immutable_samplers = std::ptr::null();
-            }
-        }
-        info.p_bindings = bindings.as_ptr();
-        let immutable = bindings.iter().filter(|b| !b.p_immutable_samplers.is_null()).map(|b| b.binding).collect();
+        // With other types the pointer is ignored and may be anything.
+        let samples = |b: &vk::DescriptorSetLayoutBinding<'_>| {
+            matches!(b.descriptor_type, T::SAMPLER | T::COMBINED_IMAGE_SAMPLER) && !b.p_immutable_samplers.is_null()
+        };
+        let bindings = slice((*info).p_bindings, (*info).binding_count);
+        let immutable = bindings.iter().filter(|b| samples(b)).map(|b| b.binding).collect();
         LAYOUTS.create(immutable, to, || {
-            done(post(device, |w| request::create_descriptor_set_layout(w, 0, device, &info, allocator, to)))
+            done(post(device, |w| request::create_descriptor_set_layout(w, 0, device, info, allocator, to)))
         })
     }
 }
@@ -123,8 +124,7 @@ pub unsafe fn allocate_descriptor_sets(
         let layouts = slice((*info).p_set_layouts, (*info).descriptor_set_count);
         let mut made = Vec::with_capacity(layouts.len());
         for l in layouts {
-            let immutable = LAYOUTS.get(*l).cloned().unwrap_or_else(|| Arc::new([]));
-            match SETS.insert(immutable) {
+            match SETS.insert(immutable_of(*l)) {
                 Some(id) => made.push(vk::DescriptorSet::from_raw(id)),
                 None => {
                     forget_sets(made);

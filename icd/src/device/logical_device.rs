@@ -10,12 +10,14 @@ use hesper_encoder::generated::{reply, request};
 use crate::base::chain::{find, find_tagged, slice};
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::gate::Gate;
+use crate::base::log::warn_;
 use crate::base::object::{Object, Part, Whole, part};
 use crate::base::slab::fresh_id;
 use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
 use crate::physical::device_extensions;
 use crate::physical::extensions::{self, ExtensionSet, Origin};
+use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
 use crate::pipelines::compiling;
 use crate::submission::device as below;
@@ -71,10 +73,9 @@ pub unsafe fn create_device(
         let names: Vec<*const c_char> = names.iter().copied().filter(|n| !local(CStr::from_ptr(*n))).collect();
         info.enabled_extension_count = names.len() as u32;
         info.pp_enabled_extension_names = names.as_ptr();
-        #[allow(deprecated)]
-        {
-            info.enabled_layer_count = 0;
-            info.pp_enabled_layer_names = ptr::null();
+        if let Some(f) = features::asked_for(info.p_next) {
+            warn_!("a device with {} was asked for, which needs what this driver lacks", f.name);
+            return vk::Result::ERROR_FEATURE_NOT_PRESENT;
         }
         // Features are either here or in the chain.
         if find::<vk::PhysicalDeviceFeatures2>(info.p_next).is_some() {

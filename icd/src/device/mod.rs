@@ -1,6 +1,5 @@
 //! VkDevice: creation and end, and what hangs on it alone.
 
-pub mod acceleration;
 pub mod debug_utils;
 pub mod logical_device;
 pub mod private_data;

@@ -294,9 +294,11 @@ pub unsafe fn destroy_pipeline(device: vk::Device, pipeline: vk::Pipeline, p_all
 }
 pub unsafe fn create_pipeline_layout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
     new_ids(p_pipeline_layout, 1);
-    let sent = post(device, |w| request::create_pipeline_layout(w, 0, device, p_create_info, p_allocator, p_pipeline_layout));
-    forget_on_error(&sent, p_pipeline_layout, 1);
-    done(sent)
+    let size = reply::create_pipeline_layout_size(device, p_create_info, p_allocator, p_pipeline_layout);
+    let called = call(device, size, |w| request::create_pipeline_layout(w, 1, device, p_create_info, p_allocator, p_pipeline_layout), |r| reply::create_pipeline_layout(r, device, p_create_info, p_allocator, p_pipeline_layout));
+    let result = result_of(called);
+    forget_failed(result, p_pipeline_layout, 1);
+    result
 }
 pub unsafe fn destroy_pipeline_layout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = post(device, |w| request::destroy_pipeline_layout(w, 0, device, pipeline_layout, p_allocator));
@@ -368,9 +370,11 @@ pub unsafe fn destroy_framebuffer(device: vk::Device, framebuffer: vk::Framebuff
 }
 pub unsafe fn create_render_pass(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
     new_ids(p_render_pass, 1);
-    let sent = post(device, |w| request::create_render_pass(w, 0, device, p_create_info, p_allocator, p_render_pass));
-    forget_on_error(&sent, p_render_pass, 1);
-    done(sent)
+    let size = reply::create_render_pass_size(device, p_create_info, p_allocator, p_render_pass);
+    let called = call(device, size, |w| request::create_render_pass(w, 1, device, p_create_info, p_allocator, p_render_pass), |r| reply::create_render_pass(r, device, p_create_info, p_allocator, p_render_pass));
+    let result = result_of(called);
+    forget_failed(result, p_render_pass, 1);
+    result
 }
 pub unsafe fn destroy_render_pass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = post(device, |w| request::destroy_render_pass(w, 0, device, render_pass, p_allocator));
@@ -537,9 +541,11 @@ pub unsafe fn get_descriptor_set_layout_support(device: vk::Device, p_create_inf
 }
 pub unsafe fn create_render_pass2(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo2, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
     new_ids(p_render_pass, 1);
-    let sent = post(device, |w| request::create_render_pass2(w, 0, device, p_create_info, p_allocator, p_render_pass));
-    forget_on_error(&sent, p_render_pass, 1);
-    done(sent)
+    let size = reply::create_render_pass2_size(device, p_create_info, p_allocator, p_render_pass);
+    let called = call(device, size, |w| request::create_render_pass2(w, 1, device, p_create_info, p_allocator, p_render_pass), |r| reply::create_render_pass2(r, device, p_create_info, p_allocator, p_render_pass));
+    let result = result_of(called);
+    forget_failed(result, p_render_pass, 1);
+    result
 }
 pub unsafe fn reset_query_pool(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
     let sent = post(device, |w| request::reset_query_pool(w, 0, device, query_pool, first_query, query_count));

@@ -214,10 +214,10 @@ pub unsafe extern "system" fn vkDestroyPipeline(device: vk::Device, pipeline: vk
     guard("vkDestroyPipeline", (), move || { private_data::end(device, &raw const pipeline, 1); crate::pipelines::pipeline::destroy_pipeline(device, pipeline, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreatePipelineLayout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
-    guard("vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || forward::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout))
+    guard("vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::pipeline_layout::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout)))
 }
 pub unsafe extern "system" fn vkDestroyPipelineLayout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipelineLayout", (), move || { private_data::end(device, &raw const pipeline_layout, 1); forward::destroy_pipeline_layout(device, pipeline_layout, p_allocator) })
+    guard("vkDestroyPipelineLayout", (), move || { private_data::end(device, &raw const pipeline_layout, 1); crate::descriptors::pipeline_layout::destroy_pipeline_layout(device, pipeline_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateSampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
     guard("vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler(device, p_create_info, p_allocator, p_sampler))
@@ -256,10 +256,10 @@ pub unsafe extern "system" fn vkDestroyFramebuffer(device: vk::Device, framebuff
     guard("vkDestroyFramebuffer", (), move || { private_data::end(device, &raw const framebuffer, 1); forward::destroy_framebuffer(device, framebuffer, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateRenderPass(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
-    guard("vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || forward::create_render_pass(device, p_create_info, p_allocator, p_render_pass))
+    guard("vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass(device, p_create_info, p_allocator, p_render_pass)))
 }
 pub unsafe extern "system" fn vkDestroyRenderPass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyRenderPass", (), move || { private_data::end(device, &raw const render_pass, 1); forward::destroy_render_pass(device, render_pass, p_allocator) })
+    guard("vkDestroyRenderPass", (), move || { private_data::end(device, &raw const render_pass, 1); crate::pipelines::render_pass::destroy_render_pass(device, render_pass, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetRenderAreaGranularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
     guard("vkGetRenderAreaGranularity", (), move || forward::get_render_area_granularity(device, render_pass, p_granularity))
@@ -511,7 +511,7 @@ pub unsafe extern "system" fn vkCmdDrawIndexedIndirectCount(command_buffer: vk::
     guard("vkCmdDrawIndexedIndirectCount", (), move || record::cmd_draw_indexed_indirect_count(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkCreateRenderPass2(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo2, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
-    guard("vkCreateRenderPass2", vk::Result::ERROR_UNKNOWN, move || forward::create_render_pass2(device, p_create_info, p_allocator, p_render_pass))
+    guard("vkCreateRenderPass2", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass2(device, p_create_info, p_allocator, p_render_pass)))
 }
 pub unsafe extern "system" fn vkCmdBeginRenderPass2(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, p_subpass_begin_info: *const vk::SubpassBeginInfo) -> () {
     guard("vkCmdBeginRenderPass2", (), move || record::cmd_begin_render_pass2(command_buffer, p_render_pass_begin, p_subpass_begin_info))
@@ -844,10 +844,10 @@ pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate2(command_buffer
     guard("vkCmdPushDescriptorSetWithTemplate2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
 }
 pub unsafe extern "system" fn vkCopyMemoryToImage(device: vk::Device, p_copy_memory_to_image_info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
-    guard("vkCopyMemoryToImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_memory_to_image(device, p_copy_memory_to_image_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyImageToMemory(device: vk::Device, p_copy_image_to_memory_info: *const vk::CopyImageToMemoryInfoEXT) -> vk::Result {
-    guard("vkCopyImageToMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_image_to_memory(device, p_copy_image_to_memory_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_image_to_image_info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {
     guard("vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || forward::copy_image_to_image(device, p_copy_image_to_image_info))
@@ -883,19 +883,19 @@ pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresIndirectKHR(comman
     guard("vkCmdBuildAccelerationStructuresIndirectKHR", (), move || record::cmd_build_acceleration_structures_indirect_khr(command_buffer, info_count, p_infos, p_indirect_device_addresses, p_indirect_strides, pp_max_primitive_counts))
 }
 pub unsafe extern "system" fn vkBuildAccelerationStructuresKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> vk::Result {
-    guard("vkBuildAccelerationStructuresKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::build_acceleration_structures_khr(device, deferred_operation, info_count, p_infos, pp_build_range_infos))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyAccelerationStructureKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> vk::Result {
-    guard("vkCopyAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::copy_acceleration_structure_khr(device, deferred_operation, p_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyAccelerationStructureToMemoryKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) -> vk::Result {
-    guard("vkCopyAccelerationStructureToMemoryKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::copy_acceleration_structure_to_memory_khr(device, deferred_operation, p_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyMemoryToAccelerationStructureKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) -> vk::Result {
-    guard("vkCopyMemoryToAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::copy_memory_to_acceleration_structure_khr(device, deferred_operation, p_info))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkWriteAccelerationStructuresPropertiesKHR(device: vk::Device, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, data_size: usize, p_data: *mut c_void, stride: usize) -> vk::Result {
-    guard("vkWriteAccelerationStructuresPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::device::acceleration::write_acceleration_structures_properties_khr(device, acceleration_structure_count, p_acceleration_structures, query_type, data_size, p_data, stride))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCmdCopyAccelerationStructureKHR(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> () {
     guard("vkCmdCopyAccelerationStructureKHR", (), move || record::cmd_copy_acceleration_structure_khr(command_buffer, p_info))
@@ -964,10 +964,10 @@ pub unsafe extern "system" fn vkCmdDrawMeshTasksIndirectCountEXT(command_buffer:
     guard("vkCmdDrawMeshTasksIndirectCountEXT", (), move || record::cmd_draw_mesh_tasks_indirect_count_ext(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkWriteSamplerDescriptorsEXT(device: vk::Device, sampler_count: u32, p_samplers: *const vk::SamplerCreateInfo, p_descriptors: *const types::HostAddressRangeEXT) -> vk::Result {
-    guard("vkWriteSamplerDescriptorsEXT", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::heap::write_sampler_descriptors_ext(device, sampler_count, p_samplers, p_descriptors))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkWriteResourceDescriptorsEXT(device: vk::Device, resource_count: u32, p_resources: *const types::ResourceDescriptorInfoEXT, p_descriptors: *const types::HostAddressRangeEXT) -> vk::Result {
-    guard("vkWriteResourceDescriptorsEXT", vk::Result::ERROR_UNKNOWN, move || crate::descriptors::heap::write_resource_descriptors_ext(device, resource_count, p_resources, p_descriptors))
+    vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCmdBindSamplerHeapEXT(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
     guard("vkCmdBindSamplerHeapEXT", (), move || record::cmd_bind_sampler_heap_ext(command_buffer, p_bind_info))

@@ -106,4 +106,23 @@ mod tests {
         assert!(PROCS.is_sorted_by(|a, b| a.name < b.name));
         assert!(find(c"vkQueueSubmit").is_some() && find(c"vkCreateRingMESA").is_none() && find(c"").is_none());
     }
+
+    /// A dynamic state's feature is on only where the command that sets the state can be called; its name is the feature's.
+    #[test]
+    fn features_without_their_command_are_off() {
+        use crate::generated::features::OFF;
+        let off = |name: &str| OFF.iter().any(|f| f.name == name);
+        for f in &OFF {
+            let state = f.name.strip_prefix("extendedDynamicState3");
+            for vendor in ["", "EXT", "NV", "KHR"] {
+                let command = state.map(|s| CString::new(format!("vkCmdSet{s}{vendor}")).unwrap());
+                assert!(command.is_none_or(|c| find(&c).is_none()), "{} is off, and its command there", f.name);
+            }
+        }
+        for state in ["CoverageModulationTable", "ViewportSwizzle", "CoverageToColorEnable"] {
+            assert!(off(&format!("extendedDynamicState3{state}")), "{state}");
+        }
+        assert!(off("hostImageCopy") && off("accelerationStructureHostCommands"));
+        assert!(!off("extendedDynamicState3PolygonMode") && find(c"vkCmdSetPolygonModeEXT").is_some());
+    }
 }

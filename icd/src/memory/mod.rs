@@ -6,7 +6,6 @@ pub mod buffer;
 pub mod device;
 pub mod external;
 pub mod freed;
-pub mod host_copy;
 pub mod image;
 pub mod pending;
 pub mod requirements;

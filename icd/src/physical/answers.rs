@@ -80,6 +80,15 @@ impl Answers {
         Some(unsafe { &mut *memory.as_mut_ptr().cast() })
     }
 
+    /// The 32-bit member at `offset`, a multiple of four, of the answer with this sType, if it was asked for.
+    pub fn word_mut(&mut self, s_type: i32, offset: usize) -> Option<&mut u32> {
+        let at = self.find(s_type)?;
+        let memory = &mut self.sorted.get_mut(at)?.memory;
+        // SAFETY: words of 64 bits are pairs of words of 32.
+        let (_, words, _) = unsafe { memory.align_to_mut::<u32>() };
+        words.get_mut(offset / 4)
+    }
+
     fn find(&self, s_type: i32) -> Option<usize> {
         match self.core.get(s_type as usize) {
             Some(0) => None,

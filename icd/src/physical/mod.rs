@@ -5,6 +5,7 @@ pub mod device;
 pub mod device_extensions;
 pub mod enumeration;
 pub mod extensions;
+pub mod features;
 pub mod format_properties;
 pub mod formats;
 pub mod instance;

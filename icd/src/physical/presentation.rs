@@ -8,6 +8,7 @@ use ash::vk;
 use crate::base::connection::Connection;
 use crate::physical::answers::Answers;
 use crate::physical::extensions::{API_VERSION, HEADER_VERSION, copy_name};
+use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
 
 /// Turns the host's properties into this driver's (WIRE.md 12.5).
@@ -63,10 +64,7 @@ pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Conne
         v.conformance_version = vk::ConformanceVersion { major: 1, minor: 3, subminor: 0, patch: 0 };
     }
 
-    // Commands that read or write host memory in place of the device can't travel.
-    if let Some(f) = d.more_features.get_mut::<vk::PhysicalDeviceAccelerationStructureFeaturesKHR>() {
-        f.acceleration_structure_host_commands = vk::FALSE;
-    }
+    features::switch_off(&mut d.more_features);
     d.host_cached = present_memory(&mut d.memory);
 }
 

@@ -7,4 +7,5 @@ pub mod device;
 pub mod graphics;
 pub mod pipeline;
 pub mod recorders;
+pub mod render_pass;
 pub mod store;

@@ -6,8 +6,8 @@ use ash::vk;
 use hesper_encoder::generated::request;
 
 use crate::base::chain::slice;
-use crate::descriptors::update_template;
-use crate::descriptors::write::Clean;
+use crate::descriptors::write::Copies;
+use crate::descriptors::{pipeline_layout, update_template};
 use crate::generated::record;
 use crate::recording::command_buffer::record;
 
@@ -19,10 +19,11 @@ pub unsafe fn cmd_push_descriptor_set(
     n: u32,
     writes: *const vk::WriteDescriptorSet,
 ) {
-    // SAFETY: by valid usage.
+    // SAFETY: the array is as long as the command says, and its copies live until it is encoded.
     unsafe {
-        let clean = Clean::new(slice(writes, n), true);
-        let writes = clean.writes().as_ptr();
+        let immutable = pipeline_layout::pushed(layout, set, std::ptr::null());
+        let without = Copies::of(slice(writes, n), |w| immutable.contains(&w.dst_binding));
+        let writes = without.as_ref().map_or(writes, |c| c.as_ptr().cast());
         record(command_buffer, |w| {
             request::cmd_push_descriptor_set(w, 0, command_buffer, point, layout, set, n, writes)
         });
@@ -30,11 +31,15 @@ pub unsafe fn cmd_push_descriptor_set(
 }
 
 pub unsafe fn cmd_push_descriptor_set2(command_buffer: vk::CommandBuffer, info: *const vk::PushDescriptorSetInfoKHR) {
-    // SAFETY: by valid usage.
+    // SAFETY: as above, with the array of the command's struct.
     unsafe {
         let mut info = *info;
-        let clean = Clean::new(slice(info.p_descriptor_writes, info.descriptor_write_count), true);
-        info.p_descriptor_writes = clean.writes().as_ptr();
+        let immutable = pipeline_layout::pushed(info.layout, info.set, info.p_next);
+        let writes = slice(info.p_descriptor_writes, info.descriptor_write_count);
+        let without = Copies::of(writes, |w| immutable.contains(&w.dst_binding));
+        if let Some(c) = &without {
+            info.p_descriptor_writes = c.as_ptr();
+        }
         record::cmd_push_descriptor_set2(command_buffer, &info);
     }
 }

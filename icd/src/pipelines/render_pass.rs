@@ -1,0 +1,115 @@
+//! VkRenderPass: which subpasses have attachments of which kind. Graphics pipelines ignore the state of those that are missing.
+
+use ash::vk;
+use ash::vk::Handle;
+use hesper_encoder::Writer;
+use hesper_encoder::generated::request;
+
+use crate::base::chain::slice;
+use crate::base::forwarding::{done, post};
+use crate::base::slab::Slab;
+use crate::generated::forward;
+
+/// The kinds of attachments that a subpass uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subpass {
+    pub color: bool,
+    pub depth_stencil: bool,
+}
+
+static RENDER_PASSES: Slab<Box<[Subpass]>> = Slab::new(15);
+
+/// What a subpass of a render pass uses, if both exist.
+pub fn subpass(render_pass: vk::RenderPass, index: u32) -> Option<Subpass> {
+    RENDER_PASSES.get(render_pass)?.get(index as usize).copied()
+}
+
+/// What a subpass uses, by the attachments that it refers to.
+fn uses(mut color: impl Iterator<Item = u32>, depth_stencil: Option<u32>) -> Subpass {
+    let used = |attachment: u32| attachment != vk::ATTACHMENT_UNUSED;
+    Subpass { color: color.any(used), depth_stencil: depth_stencil.is_some_and(used) }
+}
+
+/// Makes a render pass with the request that `encode` writes.
+///
+/// # Safety
+/// A valid device and output parameter.
+unsafe fn create(
+    device: vk::Device,
+    subpasses: Box<[Subpass]>,
+    to: *mut vk::RenderPass,
+    encode: impl FnOnce(&mut Writer),
+) -> vk::Result {
+    let Some(id) = RENDER_PASSES.insert(subpasses) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
+    // SAFETY: by contract.
+    unsafe {
+        *to = vk::RenderPass::from_raw(id);
+        let sent = post(device, encode);
+        if sent.is_err() {
+            RENDER_PASSES.remove(*to);
+            *to = vk::RenderPass::null();
+        }
+        done(sent)
+    }
+}
+
+pub unsafe fn create_render_pass(
+    device: vk::Device,
+    info: *const vk::RenderPassCreateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::RenderPass,
+) -> vk::Result {
+    // SAFETY: the arrays of the command's create info, as long as its counts say.
+    let subpasses = unsafe {
+        let of = |s: &vk::SubpassDescription<'_>| {
+            let color = slice(s.p_color_attachments, s.color_attachment_count);
+            uses(color.iter().map(|a| a.attachment), s.p_depth_stencil_attachment.as_ref().map(|a| a.attachment))
+        };
+        slice((*info).p_subpasses, (*info).subpass_count).iter().map(of).collect()
+    };
+    // SAFETY: the command's parameters, handed on as they came.
+    unsafe { create(device, subpasses, to, |w| request::create_render_pass(w, 0, device, info, allocator, to)) }
+}
+
+pub unsafe fn create_render_pass2(
+    device: vk::Device,
+    info: *const vk::RenderPassCreateInfo2,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::RenderPass,
+) -> vk::Result {
+    // SAFETY: the arrays of the command's create info, as long as its counts say.
+    let subpasses = unsafe {
+        let of = |s: &vk::SubpassDescription2<'_>| {
+            let color = slice(s.p_color_attachments, s.color_attachment_count);
+            uses(color.iter().map(|a| a.attachment), s.p_depth_stencil_attachment.as_ref().map(|a| a.attachment))
+        };
+        slice((*info).p_subpasses, (*info).subpass_count).iter().map(of).collect()
+    };
+    // SAFETY: the command's parameters, handed on as they came.
+    unsafe { create(device, subpasses, to, |w| request::create_render_pass2(w, 0, device, info, allocator, to)) }
+}
+
+pub unsafe fn destroy_render_pass(
+    device: vk::Device,
+    render_pass: vk::RenderPass,
+    allocator: *const vk::AllocationCallbacks,
+) {
+    if RENDER_PASSES.remove(render_pass).is_some() {
+        // SAFETY: the handle is a render pass of this device, which nothing uses any more.
+        unsafe { forward::destroy_render_pass(device, render_pass, allocator) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unused_attachments_are_none() {
+        let unused = vk::ATTACHMENT_UNUSED;
+        let of = |color: &[u32], depth_stencil| uses(color.iter().copied(), depth_stencil);
+        assert_eq!(of(&[], None), Subpass { color: false, depth_stencil: false });
+        assert_eq!(of(&[unused, unused], Some(unused)), Subpass { color: false, depth_stencil: false });
+        assert_eq!(of(&[unused, 0], Some(1)), Subpass { color: true, depth_stencil: true });
+    }
+}
