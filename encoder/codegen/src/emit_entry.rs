@@ -66,10 +66,17 @@ impl Model {
             }
         }
         let (posted, prompt) = (t.policy.ends_with("async"), t.policy.ends_with("prompt"));
+        let ends = t.policy.rsplit(',').next() == Some("end");
         if (posted || prompt || c.ret == "void") && (!outputs || !made.is_empty()) {
             out.line(format!(
                 "let sent = {}({first}, |w| request::{name}(w, 0, {args}));",
-                if prompt { "send" } else { "post" }
+                if prompt {
+                    "send"
+                } else if ends {
+                    "post_end"
+                } else {
+                    "post"
+                }
             ));
             if c.ret == "void" {
                 out.line("let _ = sent;");
@@ -137,6 +144,14 @@ impl Model {
         for (t, c) in self.entries() {
             let (name, args, ret) = (command(&c.name), self.arguments(c), self.return_type(c));
             let module = t.policy.strip_prefix("driver:").and_then(|m| m.split(',').next());
+            // Whether the pipeline is there may not be known yet (icd/src/pipelines/unsettled.rs).
+            if module.is_none() && c.params.iter().any(|p| p.ty == "VkPipeline" && !Self::is_output(p)) {
+                bail!(
+                    "{} takes a VkPipeline, so the driver has to settle that first: by hand, not {}",
+                    c.name,
+                    t.policy
+                );
+            }
             let default = if Self::is_recorded(c) { "record" } else { "forward" };
             let module = module.map_or(default.to_string(), |m| format!("crate::{m}"));
             let failed = match ret.as_str() {

@@ -6,17 +6,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
-use hesper_winsys::ring::{Asked, RingOptions, Show};
+use hesper_winsys::ring::RingOptions;
 use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
 
+use crate::base::background::{Background, Ticket};
+use crate::base::backlog::Request;
 use crate::base::log::error;
 use crate::base::room::Room;
 use crate::base::settings::Settings;
 
 /// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
 const ANSWER: Duration = Duration::from_micros(100);
+
+/// Bytes of commands in a side ring: more than the background's.
+const SIDE: usize = 64 << 10;
+const _: () = assert!(SIDE > crate::base::backlog::BYTES);
 
 /// One context at the host.
 pub struct Connection {
@@ -27,6 +33,7 @@ pub struct Connection {
     pub codec: Codec,
     /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on; those that nobody uses now.
     side: Mutex<Vec<Ring>>,
+    background: Background,
     next_ring: AtomicU64,
     /// Timelines of the context that queues use; bit 0 is the context's own (WIRE.md 7.1).
     timelines: Mutex<u64>,
@@ -80,6 +87,7 @@ impl Connection {
             health,
             codec,
             side: Mutex::new(Vec::new()),
+            background: Background::default(),
             next_ring: AtomicU64::new(2),
             timelines: Mutex::new(1),
             options,
@@ -120,18 +128,46 @@ impl Connection {
         encode: impl FnOnce(&mut Writer),
         decode: impl FnOnce(&mut Reader) -> R,
     ) -> Result<R, Error> {
-        self.report(call_on(&self.ring, &self.codec, size, encode, decode))
+        let called = call_on(&self.ring, &self.codec, size, encode, decode);
+        if self.background.any() {
+            // The main ring has just come to where something may wait for it.
+            self.background.go_on(&self.ring);
+        }
+        self.report(called)
     }
 
-    /// Sends a command whose reply of at most `size` bytes is read later. A host that is at work may be shown it with what comes next.
-    pub fn ask(&self, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
-        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask(bytes, size, Show::IfIdle)))
+    /// Begins a command of the device `owner` in the background ([`backlog`](crate::base::backlog)), whose reply of at most `size` bytes
+    /// [`Self::finish`] reads; `None` where it has to be waited for.
+    pub fn begin(&self, owner: u64, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Option<Ticket>, Error> {
+        let begun = with_encoded(&self.codec, encode, |bytes| {
+            let request = Request { bytes: bytes.to_vec(), reply_size: size };
+            self.background.begin(&self.ring, owner, request, || self.new_side_ring())
+        });
+        self.report(begun)
     }
 
-    /// Waits for the reply to [`Self::ask`] and decodes it.
-    pub fn answer<R>(&self, asked: Asked, decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
-        let answered = self.ring.answer(asked, |reply| decoded(reply, decode));
-        self.report(answered.and_then(|r| r))
+    /// Waits until a command in the background is over and decodes its reply.
+    pub fn finish<R>(&self, ticket: &Ticket, decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+        let finished = self.background.finish(&self.ring, ticket, |reply| decoded(reply, decode));
+        self.report(finished.and_then(|r| r))
+    }
+
+    /// The last command in the background whose reply is there.
+    pub fn last_answered(&self) -> Option<u64> {
+        self.background.last_answered(&self.ring)
+    }
+
+    /// Posts a command that ends an object of the device `owner`, after the commands in the background that may name the object.
+    pub fn post_end(&self, owner: u64, encode: impl Fn(&mut Writer)) -> Result<(), Error> {
+        let append = |to: &mut Vec<u8>| {
+            // Without memory for some bytes the object stays until its device goes.
+            let _ = with_encoded(&self.codec, &encode, |bytes| {
+                to.extend_from_slice(bytes);
+                Ok(())
+            });
+        };
+        let now = self.background.end(&self.ring, owner, append);
+        if self.report(now)? { self.post(encode).map(drop) } else { Ok(()) }
     }
 
     /// Like [`Self::call`], on a ring of its own, for what takes long. Everything sent before has been run by then.
@@ -166,11 +202,13 @@ impl Connection {
 
     /// A side ring that nobody uses, which is the caller's until it is put back.
     fn idle_side_ring(&self) -> Result<Ring, Error> {
-        if let Some(ring) = self.side.lock().pop() {
-            return Ok(ring);
-        }
+        let kept = self.side.lock().pop();
+        kept.map_or_else(|| self.new_side_ring(), Ok)
+    }
+
+    fn new_side_ring(&self) -> Result<Ring, Error> {
         let id = self.next_ring.fetch_add(1, Ordering::Relaxed);
-        let options = RingOptions { buffer_size: 64 << 10, ..self.options };
+        let options = RingOptions { buffer_size: SIDE, ..self.options };
         Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
     }
 

@@ -53,6 +53,12 @@ pub unsafe fn post<H: Dispatchable>(handle: H, encode: impl FnOnce(&mut Writer))
     unsafe { object::get(handle) }.connection().post(encode)
 }
 
+/// Posts a command that ends an object of a device, after the commands in the background that may name the object.
+pub unsafe fn post_end(device: vk::Device, encode: impl Fn(&mut Writer)) -> Result<(), Error> {
+    // SAFETY: as in `send`.
+    unsafe { object::get(device) }.connection().post_end(vk::Handle::as_raw(device), encode)
+}
+
 /// Sends a command and decodes its reply.
 pub unsafe fn call<H: Dispatchable, R>(
     handle: H,

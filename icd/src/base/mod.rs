@@ -1,5 +1,7 @@
 //! What every entry point is made of: objects behind handles, the connection, forwarding, settings. Knows no Vulkan object.
 
+pub mod background;
+pub mod backlog;
 pub mod chain;
 pub mod clock;
 pub mod connection;

@@ -245,7 +245,7 @@ pub unsafe fn create_shader_module(device: vk::Device, p_create_info: *const vk:
     done(sent)
 }
 pub unsafe fn destroy_shader_module(device: vk::Device, shader_module: vk::ShaderModule, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post(device, |w| request::destroy_shader_module(w, 0, device, shader_module, p_allocator));
+    let sent = post_end(device, |w| request::destroy_shader_module(w, 0, device, shader_module, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_pipeline_cache(device: vk::Device, p_create_info: *const vk::PipelineCacheCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_cache: *mut vk::PipelineCache) -> vk::Result {
@@ -257,7 +257,7 @@ pub unsafe fn create_pipeline_cache(device: vk::Device, p_create_info: *const vk
     result
 }
 pub unsafe fn destroy_pipeline_cache(device: vk::Device, pipeline_cache: vk::PipelineCache, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post(device, |w| request::destroy_pipeline_cache(w, 0, device, pipeline_cache, p_allocator));
+    let sent = post_end(device, |w| request::destroy_pipeline_cache(w, 0, device, pipeline_cache, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_pipeline_cache_data(device: vk::Device, pipeline_cache: vk::PipelineCache, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
@@ -289,7 +289,7 @@ pub unsafe fn create_compute_pipelines(device: vk::Device, pipeline_cache: vk::P
     result
 }
 pub unsafe fn destroy_pipeline(device: vk::Device, pipeline: vk::Pipeline, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post(device, |w| request::destroy_pipeline(w, 0, device, pipeline, p_allocator));
+    let sent = post_end(device, |w| request::destroy_pipeline(w, 0, device, pipeline, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_pipeline_layout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
@@ -301,7 +301,7 @@ pub unsafe fn create_pipeline_layout(device: vk::Device, p_create_info: *const v
     result
 }
 pub unsafe fn destroy_pipeline_layout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post(device, |w| request::destroy_pipeline_layout(w, 0, device, pipeline_layout, p_allocator));
+    let sent = post_end(device, |w| request::destroy_pipeline_layout(w, 0, device, pipeline_layout, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_sampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
@@ -311,7 +311,7 @@ pub unsafe fn create_sampler(device: vk::Device, p_create_info: *const vk::Sampl
     done(sent)
 }
 pub unsafe fn destroy_sampler(device: vk::Device, sampler: vk::Sampler, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post(device, |w| request::destroy_sampler(w, 0, device, sampler, p_allocator));
+    let sent = post_end(device, |w| request::destroy_sampler(w, 0, device, sampler, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_descriptor_set_layout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
@@ -323,7 +323,7 @@ pub unsafe fn create_descriptor_set_layout(device: vk::Device, p_create_info: *c
     result
 }
 pub unsafe fn destroy_descriptor_set_layout(device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post(device, |w| request::destroy_descriptor_set_layout(w, 0, device, descriptor_set_layout, p_allocator));
+    let sent = post_end(device, |w| request::destroy_descriptor_set_layout(w, 0, device, descriptor_set_layout, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_descriptor_pool(device: vk::Device, p_create_info: *const vk::DescriptorPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_pool: *mut vk::DescriptorPool) -> vk::Result {
@@ -377,7 +377,7 @@ pub unsafe fn create_render_pass(device: vk::Device, p_create_info: *const vk::R
     result
 }
 pub unsafe fn destroy_render_pass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post(device, |w| request::destroy_render_pass(w, 0, device, render_pass, p_allocator));
+    let sent = post_end(device, |w| request::destroy_render_pass(w, 0, device, render_pass, p_allocator));
     let _ = sent;
 }
 pub unsafe fn get_render_area_granularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
@@ -504,7 +504,7 @@ pub unsafe fn create_sampler_ycbcr_conversion(device: vk::Device, p_create_info:
     done(sent)
 }
 pub unsafe fn destroy_sampler_ycbcr_conversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post(device, |w| request::destroy_sampler_ycbcr_conversion(w, 0, device, ycbcr_conversion, p_allocator));
+    let sent = post_end(device, |w| request::destroy_sampler_ycbcr_conversion(w, 0, device, ycbcr_conversion, p_allocator));
     let _ = sent;
 }
 pub unsafe fn create_descriptor_update_template(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> vk::Result {

@@ -202,7 +202,7 @@ pub unsafe extern "system" fn vkGetPipelineCacheData(device: vk::Device, pipelin
     guard("vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data))
 }
 pub unsafe extern "system" fn vkMergePipelineCaches(device: vk::Device, dst_cache: vk::PipelineCache, src_cache_count: u32, p_src_caches: *const vk::PipelineCache) -> vk::Result {
-    guard("vkMergePipelineCaches", vk::Result::ERROR_UNKNOWN, move || forward::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
+    guard("vkMergePipelineCaches", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
 }
 pub unsafe extern "system" fn vkCreateGraphicsPipelines(device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::GraphicsPipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
     guard("vkCreateGraphicsPipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_graphics_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
@@ -925,16 +925,16 @@ pub unsafe extern "system" fn vkCreateRayTracingPipelinesKHR(device: vk::Device,
     guard("vkCreateRayTracingPipelinesKHR", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_ray_tracing_pipelines_khr(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
 }
 pub unsafe extern "system" fn vkGetRayTracingShaderGroupHandlesKHR(device: vk::Device, pipeline: vk::Pipeline, first_group: u32, group_count: u32, data_size: usize, p_data: *mut c_void) -> vk::Result {
-    guard("vkGetRayTracingShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_ray_tracing_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
+    guard("vkGetRayTracingShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
 }
 pub unsafe extern "system" fn vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(device: vk::Device, pipeline: vk::Pipeline, first_group: u32, group_count: u32, data_size: usize, p_data: *mut c_void) -> vk::Result {
-    guard("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_ray_tracing_capture_replay_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
+    guard("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_capture_replay_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
 }
 pub unsafe extern "system" fn vkCmdTraceRaysIndirectKHR(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, indirect_device_address: vk::DeviceAddress) -> () {
     guard("vkCmdTraceRaysIndirectKHR", (), move || record::cmd_trace_rays_indirect_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, indirect_device_address))
 }
 pub unsafe extern "system" fn vkGetRayTracingShaderGroupStackSizeKHR(device: vk::Device, pipeline: vk::Pipeline, group: u32, group_shader: vk::ShaderGroupShaderKHR) -> vk::DeviceSize {
-    guard("vkGetRayTracingShaderGroupStackSizeKHR", 0, move || forward::get_ray_tracing_shader_group_stack_size_khr(device, pipeline, group, group_shader))
+    guard("vkGetRayTracingShaderGroupStackSizeKHR", 0, move || crate::pipelines::shader_groups::get_ray_tracing_shader_group_stack_size_khr(device, pipeline, group, group_shader))
 }
 pub unsafe extern "system" fn vkCmdSetRayTracingPipelineStackSizeKHR(command_buffer: vk::CommandBuffer, pipeline_stack_size: u32) -> () {
     guard("vkCmdSetRayTracingPipelineStackSizeKHR", (), move || record::cmd_set_ray_tracing_pipeline_stack_size_khr(command_buffer, pipeline_stack_size))

@@ -8,6 +8,7 @@ use ash::vk;
 use crate::base::object::Part;
 use crate::generated::forward;
 use crate::physical::device::Device;
+use crate::pipelines::compiling;
 
 /// Bytes of the guest's own header in front of the host's data (Vulkan specification, "Pipeline Cache Header").
 const HEADER: usize = 32;
@@ -32,9 +33,11 @@ pub unsafe fn create_pipeline_cache(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::PipelineCache,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
+    // SAFETY: vkCreatePipelineCache takes a valid create info, whose data is as long as it says.
     unsafe {
         let mut info = *info;
+        // The program synchronises its own calls, which return before the host has compiled.
+        info.flags &= !vk::PipelineCacheCreateFlags::EXTERNALLY_SYNCHRONIZED;
         let data: &[u8] = if info.p_initial_data.is_null() {
             &[]
         } else {
@@ -54,7 +57,34 @@ pub unsafe fn get_pipeline_cache_data(
     size: *mut usize,
     data: *mut c_void,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
+    // What was compiled before is in it.
+    compiling::settle_all(device);
+    // SAFETY: the entry point's own arguments.
+    unsafe { data_so_far(device, cache, size, data) }
+}
+
+pub unsafe fn merge_pipeline_caches(
+    device: vk::Device,
+    to: vk::PipelineCache,
+    n: u32,
+    from: *const vk::PipelineCache,
+) -> vk::Result {
+    compiling::settle_all(device);
+    // SAFETY: the entry point's own arguments.
+    unsafe { forward::merge_pipeline_caches(device, to, n, from) }
+}
+
+/// What vkGetPipelineCacheData gives, whether or not the host still compiles.
+///
+/// # Safety
+/// Valid arguments of vkGetPipelineCacheData.
+pub unsafe fn data_so_far(
+    device: vk::Device,
+    cache: vk::PipelineCache,
+    size: *mut usize,
+    data: *mut c_void,
+) -> vk::Result {
+    // SAFETY: by contract.
     unsafe {
         if data.is_null() {
             let result = forward::get_pipeline_cache_data(device, cache, size, data);

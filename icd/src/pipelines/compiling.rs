@@ -1,167 +1,114 @@
-//! Pipelines that the host still compiles.
+//! Pipelines that the host compiles in the background.
 //!
-//! A program with one recording thread gets its pipelines at once, and goes on while the host compiles; what is sent
-//! afterwards waits behind the compiler by itself. (Where several threads record, one's compiling would hold up the others, so
-//! there the creation waits, on a ring of its own.) Whether it went well is looked at before the pipeline is used for the
-//! first time: the host must never see a pipeline that isn't there. A pipeline that couldn't be made is said on stderr, and fails
-//! the command buffer that binds it.
+//! A program with one recording thread gets a pipeline at once, and goes on while the host compiles it on a side ring
+//! ([`backlog`](crate::base::backlog)). Where several threads record, each creation waits on a side ring of its own: in the background
+//! they would compile one after the other. Before a pipeline is named for the first time it is settled ([`unsettled`](super::unsettled)).
+//! One that couldn't be made is said on stderr, and fails the command buffer that binds it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ash::vk;
-use ash::vk::Handle;
 use hesper_encoder::{Reader, Writer};
-use hesper_winsys::ring::Asked;
 use parking_lot::Mutex;
 
+use crate::base::background::Ticket;
 use crate::base::connection::Connection;
-use crate::base::forwarding::result_of;
+use crate::base::forwarding::result_of_error;
 use crate::base::log::error;
 use crate::base::object::{self, Part};
 use crate::base::settings;
 use crate::generated::forward;
 use crate::pipelines::device::Device;
+use crate::pipelines::unsettled::Unsettled;
 
-/// Creations that may be open at once: each holds a piece of reply memory.
-const MANY: usize = 64;
+/// Reads the reply to the creation of one pipeline.
+pub type Decode = unsafe fn(&mut Reader, *mut vk::Pipeline) -> vk::Result;
 
-/// Pipelines of one creation; larger ones wait.
-const AT_ONCE: u32 = 64;
-
-/// Reads the reply to a creation into an array of as many pipelines as were asked for.
-pub type Decode = fn(&mut Reader, *mut vk::Pipeline, u32) -> vk::Result;
-
-/// One creation that was sent: the pipelines with `count` ids from `first` on.
+/// The creation of one pipeline.
 struct Creation {
     device: vk::Device,
-    first: u64,
-    count: u32,
+    pipeline: vk::Pipeline,
     decode: Decode,
-    /// What was asked, until the answer has been read.
-    asked: Mutex<Option<Asked>>,
-    /// A bit for each pipeline that the program has destroyed meanwhile; changed under the table's lock.
-    destroyed: AtomicU64,
+    number: u64,
+    /// The command in the background, until its reply has been read.
+    ticket: Mutex<Option<Ticket>>,
 }
 
-struct Table {
-    creations: Vec<Arc<Creation>>,
-    failed: BTreeMap<u64, (vk::Device, vk::Result)>,
-}
+static TABLE: Mutex<Unsettled<Arc<Creation>>> = Mutex::new(Unsettled::new());
+/// Pipelines in the table; most of the time there are none, and nobody looks further. A thread that may name a pipeline synchronises with
+/// the one that created it, and so sees a number that counts it.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-static TABLE: Mutex<Table> = Mutex::new(Table { creations: Vec::new(), failed: BTreeMap::new() });
-/// Creations and failed pipelines in the table; most of the time there are none, and nobody looks further.
-static OPEN: AtomicUsize = AtomicUsize::new(0);
-
-impl Table {
-    fn creation_of(&self, pipeline: vk::Pipeline) -> Option<&Arc<Creation>> {
-        // What was made last is used first.
-        self.creations.iter().rev().find(|c| c.index(pipeline).is_some())
-    }
-}
-
-/// Whether any pipeline is in the table.
+/// Whether any pipeline is in doubt.
 #[inline]
 pub fn any() -> bool {
-    OPEN.load(Ordering::Relaxed) != 0
+    COUNT.load(Ordering::Relaxed) != 0
 }
 
-fn with_table<R>(f: impl FnOnce(&mut Table) -> R) -> R {
+fn with_table<R>(f: impl FnOnce(&mut Unsettled<Arc<Creation>>) -> R) -> R {
     let mut table = TABLE.lock();
     let result = f(&mut table);
-    OPEN.store(table.creations.len() + table.failed.len(), Ordering::Relaxed);
+    COUNT.store(table.len(), Ordering::Relaxed);
     result
 }
 
-/// Sends a creation of `n` pipelines, whose handles with consecutive ids stand at `to`, without waiting; `None` where it has to
-/// be waited for.
+/// Begins the creation of `pipeline` in the background, which `encode` writes; false where it has to be waited for.
+///
+/// # Errors
+/// A lost host, and those of making the side ring.
 ///
 /// # Safety
-/// A valid device, and by valid usage of the creation.
-pub unsafe fn create(
+/// A valid device; the result must not depend on the compiling, beyond success or failure.
+pub unsafe fn begin(
     device: vk::Device,
-    to: *const vk::Pipeline,
-    n: u32,
-    mut flags: impl Iterator<Item = vk::PipelineCreateFlags>,
-    size: usize,
+    pipeline: vk::Pipeline,
+    reply_size: usize,
     encode: impl FnOnce(&mut Writer),
     decode: Decode,
-) -> Option<vk::Result> {
-    // The answer to these depends on the compiling.
-    let waits =
-        vk::PipelineCreateFlags::FAIL_ON_PIPELINE_COMPILE_REQUIRED | vk::PipelineCreateFlags::EARLY_RETURN_ON_FAILURE;
+) -> Result<bool, vk::Result> {
     // SAFETY: by contract.
     let d = unsafe { Device::of(device) };
-    let few = (1..=AT_ONCE).contains(&n);
-    if !few || settings::get().sync || !d.recorders.only_this() || flags.any(|f| f.intersects(waits)) {
-        return None;
+    if settings::get().sync || !d.recorders.only_this() {
+        return Ok(false);
     }
-    let asked = match d.connection().ask(size, encode) {
-        Ok(asked) => asked,
-        Err(e) => return Some(crate::base::forwarding::result_of_error(&e)),
-    };
-    let creation = Arc::new(Creation {
-        device,
-        // SAFETY: the creation's output array, which isn't empty.
-        first: unsafe { to.read() }.as_raw(),
-        count: n,
-        decode,
-        asked: Mutex::new(Some(asked)),
-        destroyed: AtomicU64::new(0),
-    });
-    let oldest = with_table(|t| {
-        t.creations.push(creation);
-        if t.creations.len() > MANY { t.creations.first().cloned() } else { None }
-    });
-    if let Some(oldest) = oldest {
-        oldest.finish();
-    }
-    Some(vk::Result::SUCCESS)
+    let begun = d.connection().begin(vk::Handle::as_raw(device), reply_size, encode);
+    let Some(ticket) = begun.map_err(|e| result_of_error(&e))? else { return Ok(false) };
+    let number = ticket.number();
+    let creation = Arc::new(Creation { device, pipeline, decode, number, ticket: Mutex::new(Some(ticket)) });
+    with_table(|t| t.began(device, pipeline, creation));
+    Ok(true)
 }
 
 impl Creation {
     fn connection(&self) -> &Connection {
-        // SAFETY: the device is alive: it finishes all its creations before it goes.
+        // SAFETY: the device is alive: it finishes all its creations before it goes (`close`).
         unsafe { object::get(self.device) }.connection()
     }
 
-    /// Which of its pipelines this is.
-    fn index(&self, pipeline: vk::Pipeline) -> Option<u32> {
-        let at = pipeline.as_raw().checked_sub(self.first)?;
-        u32::try_from(at).ok().filter(|at| *at < self.count)
-    }
-
-    /// Waits for the answer and acts on it, unless somebody else does.
-    fn finish(self: &Arc<Self>) {
-        // Held until the table knows: whoever waits here finds the result there.
-        let mut asked = self.asked.lock();
-        let Some(asked) = asked.take() else { return };
-        let mut made = vec![vk::Pipeline::null(); self.count as usize];
-        let to = made.as_mut_ptr();
-        let result = result_of(self.connection().answer(asked, |r| (self.decode)(r, to, self.count)));
-        // Without a reply nothing is known to be there.
-        let unanswered = matches!(result, vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_OUT_OF_HOST_MEMORY);
-        if result.as_raw() < 0 {
-            error!("the host couldn't make a pipeline ({result:?}); HESPER_DEBUG=sync lets its creation fail at once");
-        }
-        with_table(|t| {
-            t.creations.retain(|c| !Arc::ptr_eq(c, self));
-            let destroyed = self.destroyed.load(Ordering::Relaxed);
-            for (i, made) in made.iter().enumerate() {
-                let id = self.first + i as u64;
-                let there = result.as_raw() >= 0 || (!unanswered && *made != vk::Pipeline::null());
-                match (there, destroyed & (1 << i) != 0) {
-                    (true, true) => {
-                        let pipeline = vk::Pipeline::from_raw(id);
-                        // SAFETY: the device is alive: it finishes all its creations before it goes.
-                        unsafe { forward::destroy_pipeline(self.device, pipeline, std::ptr::null()) };
-                    }
-                    (false, false) => drop(t.failed.insert(id, (self.device, result))),
-                    _ => {}
-                }
+    /// Waits for the reply and acts on it, unless somebody else has.
+    fn finish(&self) {
+        // Held until the table knows: whoever waits here finds the outcome there.
+        let mut ticket = self.ticket.lock();
+        let Some(ticket) = ticket.take() else { return };
+        let mut made = vk::Pipeline::null();
+        // SAFETY: `made` has room for the one pipeline that was asked for.
+        let answer = self.connection().finish(&ticket, |r| unsafe { (self.decode)(r, &mut made) });
+        let there = match answer {
+            Ok(result) if result.as_raw() >= 0 && made == self.pipeline => Ok(()),
+            Ok(result) => {
+                error!(
+                    "the host couldn't make a pipeline ({result:?}); HESPER_DEBUG=sync lets its creation fail at once"
+                );
+                // A recording can't end with a result that isn't an error.
+                Err(if result.as_raw() < 0 { result } else { vk::Result::ERROR_UNKNOWN })
             }
-        });
+            Err(e) => Err(result_of_error(&e)),
+        };
+        if with_table(|t| t.answered(self.pipeline, there)) {
+            // SAFETY: the device is alive, see above; the reply says that the pipeline is there, and the program has given it up.
+            unsafe { forward::destroy_pipeline(self.device, self.pipeline, std::ptr::null()) };
+        }
     }
 }
 
@@ -169,52 +116,48 @@ impl Creation {
 ///
 /// # Errors
 /// What the host said of a pipeline that isn't.
-#[cold]
+#[inline]
 pub fn settle(pipeline: vk::Pipeline) -> Result<(), vk::Result> {
-    loop {
-        let creation = with_table(|t| match t.failed.get(&pipeline.as_raw()) {
-            Some((_, e)) => Err(*e),
-            None => Ok(t.creation_of(pipeline).cloned()),
-        })?;
-        match creation {
-            Some(c) => c.finish(),
-            None => return Ok(()),
+    if any() { settle_in_doubt(pipeline) } else { Ok(()) }
+}
+
+#[cold]
+fn settle_in_doubt(pipeline: vk::Pipeline) -> Result<(), vk::Result> {
+    while let Some(creation) = with_table(|t| t.creation_of(pipeline))? {
+        creation.finish();
+    }
+    Ok(())
+}
+
+/// Waits for all creations of a device, for commands whose answer depends on all that was compiled before.
+pub fn settle_all(device: vk::Device) {
+    if any() {
+        for creation in with_table(|t| t.creations_of(device)) {
+            creation.finish();
         }
     }
 }
 
-/// Looks after the creations that the host has answered; called where a program goes on to other things.
+/// Looks after the creations of a device that the host has answered; called where a program goes on to other things.
 #[cold]
-pub fn look() {
-    let answered = |c: &&Arc<Creation>| {
-        c.asked.try_lock().is_some_and(|a| a.as_ref().is_some_and(|a| c.connection().ring.done(a.seqno())))
-    };
-    for c in with_table(|t| t.creations.iter().filter(answered).cloned().collect::<Vec<_>>()) {
-        c.finish();
+pub fn look(device: vk::Device) {
+    let creations = with_table(|t| t.creations_of(device));
+    let Some(last) = creations.first().and_then(|c| c.connection().last_answered()) else { return };
+    for creation in creations.iter().filter(|c| c.number <= last) {
+        creation.finish();
     }
 }
 
-/// Finishes all creations of a device that is about to be destroyed.
+/// Finishes all creations of a device that is about to be destroyed, and with them what was kept behind them.
 pub fn close(device: vk::Device) {
-    if !any() {
-        return;
+    settle_all(device);
+    if any() {
+        with_table(|t| t.forget(device));
     }
-    for c in with_table(|t| t.creations.iter().filter(|c| c.device == device).cloned().collect::<Vec<_>>()) {
-        c.finish();
-    }
-    with_table(|t| t.failed.retain(|_, (d, _)| *d != device));
 }
 
-/// Destroys a pipeline of the table; false if it isn't there.
-#[cold]
+/// Destroys a pipeline that is in doubt; false if it isn't.
+#[inline]
 pub fn destroy(pipeline: vk::Pipeline) -> bool {
-    with_table(|t| match t.creation_of(pipeline) {
-        Some(c) => {
-            if let Some(i) = c.index(pipeline) {
-                c.destroyed.fetch_or(1 << i, Ordering::Relaxed);
-            }
-            true
-        }
-        None => t.failed.remove(&pipeline.as_raw()).is_some(),
-    })
+    any() && with_table(|t| t.destroy(pipeline))
 }

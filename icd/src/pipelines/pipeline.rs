@@ -1,76 +1,37 @@
-//! VkPipeline. Compiling takes the host long, so it is waited for later where that holds up nobody else
-//! (`compiling`), and happens on side rings otherwise: threads that create pipelines at the same time compile at the same time.
+//! VkPipeline. Compiling takes the host long: one pipeline at a time may compile in the background (`compiling`); whoever has to
+//! wait does so on a side ring of its own, and threads that create pipelines at the same time compile at the same time.
 
-use std::ffi::c_void;
-use std::ptr;
+use std::slice::from_mut;
 
 use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::Writer;
-use hesper_encoder::generated::{reply, request};
+use hesper_winsys::Error;
 
-use crate::base::chain::{find, slice};
-use crate::base::forwarding::{forget_failed, result_of};
-use crate::base::object::{self, Part};
+use crate::base::chain::slice;
+use crate::base::forwarding::result_of_error;
+use crate::base::object::Part;
 use crate::base::slab::fresh_ids;
 use crate::generated::forward;
 use crate::pipelines::compiling;
+use crate::pipelines::create_info::CreateInfo;
 use crate::pipelines::device::Device;
 use crate::pipelines::graphics;
-
-/// Marks feedback as not valid: the host's doesn't travel.
-unsafe fn no_feedback(next: *const c_void) {
-    // SAFETY: by valid usage of the pipeline's creation.
-    unsafe {
-        if let Some(f) = find::<vk::PipelineCreationFeedbackCreateInfo>(next) {
-            let empty = vk::PipelineCreationFeedback::default();
-            if !f.p_pipeline_creation_feedback.is_null() {
-                *f.p_pipeline_creation_feedback = empty;
-            }
-            for i in 0..f.pipeline_stage_creation_feedback_count as usize {
-                f.p_pipeline_stage_creation_feedbacks.add(i).write(empty);
-            }
-        }
-    }
-}
 
 pub unsafe fn create_compute_pipelines(
     device: vk::Device,
     cache: vk::PipelineCache,
     n: u32,
     infos: *const vk::ComputePipelineCreateInfo,
-    allocator: *const vk::AllocationCallbacks,
+    _: *const vk::AllocationCallbacks,
     to: *mut vk::Pipeline,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
+    // SAFETY: vkCreateComputePipelines takes `n` valid create infos and has room for as many pipelines; most are made one at a time.
     unsafe {
-        // Most are made one at a time.
-        let (mut one, mut many);
-        let clean: &mut [vk::ComputePipelineCreateInfo] = if n == 1 {
-            one = [*infos];
-            &mut one
-        } else {
-            many = slice(infos, n).to_vec();
-            &mut many
-        };
-        for c in clean.iter_mut() {
-            no_feedback(c.p_next);
-            if !c.flags.contains(vk::PipelineCreateFlags::DERIVATIVE) {
-                c.base_pipeline_handle = vk::Pipeline::null();
-            }
+        match slice(infos, n) {
+            [info] => create(device, cache, &[info.without_ignored()], to),
+            infos => create(device, cache, &infos.iter().map(|i| i.without_ignored()).collect::<Vec<_>>(), to),
         }
-        if let Err(e) = clean.iter().try_for_each(|c| named(c.flags, c.base_pipeline_handle, c.p_next)) {
-            return none_made(e, to, n);
-        }
-        let infos = clean.as_ptr();
-        name_all(to, n);
-        let cache = Device::of(device).store.instead_of(device, cache);
-        let size = reply::create_compute_pipelines_size(device, cache, n, infos, allocator, to);
-        let encode = |w: &mut Writer| request::create_compute_pipelines(w, 1, device, cache, n, infos, allocator, to);
-        make(device, to, n, clean.iter().map(|c| c.flags), size, encode, |r, to, n| {
-            let (device, cache) = Default::default();
-            reply::create_compute_pipelines(r, device, cache, n, ptr::null(), ptr::null(), to)
-        })
     }
 }
 
@@ -79,31 +40,11 @@ pub unsafe fn create_graphics_pipelines(
     cache: vk::PipelineCache,
     n: u32,
     infos: *const vk::GraphicsPipelineCreateInfo,
-    allocator: *const vk::AllocationCallbacks,
+    _: *const vk::AllocationCallbacks,
     to: *mut vk::Pipeline,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let originals = slice(infos, n);
-        let clean = graphics::Clean::new(originals);
-        for i in originals {
-            no_feedback(i.p_next);
-        }
-        let infos = clean.infos();
-        if let Err(e) = infos.iter().try_for_each(|c| named(c.flags, c.base_pipeline_handle, c.p_next)) {
-            return none_made(e, to, n);
-        }
-        let flags = infos.iter().map(|c| c.flags);
-        let infos = infos.as_ptr();
-        name_all(to, n);
-        let cache = Device::of(device).store.instead_of(device, cache);
-        let size = reply::create_graphics_pipelines_size(device, cache, n, infos, allocator, to);
-        let encode = |w: &mut Writer| request::create_graphics_pipelines(w, 1, device, cache, n, infos, allocator, to);
-        make(device, to, n, flags, size, encode, |r, to, n| {
-            let (device, cache) = Default::default();
-            reply::create_graphics_pipelines(r, device, cache, n, ptr::null(), ptr::null(), to)
-        })
-    }
+    // SAFETY: vkCreateGraphicsPipelines takes `n` valid create infos, which outlive the call, and has room for as many pipelines.
+    unsafe { create(device, cache, graphics::Clean::new(slice(infos, n)).infos(), to) }
 }
 
 pub unsafe fn create_ray_tracing_pipelines_khr(
@@ -112,117 +53,171 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
     cache: vk::PipelineCache,
     n: u32,
     infos: *const vk::RayTracingPipelineCreateInfoKHR,
-    allocator: *const vk::AllocationCallbacks,
+    _: *const vk::AllocationCallbacks,
     to: *mut vk::Pipeline,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let mut clean = slice(infos, n).to_vec();
-        for c in &mut clean {
-            no_feedback(c.p_next);
-            if !c.flags.contains(vk::PipelineCreateFlags::DERIVATIVE) {
-                c.base_pipeline_handle = vk::Pipeline::null();
-            }
-        }
-        if let Err(e) = clean.iter().try_for_each(|c| {
-            let libraries = c.p_library_info.as_ref().map_or(&[][..], |l| slice(l.p_libraries, l.library_count));
-            libraries.iter().try_for_each(|l| compiled(*l))?;
-            named(c.flags, c.base_pipeline_handle, c.p_next)
-        }) {
-            return none_made(e, to, n);
-        }
-        let infos = clean.as_ptr();
-        name_all(to, n);
-        let cache = Device::of(device).store.instead_of(device, cache);
-        // The operation is the guest's own: the host gets none, and is done when it answers.
-        let none = vk::DeferredOperationKHR::null();
-        let result = result_of(object::get(device).connection().side_call(
-            reply::create_ray_tracing_pipelines_khr_size(device, none, cache, n, infos, allocator, to),
-            |w| request::create_ray_tracing_pipelines_khr(w, 1, device, none, cache, n, infos, allocator, to),
-            |r| reply::create_ray_tracing_pipelines_khr(r, device, none, cache, n, infos, allocator, to),
-        ));
-        forget_all_if_lost(result, to, n);
-        let deferred = operation != vk::DeferredOperationKHR::null();
-        if deferred && result == vk::Result::SUCCESS { vk::Result::OPERATION_NOT_DEFERRED_KHR } else { result }
-    }
+    // SAFETY: vkCreateRayTracingPipelinesKHR takes `n` valid create infos and has room for as many pipelines.
+    let result = unsafe {
+        let infos: Vec<_> = slice(infos, n).iter().map(|i| i.without_ignored()).collect();
+        create(device, cache, &infos, to)
+    };
+    let deferred = operation != vk::DeferredOperationKHR::null();
+    if deferred && result == vk::Result::SUCCESS { vk::Result::OPERATION_NOT_DEFERRED_KHR } else { result }
 }
 
-/// Sends a creation of `n` pipelines at `to`, which have their ids, and waits for the answer where that is needed.
-unsafe fn make(
+/// Creates pipelines at `to`.
+///
+/// # Safety
+/// A valid device and cache, valid create infos without what Vulkan ignores, room at `to` for as many pipelines.
+unsafe fn create<I: CreateInfo>(
     device: vk::Device,
+    cache: vk::PipelineCache,
+    infos: &[I],
     to: *mut vk::Pipeline,
-    n: u32,
-    flags: impl Iterator<Item = vk::PipelineCreateFlags>,
-    size: usize,
-    encode: impl Fn(&mut Writer),
-    decode: compiling::Decode,
 ) -> vk::Result {
-    // SAFETY: by valid usage of the creation.
-    unsafe {
-        match compiling::create(device, to, n, flags, size, &encode, decode) {
-            Some(vk::Result::SUCCESS) => vk::Result::SUCCESS,
-            Some(error) => none_made(error, to, n),
-            None => {
-                let answer = object::get(device).connection().side_call(size, &encode, |r| decode(r, to, n));
-                let result = result_of(answer);
-                forget_all_if_lost(result, to, n);
-                result
+    // SAFETY: by contract.
+    let (to, d) = unsafe { (std::slice::from_raw_parts_mut(to, infos.len()), Device::of(device)) };
+    // SAFETY: by contract.
+    if let Err(e) = unsafe { infos.iter().try_for_each(|i| settle_named(i)) } {
+        to.fill(vk::Pipeline::null());
+        return e;
+    }
+    let mut flags = vk::PipelineCreateFlags::empty();
+    for info in infos {
+        // SAFETY: by contract.
+        unsafe {
+            info.clear_feedback();
+            flags |= info.flags();
+        }
+    }
+    // SAFETY: the device's own store.
+    let cache = unsafe { d.store.instead_of(device, cache) };
+    if flags.contains(vk::PipelineCreateFlags::FAIL_ON_PIPELINE_COMPILE_REQUIRED) {
+        // What was compiled before decides whether there is something to compile.
+        compiling::settle_all(device);
+    } else if let ([_], [pipeline]) = (infos, &mut *to) {
+        name(from_mut(pipeline));
+        let id: *mut _ = pipeline;
+        // SAFETY: by contract, for one pipeline.
+        let begun = unsafe {
+            let encode = |w: &mut Writer| I::encode(w, device, cache, infos, id);
+            compiling::begin(device, *id, I::reply_size(1), encode, |r, to| I::decode(r, 1, to))
+        };
+        match begun {
+            Ok(true) => return vk::Result::SUCCESS,
+            Ok(false) => {}
+            Err(e) => {
+                *pipeline = vk::Pipeline::null();
+                return e;
             }
         }
+    }
+    // SAFETY: by contract.
+    match unsafe { call(d, device, cache, infos, to) } {
+        Ok(result) if result.as_raw() < 0 && infos.len() > 1 => {
+            // SAFETY: by contract.
+            unsafe { create_each(d, device, cache, infos, to) }
+                .map_or_else(|e| result_of_error(&e), |all| if all { vk::Result::SUCCESS } else { result })
+        }
+        Ok(result) => result,
+        Err(e) => result_of_error(&e),
     }
 }
 
 /// Gives new pipelines ids that follow each other.
-unsafe fn name_all(to: *mut vk::Pipeline, n: u32) {
-    let first = fresh_ids(n);
-    for i in 0..n {
-        // SAFETY: the output array of the creation.
-        unsafe { to.add(i as usize).write(vk::Pipeline::from_raw(first + u64::from(i))) };
+fn name(to: &mut [vk::Pipeline]) {
+    let first = fresh_ids(to.len() as u32);
+    for (id, pipeline) in (first..).zip(to) {
+        *pipeline = vk::Pipeline::from_raw(id);
     }
 }
 
-/// Waits until a pipeline that is about to be named is known to be there.
-#[inline]
-pub fn compiled(pipeline: vk::Pipeline) -> Result<(), vk::Result> {
-    if compiling::any() { compiling::settle(pipeline) } else { Ok(()) }
+/// Has the host create pipelines and waits for the reply; those that aren't there are null afterwards.
+///
+/// # Safety
+/// As [`create`].
+unsafe fn call<I: CreateInfo>(
+    d: &Device,
+    device: vk::Device,
+    cache: vk::PipelineCache,
+    infos: &[I],
+    to: &mut [vk::Pipeline],
+) -> Result<vk::Result, Error> {
+    name(to);
+    let (n, ids) = (to.len() as u32, to.as_mut_ptr());
+    // SAFETY: by contract; the host's reply says which are there, in the place of the ids.
+    let answer = unsafe {
+        d.connection().side_call(
+            I::reply_size(n),
+            |w| I::encode(w, device, cache, infos, ids),
+            |r| I::decode(r, n, ids),
+        )
+    };
+    // With an error the host keeps none, whichever it made (WIRE.md 2.2), and without a reply nothing is known to be there.
+    if !answer.as_ref().is_ok_and(|result| result.as_raw() >= 0) {
+        to.fill(vk::Pipeline::null());
+    }
+    answer
 }
 
-/// The same for the pipelines that a creation names.
-unsafe fn named(flags: vk::PipelineCreateFlags, base: vk::Pipeline, next: *const c_void) -> Result<(), vk::Result> {
-    if flags.contains(vk::PipelineCreateFlags::DERIVATIVE) {
-        compiled(base)?;
+/// Creates pipelines one after the other, as Vulkan does where some of an array can't be made: those that can are there all the same, up
+/// to the first that can't and says EARLY_RETURN_ON_FAILURE. Returns whether all are there.
+///
+/// # Safety
+/// As [`create`].
+unsafe fn create_each<I: CreateInfo>(
+    d: &Device,
+    device: vk::Device,
+    cache: vk::PipelineCache,
+    infos: &[I],
+    to: &mut [vk::Pipeline],
+) -> Result<bool, Error> {
+    let mut all = true;
+    for (i, info) in infos.iter().enumerate() {
+        let mut info = *info;
+        // SAFETY: by contract.
+        let flags = unsafe { info.flags() };
+        let (base, index) = info.base();
+        let mut can = true;
+        if flags.contains(vk::PipelineCreateFlags::DERIVATIVE)
+            && let Ok(at) = usize::try_from(*index)
+        {
+            // Vulkan has the base stand earlier in the array.
+            *base = to.get(at).copied().filter(|_| at < i).unwrap_or_default();
+            *index = -1;
+            can = *base != vk::Pipeline::null();
+        }
+        let Some((_, rest)) = to.split_at_mut_checked(i) else { break };
+        let Some(pipeline) = rest.first_mut() else { break };
+        if can {
+            // The handle tells of the result.
+            // SAFETY: by contract; the base is one that has been made.
+            let _ = unsafe { call(d, device, cache, from_mut(&mut info), from_mut(pipeline)) }?;
+        }
+        if *pipeline == vk::Pipeline::null() {
+            all = false;
+            if flags.contains(vk::PipelineCreateFlags::EARLY_RETURN_ON_FAILURE) {
+                break;
+            }
+        }
     }
-    // SAFETY: by valid usage of the creation.
-    unsafe {
-        let libraries = find::<vk::PipelineLibraryCreateInfoKHR>(next);
-        let libraries = libraries.map_or(&[][..], |l| slice(l.p_libraries, l.library_count));
-        libraries.iter().try_for_each(|l| compiled(*l))
-    }
+    Ok(all)
 }
 
-/// The result of a creation that gives nothing.
-unsafe fn none_made(result: vk::Result, to: *mut vk::Pipeline, n: u32) -> vk::Result {
-    for i in 0..n as usize {
-        // SAFETY: the output array of the creation.
-        unsafe { to.add(i).write(vk::Pipeline::null()) };
-    }
-    result
+/// Settles the pipelines that a creation names.
+///
+/// # Safety
+/// A valid create info.
+unsafe fn settle_named<I: CreateInfo>(info: &I) -> Result<(), vk::Result> {
+    // Without DERIVATIVE the base is null by now, which is never in doubt.
+    compiling::settle(*{ *info }.base().0)?;
+    // SAFETY: by contract.
+    unsafe { info.libraries() }.iter().try_for_each(|l| compiling::settle(*l))
 }
 
 pub unsafe fn destroy_pipeline(device: vk::Device, pipeline: vk::Pipeline, allocator: *const vk::AllocationCallbacks) {
-    if !(compiling::any() && compiling::destroy(pipeline)) {
-        // SAFETY: by valid usage.
+    if !compiling::destroy(pipeline) {
+        // SAFETY: the entry point's own arguments, and a pipeline that is there.
         unsafe { forward::destroy_pipeline(device, pipeline, allocator) };
-    }
-}
-
-/// Without a reply nothing was created; with one, the host has set those that failed to null.
-unsafe fn forget_all_if_lost(result: vk::Result, to: *mut vk::Pipeline, n: u32) {
-    if matches!(result, vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_OUT_OF_HOST_MEMORY) {
-        // SAFETY: the output array of the creation.
-        let _ = unsafe { none_made(result, to, n) };
-    } else {
-        // SAFETY: as above.
-        unsafe { forget_failed(result, to, n as usize) };
     }
 }

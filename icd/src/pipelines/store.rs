@@ -148,13 +148,13 @@ unsafe fn data_of(device: vk::Device, cache: vk::PipelineCache) -> Vec<u8> {
     let mut size = 0;
     // SAFETY: a valid device and cache; the second call writes at most `size` bytes.
     unsafe {
-        if pipeline_cache::get_pipeline_cache_data(device, cache, &mut size, ptr::null_mut()) != vk::Result::SUCCESS
+        if pipeline_cache::data_so_far(device, cache, &mut size, ptr::null_mut()) != vk::Result::SUCCESS
             || size > LARGEST
         {
             return Vec::new();
         }
         let mut data = vec![0u8; size];
-        match pipeline_cache::get_pipeline_cache_data(device, cache, &mut size, data.as_mut_ptr().cast()) {
+        match pipeline_cache::data_so_far(device, cache, &mut size, data.as_mut_ptr().cast()) {
             vk::Result::SUCCESS => {
                 data.truncate(size);
                 data

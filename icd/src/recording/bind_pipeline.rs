@@ -3,16 +3,15 @@
 use ash::vk;
 
 use crate::generated::record;
-use crate::pipelines::pipeline::compiled;
+use crate::pipelines::compiling::settle;
 use crate::recording::command_buffer;
 
 #[inline]
 pub unsafe fn cmd_bind_pipeline(cmd: vk::CommandBuffer, point: vk::PipelineBindPoint, pipeline: vk::Pipeline) {
-    // SAFETY: by valid usage.
-    unsafe {
-        match compiled(pipeline) {
-            Ok(()) => record::cmd_bind_pipeline(cmd, point, pipeline),
-            Err(e) => command_buffer::fail(cmd, e),
-        }
+    match settle(pipeline) {
+        // SAFETY: a command buffer that is being recorded, and a pipeline that is there.
+        Ok(()) => unsafe { record::cmd_bind_pipeline(cmd, point, pipeline) },
+        // SAFETY: a command buffer that is being recorded.
+        Err(e) => unsafe { command_buffer::fail(cmd, e) },
     }
 }

@@ -48,7 +48,7 @@ unsafe fn submit<B: Batch>(
     // SAFETY: a valid device.
     unsafe { device.store.settle(queue.device) };
     if compiling::any() {
-        compiling::look();
+        compiling::look(queue.device);
     }
     // Before the lock is taken: memory for slots is mapped, which takes the lock, too.
     // SAFETY: a valid queue, batches and fence.

@@ -1,0 +1,273 @@
+//! The order of commands that run in the background: on a side ring, while the main ring goes on.
+//!
+//! The program calls everything in one order, and each of its calls counts as over when it returns. A background command is sent later than
+//! that, and beside the main ring; three rules keep the host's objects as the program's order has them:
+//!
+//! 1. A command is sent to the side ring only when the main ring has run all that was sent before the command began. So whatever the
+//!    command names is there.
+//! 2. A command that ends an object, called while commands of the same device are in the backlog, is kept with the last of these, and sent
+//!    when that one is over. So nothing that a background command names is gone while it runs. The side ring runs its commands one after
+//!    the other: when one is over, so are all before it.
+//! 3. What a background command makes is named to the host only by those who have finished the command. That is the duty of whoever
+//!    began it (`pipelines::compiling`).
+//!
+//! None of this waits for the program: any thread can carry each command from its beginning to its end ([`Backlog::gate`],
+//! [`Backlog::send_due`], [`Backlog::take`], [`Backlog::over`]). The main ring waits for nothing here, so commands of other threads
+//! aren't held up.
+
+use std::collections::VecDeque;
+
+/// Commands in the backlog at once: each holds a piece of reply memory.
+const COMMANDS: usize = 64;
+/// Bytes of all their requests together: fewer than a side ring holds, so that no request waits for room there.
+pub const BYTES: usize = 48 << 10;
+/// What a request takes beside its bytes: the place for its reply.
+const REPLY_PLACE: usize = 36;
+/// Ends that are kept at once. Objects that the program has done away with still count at the host, which may have few of a kind.
+const KEPT: usize = 1024;
+
+/// A command with its reply bit set, and how many bytes its reply takes at most.
+#[derive(Debug, PartialEq)]
+pub struct Request {
+    pub bytes: Vec<u8>,
+    pub reply_size: usize,
+}
+
+enum Stage<P, A> {
+    /// Not sent: the main ring must come to the position first.
+    Waiting(P, Request),
+    /// Sent; the reply is still to be read.
+    Asked(A),
+    /// Somebody waits for the reply.
+    Answering,
+}
+
+struct Command<P, A> {
+    number: u64,
+    owner: u64,
+    size: usize,
+    stage: Stage<P, A>,
+    /// Encoded commands that end objects, to be sent after this one, and how many they are.
+    kept: Vec<u8>,
+    ends: usize,
+}
+
+/// Background commands whose replies nobody has read yet, oldest first. `P` is a position of the main ring, `A` a question to the side ring.
+pub struct Backlog<P, A> {
+    commands: VecDeque<Command<P, A>>,
+    next: u64,
+    bytes: usize,
+    /// Ends that are kept with all of them.
+    kept: usize,
+}
+
+/// What became of a command that ends an object.
+#[derive(Debug, PartialEq)]
+pub enum Ending {
+    /// It has to be sent: no background command can name the object.
+    Send,
+    /// It is kept until the background commands before it are over.
+    Kept,
+    /// Too many are kept: the host has to have run this background command first.
+    RunFirst(u64),
+}
+
+impl<P, A> Default for Backlog<P, A> {
+    fn default() -> Self {
+        Self { commands: VecDeque::new(), next: 0, bytes: 0, kept: 0 }
+    }
+}
+
+impl<P: Copy, A> Backlog<P, A> {
+    /// Takes a command of a device, which may be sent when the main ring has come to `after`; its number, or `None` where there is no
+    /// room, which is for a command that is waited for at once.
+    pub fn begin(&mut self, owner: u64, after: P, request: Request) -> Option<u64> {
+        let size = request.bytes.len() + REPLY_PLACE;
+        if self.commands.len() >= COMMANDS || self.bytes + size > BYTES {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        self.bytes += size;
+        let stage = Stage::Waiting(after, request);
+        self.commands.push_back(Command { number, owner, size, stage, kept: Vec::new(), ends: 0 });
+        Some(number)
+    }
+
+    /// Commands that nobody has finished.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Sends what may be sent, in order.
+    pub fn send_due(&mut self, reached: impl Fn(P) -> bool, mut send: impl FnMut(&Request) -> A) {
+        for command in &mut self.commands {
+            if let Stage::Waiting(after, request) = &command.stage {
+                if !reached(*after) {
+                    return;
+                }
+                command.stage = Stage::Asked(send(request));
+            }
+        }
+    }
+
+    fn find(&mut self, number: u64) -> Option<&mut Command<P, A>> {
+        self.commands.iter_mut().find(|c| c.number == number)
+    }
+
+    /// Where the main ring has to come before a command can be sent, unless it has been.
+    pub fn gate(&mut self, number: u64) -> Option<P> {
+        match self.find(number)?.stage {
+            Stage::Waiting(after, _) => Some(after),
+            _ => None,
+        }
+    }
+
+    /// The question whose answer tells that a command is over; `None` if it isn't sent, or somebody else waits for it.
+    pub fn take(&mut self, number: u64) -> Option<A> {
+        let command = self.find(number)?;
+        match std::mem::replace(&mut command.stage, Stage::Answering) {
+            Stage::Asked(asked) => Some(asked),
+            other => {
+                command.stage = other;
+                None
+            }
+        }
+    }
+
+    /// The last command whose answer is there, by `answered`.
+    pub fn last_answered(&self, answered: impl Fn(&A) -> bool) -> Option<u64> {
+        let is = |c: &&Command<P, A>| matches!(&c.stage, Stage::Asked(a) if answered(a));
+        self.commands.iter().rev().find(is).map(|c| c.number)
+    }
+
+    /// The host has run a command, and so those before it. Returns the ends that were kept for them, to be sent now.
+    pub fn release(&mut self, number: u64) -> Vec<u8> {
+        let mut due = Vec::new();
+        for command in self.commands.iter_mut().take_while(|c| c.number <= number) {
+            due.append(&mut command.kept);
+            self.kept -= std::mem::take(&mut command.ends);
+        }
+        due
+    }
+
+    /// A command is over: it leaves the backlog. Returns what [`Self::release`] does.
+    pub fn over(&mut self, number: u64) -> Vec<u8> {
+        let due = self.release(number);
+        if let Some(at) = self.commands.iter().position(|c| c.number == number)
+            && let Some(command) = self.commands.remove(at)
+        {
+            self.bytes -= command.size;
+        }
+        due
+    }
+
+    /// Keeps a command that ends an object of a device, which `encode` appends, as long as a background command may name the object.
+    pub fn end(&mut self, owner: u64, encode: impl FnOnce(&mut Vec<u8>)) -> Ending {
+        let Some(last) = self.commands.iter_mut().rev().find(|c| c.owner == owner) else { return Ending::Send };
+        if self.kept >= KEPT {
+            return Ending::RunFirst(last.number);
+        }
+        encode(&mut last.kept);
+        last.ends += 1;
+        self.kept += 1;
+        Ending::Kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(n: u8) -> Request {
+        Request { bytes: vec![n; 4], reply_size: 16 }
+    }
+
+    fn send(backlog: &mut Backlog<u32, u8>, reached: u32) -> Vec<u8> {
+        let mut sent = Vec::new();
+        backlog.send_due(
+            |p| p <= reached,
+            |r| {
+                sent.push(r.bytes[0]);
+                r.bytes[0]
+            },
+        );
+        sent
+    }
+
+    #[test]
+    fn a_command_is_sent_once_and_only_after_what_was_sent_before_it() {
+        let mut b = Backlog::default();
+        let first = b.begin(1, 10, request(1)).unwrap();
+        let second = b.begin(1, 20, request(2)).unwrap();
+        assert_eq!((send(&mut b, 9), b.gate(first), b.take(first)), (vec![], Some(10), None));
+        assert_eq!((send(&mut b, 19), b.gate(first), b.gate(second)), (vec![1], None, Some(20)));
+        assert_eq!(send(&mut b, 30), vec![2]);
+        assert_eq!(send(&mut b, 30), vec![], "nothing is sent twice");
+        assert_eq!((b.take(first), b.take(first)), (Some(1), None), "one reads the reply");
+    }
+
+    #[test]
+    fn a_command_never_overtakes_one_before_it() {
+        let mut b = Backlog::default();
+        b.begin(1, 20, request(1));
+        // A thread that has looked at the main ring earlier, and comes later.
+        b.begin(2, 10, request(2));
+        assert_eq!(send(&mut b, 15), vec![]);
+        assert_eq!(send(&mut b, 20), vec![1, 2]);
+    }
+
+    #[test]
+    fn ends_are_kept_until_all_commands_before_them_are_over() {
+        let mut b = Backlog::default();
+        let end = |b: &mut Backlog<u32, u8>, owner, n| b.end(owner, |to| to.push(n));
+        assert_eq!(end(&mut b, 1, 0), Ending::Send, "nothing runs");
+        let first = b.begin(1, 0, request(1)).unwrap();
+        assert_eq!(end(&mut b, 1, 1), Ending::Kept);
+        assert_eq!(end(&mut b, 2, 9), Ending::Send, "of another device");
+        let second = b.begin(1, 0, request(2)).unwrap();
+        let third = b.begin(2, 0, request(3)).unwrap();
+        assert_eq!(end(&mut b, 1, 2), Ending::Kept);
+        send(&mut b, 0);
+        assert_eq!(b.over(first), vec![1]);
+        assert_eq!(b.over(third), vec![2], "the side ring has run the second before the third");
+        assert_eq!(end(&mut b, 1, 3), Ending::Kept, "nobody has read that the second is over");
+        assert_eq!(b.over(second), vec![3]);
+        assert_eq!((b.len(), end(&mut b, 1, 4)), (0, Ending::Send));
+    }
+
+    #[test]
+    fn what_is_kept_has_a_bound() {
+        let mut b = Backlog::default();
+        let mut numbers = Vec::new();
+        while let Some(number) = b.begin(1, 0, request(1)) {
+            numbers.push(number);
+        }
+        assert_eq!(numbers.len(), COMMANDS);
+        for _ in 0..KEPT {
+            assert_eq!(b.end(1, |to| to.push(0)), Ending::Kept);
+        }
+        let last = *numbers.last().unwrap();
+        assert_eq!(b.end(1, |to| to.push(0)), Ending::RunFirst(last));
+        send(&mut b, 0);
+        assert_eq!(b.over(last).len(), KEPT);
+        assert_eq!(b.end(1, |to| to.push(0)), Ending::Kept);
+        for number in numbers {
+            b.over(number);
+        }
+        assert_eq!((b.len(), b.bytes, b.kept), (0, 0, 0));
+
+        let large = || Request { bytes: vec![0; BYTES / 2], reply_size: 0 };
+        assert!(b.begin(1, 0, large()).is_some() && b.begin(1, 0, large()).is_none());
+    }
+
+    #[test]
+    fn the_last_answer_that_is_there() {
+        let mut b = Backlog::default();
+        let numbers: Vec<_> = (0..3).map(|n| b.begin(1, n, request(n as u8)).unwrap()).collect();
+        send(&mut b, 1);
+        assert_eq!(b.last_answered(|_| true), Some(numbers[1]), "the third isn't sent");
+        assert_eq!(b.last_answered(|a| *a == 0), Some(numbers[0]));
+        assert_eq!(b.last_answered(|_| false), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! Pipelines of which nobody knows yet that they are there.
+//!
+//! A pipeline is there when the host's reply to its creation says so, with a handle that isn't null; a positive result isn't enough
+//! (VK_PIPELINE_COMPILE_REQUIRED). The host ends the context of whoever names an object that isn't there, so every command that
+//! takes a VkPipeline asks this table first; the code generator refuses a default body to commands that take one.
+//!
+//! | state | named by a command (bind, derive, link, query) | destroyed |
+//! | --- | --- | --- |
+//! | not in the table: there | the command is sent | sent |
+//! | compiling | waits for the reply, then as below or above | marked; destroyed at the host when the reply says that it is there |
+//! | failed | the command fails | forgotten |
+
+use std::collections::BTreeMap;
+
+use ash::vk;
+use ash::vk::Handle;
+
+enum State<C> {
+    Compiling { creation: C, destroyed: bool },
+    Failed(vk::Result),
+}
+
+/// The table; `C` is a creation whose reply hasn't been read.
+pub struct Unsettled<C> {
+    pipelines: BTreeMap<u64, (vk::Device, State<C>)>,
+}
+
+impl<C: Clone> Unsettled<C> {
+    /// An empty table.
+    pub const fn new() -> Self {
+        Self { pipelines: BTreeMap::new() }
+    }
+
+    /// Pipelines in the table.
+    pub fn len(&self) -> usize {
+        self.pipelines.len()
+    }
+
+    /// A pipeline's creation was sent.
+    pub fn began(&mut self, device: vk::Device, pipeline: vk::Pipeline, creation: C) {
+        let state = State::Compiling { creation, destroyed: false };
+        self.pipelines.insert(pipeline.as_raw(), (device, state));
+    }
+
+    /// The creation that has to be waited for before a pipeline is named; `None` for one that is there.
+    ///
+    /// # Errors
+    /// Why a pipeline isn't there.
+    pub fn creation_of(&self, pipeline: vk::Pipeline) -> Result<Option<C>, vk::Result> {
+        match self.pipelines.get(&pipeline.as_raw()) {
+            None => Ok(None),
+            Some((_, State::Compiling { creation, .. })) => Ok(Some(creation.clone())),
+            Some((_, State::Failed(e))) => Err(*e),
+        }
+    }
+
+    /// The reply was read: whether the pipeline is there, or why not. Returns whether it has to be destroyed at the host, as the
+    /// program has done away with it.
+    pub fn answered(&mut self, pipeline: vk::Pipeline, there: Result<(), vk::Result>) -> bool {
+        let Some((device, State::Compiling { destroyed, .. })) = self.pipelines.remove(&pipeline.as_raw()) else {
+            return false;
+        };
+        match there {
+            Ok(()) => destroyed,
+            Err(e) => {
+                if !destroyed {
+                    self.pipelines.insert(pipeline.as_raw(), (device, State::Failed(e)));
+                }
+                false
+            }
+        }
+    }
+
+    /// The program destroys a pipeline; whether the table has seen to that.
+    pub fn destroy(&mut self, pipeline: vk::Pipeline) -> bool {
+        match self.pipelines.get_mut(&pipeline.as_raw()) {
+            None => false,
+            Some((_, State::Compiling { destroyed, .. })) => {
+                *destroyed = true;
+                true
+            }
+            Some((_, State::Failed(_))) => self.pipelines.remove(&pipeline.as_raw()).is_some(),
+        }
+    }
+
+    /// The creations of a device whose replies haven't been read, oldest first: ids grow.
+    pub fn creations_of(&self, device: vk::Device) -> Vec<C> {
+        let of = |(d, state): &(vk::Device, State<C>)| match state {
+            State::Compiling { creation, .. } if *d == device => Some(creation.clone()),
+            _ => None,
+        };
+        self.pipelines.values().filter_map(of).collect()
+    }
+
+    /// A device goes, and all of its pipelines with it.
+    pub fn forget(&mut self, device: vk::Device) {
+        self.pipelines.retain(|_, (d, _)| *d != device);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHY: vk::Result = vk::Result::PIPELINE_COMPILE_REQUIRED;
+
+    fn device(n: u64) -> vk::Device {
+        vk::Device::from_raw(n)
+    }
+
+    fn pipeline(n: u64) -> vk::Pipeline {
+        vk::Pipeline::from_raw(n)
+    }
+
+    #[test]
+    fn a_pipeline_is_named_only_when_it_is_there() {
+        let mut t = Unsettled::new();
+        assert_eq!(t.creation_of(pipeline(1)), Ok(None), "never in doubt");
+        t.began(device(1), pipeline(1), 'a');
+        t.began(device(1), pipeline(2), 'b');
+        assert_eq!((t.creation_of(pipeline(1)), t.creation_of(pipeline(2))), (Ok(Some('a')), Ok(Some('b'))));
+        assert!(!t.answered(pipeline(1), Ok(())) && !t.answered(pipeline(2), Err(WHY)));
+        assert_eq!((t.creation_of(pipeline(1)), t.creation_of(pipeline(2))), (Ok(None), Err(WHY)));
+        assert!(!t.destroy(pipeline(1)), "the host has it");
+        assert!(t.destroy(pipeline(2)), "the host has nothing");
+        assert_eq!(t.len(), 0);
+    }
+
+    #[test]
+    fn a_pipeline_destroyed_while_it_compiles_is_destroyed_at_the_host_if_it_is_there() {
+        let mut t = Unsettled::new();
+        for n in 1..=2 {
+            t.began(device(1), pipeline(n), n);
+            assert!(t.destroy(pipeline(n)));
+        }
+        assert!(t.answered(pipeline(1), Ok(())), "it has to be destroyed now");
+        assert!(!t.answered(pipeline(2), Err(WHY)), "there is nothing to destroy");
+        assert_eq!(t.len(), 0);
+    }
+
+    #[test]
+    fn devices_are_apart() {
+        let mut t = Unsettled::new();
+        for (d, p) in [(1, 1), (2, 2), (1, 3), (1, 4)] {
+            t.began(device(d), pipeline(p), p);
+        }
+        t.answered(pipeline(4), Err(WHY));
+        assert_eq!(t.creations_of(device(1)), [1, 3]);
+        t.forget(device(1));
+        assert_eq!((t.len(), t.creation_of(pipeline(2))), (1, Ok(Some(2))));
+    }
+}
