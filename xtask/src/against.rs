@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use hesper_rig::{Driver, Root};
 use serde_json::Value;
 
-use crate::bench::measure;
+use crate::measure::measure;
 use crate::step::Step;
 use crate::table::{median, table};
 

@@ -1,11 +1,12 @@
 //! `bench`: the same work on the host's own driver, Mesa's venus and Hesper, in turns.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use hesper_rig::{Driver, Host, Root, pin};
+use hesper_rig::{Driver, Root};
 use serde_json::{Value, json};
 
+use crate::measure::measure;
 use crate::step::{self, Step};
 use crate::table::{median, table};
 use crate::{against, cargo, setup};
@@ -87,28 +88,6 @@ pub fn run(args: &Args) -> Result<()> {
         println!("  no row is more than {WORSE} times its baseline, and {SLACK}");
     }
     Ok(())
-}
-
-/// The processors that guest and host run on.
-const GUEST: usize = 0;
-const HOST: usize = 1;
-
-/// One run of the client on a host of its own; with the driver that `manifest` names, if it names one.
-pub fn measure(root: &Root, driver: Driver, client: &Path, manifest: Option<&Path>) -> Result<String> {
-    let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
-    let mut command = root.client(driver, host.as_ref(), client)?;
-    // The host's own driver has its threads in the client, which needs all processors then.
-    if let Some(host) = host.as_ref().filter(|_| pin::possible()) {
-        pin::command(&mut command, GUEST)?;
-        host.pin(HOST)?;
-    }
-    if let Some(manifest) = manifest {
-        command.env("VK_DRIVER_FILES", manifest);
-    }
-    let out = command.arg("bench").output().context("running the test client")?;
-    let errors = String::from_utf8_lossy(&out.stderr);
-    ensure!(out.status.success(), "the client on {driver} ended with {}:\n{errors}", out.status);
-    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
 impl Results {

@@ -11,6 +11,7 @@ mod demo;
 mod fuzz;
 mod image;
 mod licences;
+mod measure;
 mod parity;
 mod rig;
 mod setup;
