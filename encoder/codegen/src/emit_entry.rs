@@ -114,7 +114,11 @@ impl Model {
             let module = t.policy.strip_prefix("driver:").and_then(|m| m.split(',').next());
             // Whether the pipeline is there may not be known yet (icd/src/pipelines/unsettled.rs).
             if module.is_none() && c.params.iter().any(|p| p.ty == "VkPipeline" && !Self::is_output(p)) {
-                bail!("{} takes a VkPipeline, so the driver has to settle that first: by hand, not {}", c.name, t.policy);
+                bail!(
+                    "{} takes a VkPipeline, so the driver has to settle that first: by hand, not {}",
+                    c.name,
+                    t.policy
+                );
             }
             let default = if Self::is_recorded(c) { "record" } else { "forward" };
             let module = module.map_or(default.to_string(), |m| format!("crate::{m}"));
