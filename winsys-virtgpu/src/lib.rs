@@ -102,7 +102,7 @@ pub fn open(config: &Config) -> Result<Arc<dyn Winsys>, Error> {
 
 /// The guest's page size, or the configured step if that is larger and sane.
 fn alignment(config: &Config, told: u64) -> u64 {
-    // SAFETY: sysconf has no preconditions.
+    // SAFETY: sysconf takes a number, and touches no memory of this process.
     let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
     let sane = |a: &u64| a.is_power_of_two() && *a <= 1 << 21;
     [Some(page), Some(told), config.blob_alignment].into_iter().flatten().filter(sane).max().unwrap_or(4096)

@@ -46,18 +46,19 @@ impl Chunk {
     pub fn window(&mut self, from: usize) -> Option<Window> {
         let len = self.len.checked_sub(from)?;
         let base = self.shmem.mapping().at(self.offset.checked_add(from)?, len)?;
-        // SAFETY: inside the mapping, which lives as long as the chunk; a chunk is handed out once, so nobody else
-        // writes there.
+        // SAFETY: `at` has found the bytes inside the mapping, which the chunk keeps; the pool hands a chunk out once, and cuts
+        // chunks that don't overlap, so whoever holds this one is the only writer.
         Some(unsafe { Window::new(base, len) })
     }
 
     /// Shows `len` bytes at `from` that this side has written.
     pub fn with_bytes<R>(&self, from: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
-        match self.shmem.mapping().at(self.offset + from, len) {
-            // SAFETY: inside the mapping; the chunk's one writer has written them and the host only reads commands.
-            Some(p) if from + len <= self.len => f(unsafe { std::slice::from_raw_parts(p, len) }),
-            _ => f(&[]),
-        }
+        let inside = from.checked_add(len).is_some_and(|end| end <= self.len);
+        let at = self.offset.checked_add(from).filter(|_| inside);
+        let Some(p) = at.and_then(|at| self.shmem.mapping().at(at, len)) else { return f(&[]) };
+        // SAFETY: `at` has found the bytes inside the mapping, which the chunk keeps. The borrow of the chunk keeps its writer from
+        // writing meanwhile, and the host reads what is in a chunk.
+        f(unsafe { std::slice::from_raw_parts(p, len) })
     }
 
     /// Copies `bytes` to its start; whether they fit.

@@ -37,7 +37,9 @@ pub enum Show {
     IfIdle,
 }
 
-/// A command whose reply hasn't been read yet.
+/// A command whose reply hasn't been read yet. It has to be answered, or else its ring to end: until then the host may write to
+/// the reply's memory, which is used again when this is dropped.
+#[must_use]
 pub struct Asked {
     seqno: Seqno,
     reply: Reply,
@@ -68,6 +70,7 @@ impl Write {
 /// A ring.
 pub struct Ring {
     thread: HostThread,
+    /// Held by whoever writes commands, shows them, or notes a newer head.
     write: Mutex<Write>,
     replies: ReplyPool,
     streams: Arc<StreamPool>,

@@ -160,7 +160,8 @@ impl Node {
         // The kernel writes 32 bits.
         let mut value = 0u64;
         let mut ask = GetParam { param: param as u64, value: (&raw mut value) as u64 };
-        // SAFETY: the struct is the kernel's, and `value` outlives the call.
+        // SAFETY: `ask` has the layout of the kernel's struct, which writes 4 bytes to where it points: `value`, which has 8 and outlives
+        // the call.
         retry("asking for a parameter", || unsafe { getparam(self.fd(), &raw mut ask) }).ok()?;
         Some(value)
     }
@@ -169,7 +170,7 @@ impl Node {
     pub fn capset(&self, id: u32, bytes: &mut [u8]) -> Result<(), Error> {
         let mut ask =
             GetCaps { cap_set_id: id, addr: bytes.as_mut_ptr() as u64, size: bytes.len() as u32, ..Default::default() };
-        // SAFETY: the kernel writes at most `size` bytes to `addr`, which is `bytes`.
+        // SAFETY: `ask` has the layout of the kernel's struct, which writes at most `size` bytes to `addr`: no more than `bytes` has.
         retry("asking for the Venus capset", || unsafe { get_caps(self.fd(), &raw mut ask) })
     }
 
@@ -180,7 +181,7 @@ impl Node {
             ContextParam { param: CONTEXT_NUM_RINGS, value: rings.into() },
         ];
         let mut ask = ContextInit { num_params: params.len() as u32, pad: 0, params: params.as_ptr() as u64 };
-        // SAFETY: `params` outlives the call and has as many entries as it says.
+        // SAFETY: `ask` has the layout of the kernel's struct, which reads `num_params` entries: all that `params` has.
         retry("making a context", || unsafe { context_init(self.fd(), &raw mut ask) })
     }
 
@@ -195,7 +196,7 @@ impl Node {
             blob_id: id,
             ..Default::default()
         };
-        // SAFETY: `before` outlives the call and has as many bytes as it says.
+        // SAFETY: `ask` has the layout of the kernel's struct, which copies `cmd_size` bytes from `cmd`: all that `before` has.
         retry("making a blob", || unsafe { create_blob(self.fd(), &raw mut ask) })?;
         Ok((ask.bo_handle, ask.res_handle))
     }
@@ -203,7 +204,7 @@ impl Node {
     /// Where to map a handle's memory in this file.
     pub fn map_offset(&self, bo: u32) -> Result<u64, Error> {
         let mut ask = Map { handle: bo, ..Default::default() };
-        // SAFETY: the struct is the kernel's.
+        // SAFETY: `ask` has the layout of the kernel's struct, and holds no pointers.
         retry("preparing to map a blob", || unsafe { map(self.fd(), &raw mut ask) })?;
         Ok(ask.offset)
     }
@@ -217,7 +218,8 @@ impl Node {
             fence_fd: -1,
             ..Default::default()
         };
-        // SAFETY: `commands` outlives the call and has as many bytes as it says; the kernel copies them.
+        // SAFETY: `ask` has the layout of the kernel's struct, which copies `size` bytes from `command`: all that `commands` has; the
+        // other pointers are null and their counts 0.
         retry("submitting commands", || unsafe { execbuffer(self.fd(), &raw mut ask) })
     }
 
