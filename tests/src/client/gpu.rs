@@ -81,7 +81,8 @@ impl Gpu {
                 .timeline_semaphore(true)
                 .host_query_reset(true)
                 .buffer_device_address(true);
-            let mut features13 = vk::PhysicalDeviceVulkan13Features::default().synchronization2(true);
+            let mut features13 =
+                vk::PhysicalDeviceVulkan13Features::default().synchronization2(true).private_data(true);
             let offered = instance.get_physical_device_features(physical);
             let features = vk::PhysicalDeviceFeatures {
                 sparse_binding: offered.sparse_binding,

@@ -11,9 +11,11 @@ mod hostile;
 mod images;
 mod mappings;
 mod memory;
+mod private_data;
 mod put_off;
 mod queues;
 mod refused;
+mod scarce;
 mod sparse;
 mod spin;
 mod sync;
@@ -34,7 +36,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, refused, bench and spin.
+    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -68,8 +70,13 @@ enum Sub {
         /// How many.
         count: u32,
     },
-    /// Asks for memory that can't be given, which must be refused.
+    /// Asks for memory that can't be given and for mappings that can't be made, which must be refused.
     Hostile,
+    /// Fills the room for ROOM allocations, again and again.
+    Scarce {
+        /// How many the device has room for.
+        room: u32,
+    },
     /// Makes pipelines that the host refuses.
     Refused,
     /// Measures what calls cost; a line of JSON each.
@@ -80,7 +87,7 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
@@ -90,6 +97,7 @@ const PARTS: [(&str, Part); 9] = [
     ("uploads", uploads::run),
     ("put-off", put_off::run),
     ("memory", memory::run),
+    ("private-data", private_data::run),
 ];
 
 fn main() -> ExitCode {
@@ -116,6 +124,7 @@ fn main() -> ExitCode {
         Sub::Cycles { count } => cycles::run(count),
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
+        Sub::Scarce { room } => scarce::run(room),
         Sub::Refused => refused::run(),
         Sub::Bench => bench::run(),
         Sub::Spin => spin::run(),
