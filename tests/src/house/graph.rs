@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Source;
 use super::paths::{Path, Paths, paths};
+use super::source::Source;
 use super::strip::code;
 
 /// Arrows from files to the files that they use, of the same crate.

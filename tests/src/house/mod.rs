@@ -2,21 +2,13 @@
 
 mod graph;
 mod paths;
+mod source;
 mod strip;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use graph::Graph;
-
-/// A file of this project's.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// From the top of the checkout, with slashes.
-    pub path: String,
-    /// What is in it.
-    pub text: String,
-}
+pub use source::{Source, sources};
 
 /// The folders of the driver, from the ground up: each uses only itself and those before it.
 pub const FLOORS: [&str; 11] = [
@@ -49,35 +41,6 @@ const GENERATED_FOLDER: &str = "generated/";
 /// A handwritten file is shorter than this.
 pub const LINES: usize = 400;
 
-impl Source {
-    fn is_generated(&self) -> bool {
-        self.path.contains("/generated/")
-    }
-}
-
-/// All Rust sources of a checkout, sorted by path.
-///
-/// # Errors
-/// Those of the file system.
-pub fn sources(checkout: &Path) -> std::io::Result<Vec<Source>> {
-    let mut found = Vec::new();
-    let mut folders = vec![checkout.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let (entry, kind) = entry.and_then(|e| Ok((e.path(), e.file_type()?)))?;
-            let name = entry.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            if kind.is_dir() && !name.starts_with('.') && name != "target" {
-                folders.push(entry);
-            } else if kind.is_file() && name.ends_with(".rs") {
-                let path = entry.strip_prefix(checkout).unwrap_or(&entry).to_string_lossy().replace('\\', "/");
-                found.push(Source { path, text: std::fs::read_to_string(&entry)? });
-            }
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(found)
-}
-
 /// The floor of a file of the driver: its number in [`FLOORS`]. `lib.rs` stands on none: it declares all.
 ///
 /// # Errors
@@ -92,19 +55,16 @@ fn floor(path: &str) -> Result<Option<usize>, String> {
     known.ok_or_else(|| format!("{path} is in a folder without a floor"))
 }
 
-/// Files of the driver that use a folder above their own.
+/// Files of the driver that use a folder above their own, and those in a folder without a floor.
 pub fn arrows_upwards(sources: &[Source]) -> Vec<String> {
-    let graph = Graph::new(sources);
-    let mut found = Vec::new();
-    for (from, to) in graph.arrows() {
-        match (floor(from), floor(to)) {
-            (Ok(Some(a)), Ok(Some(b))) if a < b => found.push(format!("{from} uses {to}, which stands above it")),
-            (Err(e), _) | (_, Err(e)) => found.push(e),
-            _ => {}
+    let mut found: Vec<String> = sources.iter().filter_map(|s| floor(&s.path).err()).collect();
+    for (from, to) in Graph::new(sources).arrows() {
+        if let (Ok(Some(a)), Ok(Some(b))) = (floor(from), floor(to))
+            && a < b
+        {
+            found.push(format!("{from} uses {to}, which stands above it"));
         }
     }
-    found.sort();
-    found.dedup();
     found
 }
 
