@@ -1,5 +1,7 @@
 //! What the end-to-end tests share.
 
+pub mod house;
+
 use std::process::{Command, Output};
 
 use hesper_rig::Root;

@@ -141,10 +141,20 @@ fn passes_on_hesper_with_blobs_of_16_kib() {
 }
 
 #[test]
-fn impossible_sizes_are_refused_and_nothing_is_lost() {
+fn impossible_sizes_and_mappings_are_refused_and_nothing_is_lost() {
     let root = root();
     let host = Host::start(&root).unwrap();
     good("the client's hostile part", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("hostile"));
+}
+
+/// What the driver keeps of freed memory is no room that the program lacks, for memory and for everything else.
+#[test]
+fn kept_memory_is_given_back_when_the_host_is_full() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_ALLOCATIONS", "40")]).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    good("the client on a host with room for 40 allocations", command.args(["scarce", "40"]));
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }
 
 /// A compiler that fails is told at once or when the pipeline is bound, and costs nothing else.

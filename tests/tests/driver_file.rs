@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use hesper_rig::build_driver;
-use hesper_tests::good;
+use hesper_tests::{both, good, output, root};
 
 #[test]
 fn small_and_needs_only_the_c_library() {
@@ -28,4 +28,31 @@ fn exports_the_loader_interface_alone() {
         names,
         ["vk_icdGetInstanceProcAddr", "vk_icdGetPhysicalDeviceProcAddr", "vk_icdNegotiateLoaderICDInterfaceVersion"]
     );
+}
+
+/// A machine without a device that this driver is for says nothing, unless somebody wants to know.
+#[test]
+fn a_driver_that_nobody_chose_is_silent() {
+    let manifest = build_driver().unwrap().manifest;
+    let root = root();
+    let data = std::env::temp_dir().join(format!("hesper-silent-{}", std::process::id()));
+    let installed = data.join("vulkan/icd.d/hesper_icd.json");
+    std::fs::create_dir_all(installed.parent().unwrap()).unwrap();
+    std::fs::copy(&manifest, &installed).unwrap();
+    let run = |set: &[(&str, &str)]| {
+        let mut command = root.command(env!("CARGO_BIN_EXE_hesper-client")).unwrap();
+        command.arg("memory").env("XDG_DATA_DIRS", "/usr/share").env("XDG_DATA_HOME", &data);
+        let out = output("the client", command.envs(set.iter().copied()));
+        (out.status.success(), both(&out).contains("hesper: no Venus device: "))
+    };
+    // Installed beside the driver that has a device, as an image for all machines has it.
+    assert_eq!(run(&[]), (true, false));
+    let manifest = manifest.to_str().unwrap();
+    let lavapipe = "/usr/share/vulkan/icd.d/lvp_icd.json";
+    assert_eq!(run(&[("VK_ADD_DRIVER_FILES", manifest)]), (true, true));
+    assert_eq!(run(&[("VK_DRIVER_FILES", &format!("{lavapipe}:{manifest}"))]), (true, true));
+    assert_eq!(run(&[("VK_ICD_FILENAMES", manifest)]), (false, true));
+    assert_eq!(run(&[("HESPER_LOG", "error")]), (true, true));
+    assert_eq!(run(&[("VK_DRIVER_FILES", lavapipe)]), (true, false));
+    std::fs::remove_dir_all(&data).unwrap();
 }

@@ -10,6 +10,7 @@ use hesper_winsys::{Error, Seqno, trace};
 use crate::base::chain::slice;
 use crate::base::log::error;
 pub use crate::base::object::{self, Dispatchable};
+use crate::base::room::is_short;
 use crate::base::slab::fresh_id;
 
 /// Runs the entry point `name`; a panic becomes `failed` instead of crossing into C.
@@ -77,7 +78,7 @@ pub unsafe fn call<H: Dispatchable, R>(
 pub unsafe fn with_room<H: Dispatchable>(handle: H, ask: impl FnMut() -> vk::Result) -> vk::Result {
     // SAFETY: valid by contract.
     let connection = unsafe { object::get(handle) }.connection();
-    connection.room.with(ask, || true)
+    connection.room.with(ask, is_short)
 }
 
 /// Asks for `n` objects, of which some may be made and others not: only where none was made the host is asked again.
@@ -93,7 +94,8 @@ pub unsafe fn with_room_for_all<H: Dispatchable, T: vk::Handle + Copy>(
     // SAFETY: valid by contract.
     let connection = unsafe { object::get(handle) }.connection();
     // SAFETY: `ask` has written all `n` elements, by contract.
-    connection.room.with(ask, || unsafe { slice(made, n) }.iter().all(|m| m.as_raw() == 0))
+    let none_made = || unsafe { slice(made, n) }.iter().all(|m| m.as_raw() == 0);
+    connection.room.with(ask, |result| is_short(result) && none_made())
 }
 
 /// Gives `n` new objects their ids.

@@ -20,9 +20,9 @@ pub struct Room {
 }
 
 /// Whether a result says that the host has no room for another object.
-fn is_short(result: vk::Result) -> bool {
+pub fn is_short(result: &vk::Result) -> bool {
     use vk::Result as R;
-    matches!(result, R::ERROR_OUT_OF_DEVICE_MEMORY | R::ERROR_OUT_OF_HOST_MEMORY | R::ERROR_TOO_MANY_OBJECTS)
+    matches!(*result, R::ERROR_OUT_OF_DEVICE_MEMORY | R::ERROR_OUT_OF_HOST_MEMORY | R::ERROR_TOO_MANY_OBJECTS)
 }
 
 impl Room {
@@ -51,12 +51,12 @@ impl Room {
         any
     }
 
-    /// Asks the host for an object with `ask`. Where there is no room for it, what is kept is given back and the host asked once more, if
-    /// `ask` left nothing behind (`undone`).
-    pub fn with(&self, mut ask: impl FnMut() -> vk::Result, undone: impl FnOnce() -> bool) -> vk::Result {
+    /// Asks the host for something with `ask`. Where that left nothing behind and failed for want of room, as `short` says, what is kept is
+    /// given back and the host asked once more.
+    pub fn with<R>(&self, mut ask: impl FnMut() -> R, short: impl FnOnce(&R) -> bool) -> R {
         let times = self.times.load(Ordering::Acquire);
         let result = ask();
-        if is_short(result) && undone() && self.give_back(times) { ask() } else { result }
+        if short(&result) && self.give_back(times) { ask() } else { result }
     }
 }
 
@@ -106,15 +106,15 @@ mod tests {
             asked.fetch_add(1, Ordering::Relaxed);
             host.ask()
         };
-        let results: Vec<_> = (0..5).map(|_| room.with(ask, || true)).collect();
+        let results: Vec<_> = (0..5).map(|_| room.with(ask, is_short)).collect();
         assert_eq!(results[..3], [vk::Result::SUCCESS; 3]);
         assert_eq!(results[3..], [SHORT; 2], "there is no more room than there is");
         assert_eq!(asked.load(Ordering::Relaxed), 6, "asked again once, and not for nothing");
         host.kept.store(1, Ordering::Relaxed);
-        assert_eq!(room.with(ask, || false), SHORT, "half of a call is not repeated");
+        assert_eq!(room.with(ask, |_| false), SHORT, "half of a call is not repeated");
         room.remove(7);
-        assert_eq!(room.with(ask, || true), SHORT, "what has ended gives nothing back");
-        assert_eq!(room.with(|| vk::Result::ERROR_DEVICE_LOST, || true), vk::Result::ERROR_DEVICE_LOST);
+        assert_eq!(room.with(ask, is_short), SHORT, "what has ended gives nothing back");
+        assert_eq!(room.with(|| vk::Result::ERROR_DEVICE_LOST, is_short), vk::Result::ERROR_DEVICE_LOST);
     }
 
     #[test]
@@ -127,12 +127,12 @@ mod tests {
             || {
                 // Between the host's refusal and the look at what is kept.
                 if std::mem::take(&mut first) {
-                    assert_eq!(room.with(|| host.ask(), || true), vk::Result::SUCCESS);
+                    assert_eq!(room.with(|| host.ask(), is_short), vk::Result::SUCCESS);
                     return SHORT;
                 }
                 host.ask()
             },
-            || true,
+            is_short,
         );
         assert_eq!(result, vk::Result::SUCCESS);
     }

@@ -239,19 +239,23 @@ unsafe fn make_blob(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) ->
     // SAFETY: valid by contract.
     let connection = unsafe { object::get(device) }.connection();
     connection.ring.check()?;
-    let mut unmapped = m.unmapped.lock();
-    let resource = match unmapped.take() {
-        Some(resource) => resource,
-        // The allocation's reply has come, so the context knows the memory: nothing to wait for.
-        None => connection.winsys.create_blob(memory.as_raw(), m.size, BlobFlags::MAPPABLE, &[])?,
-    };
-    match connection.winsys.map(&resource) {
-        Ok(mapping) => Ok(Blob { mapping, _resource: resource }),
-        Err(e) => {
-            *unmapped = Some(resource);
-            Err(e)
+    let make = || {
+        let mut unmapped = m.unmapped.lock();
+        let resource = match unmapped.take() {
+            Some(resource) => resource,
+            // The allocation's reply has come, so the context knows the memory: nothing to wait for.
+            None => connection.winsys.create_blob(memory.as_raw(), m.size, BlobFlags::MAPPABLE, &[])?,
+        };
+        match connection.winsys.map(&resource) {
+            Ok(mapping) => Ok(Blob { mapping, _resource: resource }),
+            Err(e) => {
+                *unmapped = Some(resource);
+                Err(e)
+            }
         }
-    }
+    };
+    // The window that the host shows memory in is finite, and freed memory that is kept stays in it.
+    connection.room.with(make, |made| !matches!(made, Ok(_) | Err(Error::Lost(_))))
 }
 
 pub unsafe fn map_memory(

@@ -5,6 +5,7 @@
 //! virtio-gpu under QEMU. The rig needs root: it makes a Debian tree and mounts into it.
 
 pub mod cache;
+mod client;
 mod driver;
 mod driver_build;
 mod host;

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use crate::{Driver, Host, cache, driver_build, inside};
+use crate::{cache, driver_build, inside};
 
 const RECIPE: &str = include_str!("../root.sh");
 /// Written last: the number of files and of their bytes, by which damage is noticed.
@@ -60,47 +60,6 @@ impl Root {
             fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         }
         inside::command(&self.path, &shared, program)
-    }
-
-    /// A command that runs `program` inside the tree on a driver, over `host` if the driver needs one.
-    ///
-    /// # Errors
-    /// Without the right to mount, without the host that is needed, or when the driver can't be built.
-    pub fn client(&self, driver: Driver, host: Option<&Host>, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
-        let mut command = self.command(program)?;
-        let socket = host.map(Host::socket);
-        let need = || socket.with_context(|| format!("{driver} needs a host"));
-        match driver {
-            Driver::Native => {
-                command.env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/lvp_icd.json");
-            }
-            Driver::Mesa => {
-                command.env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/virtio_icd.json").env("VN_DEBUG", "vtest");
-                command.env("VTEST_SOCKET_NAME", need()?).env("VTEST_RENDERER_SOCKET_NAME", need()?);
-            }
-            Driver::Hesper => {
-                command.env("VK_DRIVER_FILES", driver_build::build_driver()?.manifest);
-                // More switches for a whole test run: `cargo xtask test --switches wait-poll`.
-                let more = std::env::var("HESPER_TEST_SWITCHES").unwrap_or_default();
-                command.env("HESPER_DEBUG", format!("vtest,{more}")).env("HESPER_VTEST_SOCKET", need()?);
-            }
-        }
-        Ok(command)
-    }
-
-    /// A command that runs `program` inside the tree on the host's own driver with the test layer before it, as the driver is inside of
-    /// a host with these settings of the layer.
-    ///
-    /// # Errors
-    /// Without the right to mount, or when the layer can't be built.
-    pub fn native_with_layer(
-        &self,
-        settings: &[(&str, &str)],
-        program: impl AsRef<std::ffi::OsStr>,
-    ) -> Result<Command> {
-        let mut command = self.client(Driver::Native, None, program)?;
-        command.envs(driver_build::build_driver()?.layer_environment()).envs(settings.iter().copied());
-        Ok(command)
     }
 }
 

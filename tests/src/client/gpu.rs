@@ -86,6 +86,7 @@ impl Gpu {
                 .buffer_device_address(true);
             let mut features13 = vk::PhysicalDeviceVulkan13Features::default()
                 .synchronization2(true)
+                .private_data(true)
                 .pipeline_creation_cache_control(true);
             let maintenance5 = names.contains(&ash::khr::maintenance5::NAME);
             let mut features5 = vk::PhysicalDeviceMaintenance5FeaturesKHR::default().maintenance5(maintenance5);

@@ -12,9 +12,11 @@ mod images;
 mod mappings;
 mod memory;
 mod pipelines;
+mod private_data;
 mod put_off;
 mod queues;
 mod refused;
+mod scarce;
 mod slow_compiler;
 mod sparse;
 mod spin;
@@ -36,7 +38,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, refused, bench and spin.
+    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -72,8 +74,13 @@ enum Sub {
         /// How many.
         count: u32,
     },
-    /// Asks for memory that can't be given, which must be refused.
+    /// Asks for memory that can't be given and for mappings that can't be made, which must be refused.
     Hostile,
+    /// Fills the room for ROOM allocations, again and again.
+    Scarce {
+        /// How many the device has room for.
+        room: u32,
+    },
     /// Makes pipelines that the host refuses.
     Refused,
     /// Makes, uses and destroys pipelines on a host that takes MILLISECONDS for each.
@@ -100,6 +107,7 @@ const PARTS: [(&str, Part); 10] = [
     ("uploads", uploads::run),
     ("put-off", put_off::run),
     ("memory", memory::run),
+    ("private-data", private_data::run),
 ];
 
 fn main() -> ExitCode {
@@ -127,6 +135,7 @@ fn main() -> ExitCode {
         Sub::Cycles { count } => cycles::run(count),
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
+        Sub::Scarce { room } => scarce::run(room),
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::Bench => bench::run(),

@@ -9,7 +9,8 @@
 //!
 //! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace;
 //! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`), `HESPER_TEST_LAYER_SLOW_COMPILER=<milliseconds>` has it
-//! take long for that (`slow`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be mapped (`second_type`).
+//! take long for that (`slow`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be mapped (`second_type`);
+//! `HESPER_TEST_LAYER_ALLOCATIONS=<n>` gives it room for few allocations (`scarce`).
 //!
 //! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`).
 //!
@@ -38,6 +39,7 @@ mod physical;
 mod queues;
 mod refusal;
 mod resources;
+mod scarce;
 mod second_type;
 mod slow;
 
@@ -146,6 +148,13 @@ fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoid
             b"vkGetImageMemoryRequirements2" => resources::get_image_memory_requirements2,
             b"vkGetDeviceBufferMemoryRequirements" => resources::get_device_buffer_memory_requirements,
             b"vkGetDeviceImageMemoryRequirements" => resources::get_device_image_memory_requirements,
+        );
+    }
+    if scarce::on() {
+        intercept!(text,
+            b"vkAllocateMemory" => scarce::allocate_memory,
+            b"vkFreeMemory" => scarce::free_memory,
+            b"vkCreateQueryPool" => scarce::create_query_pool,
         );
     }
     intercept!(text,
