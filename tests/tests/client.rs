@@ -4,7 +4,7 @@ use hesper_rig::{Driver, Host};
 use hesper_tests::{good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
-const PARTS: usize = 9;
+const PARTS: usize = 10;
 
 fn passes(driver: Driver) {
     let root = root();
@@ -145,6 +145,16 @@ fn impossible_sizes_are_refused_and_nothing_is_lost() {
     let root = root();
     let host = Host::start(&root).unwrap();
     good("the client's hostile part", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("hostile"));
+}
+
+/// What Vulkan says is ignored may be garbage; Mesa's driver doesn't survive that.
+#[test]
+fn ignored_members_may_be_garbage() {
+    let root = root();
+    good("garbage on native", root.client(Driver::Native, None, CLIENT).unwrap().arg("ignored"));
+    let host = Host::start(&root).unwrap();
+    good("garbage on hesper", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("ignored"));
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }
 
 /// A compiler that fails is told at once or when the pipeline is bound, and costs nothing else.

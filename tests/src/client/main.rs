@@ -2,15 +2,19 @@
 //! results, so a driver that computes wrongly fails here, not only one that returns errors.
 
 mod bench;
+mod buffer;
 mod commands;
 mod compute;
 mod cycles;
 mod descriptors;
+mod draws;
 mod gpu;
 mod hostile;
+mod ignored;
 mod images;
 mod mappings;
 mod memory;
+mod picture;
 mod put_off;
 mod queues;
 mod refused;
@@ -34,7 +38,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, refused, bench and spin.
+    /// Everything below but queues, sparse, cycles, mappings, hostile, ignored, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -44,6 +48,8 @@ enum Sub {
     Commands,
     /// Images, views and samplers: copies there and back, blits of layouts.
     Images,
+    /// Several draws in one command.
+    Draws,
     /// Fences, binary and timeline semaphores, many submissions in flight.
     Sync,
     /// Recording and submitting from several threads.
@@ -70,6 +76,8 @@ enum Sub {
     },
     /// Asks for memory that can't be given, which must be refused.
     Hostile,
+    /// Garbage wherever Vulkan says that nobody looks.
+    Ignored,
     /// Makes pipelines that the host refuses.
     Refused,
     /// Measures what calls cost; a line of JSON each.
@@ -80,11 +88,12 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
     ("images", images::run),
+    ("draws", draws::run),
     ("sync", sync::run),
     ("threads", threads::run),
     ("uploads", uploads::run),
@@ -106,6 +115,8 @@ fn main() -> ExitCode {
         Sub::Descriptors => parts("descriptors"),
         Sub::Commands => parts("commands"),
         Sub::Images => parts("images"),
+        Sub::Draws => parts("draws"),
+        Sub::Ignored => ignored::run(),
         Sub::Sync => parts("sync"),
         Sub::Threads => parts("threads"),
         Sub::Uploads => parts("uploads"),
