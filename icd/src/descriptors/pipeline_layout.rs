@@ -1,7 +1,6 @@
 //! VkPipelineLayout: which bindings have immutable samplers, for descriptors that are pushed and so have no set to tell.
 
 use ash::vk;
-use ash::vk::Handle;
 use hesper_encoder::generated::request;
 
 use crate::base::chain::{find, slice};
@@ -30,18 +29,11 @@ pub unsafe fn create_pipeline_layout(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::PipelineLayout,
 ) -> vk::Result {
-    // SAFETY: `info` is the command's create info.
-    let sets = unsafe { sets_of(&*info) };
-    let Some(id) = LAYOUTS.insert(sets) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
-    // SAFETY: `to` is the command's output parameter; the others are handed on as they came.
+    // SAFETY: `to` is the output parameter of vkCreatePipelineLayout, `info` its create info.
     unsafe {
-        *to = vk::PipelineLayout::from_raw(id);
-        let sent = post(device, |w| request::create_pipeline_layout(w, 0, device, info, allocator, to));
-        if sent.is_err() {
-            LAYOUTS.remove(*to);
-            *to = vk::PipelineLayout::null();
-        }
-        done(sent)
+        LAYOUTS.create(sets_of(&*info), to, || {
+            done(post(device, |w| request::create_pipeline_layout(w, 0, device, info, allocator, to)))
+        })
     }
 }
 
@@ -71,6 +63,8 @@ pub unsafe fn pushed(layout: vk::PipelineLayout, set: u32, next: *const core::ff
 
 #[cfg(test)]
 mod tests {
+    use ash::vk::Handle;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 use ash::vk;
-use hesper_encoder::generated::{reply, request};
+use hesper_encoder::generated::{flags, reply, request};
 use hesper_encoder::{Reader, Writer};
 
 use crate::base::chain::{find, slice};
@@ -15,8 +15,6 @@ use crate::base::chain::{find, slice};
 /// `encode` writes the command whose reply of at most `reply_size` bytes `decode` reads.
 pub unsafe trait CreateInfo: Copy {
     fn next(&self) -> *const c_void;
-
-    fn own_flags(&self) -> vk::PipelineCreateFlags;
 
     /// The pipeline that this one derives from: by handle, or by place in the same array.
     fn base(&mut self) -> (&mut vk::Pipeline, &mut i32);
@@ -53,16 +51,12 @@ pub unsafe trait CreateInfo: Copy {
     /// `to` has room for `n`.
     unsafe fn decode(r: &mut Reader, n: u32, to: *mut vk::Pipeline) -> vk::Result;
 
-    /// The flags that count, in their first 32 bits: those of a VkPipelineCreateFlags2CreateInfo, where one is chained, replace the
-    /// create info's own, and the bits that both forms have mean the same (Vulkan specification, "Pipelines").
+    /// The flags that count, in their first 32 bits, which both forms share: those of a VkPipelineCreateFlags2CreateInfo, where one is
+    /// chained, replace the create info's own (Vulkan specification, "Pipelines").
     ///
     /// # Safety
     /// A valid create info.
-    unsafe fn flags(&self) -> vk::PipelineCreateFlags {
-        // SAFETY: by contract.
-        let wide = unsafe { find::<vk::PipelineCreateFlags2CreateInfoKHR>(self.next()) };
-        wide.map_or(self.own_flags(), |w| vk::PipelineCreateFlags::from_raw(w.flags.as_raw() as u32))
-    }
+    unsafe fn flags(&self) -> vk::PipelineCreateFlags;
 
     /// This create info without what Vulkan ignores in it: the base of a pipeline that isn't derived.
     ///
@@ -98,13 +92,14 @@ pub unsafe trait CreateInfo: Copy {
 
 /// What the trait takes from the members that all three structs have.
 macro_rules! common {
-    () => {
+    ($flags:ident) => {
         fn next(&self) -> *const c_void {
             self.p_next
         }
 
-        fn own_flags(&self) -> vk::PipelineCreateFlags {
-            self.flags
+        unsafe fn flags(&self) -> vk::PipelineCreateFlags {
+            // SAFETY: by contract.
+            vk::PipelineCreateFlags::from_raw(unsafe { flags::$flags(self) } as u32)
         }
 
         fn base(&mut self) -> (&mut vk::Pipeline, &mut i32) {
@@ -118,7 +113,7 @@ const SOMEWHERE: *mut vk::Pipeline = ptr::dangling_mut();
 
 // SAFETY: the request and the reply of vkCreateComputePipelines.
 unsafe impl CreateInfo for vk::ComputePipelineCreateInfo<'_> {
-    common!();
+    common!(compute_pipeline_create_info_flags);
 
     unsafe fn encode(
         w: &mut Writer,
@@ -147,7 +142,7 @@ unsafe impl CreateInfo for vk::ComputePipelineCreateInfo<'_> {
 
 // SAFETY: the request and the reply of vkCreateGraphicsPipelines.
 unsafe impl CreateInfo for vk::GraphicsPipelineCreateInfo<'_> {
-    common!();
+    common!(graphics_pipeline_create_info_flags);
 
     unsafe fn encode(
         w: &mut Writer,
@@ -176,7 +171,7 @@ unsafe impl CreateInfo for vk::GraphicsPipelineCreateInfo<'_> {
 
 // SAFETY: the request and the reply of vkCreateRayTracingPipelinesKHR.
 unsafe impl CreateInfo for vk::RayTracingPipelineCreateInfoKHR<'_> {
-    common!();
+    common!(ray_tracing_pipeline_create_info_khr_flags);
 
     unsafe fn libraries<'a>(&self) -> &'a [vk::Pipeline] {
         // SAFETY: by contract, null or a valid struct.

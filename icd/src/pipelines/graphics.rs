@@ -3,6 +3,7 @@
 
 use ash::vk;
 
+use crate::pipelines::create_info::CreateInfo;
 use crate::pipelines::render_pass::{self, Subpass};
 
 /// Create infos, copied without the state that their subpasses have no attachments for.
@@ -14,7 +15,7 @@ impl Clean {
     /// Copies and clears.
     ///
     /// # Safety
-    /// What the originals point at must outlive the copies.
+    /// Each original must be valid but for what is ignored, and what it points at must outlive the copies.
     pub unsafe fn new(originals: &[vk::GraphicsPipelineCreateInfo<'_>]) -> Self {
         let copy = |original: &vk::GraphicsPipelineCreateInfo<'_>| {
             // SAFETY: only the lifetime changes; the caller keeps what is pointed at.
@@ -24,7 +25,8 @@ impl Clean {
             if let Some(subpass) = render_pass::subpass(info.render_pass, info.subpass) {
                 clear(&mut info, subpass);
             }
-            info
+            // SAFETY: the flags and the chain are never ignored.
+            unsafe { info.without_ignored() }
         };
         Self { infos: originals.iter().map(copy).collect() }
     }

@@ -1,7 +1,6 @@
 //! VkRenderPass: which subpasses have attachments of which kind. Graphics pipelines ignore the state of those that are missing.
 
 use ash::vk;
-use ash::vk::Handle;
 use hesper_encoder::Writer;
 use hesper_encoder::generated::request;
 
@@ -40,17 +39,8 @@ unsafe fn create(
     to: *mut vk::RenderPass,
     encode: impl FnOnce(&mut Writer),
 ) -> vk::Result {
-    let Some(id) = RENDER_PASSES.insert(subpasses) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
     // SAFETY: by contract.
-    unsafe {
-        *to = vk::RenderPass::from_raw(id);
-        let sent = post(device, encode);
-        if sent.is_err() {
-            RENDER_PASSES.remove(*to);
-            *to = vk::RenderPass::null();
-        }
-        done(sent)
-    }
+    unsafe { RENDER_PASSES.create(subpasses, to, || done(post(device, encode))) }
 }
 
 pub unsafe fn create_render_pass(

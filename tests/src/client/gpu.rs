@@ -5,10 +5,14 @@ use std::ffi::CStr;
 use anyhow::{Context, Result, ensure};
 use ash::{Device, Entry, Instance, vk};
 
+pub use crate::buffer::Buffer;
+
 /// `to[i] = from[i] * FACTOR + add` (tests/shaders/scale.comp).
 pub const SCALE: &[u8] = include_bytes!("../../shaders/generated/scale.comp.spv");
 /// Counts invocations and work groups (tests/shaders/tally.comp).
 pub const TALLY: &[u8] = include_bytes!("../../shaders/generated/tally.comp.spv");
+
+pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
 
 /// Longer than anything here takes, even emulated.
 pub const PATIENCE: u64 = 60_000_000_000;
@@ -26,16 +30,9 @@ pub struct Gpu {
     pub pool: vk::CommandPool,
     /// Whether VK_KHR_maintenance5 is there, and enabled.
     pub maintenance5: bool,
+    extensions: Vec<&'static CStr>,
     // Unloads the loader, so it goes last.
     _entry: Entry,
-}
-
-/// A buffer with memory of its own; mapped where the type can be.
-pub struct Buffer {
-    pub buffer: vk::Buffer,
-    pub memory: vk::DeviceMemory,
-    pub size: u64,
-    pub map: *mut u32,
 }
 
 /// A compute pipeline and what it was made from.
@@ -78,17 +75,20 @@ impl Gpu {
                     info.queue_priorities(&priorities[..*n as usize])
                 })
                 .collect();
-            let names = extensions(&instance, physical)?;
-            let extensions: Vec<*const i8> = names.iter().map(|n| n.as_ptr()).collect();
+            let extensions = extensions(&instance, physical)?;
+            let names: Vec<_> = extensions.iter().map(|n| n.as_ptr()).collect();
+            let mut multi_draw = vk::PhysicalDeviceMultiDrawFeaturesEXT::default().multi_draw(true);
             let mut features12 = vk::PhysicalDeviceVulkan12Features::default()
                 .timeline_semaphore(true)
+                .imageless_framebuffer(true)
                 .host_query_reset(true)
                 .buffer_device_address(true);
             let mut features13 = vk::PhysicalDeviceVulkan13Features::default()
                 .synchronization2(true)
+                .dynamic_rendering(true)
                 .private_data(true)
                 .pipeline_creation_cache_control(true);
-            let maintenance5 = names.contains(&ash::khr::maintenance5::NAME);
+            let maintenance5 = extensions.contains(&ash::khr::maintenance5::NAME);
             let mut features5 = vk::PhysicalDeviceMaintenance5FeaturesKHR::default().maintenance5(maintenance5);
             let offered = instance.get_physical_device_features(physical);
             let features = vk::PhysicalDeviceFeatures {
@@ -97,13 +97,18 @@ impl Gpu {
                 sparse_residency_image2_d: offered.sparse_residency_image2_d,
                 ..Default::default()
             };
-            let info = vk::DeviceCreateInfo::default()
+            let mut info = vk::DeviceCreateInfo::default()
                 .enabled_features(&features)
                 .queue_create_infos(&queues)
-                .enabled_extension_names(&extensions)
+                .enabled_extension_names(&names)
                 .push_next(&mut features12)
                 .push_next(&mut features13);
-            let info = if maintenance5 { info.push_next(&mut features5) } else { info };
+            if maintenance5 {
+                info = info.push_next(&mut features5);
+            }
+            if extensions.contains(&MULTI_DRAW) {
+                info = info.push_next(&mut multi_draw);
+            }
             let device = instance.create_device(physical, &info, None).context("vkCreateDevice")?;
             let queue = device.get_device_queue(family, 0);
             let others = counts
@@ -129,9 +134,15 @@ impl Gpu {
                 memory,
                 pool,
                 maintenance5,
+                extensions,
                 _entry: entry,
             })
         }
+    }
+
+    /// Whether the device was made with an extension.
+    pub fn has(&self, extension: &CStr) -> bool {
+        self.extensions.contains(&extension)
     }
 
     /// The first memory type of those in `bits` that has `flags`.
@@ -153,7 +164,8 @@ impl Gpu {
         let usage = vk::BufferUsageFlags::STORAGE_BUFFER
             | vk::BufferUsageFlags::TRANSFER_SRC
             | vk::BufferUsageFlags::TRANSFER_DST
-            | vk::BufferUsageFlags::INDIRECT_BUFFER;
+            | vk::BufferUsageFlags::INDIRECT_BUFFER
+            | vk::BufferUsageFlags::INDEX_BUFFER;
         // SAFETY: handles of this device; the mapping is used within the buffer's size.
         unsafe {
             let buffer = self.device.create_buffer(&vk::BufferCreateInfo::default().size(size).usage(usage), None)?;
@@ -371,7 +383,7 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
     // SAFETY: a valid physical device.
     let offered = unsafe { instance.enumerate_device_extension_properties(physical)? };
     let names: Vec<&CStr> = offered.iter().filter_map(|e| e.extension_name_as_c_str().ok()).collect();
-    Ok([ash::khr::push_descriptor::NAME, ash::khr::maintenance5::NAME]
+    Ok([ash::khr::push_descriptor::NAME, ash::khr::maintenance5::NAME, MULTI_DRAW]
         .into_iter()
         .filter(|n| names.contains(n))
         .collect())
@@ -386,36 +398,5 @@ impl Drop for Gpu {
             self.device.destroy_device(None);
             self.instance.destroy_instance(None);
         }
-    }
-}
-
-impl Buffer {
-    pub fn words(&self) -> usize {
-        self.size as usize / 4
-    }
-
-    /// Fills a mapped buffer with `f(i)`.
-    pub fn fill(&self, f: impl Fn(u32) -> u32) {
-        assert!(!self.map.is_null(), "the buffer isn't mapped");
-        for i in 0..self.words() {
-            // SAFETY: inside the mapping, which no GPU work touches at this time.
-            unsafe { self.map.add(i).write_volatile(f(i as u32)) };
-        }
-    }
-
-    /// One word of a mapped buffer.
-    pub fn get(&self, i: usize) -> u32 {
-        assert!(!self.map.is_null() && i < self.words(), "outside of the mapping");
-        // SAFETY: checked above.
-        unsafe { self.map.add(i).read_volatile() }
-    }
-
-    /// Fails unless a mapped buffer holds `f(i)` everywhere.
-    pub fn expect(&self, what: &str, f: impl Fn(u32) -> u32) -> Result<()> {
-        for i in 0..self.words() {
-            let (found, wanted) = (self.get(i), f(i as u32));
-            ensure!(found == wanted, "{what}: word {i} is {found:#x}, not {wanted:#x}");
-        }
-        Ok(())
     }
 }

@@ -2,15 +2,19 @@
 //! results, so a driver that computes wrongly fails here, not only one that returns errors.
 
 mod bench;
+mod buffer;
 mod commands;
 mod compute;
 mod cycles;
 mod descriptors;
+mod draws;
 mod gpu;
 mod hostile;
+mod ignored;
 mod images;
 mod mappings;
 mod memory;
+mod picture;
 mod pipelines;
 mod private_data;
 mod put_off;
@@ -38,7 +42,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, refused, bench and spin.
+    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -50,6 +54,8 @@ enum Sub {
     Pipelines,
     /// Images, views and samplers: copies there and back, blits of layouts.
     Images,
+    /// Several draws in one command.
+    Draws,
     /// Fences, binary and timeline semaphores, many submissions in flight.
     Sync,
     /// Recording and submitting from several threads.
@@ -81,6 +87,8 @@ enum Sub {
         /// How many the device has room for.
         room: u32,
     },
+    /// Garbage wherever Vulkan says that nobody looks.
+    Ignored,
     /// Makes pipelines that the host refuses.
     Refused,
     /// Makes, uses and destroys pipelines on a host that takes MILLISECONDS for each.
@@ -96,12 +104,13 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 12] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
     ("pipelines", pipelines::run),
     ("images", images::run),
+    ("draws", draws::run),
     ("sync", sync::run),
     ("threads", threads::run),
     ("uploads", uploads::run),
@@ -125,6 +134,8 @@ fn main() -> ExitCode {
         Sub::Commands => parts("commands"),
         Sub::Pipelines => parts("pipelines"),
         Sub::Images => parts("images"),
+        Sub::Draws => parts("draws"),
+        Sub::Ignored => ignored::run(),
         Sub::Sync => parts("sync"),
         Sub::Threads => parts("threads"),
         Sub::Uploads => parts("uploads"),
