@@ -1,5 +1,6 @@
 //! What every entry point is made of: objects behind handles, the connection, forwarding, settings. Knows no Vulkan object.
 
+pub mod asymmetric_fence;
 pub mod background;
 pub mod backlog;
 pub mod chain;

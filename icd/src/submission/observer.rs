@@ -2,6 +2,7 @@
 
 use ash::vk;
 
+use crate::base::asymmetric_fence;
 use crate::base::log::error;
 use crate::base::object::Part;
 use crate::memory::pending::Pending;
@@ -15,6 +16,8 @@ pub struct Observer;
 
 impl Pending for Observer {
     unsafe fn before_mapping(&self, device: vk::Device, memory: vk::DeviceMemory) {
+        // Between the memory's mark, which the caller has set, and the look at what is put off.
+        asymmetric_fence::light();
         // SAFETY: a valid device.
         unsafe { carry_out(device, |updates| updates.write(memory)) };
     }

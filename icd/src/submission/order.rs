@@ -31,6 +31,7 @@ use ash::vk;
 use hesper_winsys::{Error, trace};
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::base::asymmetric_fence;
 use crate::base::progress::{Progress, Submission};
 use crate::submission::mark::Mark;
 use crate::submission::updates::Updates;
@@ -38,8 +39,10 @@ use crate::submission::updates::Updates;
 /// A device's lock over the order of its submissions.
 #[derive(Default)]
 pub struct Order {
-    /// Whether uploads are waiting or sent. It is set under the lock before the program is told that its upload is over; so a program that
-    /// ends what it has uploaded to finds it set without taking the lock.
+    /// Whether uploads are waiting or sent. It is set under the lock before the program is told that its upload is over, so a program that
+    /// frees or destroys what it has uploaded to finds it set without taking the lock. A thread that maps memory may do so at the very time
+    /// when another thread uploads to it: it marks the memory as mapped, passes the light fence and looks here; whoever puts the first upload
+    /// off sets this, passes the heavy fence and looks at the mark. One of them sees the other.
     any_uploads: AtomicBool,
     state: Mutex<State>,
 }
@@ -141,6 +144,13 @@ impl Locked<'_> {
             self.set_uploads(Uploads::None);
         }
         &mut self.state.uploads
+    }
+
+    /// Announces that an upload is about to be put off, to threads that map memory meanwhile; false where that can't be done.
+    #[must_use]
+    pub fn announce_uploads(&mut self) -> bool {
+        // Once announced, each thread that marks memory as mapped finds the announcement and waits for the lock.
+        self.any_uploads.swap(true, Ordering::Relaxed) || asymmetric_fence::heavy()
     }
 
     /// Uploads pass to another state.

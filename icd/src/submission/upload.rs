@@ -59,6 +59,10 @@ pub unsafe fn put_off<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queu
         _ => Waiting { queue: handle, family: queue.family, updates: Updates::default() },
     };
     let staged = if waiting.family == queue.family { stage(&waiting.updates, copies) } else { None };
+    let staged = staged.filter(|staged| {
+        // Looked at again, in case one of them was mapped meanwhile.
+        locked.announce_uploads() && staged.iter().all(|u| allocation::out_of_sight(u.memory))
+    });
     let put_off = staged.is_some();
     staged.into_iter().flatten().for_each(|u| waiting.updates.add(u));
     if put_off {
