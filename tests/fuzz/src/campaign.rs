@@ -10,7 +10,7 @@ use crate::compare::{Difference, Kind, difference};
 use crate::fleet::{Fleet, Outcome, Seat};
 use crate::generator::{MIXES, Mix, draw};
 use crate::plan::plan;
-use crate::program::Program;
+use crate::program::{Machine, Program};
 use crate::report::{self, Found};
 use crate::shrink;
 use crate::step::{Facts, Step};
@@ -120,8 +120,8 @@ pub fn run(args: &Args) -> Result<bool> {
 }
 
 impl Campaign {
-    fn seats(args: &Args, discrete: bool, number: u64) -> Vec<Seat> {
-        let seat = |driver, switches: &str| Seat { driver, switches: switches.to_owned(), discrete };
+    fn seats(args: &Args, machine: Machine, number: u64) -> Vec<Seat> {
+        let seat = |driver, switches: &str| Seat { driver, switches: switches.to_owned(), machine };
         let mut seats = vec![seat(Driver::Native, ""), seat(args.driver, args.switches.as_deref().unwrap_or(""))];
         if args.switches.is_none() && args.driver == Driver::Hesper {
             seats.push(seat(args.driver, SWITCHES[(number / TURN) as usize % SWITCHES.len()]));
@@ -160,7 +160,7 @@ impl Campaign {
             let mix = Self::mix(args, self.without, number)?;
             let tree = draw(&mix, seed, number);
             let program = tree.current();
-            let seats = Self::seats(args, program.discrete, number);
+            let seats = Self::seats(args, program.machine, number);
             if number % TURN == 0 {
                 self.retire_others(&seats);
             }
@@ -192,9 +192,7 @@ impl Campaign {
     /// Workers of switches whose turn is over.
     fn retire_others(&mut self, seats: &[Seat]) {
         for switches in SWITCHES.iter().filter(|s| !seats.iter().any(|seat| seat.switches == **s)) {
-            for discrete in [false, true] {
-                self.fleet.retire(&Seat { driver: Driver::Hesper, switches: (*switches).to_owned(), discrete });
-            }
+            self.fleet.retire_switches(switches);
         }
     }
 
@@ -239,12 +237,12 @@ impl Campaign {
     }
 
     fn replay(&mut self, args: &Args, found: &Found) -> Result<bool> {
-        let discrete = found.program.discrete;
-        let mut seats = Self::seats(args, discrete, found.number);
+        let machine = found.program.machine;
+        let mut seats = Self::seats(args, machine, found.number);
         if args.driver == Driver::Hesper && args.switches.is_none() {
             seats.truncate(2);
             if !found.switches.is_empty() {
-                seats.push(Seat { driver: Driver::Hesper, switches: found.switches.clone(), discrete });
+                seats.push(Seat { driver: Driver::Hesper, switches: found.switches.clone(), machine });
             }
         }
         for _ in 0..args.times {
@@ -261,10 +259,8 @@ impl Campaign {
     fn print(&mut self, args: &Args, number: u64) -> Result<bool> {
         let mix = Self::mix(args, self.without, number)?;
         let program = draw(&mix, args.seed.context("--print needs --seed")?, number).current();
-        let steps = self.plan_for(
-            &program,
-            &Seat { driver: Driver::Native, switches: String::new(), discrete: program.discrete },
-        )?;
+        let steps = self
+            .plan_for(&program, &Seat { driver: Driver::Native, switches: String::new(), machine: program.machine })?;
         println!("{program:#?}");
         print!("{}", report::steps(&steps));
         Ok(true)

@@ -1,5 +1,7 @@
 //! Workers and the hosts that they run on.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use hesper_rig::{Driver, Host, Root, build_driver};
 
+use crate::program::Machine;
 use crate::progress;
 use crate::step::Facts;
 use crate::wire::{self, Hello, Place, Report, Task};
@@ -20,17 +23,19 @@ pub struct Seat {
     pub driver: Driver,
     /// Of HESPER_DEBUG.
     pub switches: String,
-    /// Whether the device has memory of its own.
-    pub discrete: bool,
+    pub machine: Machine,
 }
 
 impl std::fmt::Display for Seat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let device = if self.discrete { " on a discrete device" } else { "" };
-        match &*self.switches {
-            "" => write!(f, "{}{device}", self.driver),
-            switches => write!(f, "{} with {switches}{device}", self.driver),
-        }
+        write!(f, "{}", self.driver)?;
+        let said = [
+            (!self.switches.is_empty(), &*self.switches),
+            (self.machine.discrete, "memory of its own"),
+            (self.machine.queues, "several queues"),
+        ];
+        let said: Vec<&str> = said.iter().filter(|(on, _)| *on).map(|(_, what)| *what).collect();
+        if said.is_empty() { Ok(()) } else { write!(f, " with {}", said.join(" and ")) }
     }
 }
 
@@ -78,6 +83,12 @@ struct Watched {
     looked: usize,
 }
 
+/// What makes the test layer show a machine.
+fn environment(machine: Machine) -> Vec<(&'static str, &'static str)> {
+    let all = [(machine.discrete, "HESPER_TEST_LAYER_DISCRETE"), (machine.queues, "HESPER_TEST_LAYER_QUEUES")];
+    all.into_iter().filter(|(on, _)| *on).map(|(_, name)| (name, "1")).collect()
+}
+
 fn progress_file(errors: &std::path::Path) -> PathBuf {
     errors.with_extension("at")
 }
@@ -86,8 +97,7 @@ fn progress_file(errors: &std::path::Path) -> PathBuf {
 pub struct Fleet {
     root: Root,
     layer: PathBuf,
-    /// Of both kinds of device.
-    hosts: [Option<Watched>; 2],
+    hosts: BTreeMap<Machine, Watched>,
     workers: Vec<(Seat, Worker)>,
     started: u32,
 }
@@ -97,34 +107,29 @@ impl Fleet {
     /// Without the rig or a driver.
     pub fn new() -> Result<Self> {
         let layer = build_driver()?.layer;
-        Ok(Self { root: Root::ensure()?, layer, hosts: [None, None], workers: Vec::new(), started: 0 })
+        Ok(Self { root: Root::ensure()?, layer, hosts: BTreeMap::new(), workers: Vec::new(), started: 0 })
     }
 
-    fn host(&mut self, discrete: bool) -> Result<&mut Watched> {
-        let slot = &mut self.hosts[usize::from(discrete)];
-        if slot.is_none() {
-            let mut environment = vec![("HESPER_TEST_LAYER_QUEUES", "2x2")];
-            if discrete {
-                environment.push(("HESPER_TEST_LAYER_DISCRETE", "1"));
+    fn host(&mut self, machine: Machine) -> Result<&mut Watched> {
+        Ok(match self.hosts.entry(machine) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let host = Host::start_with(&self.root, &environment(machine))?;
+                place.insert(Watched { host, looked: 0 })
             }
-            *slot = Some(Watched { host: Host::start_with(&self.root, &environment)?, looked: 0 });
-        }
-        slot.as_mut().context("no host")
+        })
     }
 
     fn start(&mut self, seat: &Seat) -> Result<Worker> {
         let this = std::env::current_exe().context("finding this program")?;
         let root = self.root.clone();
         let layer = self.layer.clone();
-        let host = if seat.driver.needs_host() { Some(&self.host(seat.discrete)?.host) } else { None };
+        let host = if seat.driver.needs_host() { Some(&self.host(seat.machine)?.host) } else { None };
         let mut command = root.client(seat.driver, host, this)?;
         if host.is_none() {
             // What the host shows, without the host.
             command.env("VK_ADD_LAYER_PATH", layer).env("VK_INSTANCE_LAYERS", "VK_LAYER_HESPER_TEST_dma_buf_export");
-            command.env("HESPER_TEST_LAYER_QUEUES", "2x2");
-            if seat.discrete {
-                command.env("HESPER_TEST_LAYER_DISCRETE", "1");
-            }
+            command.envs(environment(seat.machine));
         }
         if seat.driver == Driver::Hesper {
             command.env("HESPER_DEBUG", format!("vtest,{}", seat.switches));
@@ -195,6 +200,11 @@ impl Fleet {
         self.workers.retain(|(s, _)| s != seat);
     }
 
+    /// Ends all workers with some switches.
+    pub fn retire_switches(&mut self, switches: &str) {
+        self.workers.retain(|(s, _)| s.switches != switches);
+    }
+
     /// Runs a program on several seats at the same time; what each showed, and what was complained of meanwhile.
     ///
     /// # Errors
@@ -220,7 +230,7 @@ impl Fleet {
             };
             let mut complaints = worker.complaints();
             if seat.driver.needs_host() {
-                complaints += &self.host_complaints(seat.discrete)?;
+                complaints += &self.host_complaints(seat.machine)?;
             }
             let ended = match &outcome {
                 Outcome::Showed(report) => crate::compare::ended(report).is_some(),
@@ -234,8 +244,8 @@ impl Fleet {
         Ok(all)
     }
 
-    fn host_complaints(&mut self, discrete: bool) -> Result<String> {
-        let watched = self.host(discrete)?;
+    fn host_complaints(&mut self, machine: Machine) -> Result<String> {
+        let watched = self.host(machine)?;
         let log = watched.host.log();
         let new = log.get(watched.looked..).unwrap_or_default();
         let fatal: Vec<String> = new.lines().filter(|l| l.contains("fatal")).map(|l| format!("host: {l}\n")).collect();

@@ -9,7 +9,7 @@ use proptest::prelude::any;
 use proptest::strategy::{BoxedStrategy, Strategy, Union, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::program::{Cmd, Op, Piece, Program};
+use crate::program::{Cmd, Machine, Op, Piece, Program};
 
 /// How often each kind of wish comes: the names of [`Op`] and [`Cmd`] with weights; those not named have the weight 1.
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +182,7 @@ impl Drawn for Vec<Op> {
 
 /// A drawn program, whose wishes can be taken away or made simpler one by one.
 pub struct Tree {
-    pub discrete: bool,
+    pub machine: Machine,
     pub poison: bool,
     pub fresh_instance: bool,
     pub ops: Vec<Box<dyn ValueTree<Value = Op>>>,
@@ -191,9 +191,9 @@ pub struct Tree {
 impl Tree {
     /// The program as it is now.
     pub fn current(&self) -> Program {
-        let Self { discrete, poison, fresh_instance, ops } = self;
+        let Self { machine, poison, fresh_instance, ops } = self;
         let ops = ops.iter().map(|op| op.current()).collect();
-        Program { discrete: *discrete, poison: *poison, fresh_instance: *fresh_instance, ops }
+        Program { machine: *machine, poison: *poison, fresh_instance: *fresh_instance, ops }
     }
 
     pub fn no_poison(&mut self) {
@@ -213,9 +213,9 @@ pub fn draw(mix: &Mix, seed: u64, number: u64) -> Tree {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
     let (length, op) = (runner.rng().random_range(4..48), mix.op());
-    let (discrete, poison, fresh_instance) =
-        (runner.rng().random(), runner.rng().random_bool(0.6), runner.rng().random_bool(0.1));
+    let machine = Machine { discrete: runner.rng().random(), queues: runner.rng().random() };
+    let (poison, fresh_instance) = (runner.rng().random_bool(0.6), runner.rng().random_bool(0.1));
     // Nothing is filtered, so every draw succeeds.
     let ops = (0..length).filter_map(|_| op.new_tree(&mut runner).ok()).collect();
-    Tree { discrete, poison, fresh_instance, ops }
+    Tree { machine, poison, fresh_instance, ops }
 }

@@ -9,14 +9,22 @@ use serde::{Deserialize, Serialize};
 /// A program and what it runs on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// On a host whose device has memory of its own that can't be mapped.
-    pub discrete: bool,
+    pub machine: Machine,
     /// With garbage in everything that Vulkan ignores.
     pub poison: bool,
     /// With a new instance, not only a new device.
     pub fresh_instance: bool,
     /// What to do.
     pub ops: Vec<Op>,
+}
+
+/// A kind of host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its device has memory of its own that can't be mapped.
+    pub discrete: bool,
+    /// It has two families of two queues each, instead of one queue.
+    pub queues: bool,
 }
 
 /// A part of a copy between buffers.

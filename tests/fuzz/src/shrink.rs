@@ -43,7 +43,7 @@ pub fn shrink(
     first: Difference,
     limit: Duration,
 ) -> Result<Shrunk> {
-    let native = Seat { driver: Driver::Native, switches: String::new(), discrete: seat.discrete };
+    let native = Seat { driver: Driver::Native, switches: String::new(), machine: seat.machine };
     let seats = if *seat == native { vec![native] } else { vec![native, seat.clone()] };
     // A hang is sure long before it would be in a campaign.
     let patience = if first.kind == Kind::Hung { PATIENCE / 6 } else { PATIENCE };

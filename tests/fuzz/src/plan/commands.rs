@@ -53,6 +53,8 @@ impl World<'_> {
                 }
             }
             Cmd::Barrier { style } => r.barrier(*style),
+            // Events are for queues that draw or compute.
+            Cmd::SetEvent { .. } | Cmd::ResetEvent { .. } | Cmd::WaitEvent { .. } if !self.computes(r) => {}
             Cmd::SetEvent { event, second_form } => {
                 let event = self.gpu_event(*event);
                 r.uses.insert(Object::Event(event));

@@ -19,7 +19,7 @@ use world::{EventState, Promise, World};
 
 /// The steps of a program.
 pub fn plan(program: &Program, facts: &Facts) -> Vec<Step> {
-    let mut world = World::new(facts, program.discrete);
+    let mut world = World::new(facts, program.machine.discrete);
     for op in &program.ops {
         world.wish(op);
     }

@@ -166,7 +166,7 @@ impl World<'_> {
     }
 
     /// Whether a recording is for a queue that dispatches.
-    fn computes(&self, r: &Recording) -> bool {
+    pub fn computes(&self, r: &Recording) -> bool {
         self.facts.families.get(r.family as usize).is_some_and(|f| f.1)
     }
 

@@ -96,6 +96,10 @@ impl World<'_> {
             let mut then = states.clone();
             let changes: Option<Vec<_>> = cb.changes.iter().map(|c| then.change(*c, queue)).collect();
             let Some(owed) = changes else { continue };
+            let owes = owed.iter().any(Option::is_some);
+            if owes && !self.may_owe_event() {
+                continue;
+            }
             // Without the promises of its own: what can end must end first.
             if !self.order(&cb.accesses, if bare { &after } else { &behind }) {
                 continue;
@@ -109,6 +113,12 @@ impl World<'_> {
         }
         self.launch(at, around, wait, states, taken, accesses, uses);
         true
+    }
+
+    /// Whether work may be submitted that waits for an event which the program sets later: another thread would wait with it, and so would
+    /// its pipelines.
+    fn may_owe_event(&self) -> bool {
+        self.lane.is_none() || (!self.calm_only && self.queues.len() == 1)
     }
 
     /// The submission is valid: says so, and notes all that it changes.
@@ -243,6 +253,9 @@ impl World<'_> {
         let cb = self.primary_for(queue, style);
         let begin = super::recording::Begin { once: style & 1 == 1, simultaneous: false, ordered: true };
         let mut around = Around { second_form: style & 2 == 2, ..Around::default() };
+        if on & 1 == 0 && !self.may_owe_event() {
+            return;
+        }
         let event = if on & 1 == 0 { Some(self.host_event(on >> 1)) } else { None };
         if let Some(event) = event
             && self.events.get(&event) != Some(&EventState::Unset)

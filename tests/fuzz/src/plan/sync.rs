@@ -25,6 +25,9 @@ impl World<'_> {
     /// Waits until a fence's state is known; false where that depends on the program.
     fn settle_fence(&mut self, fence: Id) -> bool {
         let Some(FenceState::Pending(at)) = self.fences.get(&fence).copied() else { return true };
+        if self.held(at) {
+            return false;
+        }
         if !self.flights.iter().any(|f| f.at == at) {
             // Its submission is known to have ended, but not by waiting for its queue.
             self.say(Step::WaitFences { fences: vec![fence], all: true, patience: Patience::Forever });
@@ -77,6 +80,7 @@ impl World<'_> {
         };
         match self.flights.iter().find(|f| f.at == at) {
             Some(f) if !f.blocked.is_empty() => self.say(Step::FenceStatus { fence }),
+            _ if self.held(at) => {}
             _ => {
                 self.say(Step::SpinFence { fence });
                 self.ended(at);
@@ -95,6 +99,10 @@ impl World<'_> {
             Some(FenceState::Signalled) => true,
             _ => false,
         };
+        let held = |w: &Self, fence: Id| matches!(w.fences.get(&fence), Some(FenceState::Pending(at)) if w.held(*at));
+        if held(self, first) || held(self, second) {
+            return;
+        }
         let (a, b) = (comes(self, first), comes(self, second));
         let mut fences = vec![first];
         if second != first {
@@ -330,7 +338,7 @@ impl World<'_> {
         let value = t.value;
         let last = t.signals.iter().find(|(v, ..)| *v == value).cloned();
         if let Some((_, at, done)) = last {
-            if self.flights.iter().find(|f| f.at == at).is_some_and(|f| !f.blocked.is_empty()) {
+            if self.flights.iter().find(|f| f.at == at).is_some_and(|f| !f.blocked.is_empty()) || self.held(at) {
                 return;
             }
             self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });

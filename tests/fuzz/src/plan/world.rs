@@ -296,10 +296,17 @@ impl<'a> World<'a> {
         self.order(&[access], &host)
     }
 
+    /// Whether a submission may have to wait for an event of the program's though it has nothing to do with it: several queues share
+    /// one of the host's driver, which runs in order.
+    pub fn held(&self, at: At) -> bool {
+        let waits = |f: &Flight| f.at.queue != at.queue && f.blocked.iter().any(|p| matches!(p, Promise::Event(_)));
+        self.flights.iter().any(waits)
+    }
+
     /// Waits for a submission; false where it waits for the program.
     pub fn settle(&mut self, at: At) -> bool {
         let Some(flight) = self.flights.iter().find(|f| f.at == at) else { return true };
-        if !flight.blocked.is_empty() {
+        if !flight.blocked.is_empty() || self.held(at) {
             return false;
         }
         let fence = flight.fence.filter(|f| self.fences.get(f) == Some(&FenceState::Pending(at)));
@@ -317,11 +324,13 @@ impl<'a> World<'a> {
 
     /// Waits until a queue is idle; false where it waits for the program.
     pub fn idle(&mut self, queue: usize) -> bool {
-        if self.flights.iter().any(|f| f.at.queue == queue && !f.blocked.is_empty()) {
+        let number = self.queues[queue].number;
+        let blocked = self.flights.iter().any(|f| f.at.queue == queue && !f.blocked.is_empty());
+        if blocked || self.held(At { queue, number }) {
             return false;
         }
         self.say(Step::QueueIdle { queue });
-        self.ended(At { queue, number: self.queues[queue].number });
+        self.ended(At { queue, number });
         true
     }
 
