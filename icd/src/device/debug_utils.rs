@@ -11,8 +11,8 @@ pub unsafe fn create_debug_utils_messenger_ext(
     _: *const vk::AllocationCallbacks,
     to: *mut vk::DebugUtilsMessengerEXT,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe { *to = vk::DebugUtilsMessengerEXT::from_raw(fresh_id()) };
+    // SAFETY: the output parameter.
+    unsafe { to.write(vk::DebugUtilsMessengerEXT::from_raw(fresh_id())) };
     vk::Result::SUCCESS
 }
 

@@ -1,13 +1,14 @@
 //! VkDevice.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
+use hesper_winsys::Error;
 
-use crate::base::chain::{find, find_tagged, slice};
+use crate::base::chain::{find, slice};
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::gate::Gate;
 use crate::base::log::warn_;
@@ -40,8 +41,11 @@ part!(vk::Device, Device, below: below::Device);
 unsafe impl Whole for Device {}
 
 /// What each floor keeps for a new device.
+///
+/// # Safety
+/// A valid physical device.
 unsafe fn floors(object: Object, physical: vk::PhysicalDevice) -> below::Device {
-    // SAFETY: a valid physical device of the caller's.
+    // SAFETY: valid by contract; it ends with its instance, after the device.
     let lowest = unsafe { physical::device::Device::new(object, physical) };
     let device = memory::device::Device::new(lowest);
     // Nobody has set it before.
@@ -52,122 +56,151 @@ unsafe fn floors(object: Object, physical: vk::PhysicalDevice) -> below::Device 
     below::Device::new(device)
 }
 
+/// Whether a chain names other physical devices than this one; the host has a device group of one, and naming it says nothing.
+///
+/// # Safety
+/// Null or a valid chain.
+unsafe fn groups_others(next: *const c_void, own: vk::PhysicalDevice) -> bool {
+    // SAFETY: valid by contract.
+    let group = unsafe { find::<vk::DeviceGroupDeviceCreateInfo>(next) };
+    // SAFETY: the struct's array of this length.
+    let named = group.map(|g| unsafe { slice(g.p_physical_devices, g.physical_device_count) });
+    named.unwrap_or_default().iter().any(|p| *p != own)
+}
+
 pub unsafe fn create_device(
     physical: vk::PhysicalDevice,
     p_create_info: *const vk::DeviceCreateInfo,
     _: *const vk::AllocationCallbacks,
     p_device: *mut vk::Device,
 ) -> vk::Result {
-    // SAFETY: by valid usage; what is made here lives until the call is over.
-    unsafe {
-        let d = PhysicalDevice::of(physical);
-        let connection = d.connection().clone();
-        let mut info = *p_create_info;
-        let names = slice(info.pp_enabled_extension_names, info.enabled_extension_count);
-        let enabled = match device_extensions::enabled(physical, names) {
-            Ok(set) => set,
-            Err(e) => return e,
-        };
-        // What the driver does itself the host need not have.
-        let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.origin == Origin::Driver);
-        let names: Vec<*const c_char> = names.iter().copied().filter(|n| !local(CStr::from_ptr(*n))).collect();
-        info.enabled_extension_count = names.len() as u32;
-        info.pp_enabled_extension_names = names.as_ptr();
-        if let Some(f) = features::asked_for(info.p_next) {
-            warn_!("a device with {} was asked for, which needs what this driver lacks", f.name);
-            return vk::Result::ERROR_FEATURE_NOT_PRESENT;
-        }
-        // Features are either here or in the chain.
-        if find::<vk::PhysicalDeviceFeatures2>(info.p_next).is_some() {
-            info.p_enabled_features = ptr::null();
-        }
-        // The host has a device group of one; naming it says nothing.
-        let own = physical;
-        let mut groups = find_tagged(info.p_next, vk::StructureType::DEVICE_GROUP_DEVICE_CREATE_INFO);
-        if let Some(g) = groups.take() {
-            let g: *mut vk::DeviceGroupDeviceCreateInfo = g.cast();
-            if slice((*g).p_physical_devices, (*g).physical_device_count).iter().any(|p| *p != own) {
-                return vk::Result::ERROR_INITIALIZATION_FAILED;
-            }
-        }
+    // SAFETY: a valid handle and create info.
+    let (d, mut info) = unsafe { (PhysicalDevice::of(physical), *p_create_info) };
+    // SAFETY: the info's array of this length.
+    let names = unsafe { slice(info.pp_enabled_extension_names, info.enabled_extension_count) };
+    // SAFETY: a valid handle, and strings.
+    let extensions = match unsafe { device_extensions::enabled(physical, names) } {
+        Ok(set) => set,
+        Err(e) => return e,
+    };
+    // What the driver does itself the host need not have.
+    let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.origin == Origin::Driver);
+    // SAFETY: each name is a string.
+    let names: Vec<*const c_char> = names.iter().copied().filter(|n| !local(unsafe { CStr::from_ptr(*n) })).collect();
+    info.enabled_extension_count = names.len() as u32;
+    info.pp_enabled_extension_names = names.as_ptr();
+    // SAFETY: the info's chain.
+    if let Some(f) = unsafe { features::asked_for(info.p_next) } {
+        warn_!("a device with {} was asked for, which needs what this driver lacks", f.name);
+        return vk::Result::ERROR_FEATURE_NOT_PRESENT;
+    }
+    // Features are either here or in the chain.
+    // SAFETY: the info's chain.
+    if unsafe { find::<vk::PhysicalDeviceFeatures2>(info.p_next) }.is_some() {
+        info.p_enabled_features = ptr::null();
+    }
+    // SAFETY: the info's chain.
+    if unsafe { groups_others(info.p_next, physical) } {
+        return vk::Result::ERROR_INITIALIZATION_FAILED;
+    }
 
-        let version =
-            (vk::api_version_major(d.properties.api_version) << 16) | vk::api_version_minor(d.properties.api_version);
-        let object = Object::new(fresh_id(), connection.clone());
-        let device: vk::Device = Box::new(Device {
-            below: floors(object, physical),
-            extensions: enabled,
-            private: PrivateValues::default(),
-            version,
-        })
-        .into_handle();
-        let (mut out, none) = (device, ptr::null());
-        let p = &raw mut out;
-        let created = result_of(connection.call(
+    let api = d.properties.api_version;
+    let version = (vk::api_version_major(api) << 16) | vk::api_version_minor(api);
+    let connection = d.connection();
+    // SAFETY: a valid physical device.
+    let below = unsafe { floors(Object::new(fresh_id(), connection.clone()), physical) };
+    let private = PrivateValues::default();
+    let device: vk::Device = Box::new(Device { below, extensions, private, version }).into_handle();
+    let (mut out, none) = (device, ptr::null());
+    let p = &raw mut out;
+    // SAFETY: a valid handle, the create info with what was changed above, and locals; all live until the call is over.
+    let created = result_of(unsafe {
+        connection.call(
             reply::create_device_size(physical, &info, none, p),
             |w| request::create_device(w, 1, physical, &info, none, p),
             |r| reply::create_device(r, physical, &info, none, p),
-        ));
-        if created != vk::Result::SUCCESS {
-            Device::take(device);
-            return created;
-        }
-        let mut queues = Vec::new();
-        for q in slice(info.p_queue_create_infos, info.queue_create_info_count) {
-            for index in 0..q.queue_count {
-                match queue::fetch(device, q, index) {
-                    Ok(q) => queues.push(q),
-                    Err(e) => {
-                        let _ = Device::of(device).queues.set(queues);
-                        destroy_device(device, none);
-                        return result_of_error(&e);
-                    }
-                }
-            }
-        }
-        connection.room.add(device.as_raw(), Box::new(FreedMemory(device)));
-        // Nobody else has the handle yet.
-        let _ = Device::of(device).queues.set(queues);
-        *p_device = device;
+        )
+    });
+    if created != vk::Result::SUCCESS {
+        // SAFETY: made above, and nobody else has it.
+        drop(unsafe { Device::take(device) });
+        return created;
     }
+    // SAFETY: a new device, and the info's array of this length.
+    if let Err(e) = unsafe { fetch_queues(device, slice(info.p_queue_create_infos, info.queue_create_info_count)) } {
+        // SAFETY: nobody else has the device.
+        unsafe { destroy_device(device, none) };
+        return result_of_error(&e);
+    }
+    connection.room.add(device.as_raw(), Box::new(FreedMemory(device)));
+    // SAFETY: the output parameter.
+    unsafe { p_device.write(device) };
     vk::Result::SUCCESS
 }
 
+/// Fetches all queues of a new device; those that were fetched before an error end with the device.
+///
+/// # Safety
+/// A valid device that nobody else has yet.
+unsafe fn fetch_queues(device: vk::Device, infos: &[vk::DeviceQueueCreateInfo]) -> Result<(), Error> {
+    let each = infos.iter().flat_map(|info| (0..info.queue_count).map(move |index| (info, index)));
+    let mut queues = Vec::new();
+    let mut fetched = Ok(());
+    for (info, index) in each {
+        // SAFETY: valid by contract.
+        match unsafe { queue::fetch(device, info, index) } {
+            Ok(q) => queues.push(q),
+            Err(e) => {
+                fetched = Err(e);
+                break;
+            }
+        }
+    }
+    // SAFETY: valid by contract. Nobody has set them before.
+    let _ = unsafe { Device::of(device) }.queues.set(queues);
+    fetched
+}
+
 pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbacks) {
-    // SAFETY: by valid usage nothing uses the device or its queues any more.
+    if device == vk::Device::null() {
+        return;
+    }
+    // SAFETY: a valid device, whose last use this is.
+    let d = unsafe { Device::of(device) };
+    d.connection().room.remove(device.as_raw());
+    // SAFETY: work on the device is over, and its objects have been destroyed: what the floors keep is used by nobody.
     unsafe {
-        if device != vk::Device::null() {
-            Device::of(device).connection().room.remove(device.as_raw());
-            Device::of(device).slots.close(device);
-            Device::of(device).own.close(device);
-            memory::allocation::forget_freed(device);
-            compiling::close(device);
-            Device::of(device).store.close(device);
-        }
-        let Some(object) = Device::take(device) else { return };
-        let connection = object.connection().clone();
-        let queues: Vec<Box<Queue>> = object.queues().iter().filter_map(|q| Queue::take(*q)).collect();
-        let handle = object.handle();
-        for q in &queues {
-            q.destroy_fences(handle);
-        }
-        let sent = connection.send(|w| request::destroy_device(w, 0, handle, ptr::null()));
-        // The timelines may be used again only when the host has let go of them.
-        let _ = sent.and_then(|s| connection.report(connection.ring.wait(s)));
-        for q in queues {
-            connection.release_timeline(q.timeline);
-        }
+        d.slots.close(device);
+        d.own.close(device);
+        memory::allocation::forget_freed(device);
+        compiling::close(device);
+        d.store.close(device);
+    }
+    // SAFETY: the last look at it.
+    let Some(object) = (unsafe { Device::take(device) }) else { return };
+    let (connection, handle) = (object.connection(), object.handle());
+    // SAFETY: queues end with their device.
+    let queues: Vec<Box<Queue>> = object.queues().iter().filter_map(|q| unsafe { Queue::take(*q) }).collect();
+    for q in &queues {
+        // SAFETY: the host's device is still there, and the queue is idle.
+        unsafe { q.destroy_fences(handle) };
+    }
+    // SAFETY: the object is still behind its handle.
+    let sent = connection.send(|w| unsafe { request::destroy_device(w, 0, handle, ptr::null()) });
+    // The timelines may be used again only when the host has let go of them.
+    let _ = sent.and_then(|s| connection.report(connection.ring.wait(s)));
+    for q in queues {
+        connection.release_timeline(q.timeline);
     }
 }
 
 pub unsafe fn device_wait_idle(device: vk::Device) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        for q in Device::of(device).queues() {
-            match wait_idle::queue_wait_idle(*q) {
-                vk::Result::SUCCESS => {}
-                e => return e,
-            }
+    // SAFETY: a valid device.
+    for q in unsafe { Device::of(device) }.queues() {
+        // SAFETY: the device's queue.
+        match unsafe { wait_idle::queue_wait_idle(*q) } {
+            vk::Result::SUCCESS => {}
+            e => return e,
         }
     }
     vk::Result::SUCCESS

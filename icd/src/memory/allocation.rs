@@ -178,21 +178,20 @@ pub fn out_of_sight(memory: vk::DeviceMemory) -> bool {
 
 pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *const vk::AllocationCallbacks) {
     let Some(m) = MEMORIES.get(memory).filter(|m| !m.freed.swap(true, Ordering::Relaxed)) else { return };
-    // SAFETY: by valid usage nobody uses the memory any more.
-    unsafe {
-        if let Some(pending) = Device::of(device).pending.get() {
-            pending.before_freeing(device, memory);
-        }
-        m.mapped.store(false, Ordering::Relaxed);
-        match m.kept_as {
-            Some(memory_type) => {
-                let kept = Piece { memory, size: m.size, memory_type };
-                for old in Device::of(device).freed.keep(kept) {
-                    give_back(device, old);
-                }
-            }
-            None => give_back(device, memory),
-        }
+    // SAFETY: a valid device.
+    let d = unsafe { Device::of(device) };
+    if let Some(pending) = d.pending.get() {
+        // SAFETY: the device's memory, alive until now.
+        unsafe { pending.before_freeing(device, memory) };
+    }
+    m.mapped.store(false, Ordering::Relaxed);
+    let gone = match m.kept_as {
+        Some(memory_type) => d.freed.keep(Piece { memory, size: m.size, memory_type }),
+        None => vec![memory],
+    };
+    for memory in gone {
+        // SAFETY: the device's own, freed by the program and kept no longer.
+        unsafe { give_back(device, memory) };
     }
 }
 
@@ -266,30 +265,32 @@ pub unsafe fn map_memory(
     _: vk::MemoryMapFlags,
     to: *mut *mut c_void,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        *to = ptr::null_mut();
-        let Some(m) = MEMORIES.get(memory) else { return vk::Result::ERROR_MEMORY_MAP_FAILED };
-        // In this order: from now on nothing is put off that writes the memory, and then what was put off is carried out.
-        m.mapped.store(true, Ordering::Relaxed);
-        if let Some(pending) = Device::of(device).pending.get() {
-            pending.before_mapping(device, memory);
+    // SAFETY: the output parameter.
+    unsafe { to.write(ptr::null_mut()) };
+    let Some(m) = MEMORIES.get(memory) else { return vk::Result::ERROR_MEMORY_MAP_FAILED };
+    // In this order: from now on nothing is put off that writes the memory, and then what was put off is carried out.
+    m.mapped.store(true, Ordering::Relaxed);
+    // SAFETY: a valid device.
+    if let Some(pending) = unsafe { Device::of(device) }.pending.get() {
+        // SAFETY: the device's memory.
+        unsafe { pending.before_mapping(device, memory) };
+    }
+    // SAFETY: a valid device.
+    match unsafe { map(device, memory, m, offset, size) } {
+        Ok(p) => {
+            // SAFETY: the output parameter.
+            unsafe { to.write(p) };
+            vk::Result::SUCCESS
         }
-        match map(device, memory, m, offset, size) {
-            Ok(p) => {
-                *to = p;
-                vk::Result::SUCCESS
-            }
-            Err(e) => {
-                m.mapped.store(false, Ordering::Relaxed);
-                e
-            }
+        Err(e) => {
+            m.mapped.store(false, Ordering::Relaxed);
+            e
         }
     }
 }
 
 pub unsafe fn map_memory2(device: vk::Device, info: *const vk::MemoryMapInfoKHR, to: *mut *mut c_void) -> vk::Result {
-    // SAFETY: by valid usage.
+    // SAFETY: a valid struct, and the parameters of vkMapMemory.
     unsafe { map_memory(device, (*info).memory, (*info).offset, (*info).size, vk::MemoryMapFlags::empty(), to) }
 }
 
@@ -301,7 +302,7 @@ pub unsafe fn unmap_memory(_: vk::Device, memory: vk::DeviceMemory) {
 }
 
 pub unsafe fn unmap_memory2(device: vk::Device, info: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
-    // SAFETY: by valid usage.
+    // SAFETY: a valid struct.
     unsafe { unmap_memory(device, (*info).memory) };
     vk::Result::SUCCESS
 }

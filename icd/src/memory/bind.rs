@@ -9,11 +9,10 @@ use crate::memory::buffer;
 /// Tells each binding's result, which the host can't write where the application wants it.
 unsafe fn tell<T>(infos: &[T], next: impl Fn(&T) -> *const std::ffi::c_void, result: vk::Result) {
     for i in infos {
-        // SAFETY: by valid usage of the bind commands.
-        unsafe {
-            if let Some(status) = find::<vk::BindMemoryStatusKHR>(next(i)) {
-                *status.p_result = result;
-            }
+        // SAFETY: the chain of a valid struct.
+        if let Some(status) = unsafe { find::<vk::BindMemoryStatusKHR>(next(i)) } {
+            // SAFETY: the struct's output, which the program gives for each binding.
+            unsafe { status.p_result.write(result) };
         }
     }
 }
@@ -25,27 +24,27 @@ pub unsafe fn bind_buffer_memory(
     offset: vk::DeviceSize,
 ) -> vk::Result {
     buffer::bound(buffer, memory, offset);
-    // SAFETY: by valid usage.
+    // SAFETY: the command's own parameters.
     unsafe { forward::bind_buffer_memory(device, buffer, memory, offset) }
 }
 
 pub unsafe fn bind_buffer_memory2(device: vk::Device, n: u32, infos: *const vk::BindBufferMemoryInfo) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        for i in slice(infos, n) {
-            buffer::bound(i.buffer, i.memory, i.memory_offset);
-        }
-        let result = forward::bind_buffer_memory2(device, n, infos);
-        tell(slice(infos, n), |i| i.p_next, result);
-        result
+    // SAFETY: an array of this length.
+    let list = unsafe { slice(infos, n) };
+    for i in list {
+        buffer::bound(i.buffer, i.memory, i.memory_offset);
     }
+    // SAFETY: the command's own parameters.
+    let result = unsafe { forward::bind_buffer_memory2(device, n, infos) };
+    // SAFETY: valid structs with their chains.
+    unsafe { tell(list, |i| i.p_next, result) };
+    result
 }
 
 pub unsafe fn bind_image_memory2(device: vk::Device, n: u32, infos: *const vk::BindImageMemoryInfo) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let result = forward::bind_image_memory2(device, n, infos);
-        tell(slice(infos, n), |i| i.p_next, result);
-        result
-    }
+    // SAFETY: the command's own parameters.
+    let result = unsafe { forward::bind_image_memory2(device, n, infos) };
+    // SAFETY: an array of this length, of valid structs with their chains.
+    unsafe { tell(slice(infos, n), |i| i.p_next, result) };
+    result
 }

@@ -49,25 +49,22 @@ pub unsafe fn enumerate_device_extension_properties(
     p_count: *mut u32,
     p_properties: *mut vk::ExtensionProperties,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        if !p_layer_name.is_null() && !CStr::from_ptr(p_layer_name).is_empty() {
-            return vk::Result::ERROR_LAYER_NOT_PRESENT;
-        }
-        let list: Vec<_> = offered(device).map(|(e, v)| (e.name, v)).collect();
-        extensions::list(list.into_iter(), p_count, p_properties)
+    // SAFETY: null or a string.
+    if !p_layer_name.is_null() && !unsafe { CStr::from_ptr(p_layer_name) }.is_empty() {
+        return vk::Result::ERROR_LAYER_NOT_PRESENT;
     }
+    // SAFETY: a valid handle.
+    let list: Vec<_> = unsafe { offered(device) }.map(|(e, v)| (e.name, v)).collect();
+    // SAFETY: a count, and room for as many elements or null.
+    unsafe { extensions::list(list.into_iter(), p_count, p_properties) }
 }
 
 /// The extensions that a device has, with their versions.
 unsafe fn offered(device: vk::PhysicalDevice) -> impl Iterator<Item = (&'static DeviceExtension, u32)> {
     // SAFETY: a valid handle; devices live as long as their instance.
-    let (d, multiprocessors) = unsafe {
-        {
-            let d = PhysicalDevice::of(device);
-            (d, d.multiprocessors(device))
-        }
-    };
+    let d = unsafe { PhysicalDevice::of(device) };
+    // SAFETY: the handle of `d`.
+    let multiprocessors = unsafe { d.multiprocessors(device) };
     let probed = DEVICE_EXTENSIONS.iter().filter(move |e| e.origin == Origin::Probe && multiprocessors.is_some());
     d.extensions.iter().copied().chain(probed.map(|e| (e, e.spec_version)))
 }
@@ -83,7 +80,7 @@ pub unsafe fn enabled(device: vk::PhysicalDevice, names: &[*const c_char]) -> Re
         unsafe { offered(device) }.collect()
     };
     for name in names {
-        // SAFETY: by valid usage of vkCreateDevice.
+        // SAFETY: a string, as each name that vkCreateDevice is given.
         let name = unsafe { CStr::from_ptr(*name) };
         match offered.iter().find(|(e, _)| e.name == name) {
             Some((e, _)) => set.insert(e.number),

@@ -27,7 +27,7 @@ unsafe fn devices(instance: vk::Instance) -> Result<&'static [vk::PhysicalDevice
     if let Some(d) = object.devices.get() {
         return Ok(d);
     }
-    // SAFETY: as above.
+    // SAFETY: a valid instance of the caller's.
     let found = unsafe { ask_for_devices(instance, object.connection()) }?;
     Ok(object.devices.get_or_init(|| found))
 }
@@ -131,16 +131,15 @@ pub unsafe fn enumerate_physical_devices(
     p_count: *mut u32,
     p_devices: *mut vk::PhysicalDevice,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        match devices(instance) {
-            Ok(d) => {
-                let mut all = d.iter();
-                enumerate(d.len(), p_count, p_devices, |_, p| p.write(all.next().copied().unwrap_or_default()))
-            }
-            Err(e) => e,
-        }
-    }
+    // SAFETY: a valid instance.
+    let devices = match unsafe { devices(instance) } {
+        Ok(devices) => devices,
+        Err(e) => return e,
+    };
+    // SAFETY: an element of the output array.
+    let put = |i: usize, p: *mut vk::PhysicalDevice| unsafe { p.write(devices.get(i).copied().unwrap_or_default()) };
+    // SAFETY: a count, and room for as many elements or null.
+    unsafe { enumerate(devices.len(), p_count, p_devices, put) }
 }
 
 pub unsafe fn enumerate_physical_device_groups(
@@ -149,20 +148,23 @@ pub unsafe fn enumerate_physical_device_groups(
     p_groups: *mut vk::PhysicalDeviceGroupProperties,
 ) -> vk::Result {
     // A group of several devices would need ids for each in every command; each device is a group of its own.
-    // SAFETY: by valid usage.
-    unsafe {
-        match devices(instance) {
-            Ok(d) => enumerate(d.len(), p_count, p_groups, |i, p| {
-                (*p).physical_device_count = 1;
-                (*p).physical_devices = [vk::PhysicalDevice::null(); vk::MAX_DEVICE_GROUP_SIZE];
-                if let (Some(to), Some(from)) = ((*p).physical_devices.first_mut(), d.get(i)) {
-                    *to = *from;
-                }
-                (*p).subset_allocation = vk::FALSE;
-            }),
-            Err(e) => e,
+    // SAFETY: a valid instance.
+    let devices = match unsafe { devices(instance) } {
+        Ok(devices) => devices,
+        Err(e) => return e,
+    };
+    let put = |i: usize, p: *mut vk::PhysicalDeviceGroupProperties| {
+        // SAFETY: an element of the output array, whose head stays.
+        let group = unsafe { &mut *p };
+        group.physical_device_count = 1;
+        group.physical_devices = [vk::PhysicalDevice::null(); vk::MAX_DEVICE_GROUP_SIZE];
+        if let (Some(to), Some(from)) = (group.physical_devices.first_mut(), devices.get(i)) {
+            *to = *from;
         }
-    }
+        group.subset_allocation = vk::FALSE;
+    };
+    // SAFETY: a count, and room for as many elements or null.
+    unsafe { enumerate(devices.len(), p_count, p_groups, put) }
 }
 
 #[cfg(test)]

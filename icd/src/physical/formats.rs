@@ -2,7 +2,7 @@
 
 use ash::vk;
 
-use crate::base::chain::find;
+use crate::base::chain::{find, find_tagged};
 use crate::base::object::Part;
 use crate::generated::forward;
 use crate::physical::format_properties::Format;
@@ -26,8 +26,10 @@ pub unsafe fn get_physical_device_format_properties(
     format: vk::Format,
     to: *mut vk::FormatProperties,
 ) {
-    // SAFETY: by valid usage.
-    unsafe { *to = properties(device, format).0 };
+    // SAFETY: a valid handle.
+    let (properties, _) = unsafe { properties(device, format) };
+    // SAFETY: the output parameter.
+    unsafe { to.write(properties) };
 }
 
 pub unsafe fn get_physical_device_format_properties2(
@@ -35,25 +37,27 @@ pub unsafe fn get_physical_device_format_properties2(
     format: vk::Format,
     to: *mut vk::FormatProperties2,
 ) {
-    // SAFETY: by valid usage.
-    unsafe {
-        let mut p: *mut vk::BaseOutStructure = (*to).p_next.cast();
-        let mut other = false;
-        while !p.is_null() {
-            other |= (*p).s_type != vk::StructureType::FORMAT_PROPERTIES_3;
-            p = (*p).p_next;
-        }
-        if other {
-            return forward::get_physical_device_format_properties2(device, format, to);
-        }
-        let (two, three) = properties(device, format);
-        (*to).format_properties = two;
-        if let Some(p) = crate::base::chain::find_tagged((*to).p_next, vk::StructureType::FORMAT_PROPERTIES_3) {
-            let p: *mut vk::FormatProperties3 = p.cast();
-            (*p).linear_tiling_features = three.linear_tiling_features;
-            (*p).optimal_tiling_features = three.optimal_tiling_features;
-            (*p).buffer_features = three.buffer_features;
-        }
+    // SAFETY: a valid output struct.
+    let next = unsafe { (*to).p_next };
+    // SAFETY: the struct's chain.
+    let three = unsafe { find_tagged(next, vk::StructureType::FORMAT_PROPERTIES_3) };
+    // SAFETY: a struct of the chain, if there is one.
+    let others = unsafe { next.cast::<vk::BaseOutStructure>().as_ref() }
+        .is_some_and(|first| three != Some(next.cast()) || !first.p_next.is_null());
+    if others {
+        // SAFETY: the command's own parameters.
+        return unsafe { forward::get_physical_device_format_properties2(device, format, to) };
+    }
+    // SAFETY: a valid handle.
+    let known = unsafe { properties(device, format) };
+    // SAFETY: a valid output struct.
+    unsafe { (*to).format_properties = known.0 };
+    if let Some(three) = three.map(|p| p.cast::<vk::FormatProperties3>()) {
+        // SAFETY: the struct that its sType tells of, and nobody else's.
+        let three = unsafe { &mut *three };
+        three.linear_tiling_features = known.1.linear_tiling_features;
+        three.optimal_tiling_features = known.1.optimal_tiling_features;
+        three.buffer_features = known.1.buffer_features;
     }
 }
 
@@ -68,12 +72,11 @@ pub unsafe fn get_physical_device_image_format_properties(
 ) -> vk::Result {
     let info = vk::PhysicalDeviceImageFormatInfo2 { format, ty, tiling, usage, flags, ..Default::default() };
     let mut two = vk::ImageFormatProperties2::default();
-    // SAFETY: by valid usage, and pointers to locals.
-    unsafe {
-        let result = get_physical_device_image_format_properties2(device, &info, &mut two);
-        *to = two.image_format_properties;
-        result
-    }
+    // SAFETY: a valid handle, and structs made here.
+    let result = unsafe { get_physical_device_image_format_properties2(device, &info, &mut two) };
+    // SAFETY: the output parameter.
+    unsafe { to.write(two.image_format_properties) };
+    result
 }
 
 pub unsafe fn get_physical_device_image_format_properties2(
@@ -81,15 +84,14 @@ pub unsafe fn get_physical_device_image_format_properties2(
     info: *const vk::PhysicalDeviceImageFormatInfo2,
     to: *mut vk::ImageFormatProperties2,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        // No handle types are offered, so no image can have one.
-        let external = find::<vk::PhysicalDeviceExternalImageFormatInfo>((*info).p_next);
-        if external.is_some_and(|e| !e.handle_type.is_empty()) {
-            return vk::Result::ERROR_FORMAT_NOT_SUPPORTED;
-        }
-        forward::get_physical_device_image_format_properties2(device, info, to)
+    // SAFETY: a valid struct with its chain.
+    let external = unsafe { find::<vk::PhysicalDeviceExternalImageFormatInfo>((*info).p_next) };
+    // No handle types are offered, so no image can have one.
+    if external.is_some_and(|e| !e.handle_type.is_empty()) {
+        return vk::Result::ERROR_FORMAT_NOT_SUPPORTED;
     }
+    // SAFETY: the command's own parameters.
+    unsafe { forward::get_physical_device_image_format_properties2(device, info, to) }
 }
 
 pub unsafe fn get_physical_device_external_buffer_properties(
@@ -97,7 +99,7 @@ pub unsafe fn get_physical_device_external_buffer_properties(
     _: *const vk::PhysicalDeviceExternalBufferInfo,
     to: *mut vk::ExternalBufferProperties,
 ) {
-    // SAFETY: by valid usage.
+    // SAFETY: a valid output struct, whose head stays.
     unsafe { (*to).external_memory_properties = Default::default() };
 }
 
@@ -106,7 +108,7 @@ pub unsafe fn get_physical_device_external_fence_properties(
     _: *const vk::PhysicalDeviceExternalFenceInfo,
     to: *mut vk::ExternalFenceProperties,
 ) {
-    // SAFETY: by valid usage.
+    // SAFETY: a valid output struct, whose head stays.
     unsafe { *to = vk::ExternalFenceProperties { p_next: (*to).p_next, ..Default::default() } };
 }
 
@@ -115,6 +117,6 @@ pub unsafe fn get_physical_device_external_semaphore_properties(
     _: *const vk::PhysicalDeviceExternalSemaphoreInfo,
     to: *mut vk::ExternalSemaphoreProperties,
 ) {
-    // SAFETY: by valid usage.
+    // SAFETY: a valid output struct, whose head stays.
     unsafe { *to = vk::ExternalSemaphoreProperties { p_next: (*to).p_next, ..Default::default() } };
 }

@@ -13,7 +13,7 @@ use crate::base::chain::slice;
 use crate::base::connection::Connection;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::log::{error, info};
-use crate::base::object::{Object, Part, Whole, part};
+use crate::base::object::{Object, Whole, part};
 use crate::base::settings;
 use crate::base::slab::fresh_id;
 use crate::physical::extensions::{self, API_VERSION, INSTANCE_EXTENSIONS};
@@ -32,8 +32,8 @@ part!(vk::Instance, Instance, object: Object);
 unsafe impl Whole for Instance {}
 
 pub unsafe fn enumerate_instance_version(p_api_version: *mut u32) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe { *p_api_version = API_VERSION };
+    // SAFETY: the output parameter.
+    unsafe { p_api_version.write(API_VERSION) };
     vk::Result::SUCCESS
 }
 
@@ -45,7 +45,7 @@ pub unsafe fn enumerate_instance_extension_properties(
     if !p_layer_name.is_null() {
         return vk::Result::ERROR_LAYER_NOT_PRESENT;
     }
-    // SAFETY: by valid usage.
+    // SAFETY: a count, and room for as many elements or null.
     unsafe { extensions::list(INSTANCE_EXTENSIONS.into_iter(), p_property_count, p_properties) }
 }
 
@@ -53,8 +53,8 @@ pub unsafe fn enumerate_instance_layer_properties(
     p_property_count: *mut u32,
     _: *mut vk::LayerProperties,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe { *p_property_count = 0 };
+    // SAFETY: the count, an output parameter.
+    unsafe { p_property_count.write(0) };
     vk::Result::SUCCESS
 }
 
@@ -63,11 +63,11 @@ pub unsafe fn create_instance(
     _: *const vk::AllocationCallbacks,
     p_instance: *mut vk::Instance,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
+    // SAFETY: a valid create info.
     let info = unsafe { &*p_create_info };
-    // SAFETY: by valid usage.
+    // SAFETY: its array of this length.
     for name in unsafe { slice(info.pp_enabled_extension_names, info.enabled_extension_count) } {
-        // SAFETY: by valid usage.
+        // SAFETY: each element is a string.
         let name = unsafe { std::ffi::CStr::from_ptr(*name) };
         if !INSTANCE_EXTENSIONS.iter().any(|(n, _)| *n == name) {
             return vk::Result::ERROR_EXTENSION_NOT_PRESENT;
@@ -95,66 +95,72 @@ pub unsafe fn create_instance(
     };
     info!("connected: {}, Venus spec version {}", connection.winsys.name(), connection.capset().venus_version);
 
-    // SAFETY: by valid usage; the structs made here live until the calls are over.
-    unsafe {
-        let application = info.p_application_info.as_ref();
-        let mut host_version = 0;
-        let p = &raw mut host_version;
-        let asked = connection.call(
-            reply::enumerate_instance_version_size(p),
-            |w| request::enumerate_instance_version(w, 1, p),
-            |r| reply::enumerate_instance_version(r, p),
-        );
-        if let r @ (vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_OUT_OF_HOST_MEMORY) = result_of(asked) {
-            return r;
-        }
-        if host_version < vk::API_VERSION_1_1 {
-            error!("no Venus device: the host's Vulkan is older than 1.1");
-            return vk::Result::ERROR_INCOMPATIBLE_DRIVER;
-        }
-        let wanted = application.map_or(0, |a| a.api_version);
-        let version = wanted.max(vk::API_VERSION_1_1).min(host_version);
-        // Layers and instance extensions are the guest's affair.
-        let mut application = application.copied().unwrap_or_default();
-        application.p_next = ptr::null();
-        application.api_version = version;
-        let sent = vk::InstanceCreateInfo { p_application_info: &application, ..Default::default() };
+    let host_version = match host_version(&connection) {
+        Ok(version) => version,
+        Err(e) => return e,
+    };
+    if host_version < vk::API_VERSION_1_1 {
+        error!("no Venus device: the host's Vulkan is older than 1.1");
+        return vk::Result::ERROR_INCOMPATIBLE_DRIVER;
+    }
+    // SAFETY: null or a valid struct.
+    let mut application = unsafe { info.p_application_info.as_ref() }.copied().unwrap_or_default();
+    let version = application.api_version.max(vk::API_VERSION_1_1).min(host_version);
+    // Layers and instance extensions are the guest's affair.
+    application.p_next = ptr::null();
+    application.api_version = version;
+    let sent = vk::InstanceCreateInfo { p_application_info: &application, ..Default::default() };
 
-        let devices = OnceLock::new();
-        let instance: vk::Instance = Whole::into_handle(Box::new(Instance {
-            object: Object::new(fresh_id(), connection.clone()),
-            version,
-            devices,
-        }));
-        let mut out = instance;
-        let p = &raw mut out;
-        let none = ptr::null();
-        let created = result_of(connection.call(
+    let object = Object::new(fresh_id(), connection.clone());
+    let instance = Box::new(Instance { object, version, devices: OnceLock::new() }).into_handle();
+    let mut out = instance;
+    let (p, none) = (&raw mut out, ptr::null());
+    // SAFETY: structs and handles made above, which live until the call is over; strings of the application's own.
+    let created = result_of(unsafe {
+        connection.call(
             reply::create_instance_size(&sent, none, p),
             |w| request::create_instance(w, 1, &sent, none, p),
             |r| reply::create_instance(r, &sent, none, p),
-        ));
-        if created != vk::Result::SUCCESS {
-            Instance::take(instance);
-            return created;
-        }
-        *p_instance = instance;
+        )
+    });
+    if created == vk::Result::SUCCESS {
+        // SAFETY: the output parameter.
+        unsafe { p_instance.write(instance) };
+    } else {
+        // SAFETY: made above, and nobody else has it.
+        drop(unsafe { Instance::take(instance) });
     }
-    vk::Result::SUCCESS
+    created
+}
+
+/// The version of the host's Vulkan; 0 where it doesn't tell.
+fn host_version(connection: &Connection) -> Result<u32, vk::Result> {
+    let mut version = 0;
+    let p = &raw mut version;
+    // SAFETY: a local, which lives until the call is over.
+    let asked = unsafe {
+        connection.call(
+            reply::enumerate_instance_version_size(p),
+            |w| request::enumerate_instance_version(w, 1, p),
+            |r| reply::enumerate_instance_version(r, p),
+        )
+    };
+    match result_of(asked) {
+        e @ (vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_OUT_OF_HOST_MEMORY) => Err(e),
+        _ => Ok(version),
+    }
 }
 
 pub unsafe fn destroy_instance(instance: vk::Instance, _: *const vk::AllocationCallbacks) {
-    // SAFETY: by valid usage nothing uses the instance or its physical devices any more.
-    unsafe {
-        let Some(object) = (instance != vk::Instance::null()).then(|| Instance::of(instance)) else { return };
-        let connection = object.connection();
-        let sent = connection.send(|w| request::destroy_instance(w, 0, instance, ptr::null()));
-        // The rings are taken down after the host has destroyed what their commands made.
-        let _ = sent.and_then(|s| connection.report(connection.ring.wait(s)));
-        if let Some(object) = Instance::take(instance) {
-            for d in object.devices.get().into_iter().flatten() {
-                drop::<Option<Box<PhysicalDevice>>>(PhysicalDevice::take(*d));
-            }
-        }
+    // SAFETY: null, or an instance whose last use this is.
+    let Some(object) = (unsafe { Instance::take(instance) }) else { return };
+    let (connection, handle) = (object.connection(), object.handle());
+    // SAFETY: the object is still behind its handle.
+    let sent = connection.send(|w| unsafe { request::destroy_instance(w, 0, handle, ptr::null()) });
+    // The rings are taken down after the host has destroyed what their commands made.
+    let _ = sent.and_then(|s| connection.report(connection.ring.wait(s)));
+    for d in object.devices.get().into_iter().flatten() {
+        // SAFETY: made by `enumeration`; physical devices end with their instance.
+        drop(unsafe { PhysicalDevice::take(*d) });
     }
 }

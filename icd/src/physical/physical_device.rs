@@ -44,7 +44,7 @@ unsafe impl Whole for PhysicalDevice {}
 
 // SAFETY: the pNext pointers inside the kept structs are never followed after the queries that filled them.
 unsafe impl Send for PhysicalDevice {}
-// SAFETY: as above.
+// SAFETY: shared are what the queries filled, which nobody changes afterwards, and cells that lock.
 unsafe impl Sync for PhysicalDevice {}
 
 impl PhysicalDevice {
@@ -72,7 +72,7 @@ impl PhysicalDevice {
     /// # Safety
     /// The handle is this object's own.
     pub unsafe fn multiprocessors(&self, handle: vk::PhysicalDevice) -> Option<Multiprocessors> {
-        // SAFETY: by contract.
+        // SAFETY: a valid handle, by contract.
         unsafe { self.probe.of(handle, self.host_driver, &self.properties.pipeline_cache_uuid) }
     }
 
@@ -104,77 +104,87 @@ pub unsafe fn enumerate_device_layer_properties(
     p_count: *mut u32,
     _: *mut vk::LayerProperties,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe { *p_count = 0 };
+    // SAFETY: the count, an output parameter.
+    unsafe { p_count.write(0) };
     vk::Result::SUCCESS
 }
 
 pub unsafe fn get_physical_device_features(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceFeatures) {
-    // SAFETY: by valid usage.
-    unsafe { *to = PhysicalDevice::of(device).features };
+    // SAFETY: a valid handle, and the output parameter.
+    unsafe { to.write(PhysicalDevice::of(device).features) };
 }
 
 pub unsafe fn get_physical_device_features2(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceFeatures2) {
-    // SAFETY: by valid usage.
-    unsafe {
-        let d = PhysicalDevice::of(device);
-        (*to).features = d.features;
-        d.more_features.fill((*to).p_next.cast(), &FEATURES, |p| {
-            if (*p).s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV {
-                let p: *mut vk::PhysicalDeviceShaderSMBuiltinsFeaturesNV = p.cast();
-                (*p).shader_sm_builtins = PhysicalDevice::of(device).multiprocessors(device).is_some().into();
-            }
-        });
-    }
+    // SAFETY: a valid handle, and a valid output struct.
+    let (d, to) = unsafe { (PhysicalDevice::of(device), &mut *to) };
+    to.features = d.features;
+    let other = |p: *mut vk::BaseOutStructure<'static>| {
+        // SAFETY: a struct of the chain.
+        if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV {
+            // SAFETY: the handle of `d`.
+            let there = unsafe { d.multiprocessors(device) }.is_some();
+            // SAFETY: the struct that its sType tells of.
+            unsafe { (*p.cast::<vk::PhysicalDeviceShaderSMBuiltinsFeaturesNV>()).shader_sm_builtins = there.into() };
+        }
+    };
+    // SAFETY: the struct's chain.
+    unsafe { d.more_features.fill(to.p_next.cast(), &FEATURES, other) };
 }
 
 pub unsafe fn get_physical_device_properties(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceProperties) {
-    // SAFETY: by valid usage.
-    unsafe { *to = PhysicalDevice::of(device).properties };
+    // SAFETY: a valid handle, and the output parameter.
+    unsafe { to.write(PhysicalDevice::of(device).properties) };
 }
 
 pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *mut vk::PhysicalDeviceProperties2) {
-    // SAFETY: by valid usage.
-    unsafe {
-        let d = PhysicalDevice::of(device);
-        (*to).properties = d.properties;
-        d.more_properties.fill((*to).p_next.cast(), &PROPERTIES, |p| {
-            if (*p).s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV {
-                let p: *mut vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV = p.cast();
-                if let Some(m) = PhysicalDevice::of(device).multiprocessors(device) {
-                    ((*p).shader_sm_count, (*p).shader_warps_per_sm) = (m.count, m.warps);
-                }
-                return;
+    // SAFETY: a valid handle, and a valid output struct.
+    let (d, to) = unsafe { (PhysicalDevice::of(device), &mut *to) };
+    to.properties = d.properties;
+    let other = |p: *mut vk::BaseOutStructure<'static>| {
+        // SAFETY: a struct of the chain.
+        if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV {
+            // SAFETY: the handle of `d`.
+            if let Some(m) = unsafe { d.multiprocessors(device) } {
+                // SAFETY: the struct that its sType tells of.
+                let p = unsafe { &mut *p.cast::<vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV>() };
+                (p.shader_sm_count, p.shader_warps_per_sm) = (m.count, m.warps);
             }
-            // A struct with arrays of the caller's, or one that nobody knows: ask for it alone.
+            return;
+        }
+        // A struct with arrays of the caller's, or one that nobody knows: ask for it alone.
+        let mut alone = vk::PhysicalDeviceProperties2 { p_next: p.cast(), ..Default::default() };
+        // SAFETY: a valid struct, out of its chain for the length of the call.
+        unsafe {
             let next = std::mem::replace(&mut (*p).p_next, ptr::null_mut());
-            let mut alone = vk::PhysicalDeviceProperties2 { p_next: p.cast(), ..Default::default() };
             forward::get_physical_device_properties2(device, &mut alone);
             (*p).p_next = next;
-        });
-    }
+        }
+    };
+    // SAFETY: the struct's chain; each struct is handed to `other` before the next one is looked for in it.
+    unsafe { d.more_properties.fill(to.p_next.cast(), &PROPERTIES, other) };
 }
 
 pub unsafe fn get_physical_device_memory_properties(
     device: vk::PhysicalDevice,
     to: *mut vk::PhysicalDeviceMemoryProperties,
 ) {
-    // SAFETY: by valid usage.
-    unsafe { *to = PhysicalDevice::of(device).memory };
+    // SAFETY: a valid handle, and the output parameter.
+    unsafe { to.write(PhysicalDevice::of(device).memory) };
 }
 
 pub unsafe fn get_physical_device_memory_properties2(
     device: vk::PhysicalDevice,
     to: *mut vk::PhysicalDeviceMemoryProperties2,
 ) {
-    // SAFETY: by valid usage.
-    unsafe {
+    let budget = vk::StructureType::PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT;
+    // SAFETY: a valid struct with its chain.
+    if unsafe { find_tagged((*to).p_next, budget) }.is_some() {
         // Budgets change all the time.
-        if find_tagged((*to).p_next, vk::StructureType::PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT).is_some() {
-            forward::get_physical_device_memory_properties2(device, to);
-        }
-        (*to).memory_properties = PhysicalDevice::of(device).memory;
+        // SAFETY: the command's own parameters.
+        unsafe { forward::get_physical_device_memory_properties2(device, to) };
     }
+    // SAFETY: a valid handle, and a valid output struct.
+    unsafe { (*to).memory_properties = PhysicalDevice::of(device).memory };
 }
 
 pub unsafe fn get_physical_device_queue_family_properties(
@@ -182,11 +192,14 @@ pub unsafe fn get_physical_device_queue_family_properties(
     p_count: *mut u32,
     to: *mut vk::QueueFamilyProperties,
 ) {
-    // SAFETY: by valid usage.
-    unsafe {
-        let mut families = PhysicalDevice::of(device).families.iter();
-        let _ = enumerate(families.len(), p_count, to, |_, p| p.write(families.next().copied().unwrap_or_default()));
-    }
+    // SAFETY: a valid handle.
+    let families = &unsafe { PhysicalDevice::of(device) }.families;
+    let put = |i: usize, p: *mut vk::QueueFamilyProperties| {
+        // SAFETY: an element of the output array.
+        unsafe { p.write(families.get(i).copied().unwrap_or_default()) };
+    };
+    // SAFETY: a count, and room for as many elements or null.
+    let _ = unsafe { enumerate(families.len(), p_count, to, put) };
 }
 
 pub unsafe fn get_physical_device_queue_family_properties2(
@@ -194,16 +207,19 @@ pub unsafe fn get_physical_device_queue_family_properties2(
     p_count: *mut u32,
     to: *mut vk::QueueFamilyProperties2,
 ) {
-    // SAFETY: by valid usage.
-    unsafe {
-        if !to.is_null() && slice(to, *p_count).iter().any(|f| !f.p_next.is_null()) {
-            return forward::get_physical_device_queue_family_properties2(device, p_count, to);
-        }
-        let mut families = PhysicalDevice::of(device).families.iter();
-        let _ = enumerate(families.len(), p_count, to, |_, p| {
-            (*p).queue_family_properties = families.next().copied().unwrap_or_default()
-        });
+    // SAFETY: a count, and as many structs or null.
+    if unsafe { slice(to, *p_count) }.iter().any(|f| !f.p_next.is_null()) {
+        // SAFETY: the command's own parameters.
+        return unsafe { forward::get_physical_device_queue_family_properties2(device, p_count, to) };
     }
+    // SAFETY: a valid handle.
+    let families = &unsafe { PhysicalDevice::of(device) }.families;
+    let put = |i: usize, p: *mut vk::QueueFamilyProperties2| {
+        // SAFETY: an element of the output array, whose head stays.
+        unsafe { (*p).queue_family_properties = families.get(i).copied().unwrap_or_default() };
+    };
+    // SAFETY: a count, and room for as many elements or null.
+    let _ = unsafe { enumerate(families.len(), p_count, to, put) };
 }
 
 pub unsafe fn get_physical_device_tool_properties(
@@ -211,7 +227,7 @@ pub unsafe fn get_physical_device_tool_properties(
     p_count: *mut u32,
     _: *mut vk::PhysicalDeviceToolProperties,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe { *p_count = 0 };
+    // SAFETY: the count, an output parameter.
+    unsafe { p_count.write(0) };
     vk::Result::SUCCESS
 }

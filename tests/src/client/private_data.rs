@@ -41,7 +41,8 @@ pub fn run() -> Result<()> {
 impl Values<'_> {
     fn set<H: Handle>(&self, object: H, value: u64) -> Result<()> {
         // SAFETY: an object and a slot of this device.
-        Ok(unsafe { self.gpu.device.set_private_data(object, self.slot, value)? })
+        unsafe { self.gpu.device.set_private_data(object, self.slot, value)? };
+        Ok(())
     }
 
     fn get<H: Handle>(&self, object: H) -> u64 {

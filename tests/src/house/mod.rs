@@ -26,11 +26,12 @@ pub const FLOORS: [&str; 11] = [
 ];
 
 /// The floors of what is generated.
-const GENERATED: [(&str, &str); 6] = [
+const GENERATED: [(&str, &str); 7] = [
     ("forward.rs", "base"),
     ("record.rs", "recording"),
     ("extensions.rs", "physical"),
     ("queries.rs", "physical"),
+    ("features.rs", "physical"),
     ("thunks.rs", "loader"),
     ("procs.rs", "loader"),
 ];

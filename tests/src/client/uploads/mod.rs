@@ -1,12 +1,13 @@
 //! Copies out of mapped memory that are submitted and waited for one by one, as programs do that write to memory which they can't
 //! map. All that such a submission promises is checked where a driver that puts the copy off could break it.
 
+mod uploader;
+
 use anyhow::{Result, ensure};
 use ash::vk;
+use uploader::{N, Uploader};
 
 use crate::gpu::{Buffer, Gpu, PATIENCE};
-
-const N: usize = 4096;
 
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
@@ -21,112 +22,6 @@ pub fn run() -> Result<()> {
     gone_buffers(&up)?;
     fences(&up)?;
     unsubmitted(&up)
-}
-
-/// A device, staging memory, a target that isn't mapped, and memory to look at it.
-struct Uploader<'a> {
-    gpu: &'a Gpu,
-    staging: Buffer,
-    far: Buffer,
-    down: Buffer,
-    fence: vk::Fence,
-    pool: vk::CommandPool,
-}
-
-impl<'a> Uploader<'a> {
-    fn new(gpu: &'a Gpu) -> Result<Self> {
-        let far = unmapped(gpu, N)?;
-        let (staging, down) = (gpu.buffer(N)?, gpu.buffer(N)?);
-        let info = vk::CommandPoolCreateInfo::default().queue_family_index(gpu.family);
-        // SAFETY: a valid device.
-        let (fence, pool) = unsafe {
-            (
-                gpu.device.create_fence(&vk::FenceCreateInfo::default(), None)?,
-                gpu.device.create_command_pool(&info, None)?,
-            )
-        };
-        Ok(Self { gpu, staging, far, down, fence, pool })
-    }
-
-    /// A command buffer of the pool, to be submitted once, with a barrier and one copy out of the staging memory.
-    fn record(&self, from: usize, to: &Buffer, at: usize, words: usize) -> Result<vk::CommandBuffer> {
-        let region = vk::BufferCopy { src_offset: from as u64 * 4, dst_offset: at as u64 * 4, size: words as u64 * 4 };
-        self.gpu.record_in(self.pool, vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT, |cmd| {
-            self.gpu.barrier(cmd);
-            // SAFETY: recording; inside of both buffers.
-            unsafe { self.gpu.device.cmd_copy_buffer(cmd, self.staging.buffer, to.buffer, &[region]) };
-        })
-    }
-
-    fn submit(&self, buffer: vk::CommandBuffer) -> Result<()> {
-        let (d, buffers) = (&self.gpu.device, [buffer]);
-        // SAFETY: handles of this device.
-        unsafe {
-            Ok(d.queue_submit(self.gpu.queue, &[vk::SubmitInfo::default().command_buffers(&buffers)], self.fence)?)
-        }
-    }
-
-    fn wait(&self) -> Result<()> {
-        let d = &self.gpu.device;
-        // SAFETY: handles of this device.
-        unsafe {
-            d.wait_for_fences(&[self.fence], true, PATIENCE)?;
-            Ok(d.reset_fences(&[self.fence])?)
-        }
-    }
-
-    /// Puts `words` words `value(i)` at `at` of `to`, by way of the start of the staging memory.
-    fn put(&self, to: &Buffer, at: usize, words: usize, value: impl Fn(u32) -> u32) -> Result<()> {
-        self.stage(value);
-        self.submit(self.record(0, to, at, words)?)?;
-        self.wait()?;
-        self.stage(|_| 0xdead_beef);
-        Ok(())
-    }
-
-    fn stage(&self, value: impl Fn(u32) -> u32) {
-        self.staging.fill(value);
-    }
-
-    /// Empties the pool: by now everything from it has been waited for.
-    fn reset(&self) -> Result<()> {
-        // SAFETY: handles of this device.
-        unsafe { Ok(self.gpu.device.reset_command_pool(self.pool, vk::CommandPoolResetFlags::empty())?) }
-    }
-
-    /// Fails unless the target holds `value(i)` everywhere.
-    fn expect(&self, what: &str, value: impl Fn(u32) -> u32) -> Result<()> {
-        self.down.fill(|_| 0x0bad_0bad);
-        self.gpu.run(|cmd| self.cmd_look(cmd))?;
-        self.down.expect(what, value)
-    }
-
-    /// Copies the target to where it can be looked at.
-    fn cmd_look(&self, cmd: vk::CommandBuffer) {
-        let region = vk::BufferCopy { src_offset: 0, dst_offset: 0, size: self.far.size };
-        // SAFETY: recording; inside of both buffers. What was waited for needs no barrier here.
-        unsafe { self.gpu.device.cmd_copy_buffer(cmd, self.far.buffer, self.down.buffer, &[region]) };
-        self.gpu.barrier(cmd);
-    }
-
-    fn clear(&self) -> Result<()> {
-        // SAFETY: recording; inside of the buffer.
-        self.gpu.run(|cmd| unsafe {
-            self.gpu.device.cmd_fill_buffer(cmd, self.far.buffer, 0, vk::WHOLE_SIZE, 0);
-            self.gpu.barrier(cmd);
-        })
-    }
-}
-
-/// A buffer in device-local memory that isn't mapped, even where it could be.
-fn unmapped(gpu: &Gpu, words: usize) -> Result<Buffer> {
-    let mut b = gpu.buffer_in(words, |bits| gpu.memory_type(bits, vk::MemoryPropertyFlags::DEVICE_LOCAL))?;
-    if !b.map.is_null() {
-        // SAFETY: mapped by `buffer_in`; nobody has the pointer.
-        unsafe { gpu.device.unmap_memory(b.memory) };
-        b.map = std::ptr::null_mut();
-    }
-    Ok(b)
 }
 
 /// Small pieces next to each other, the staging memory used again after each.
