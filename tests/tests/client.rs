@@ -4,7 +4,7 @@ use hesper_rig::{Driver, Host};
 use hesper_tests::{good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
-const PARTS: usize = 9;
+const PARTS: usize = 10;
 
 fn passes(driver: Driver) {
     let root = root();
@@ -157,6 +157,16 @@ fn pipelines_that_cannot_be_made() {
         let text = good("the client's refused part", command.arg("refused").env("HESPER_DEBUG", debug));
         assert_eq!(text.contains("couldn't make a pipeline"), late, "{text}");
     }
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
+/// A slow compiler holds up nobody but those who use its pipelines, and nothing that it reads is destroyed under its hands.
+#[test]
+fn a_slow_compiler() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_SLOW_COMPILER", "1000")]).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    good("the client's slow-compiler part", command.args(["slow-compiler", "1000"]));
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }
 

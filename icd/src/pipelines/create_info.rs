@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 use ash::vk;
-use hesper_encoder::generated::{reply, request};
+use hesper_encoder::generated::{flags, reply, request};
 use hesper_encoder::{Reader, Writer};
 
 use crate::base::chain::{find, slice};
@@ -16,7 +16,11 @@ use crate::base::chain::{find, slice};
 pub unsafe trait CreateInfo: Copy {
     fn next(&self) -> *const c_void;
 
-    fn own_flags(&self) -> vk::PipelineCreateFlags;
+    /// The flags that count, in the 32 bits that both of their forms have (Vulkan specification, "Pipelines").
+    ///
+    /// # Safety
+    /// A valid create info.
+    unsafe fn flags(&self) -> vk::PipelineCreateFlags;
 
     /// The pipeline that this one derives from: by handle, or by place in the same array.
     fn base(&mut self) -> (&mut vk::Pipeline, &mut i32);
@@ -53,29 +57,6 @@ pub unsafe trait CreateInfo: Copy {
     /// `to` has room for `n`.
     unsafe fn decode(r: &mut Reader, n: u32, to: *mut vk::Pipeline) -> vk::Result;
 
-    /// The flags that count, in their first 32 bits: those of a VkPipelineCreateFlags2CreateInfo, where one is chained, replace the
-    /// create info's own, and the bits that both forms have mean the same (Vulkan specification, "Pipelines").
-    ///
-    /// # Safety
-    /// A valid create info.
-    unsafe fn flags(&self) -> vk::PipelineCreateFlags {
-        // SAFETY: by contract.
-        let wide = unsafe { find::<vk::PipelineCreateFlags2CreateInfoKHR>(self.next()) };
-        wide.map_or(self.own_flags(), |w| vk::PipelineCreateFlags::from_raw(w.flags.as_raw() as u32))
-    }
-
-    /// This create info without what Vulkan ignores in it: the base of a pipeline that isn't derived.
-    ///
-    /// # Safety
-    /// A valid create info.
-    unsafe fn without_ignored(mut self) -> Self {
-        // SAFETY: by contract.
-        if !unsafe { self.flags() }.contains(vk::PipelineCreateFlags::DERIVATIVE) {
-            *self.base().0 = vk::Pipeline::null();
-        }
-        self
-    }
-
     /// Marks feedback as not valid: the host's doesn't travel.
     ///
     /// # Safety
@@ -98,13 +79,15 @@ pub unsafe trait CreateInfo: Copy {
 
 /// What the trait takes from the members that all three structs have.
 macro_rules! common {
-    () => {
+    ($flags:path) => {
         fn next(&self) -> *const c_void {
             self.p_next
         }
 
-        fn own_flags(&self) -> vk::PipelineCreateFlags {
-            self.flags
+        unsafe fn flags(&self) -> vk::PipelineCreateFlags {
+            let info: *const Self = self;
+            // SAFETY: by contract.
+            vk::PipelineCreateFlags::from_raw(unsafe { $flags(info.cast()) } as u32)
         }
 
         fn base(&mut self) -> (&mut vk::Pipeline, &mut i32) {
@@ -118,7 +101,7 @@ const SOMEWHERE: *mut vk::Pipeline = ptr::dangling_mut();
 
 // SAFETY: the request and the reply of vkCreateComputePipelines.
 unsafe impl CreateInfo for vk::ComputePipelineCreateInfo<'_> {
-    common!();
+    common!(flags::compute_pipeline_create_info_flags);
 
     unsafe fn encode(
         w: &mut Writer,
@@ -147,7 +130,7 @@ unsafe impl CreateInfo for vk::ComputePipelineCreateInfo<'_> {
 
 // SAFETY: the request and the reply of vkCreateGraphicsPipelines.
 unsafe impl CreateInfo for vk::GraphicsPipelineCreateInfo<'_> {
-    common!();
+    common!(flags::graphics_pipeline_create_info_flags);
 
     unsafe fn encode(
         w: &mut Writer,
@@ -176,7 +159,7 @@ unsafe impl CreateInfo for vk::GraphicsPipelineCreateInfo<'_> {
 
 // SAFETY: the request and the reply of vkCreateRayTracingPipelinesKHR.
 unsafe impl CreateInfo for vk::RayTracingPipelineCreateInfoKHR<'_> {
-    common!();
+    common!(flags::ray_tracing_pipeline_create_info_khr_flags);
 
     unsafe fn libraries<'a>(&self) -> &'a [vk::Pipeline] {
         // SAFETY: by contract, null or a valid struct.
@@ -220,20 +203,16 @@ mod tests {
     fn chained_flags_replace_the_create_infos_own() {
         use vk::PipelineCreateFlags as F;
         use vk::PipelineCreateFlags2KHR as F2;
-        let base = ash::vk::Handle::from_raw(7);
-        let info = vk::ComputePipelineCreateInfo::default().base_pipeline_handle(base);
+        let info = vk::ComputePipelineCreateInfo::default();
         // SAFETY: create infos whose chains are valid.
         unsafe {
-            assert_eq!(info.flags(F::DERIVATIVE).without_ignored().base_pipeline_handle, base);
+            assert!(CreateInfo::flags(&info.flags(F::DERIVATIVE)) == F::DERIVATIVE);
             let derived = F2::DERIVATIVE | F2::EARLY_RETURN_ON_FAILURE;
             let mut wide = vk::PipelineCreateFlags2CreateInfoKHR::default().flags(derived);
-            let i = info.push_next(&mut wide);
-            assert!(CreateInfo::flags(&i) == F::DERIVATIVE | F::EARLY_RETURN_ON_FAILURE);
-            assert_eq!(i.without_ignored().base_pipeline_handle, base);
+            assert!(CreateInfo::flags(&info.push_next(&mut wide)) == F::DERIVATIVE | F::EARLY_RETURN_ON_FAILURE);
             let mut none = vk::PipelineCreateFlags2CreateInfoKHR::default();
             let i = info.flags(F::DERIVATIVE | F::FAIL_ON_PIPELINE_COMPILE_REQUIRED).push_next(&mut none);
             assert!(CreateInfo::flags(&i) == F::empty());
-            assert_eq!(i.without_ignored().base_pipeline_handle, vk::Pipeline::null());
         }
     }
 }

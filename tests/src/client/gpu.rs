@@ -24,6 +24,8 @@ pub struct Gpu {
     pub properties: vk::PhysicalDeviceProperties,
     pub memory: vk::PhysicalDeviceMemoryProperties,
     pub pool: vk::CommandPool,
+    /// Whether VK_KHR_maintenance5 is there, and enabled.
+    pub maintenance5: bool,
     // Unloads the loader, so it goes last.
     _entry: Entry,
 }
@@ -41,7 +43,7 @@ pub struct Pipeline {
     pub pipeline: vk::Pipeline,
     pub layout: vk::PipelineLayout,
     pub set_layout: vk::DescriptorSetLayout,
-    shader: vk::ShaderModule,
+    pub shader: vk::ShaderModule,
 }
 
 impl Gpu {
@@ -76,12 +78,12 @@ impl Gpu {
                     info.queue_priorities(&priorities[..*n as usize])
                 })
                 .collect();
-            let extensions: Vec<*const i8> = extensions(&instance, physical)?.iter().map(|n| n.as_ptr()).collect();
+            let names = extensions(&instance, physical)?;
+            let extensions: Vec<*const i8> = names.iter().map(|n| n.as_ptr()).collect();
             let mut features12 = vk::PhysicalDeviceVulkan12Features::default()
                 .timeline_semaphore(true)
                 .host_query_reset(true)
                 .buffer_device_address(true);
-            let mut features13 = vk::PhysicalDeviceVulkan13Features::default().synchronization2(true);
             let offered = instance.get_physical_device_features(physical);
             let features = vk::PhysicalDeviceFeatures {
                 sparse_binding: offered.sparse_binding,
@@ -89,12 +91,18 @@ impl Gpu {
                 sparse_residency_image2_d: offered.sparse_residency_image2_d,
                 ..Default::default()
             };
+            let mut features13 = vk::PhysicalDeviceVulkan13Features::default()
+                .synchronization2(true)
+                .pipeline_creation_cache_control(true);
+            let maintenance5 = names.contains(&ash::khr::maintenance5::NAME);
+            let mut features5 = vk::PhysicalDeviceMaintenance5FeaturesKHR::default().maintenance5(maintenance5);
             let info = vk::DeviceCreateInfo::default()
                 .enabled_features(&features)
                 .queue_create_infos(&queues)
                 .enabled_extension_names(&extensions)
                 .push_next(&mut features12)
                 .push_next(&mut features13);
+            let info = if maintenance5 { info.push_next(&mut features5) } else { info };
             let device = instance.create_device(physical, &info, None).context("vkCreateDevice")?;
             let queue = device.get_device_queue(family, 0);
             let others = counts
@@ -109,7 +117,19 @@ impl Gpu {
                 &vk::CommandPoolCreateInfo::default().queue_family_index(family).flags(flags),
                 None,
             )?;
-            Ok(Self { instance, physical, device, queue, family, others, properties, memory, pool, _entry: entry })
+            Ok(Self {
+                instance,
+                physical,
+                device,
+                queue,
+                family,
+                others,
+                properties,
+                memory,
+                pool,
+                maintenance5,
+                _entry: entry,
+            })
         }
     }
 
@@ -174,9 +194,7 @@ impl Gpu {
         flags: vk::DescriptorSetLayoutCreateFlags,
         kind: vk::DescriptorType,
     ) -> Result<Pipeline> {
-        let constants: Vec<u8> = [64, factor].iter().flat_map(|v: &u32| v.to_le_bytes()).collect();
-        let entry = |id, offset| vk::SpecializationMapEntry::default().constant_id(id).offset(offset).size(4);
-        let entries = [entry(0, 0), entry(1, 4)];
+        let (entries, constants) = scale_constants(factor);
         let special = vk::SpecializationInfo::default().map_entries(&entries).data(&constants);
         self.pipeline(SCALE, 2, 8, flags, kind, Some(&special))
     }
@@ -341,12 +359,21 @@ impl Gpu {
     }
 }
 
+/// The constants of the scale shader: a work group of 64, and the factor.
+pub fn scale_constants(factor: u32) -> ([vk::SpecializationMapEntry; 2], Vec<u8>) {
+    let entry = |id, offset| vk::SpecializationMapEntry::default().constant_id(id).offset(offset).size(4);
+    ([entry(0, 0), entry(1, 4)], [64, factor].iter().flat_map(|v: &u32| v.to_le_bytes()).collect())
+}
+
 /// What is used where it is there.
 fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&'static CStr>> {
     // SAFETY: a valid physical device.
     let offered = unsafe { instance.enumerate_device_extension_properties(physical)? };
     let names: Vec<&CStr> = offered.iter().filter_map(|e| e.extension_name_as_c_str().ok()).collect();
-    Ok([ash::khr::push_descriptor::NAME].into_iter().filter(|n| names.contains(n)).collect())
+    Ok([ash::khr::push_descriptor::NAME, ash::khr::maintenance5::NAME]
+        .into_iter()
+        .filter(|n| names.contains(n))
+        .collect())
 }
 
 impl Drop for Gpu {

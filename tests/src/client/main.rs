@@ -11,9 +11,11 @@ mod hostile;
 mod images;
 mod mappings;
 mod memory;
+mod pipelines;
 mod put_off;
 mod queues;
 mod refused;
+mod slow_compiler;
 mod sparse;
 mod spin;
 mod sync;
@@ -42,6 +44,8 @@ enum Sub {
     Descriptors,
     /// Long command buffers, secondary ones, reuse, resets, queries, events.
     Commands,
+    /// Pipelines that needn't be there: flags in both forms, arrays, derivatives.
+    Pipelines,
     /// Images, views and samplers: copies there and back, blits of layouts.
     Images,
     /// Fences, binary and timeline semaphores, many submissions in flight.
@@ -72,6 +76,11 @@ enum Sub {
     Hostile,
     /// Makes pipelines that the host refuses.
     Refused,
+    /// Makes, uses and destroys pipelines on a host that takes MILLISECONDS for each.
+    SlowCompiler {
+        /// How long.
+        milliseconds: u64,
+    },
     /// Measures what calls cost; a line of JSON each.
     Bench,
     /// Submits and waits until the device is lost, which is the expected end.
@@ -80,10 +89,11 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
+    ("pipelines", pipelines::run),
     ("images", images::run),
     ("sync", sync::run),
     ("threads", threads::run),
@@ -105,6 +115,7 @@ fn main() -> ExitCode {
         Sub::Compute => parts("compute"),
         Sub::Descriptors => parts("descriptors"),
         Sub::Commands => parts("commands"),
+        Sub::Pipelines => parts("pipelines"),
         Sub::Images => parts("images"),
         Sub::Sync => parts("sync"),
         Sub::Threads => parts("threads"),
@@ -117,6 +128,7 @@ fn main() -> ExitCode {
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Refused => refused::run(),
+        Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::Bench => bench::run(),
         Sub::Spin => spin::run(),
     };

@@ -1,7 +1,7 @@
 //! Pipelines that the host's compiler can't make: the program is told, at the creation or when the pipeline is bound, and
 //! goes on. For a host whose test layer refuses shaders with the entry point `refused`.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use ash::vk;
 
 use crate::gpu::{Gpu, SCALE};
@@ -44,6 +44,29 @@ pub fn run() -> Result<()> {
         // A thread that doesn't record is told at once.
         let told = std::thread::scope(|s| s.spawn(|| create().err()).join());
         ensure!(matches!(told, Ok(Some(e)) if is_refusal(e)), "another thread's creation: {told:?}");
+
+        // The others of an array are there all the same, up to one that asks for an early return.
+        let early = info[0].flags(vk::PipelineCreateFlags::EARLY_RETURN_ON_FAILURE);
+        let fine = info[0].stage(stage.module(shader).name(c"main")).flags(vk::PipelineCreateFlags::ALLOW_DERIVATIVES);
+        let derived = |i| fine.flags(vk::PipelineCreateFlags::DERIVATIVE).base_pipeline_index(i);
+        for (infos, there) in [
+            ([fine, info[0], fine, derived(0)], [true, false, true, true]),
+            ([fine, early, fine, derived(0)], [true, false, false, false]),
+            ([early, fine, fine, derived(2)], [false; 4]),
+            ([fine, fine, info[0], derived(1)], [true, true, false, true]),
+        ] {
+            let Err((made, e)) = d.create_compute_pipelines(vk::PipelineCache::null(), &infos, None) else {
+                bail!("an array with one that is refused is there");
+            };
+            let null = vk::Pipeline::null();
+            ensure!(is_refusal(e) && made.iter().map(|p| *p != null).eq(there), "an array ended with {e:?}: {made:?}");
+            for pipeline in made {
+                if pipeline != null {
+                    use_it(pipeline)?;
+                }
+                d.destroy_pipeline(pipeline, None);
+            }
+        }
 
         // Nothing is lost, and pipelines that are made and destroyed at once do no harm.
         let buffers = [gpu.buffer(64)?, gpu.buffer(64)?];

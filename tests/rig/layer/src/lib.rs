@@ -8,7 +8,8 @@
 //! nothing has to be imported or hidden.
 //!
 //! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace;
-//! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be
+//! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`), `HESPER_TEST_LAYER_SLOW_COMPILER=<milliseconds>` has it
+//! take long for that (`slow`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be
 //! mapped (`second_type`).
 //!
 //! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`).
@@ -39,6 +40,7 @@ mod queues;
 mod refusal;
 mod resources;
 mod second_type;
+mod slow;
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -116,6 +118,14 @@ fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoid
         if own.is_some() {
             return own;
         }
+    }
+    if slow::on() {
+        intercept!(text,
+            b"vkCreateComputePipelines" => slow::create_compute_pipelines,
+            b"vkDestroyShaderModule" => slow::destroy_shader_module,
+            b"vkDestroyPipelineLayout" => slow::destroy_pipeline_layout,
+            b"vkDestroyPipelineCache" => slow::destroy_pipeline_cache,
+        );
     }
     if refusal::on() {
         intercept!(text, b"vkCreateComputePipelines" => refusal::create_compute_pipelines);
