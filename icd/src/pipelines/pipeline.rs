@@ -26,13 +26,8 @@ pub unsafe fn create_compute_pipelines(
     _: *const vk::AllocationCallbacks,
     to: *mut vk::Pipeline,
 ) -> vk::Result {
-    // SAFETY: vkCreateComputePipelines takes `n` valid create infos and has room for as many pipelines; most are made one at a time.
-    unsafe {
-        match slice(infos, n) {
-            [info] => create(device, cache, &[info.without_ignored()], to),
-            infos => create(device, cache, &infos.iter().map(|i| i.without_ignored()).collect::<Vec<_>>(), to),
-        }
-    }
+    // SAFETY: vkCreateComputePipelines takes `n` valid create infos and has room for as many pipelines.
+    unsafe { create(device, cache, slice(infos, n), to) }
 }
 
 pub unsafe fn create_graphics_pipelines(
@@ -57,10 +52,7 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
     to: *mut vk::Pipeline,
 ) -> vk::Result {
     // SAFETY: vkCreateRayTracingPipelinesKHR takes `n` valid create infos and has room for as many pipelines.
-    let result = unsafe {
-        let infos: Vec<_> = slice(infos, n).iter().map(|i| i.without_ignored()).collect();
-        create(device, cache, &infos, to)
-    };
+    let result = unsafe { create(device, cache, slice(infos, n), to) };
     let deferred = operation != vk::DeferredOperationKHR::null();
     if deferred && result == vk::Result::SUCCESS { vk::Result::OPERATION_NOT_DEFERRED_KHR } else { result }
 }
@@ -68,7 +60,7 @@ pub unsafe fn create_ray_tracing_pipelines_khr(
 /// Creates pipelines at `to`.
 ///
 /// # Safety
-/// A valid device and cache, valid create infos without what Vulkan ignores, room at `to` for as many pipelines.
+/// A valid device and cache, valid create infos, room at `to` for as many pipelines.
 unsafe fn create<I: CreateInfo>(
     device: vk::Device,
     cache: vk::PipelineCache,
@@ -209,8 +201,10 @@ unsafe fn create_each<I: CreateInfo>(
 /// # Safety
 /// A valid create info.
 unsafe fn settle_named<I: CreateInfo>(info: &I) -> Result<(), vk::Result> {
-    // Without DERIVATIVE the base is null by now, which is never in doubt.
-    compiling::settle(*{ *info }.base().0)?;
+    // SAFETY: by contract.
+    if unsafe { info.flags() }.contains(vk::PipelineCreateFlags::DERIVATIVE) {
+        compiling::settle(*{ *info }.base().0)?;
+    }
     // SAFETY: by contract.
     unsafe { info.libraries() }.iter().try_for_each(|l| compiling::settle(*l))
 }
