@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use ash::vk;
 
-use crate::gpu::{Gpu, PATIENCE, TALLY};
+use crate::gpu::{Gpu, PATIENCE};
+use crate::shaders::TALLY;
 
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;

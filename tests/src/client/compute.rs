@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use ash::vk;
 
-use crate::gpu::{Gpu, TALLY};
+use crate::gpu::Gpu;
+use crate::shaders::TALLY;
 
 const N: usize = 10_000;
 

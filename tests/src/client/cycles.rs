@@ -6,7 +6,8 @@ use std::io::BufRead;
 use anyhow::{Context, Result};
 use ash::vk;
 
-use crate::gpu::{Gpu, SCALE};
+use crate::gpu::Gpu;
+use crate::shaders::SCALE;
 
 /// Two halves. After each, a line `{"files": …, "mappings": …, "resident": …}` of this process is printed and a line of
 /// input awaited, so that somebody else can look at the host meanwhile.

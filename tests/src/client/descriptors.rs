@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use ash::vk;
 
-use crate::gpu::{Gpu, Pipeline};
+use crate::gpu::Gpu;
+use crate::shaders::Pipeline;
 
 const N: u32 = 256;
 

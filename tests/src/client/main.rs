@@ -21,6 +21,7 @@ mod put_off;
 mod queues;
 mod refused;
 mod scarce;
+mod shaders;
 mod slow_compiler;
 mod sparse;
 mod spin;

@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use ash::vk;
 
-use crate::gpu::{Gpu, Pipeline, scale_constants};
+use crate::gpu::Gpu;
+use crate::shaders::{Pipeline, scale_constants};
 
 /// What the pipelines here multiply with.
 const FACTOR: u32 = 3;

@@ -4,7 +4,8 @@
 use anyhow::{Result, bail, ensure};
 use ash::vk;
 
-use crate::gpu::{Gpu, SCALE};
+use crate::gpu::Gpu;
+use crate::shaders::SCALE;
 
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use ash::vk;
 
-use crate::gpu::{Gpu, SCALE, scale_constants};
+use crate::gpu::Gpu;
 use crate::pipelines::computes;
+use crate::shaders::{SCALE, scale_constants};
 
 const KIND: vk::DescriptorType = vk::DescriptorType::STORAGE_BUFFER;
 

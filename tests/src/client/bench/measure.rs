@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use ash::vk;
 use serde_json::json;
 
-use crate::gpu::{Buffer, Gpu, Pipeline};
+use crate::gpu::{Buffer, Gpu};
+use crate::shaders::Pipeline;
 
 pub fn row(name: &str, value: f64, unit: &str) {
     println!("{}", json!({ "name": name, "value": value, "unit": unit }));
