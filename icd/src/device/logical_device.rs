@@ -140,6 +140,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
             Device::of(device).connection().room.remove(device.as_raw());
             Device::of(device).slots.close(device);
             Device::of(device).own.close(device);
+            Device::of(device).connection().close_recordings(device.as_raw());
             memory::allocation::forget_freed(device);
             compiling::close(device);
             Device::of(device).store.close(device);

@@ -2,27 +2,8 @@
 
 use ash::vk;
 
-use crate::base::object::Part;
 use crate::generated::record;
-use crate::recording::command_buffer::CommandBuffer;
-
-/// Whether a recorded command buffer waits for events.
-///
-/// # Safety
-/// A valid command buffer that isn't recorded meanwhile.
-pub unsafe fn waits(command_buffer: vk::CommandBuffer) -> bool {
-    // SAFETY: by contract.
-    unsafe { CommandBuffer::of(command_buffer) }.waits_for_events.get()
-}
-
-/// Notes that the recording waits for events.
-///
-/// # Safety
-/// A command buffer that the calling thread alone records.
-pub unsafe fn note(command_buffer: vk::CommandBuffer) {
-    // SAFETY: by contract.
-    unsafe { CommandBuffer::of(command_buffer) }.waits_for_events.set(true);
-}
+use crate::recording::command_buffer::note_event_wait;
 
 pub unsafe fn cmd_wait_events(
     command_buffer: vk::CommandBuffer,
@@ -37,9 +18,10 @@ pub unsafe fn cmd_wait_events(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
-    // SAFETY: the entry point's parameters; recording is externally synchronised.
+    // SAFETY: this thread records, by valid usage.
+    unsafe { note_event_wait(command_buffer) };
+    // SAFETY: handed on.
     unsafe {
-        note(command_buffer);
         record::cmd_wait_events(
             command_buffer,
             event_count,
@@ -62,9 +44,10 @@ pub unsafe fn cmd_wait_events2(
     events: *const vk::Event,
     infos: *const vk::DependencyInfo,
 ) {
-    // SAFETY: the entry point's parameters; recording is externally synchronised.
+    // SAFETY: this thread records, by valid usage.
+    unsafe { note_event_wait(command_buffer) };
+    // SAFETY: handed on.
     unsafe {
-        note(command_buffer);
         record::cmd_wait_events2(command_buffer, event_count, events, infos);
     }
 }
