@@ -66,7 +66,20 @@ impl Model {
             }
         }
         let (posted, prompt) = (t.policy.ends_with("async"), t.policy.ends_with("prompt"));
-        let ends = t.policy.rsplit(',').next() == Some("end");
+        let ending = t.policy.rsplit(',').next();
+        // The encoder is kept beyond the call, and the allocator never travels.
+        if ending == Some("late") {
+            let kept: Vec<_> = c
+                .params
+                .iter()
+                .map(|p| if p.ty == "VkAllocationCallbacks" { "core::ptr::null()".into() } else { snake(&p.name) })
+                .collect();
+            let kept = kept.join(", ");
+            out.line(format!("let _ = post_late_end({first}, move |w| request::{name}(w, 0, {kept}));"));
+            out.line("}");
+            return Ok(());
+        }
+        let ends = ending == Some("end");
         if (posted || prompt || c.ret == "void") && (!outputs || !made.is_empty()) {
             out.line(format!(
                 "let sent = {}({first}, |w| request::{name}(w, 0, {args}));",

@@ -60,6 +60,12 @@ pub unsafe fn post_end(device: vk::Device, encode: impl Fn(&mut Writer)) -> Resu
     unsafe { object::get(device) }.connection().post_end(vk::Handle::as_raw(device), encode)
 }
 
+/// Posts a command that ends an object of a device, after the recordings in progress that may name the object as well.
+pub unsafe fn post_late_end(device: vk::Device, encode: impl Fn(&mut Writer) + Send + 'static) -> Result<(), Error> {
+    // SAFETY: as in `send`.
+    unsafe { object::get(device) }.connection().post_late_end(vk::Handle::as_raw(device), encode)
+}
+
 /// Sends a command and decodes its reply.
 pub unsafe fn call<H: Dispatchable, R>(
     handle: H,

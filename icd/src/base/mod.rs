@@ -8,6 +8,7 @@ pub mod clock;
 pub mod connection;
 pub mod forwarding;
 pub mod gate;
+pub mod in_progress;
 pub mod kept_file;
 pub mod log;
 pub mod object;

@@ -172,6 +172,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     unsafe {
         d.slots.close(device);
         d.own.close(device);
+        d.connection().close_recordings(device.as_raw());
         memory::allocation::forget_freed(device);
         compiling::close(device);
         d.store.close(device);

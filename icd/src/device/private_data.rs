@@ -10,7 +10,7 @@ use crate::base::object::Part;
 use crate::base::slab::fresh_id;
 use crate::descriptors::set;
 use crate::device::logical_device::Device;
-use crate::recording::command_buffer;
+use crate::recording::command_pool;
 
 pub unsafe fn create_private_data_slot(
     device: vk::Device,
@@ -97,7 +97,7 @@ fn allocated_from<H: Handle>(pool: H) -> Vec<(vk::ObjectType, u64)> {
             sets.into_iter().map(|s| (vk::ObjectType::DESCRIPTOR_SET, s.as_raw())).collect()
         }
         vk::ObjectType::COMMAND_POOL => {
-            let buffers = command_buffer::allocated_from(vk::CommandPool::from_raw(pool.as_raw()));
+            let buffers = command_pool::allocated_from(vk::CommandPool::from_raw(pool.as_raw()));
             buffers.into_iter().map(|b| (vk::ObjectType::COMMAND_BUFFER, b.as_raw())).collect()
         }
         _ => Vec::new(),

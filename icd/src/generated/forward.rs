@@ -301,8 +301,7 @@ pub unsafe fn create_pipeline_layout(device: vk::Device, p_create_info: *const v
     result
 }
 pub unsafe fn destroy_pipeline_layout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post_end(device, |w| request::destroy_pipeline_layout(w, 0, device, pipeline_layout, p_allocator));
-    let _ = sent;
+    let _ = post_late_end(device, move |w| request::destroy_pipeline_layout(w, 0, device, pipeline_layout, core::ptr::null()));
 }
 pub unsafe fn create_sampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
     new_ids(p_sampler, 1);
@@ -377,8 +376,7 @@ pub unsafe fn create_render_pass(device: vk::Device, p_create_info: *const vk::R
     result
 }
 pub unsafe fn destroy_render_pass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
-    let sent = post_end(device, |w| request::destroy_render_pass(w, 0, device, render_pass, p_allocator));
-    let _ = sent;
+    let _ = post_late_end(device, move |w| request::destroy_render_pass(w, 0, device, render_pass, core::ptr::null()));
 }
 pub unsafe fn get_render_area_granularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
     let size = reply::get_render_area_granularity_size(device, render_pass, p_granularity);

@@ -151,13 +151,13 @@ pub unsafe extern "system" fn vkResetEvent(device: vk::Device, event: vk::Event)
     guard("vkResetEvent", vk::Result::ERROR_UNKNOWN, move || forward::reset_event(device, event))
 }
 pub unsafe extern "system" fn vkCreateQueryPool(device: vk::Device, p_create_info: *const vk::QueryPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_query_pool: *mut vk::QueryPool) -> vk::Result {
-    guard("vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::query::create_query_pool(device, p_create_info, p_allocator, p_query_pool)))
+    guard("vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::query_pool::create_query_pool(device, p_create_info, p_allocator, p_query_pool)))
 }
 pub unsafe extern "system" fn vkDestroyQueryPool(device: vk::Device, query_pool: vk::QueryPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyQueryPool", (), move || { private_data::end(device, &raw const query_pool, 1); crate::recording::query::destroy_query_pool(device, query_pool, p_allocator) })
+    guard("vkDestroyQueryPool", (), move || { private_data::end(device, &raw const query_pool, 1); crate::recording::query_pool::destroy_query_pool(device, query_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetQueryPoolResults(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32, data_size: usize, p_data: *mut c_void, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> vk::Result {
-    guard("vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, move || crate::recording::query::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags))
+    guard("vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, move || crate::recording::query_results::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags))
 }
 pub unsafe extern "system" fn vkCreateBuffer(device: vk::Device, p_create_info: *const vk::BufferCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_buffer: *mut vk::Buffer) -> vk::Result {
     guard("vkCreateBuffer", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::buffer::create_buffer(device, p_create_info, p_allocator, p_buffer)))
@@ -265,19 +265,19 @@ pub unsafe extern "system" fn vkGetRenderAreaGranularity(device: vk::Device, ren
     guard("vkGetRenderAreaGranularity", (), move || forward::get_render_area_granularity(device, render_pass, p_granularity))
 }
 pub unsafe extern "system" fn vkCreateCommandPool(device: vk::Device, p_create_info: *const vk::CommandPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_command_pool: *mut vk::CommandPool) -> vk::Result {
-    guard("vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_buffer::create_command_pool(device, p_create_info, p_allocator, p_command_pool)))
+    guard("vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::create_command_pool(device, p_create_info, p_allocator, p_command_pool)))
 }
 pub unsafe extern "system" fn vkDestroyCommandPool(device: vk::Device, command_pool: vk::CommandPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyCommandPool", (), move || { private_data::end(device, &raw const command_pool, 1); crate::recording::command_buffer::destroy_command_pool(device, command_pool, p_allocator) })
+    guard("vkDestroyCommandPool", (), move || { private_data::end(device, &raw const command_pool, 1); crate::recording::command_pool::destroy_command_pool(device, command_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetCommandPool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolResetFlags) -> vk::Result {
-    guard("vkResetCommandPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::reset_command_pool(device, command_pool, flags))
+    guard("vkResetCommandPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_pool::reset_command_pool(device, command_pool, flags))
 }
 pub unsafe extern "system" fn vkAllocateCommandBuffers(device: vk::Device, p_allocate_info: *const vk::CommandBufferAllocateInfo, p_command_buffers: *mut vk::CommandBuffer) -> vk::Result {
-    guard("vkAllocateCommandBuffers", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_buffer::allocate_command_buffers(device, p_allocate_info, p_command_buffers)))
+    guard("vkAllocateCommandBuffers", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::allocate_command_buffers(device, p_allocate_info, p_command_buffers)))
 }
 pub unsafe extern "system" fn vkFreeCommandBuffers(device: vk::Device, command_pool: vk::CommandPool, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
-    guard("vkFreeCommandBuffers", (), move || { private_data::end(device, p_command_buffers, command_buffer_count); crate::recording::command_buffer::free_command_buffers(device, command_pool, command_buffer_count, p_command_buffers) })
+    guard("vkFreeCommandBuffers", (), move || { private_data::end(device, p_command_buffers, command_buffer_count); crate::recording::command_pool::free_command_buffers(device, command_pool, command_buffer_count, p_command_buffers) })
 }
 pub unsafe extern "system" fn vkBeginCommandBuffer(command_buffer: vk::CommandBuffer, p_begin_info: *const vk::CommandBufferBeginInfo) -> vk::Result {
     guard("vkBeginCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::begin_command_buffer(command_buffer, p_begin_info))
@@ -397,7 +397,7 @@ pub unsafe extern "system" fn vkCmdEndQuery(command_buffer: vk::CommandBuffer, q
     guard("vkCmdEndQuery", (), move || record::cmd_end_query(command_buffer, query_pool, query))
 }
 pub unsafe extern "system" fn vkCmdResetQueryPool(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
-    guard("vkCmdResetQueryPool", (), move || crate::recording::query::cmd_reset_query_pool(command_buffer, query_pool, first_query, query_count))
+    guard("vkCmdResetQueryPool", (), move || crate::recording::query_resets::cmd_reset_query_pool(command_buffer, query_pool, first_query, query_count))
 }
 pub unsafe extern "system" fn vkCmdWriteTimestamp(command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) -> () {
     guard("vkCmdWriteTimestamp", (), move || record::cmd_write_timestamp(command_buffer, pipeline_stage, query_pool, query))
@@ -418,7 +418,7 @@ pub unsafe extern "system" fn vkCmdEndRenderPass(command_buffer: vk::CommandBuff
     guard("vkCmdEndRenderPass", (), move || record::cmd_end_render_pass(command_buffer))
 }
 pub unsafe extern "system" fn vkCmdExecuteCommands(command_buffer: vk::CommandBuffer, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
-    guard("vkCmdExecuteCommands", (), move || crate::recording::query::cmd_execute_commands(command_buffer, command_buffer_count, p_command_buffers))
+    guard("vkCmdExecuteCommands", (), move || crate::recording::query_resets::cmd_execute_commands(command_buffer, command_buffer_count, p_command_buffers))
 }
 pub unsafe extern "system" fn vkEnumerateInstanceVersion(p_api_version: *mut u32) -> vk::Result {
     guard("vkEnumerateInstanceVersion", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_version(p_api_version))
@@ -523,7 +523,7 @@ pub unsafe extern "system" fn vkCmdEndRenderPass2(command_buffer: vk::CommandBuf
     guard("vkCmdEndRenderPass2", (), move || record::cmd_end_render_pass2(command_buffer, p_subpass_end_info))
 }
 pub unsafe extern "system" fn vkResetQueryPool(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
-    guard("vkResetQueryPool", (), move || crate::recording::query::reset_query_pool(device, query_pool, first_query, query_count))
+    guard("vkResetQueryPool", (), move || crate::recording::query_pool::reset_query_pool(device, query_pool, first_query, query_count))
 }
 pub unsafe extern "system" fn vkGetSemaphoreCounterValue(device: vk::Device, semaphore: vk::Semaphore, p_value: *mut u64) -> vk::Result {
     guard("vkGetSemaphoreCounterValue", vk::Result::ERROR_UNKNOWN, move || forward::get_semaphore_counter_value(device, semaphore, p_value))

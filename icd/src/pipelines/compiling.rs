@@ -16,10 +16,10 @@ use crate::base::background::Ticket;
 use crate::base::connection::Connection;
 use crate::base::forwarding::result_of_error;
 use crate::base::log::error;
-use crate::base::object::{self, Part};
+use crate::base::object;
 use crate::base::settings;
 use crate::generated::forward;
-use crate::pipelines::device::Device;
+use crate::pipelines::recorders::Recorders;
 use crate::pipelines::unsettled::Unsettled;
 
 /// Reads the reply to the creation of one pipeline.
@@ -59,20 +59,21 @@ fn with_table<R>(f: impl FnOnce(&mut Unsettled<Arc<Creation>>) -> R) -> R {
 /// A lost host, and those of making the side ring.
 ///
 /// # Safety
-/// A valid device; the result must not depend on the compiling, beyond success or failure.
+/// A valid device, whose recorders are given; the result must not depend on the compiling, beyond success or failure.
 pub unsafe fn begin(
     device: vk::Device,
+    recorders: &Recorders,
     pipeline: vk::Pipeline,
     reply_size: usize,
     encode: impl FnOnce(&mut Writer),
     decode: Decode,
 ) -> Result<bool, vk::Result> {
     // SAFETY: by contract.
-    let d = unsafe { Device::of(device) };
-    if settings::get().sync || !d.recorders.only_this() {
+    let connection = unsafe { object::get(device) }.connection();
+    if settings::get().sync || !recorders.only_this() {
         return Ok(false);
     }
-    let begun = d.connection().begin(vk::Handle::as_raw(device), reply_size, encode);
+    let begun = connection.begin(vk::Handle::as_raw(device), reply_size, encode);
     let Some(ticket) = begun.map_err(|e| result_of_error(&e))? else { return Ok(false) };
     let number = ticket.number();
     let creation = Arc::new(Creation { device, pipeline, decode, number, ticket: Mutex::new(Some(ticket)) });

@@ -93,7 +93,9 @@ unsafe fn create<I: CreateInfo>(
         // SAFETY: by contract, for one pipeline.
         let begun = unsafe {
             let encode = |w: &mut Writer| I::encode(w, device, cache, infos, id);
-            compiling::begin(device, *id, I::reply_size(1), encode, |r, to| I::decode(r, 1, to))
+            compiling::begin(device, &Device::of(device).recorders, *id, I::reply_size(1), encode, |r, to| {
+                I::decode(r, 1, to)
+            })
         };
         match begun {
             Ok(true) => return vk::Result::SUCCESS,

@@ -4,15 +4,8 @@ use ash::vk;
 use hesper_encoder::generated::request;
 
 use crate::base::chain::slice;
-use crate::recording::command_buffer::{CopyCommand, record_copy};
-
-/// Copies of one upload; larger ones go to the host as they are.
-const MANY: usize = 64;
-
-fn note(copies: &mut Vec<CopyCommand>, more: impl Iterator<Item = CopyCommand>) -> bool {
-    copies.extend(more.take(MANY));
-    copies.len() < MANY
-}
+use crate::recording::command_buffer::record_copy;
+use crate::recording::held_copies::{CopyCommand, note};
 
 pub unsafe fn cmd_copy_buffer(
     command_buffer: vk::CommandBuffer,
@@ -21,9 +14,11 @@ pub unsafe fn cmd_copy_buffer(
     n: u32,
     regions: *const vk::BufferCopy,
 ) {
-    // SAFETY: by valid usage.
+    // SAFETY: an array of that length, by valid usage.
+    let list = unsafe { slice(regions, n) };
+    let copies = || list.iter().map(|region| CopyCommand { from, to, region: *region });
+    // SAFETY: this thread records, by valid usage; encodes the array.
     unsafe {
-        let copies = || slice(regions, n).iter().map(|region| CopyCommand { from, to, region: *region });
         record_copy(
             command_buffer,
             |c| note(c, copies()),
@@ -33,16 +28,19 @@ pub unsafe fn cmd_copy_buffer(
 }
 
 pub unsafe fn cmd_copy_buffer2(command_buffer: vk::CommandBuffer, info: *const vk::CopyBufferInfo2) {
-    // SAFETY: by valid usage.
+    // SAFETY: a valid struct, by valid usage.
+    let i = unsafe { &*info };
+    // SAFETY: an array of that length, by valid usage.
+    let list = unsafe { slice(i.p_regions, i.region_count) };
+    let copies = || {
+        list.iter().map(|r| CopyCommand {
+            from: i.src_buffer,
+            to: i.dst_buffer,
+            region: vk::BufferCopy { src_offset: r.src_offset, dst_offset: r.dst_offset, size: r.size },
+        })
+    };
+    // SAFETY: this thread records, by valid usage; encodes the struct.
     unsafe {
-        let i = &*info;
-        let copies = || {
-            slice(i.p_regions, i.region_count).iter().map(|r| CopyCommand {
-                from: i.src_buffer,
-                to: i.dst_buffer,
-                region: vk::BufferCopy { src_offset: r.src_offset, dst_offset: r.dst_offset, size: r.size },
-            })
-        };
         record_copy(command_buffer, |c| note(c, copies()), |w| request::cmd_copy_buffer2(w, 0, command_buffer, info));
     }
 }
@@ -59,15 +57,16 @@ pub unsafe fn cmd_pipeline_barrier(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
-    // SAFETY: by valid usage.
-    unsafe {
-        // What changes an image's layout or hands something to another queue family does more than put things in order.
-        let orders = || {
-            let stays = |b: &vk::BufferMemoryBarrier<'_>| {
-                b.src_queue_family_index == b.dst_queue_family_index && b.p_next.is_null()
-            };
-            image_count == 0 && slice(buffers, buffer_count).iter().all(stays)
+    // A barrier that changes an image's layout or hands something to another queue family does more than put things in order.
+    let orders = || {
+        let stays = |b: &vk::BufferMemoryBarrier<'_>| {
+            b.src_queue_family_index == b.dst_queue_family_index && b.p_next.is_null()
         };
+        // SAFETY: an array of that length, by valid usage.
+        image_count == 0 && unsafe { slice(buffers, buffer_count) }.iter().all(stays)
+    };
+    // SAFETY: this thread records, by valid usage; encodes the arrays.
+    unsafe {
         record_copy(
             command_buffer,
             |_| orders(),
@@ -92,16 +91,18 @@ pub unsafe fn cmd_pipeline_barrier(
 }
 
 pub unsafe fn cmd_pipeline_barrier2(command_buffer: vk::CommandBuffer, info: *const vk::DependencyInfo) {
-    // SAFETY: by valid usage.
-    unsafe {
-        let i = &*info;
-        let orders = || {
-            let stays = |b: &vk::BufferMemoryBarrier2<'_>| {
-                b.src_queue_family_index == b.dst_queue_family_index && b.p_next.is_null()
-            };
-            let buffers = slice(i.p_buffer_memory_barriers, i.buffer_memory_barrier_count);
-            i.p_next.is_null() && i.image_memory_barrier_count == 0 && buffers.iter().all(stays)
+    // SAFETY: a valid struct, by valid usage.
+    let i = unsafe { &*info };
+    let orders = || {
+        let stays = |b: &vk::BufferMemoryBarrier2<'_>| {
+            b.src_queue_family_index == b.dst_queue_family_index && b.p_next.is_null()
         };
+        // SAFETY: an array of that length, by valid usage.
+        let buffers = unsafe { slice(i.p_buffer_memory_barriers, i.buffer_memory_barrier_count) };
+        i.p_next.is_null() && i.image_memory_barrier_count == 0 && buffers.iter().all(stays)
+    };
+    // SAFETY: this thread records, by valid usage; encodes the struct.
+    unsafe {
         record_copy(command_buffer, |_| orders(), |w| request::cmd_pipeline_barrier2(w, 0, command_buffer, info));
     }
 }

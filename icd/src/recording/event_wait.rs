@@ -6,22 +6,22 @@ use crate::base::object::Part;
 use crate::generated::record;
 use crate::recording::command_buffer::CommandBuffer;
 
-/// Whether a recorded command buffer waits for events.
-///
-/// # Safety
-/// A valid command buffer that isn't recorded meanwhile.
-pub unsafe fn waits(command_buffer: vk::CommandBuffer) -> bool {
-    // SAFETY: by contract.
-    unsafe { CommandBuffer::of(command_buffer) }.waits_for_events.get()
-}
-
 /// Notes that the recording waits for events.
 ///
 /// # Safety
-/// A command buffer that the calling thread alone records.
-pub unsafe fn note(command_buffer: vk::CommandBuffer) {
-    // SAFETY: by contract.
-    unsafe { CommandBuffer::of(command_buffer) }.waits_for_events.set(true);
+/// A command buffer that is being recorded, by this thread.
+pub unsafe fn note_event_wait(command_buffer: vk::CommandBuffer) {
+    // SAFETY: a valid handle that this thread records into, by contract.
+    unsafe { CommandBuffer::of(command_buffer).noted_mut() }.waits_for_events = true;
+}
+
+/// Whether a command buffer waits for events.
+///
+/// # Safety
+/// A command buffer that is submitted or executed.
+pub unsafe fn waits_for_events(command_buffer: vk::CommandBuffer) -> bool {
+    // SAFETY: a valid handle that nobody records into, by contract.
+    unsafe { CommandBuffer::of(command_buffer).noted() }.waits_for_events
 }
 
 pub unsafe fn cmd_wait_events(
@@ -37,9 +37,10 @@ pub unsafe fn cmd_wait_events(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
-    // SAFETY: the entry point's parameters; recording is externally synchronised.
+    // SAFETY: this thread records, by valid usage.
+    unsafe { note_event_wait(command_buffer) };
+    // SAFETY: handed on.
     unsafe {
-        note(command_buffer);
         record::cmd_wait_events(
             command_buffer,
             event_count,
@@ -62,9 +63,10 @@ pub unsafe fn cmd_wait_events2(
     events: *const vk::Event,
     infos: *const vk::DependencyInfo,
 ) {
-    // SAFETY: the entry point's parameters; recording is externally synchronised.
+    // SAFETY: this thread records, by valid usage.
+    unsafe { note_event_wait(command_buffer) };
+    // SAFETY: handed on.
     unsafe {
-        note(command_buffer);
         record::cmd_wait_events2(command_buffer, event_count, events, infos);
     }
 }

@@ -1,6 +1,7 @@
 //! Command buffers of the driver's own, in pools that the program knows nothing of.
 
 use std::ptr;
+use std::sync::Arc;
 
 use ash::vk;
 use ash::vk::Handle;
@@ -9,14 +10,20 @@ use hesper_winsys::Error;
 use parking_lot::Mutex;
 
 use crate::base::forwarding::post;
+use crate::base::in_progress::Recordings;
 use crate::base::object::Whole;
 use crate::base::slab::fresh_id;
 use crate::generated::forward;
-use crate::recording::command_buffer::{self, CommandBuffer};
+use crate::recording::command_buffer::CommandBuffer;
+use crate::recording::command_pool;
 
 /// Those of a device.
 #[derive(Default)]
-pub struct OwnCommandBuffers(Mutex<Own>);
+pub struct OwnCommandBuffers {
+    own: Mutex<Own>,
+    /// Apart from the program's: they name no object that is destroyed late.
+    recordings: Arc<Recordings>,
+}
 
 #[derive(Default)]
 struct Own {
@@ -34,7 +41,7 @@ impl OwnCommandBuffers {
     /// # Errors
     /// A lost host, or no memory.
     pub unsafe fn command_buffer(&self, device: vk::Device, family: u32) -> Result<vk::CommandBuffer, Error> {
-        let mut own = self.0.lock();
+        let mut own = self.own.lock();
         let known = own.pools.iter().find(|(f, _)| *f == family).map(|(_, pool)| *pool);
         let pool = match known {
             Some(pool) => pool,
@@ -48,7 +55,7 @@ impl OwnCommandBuffers {
         let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
         let mut buffer = vk::CommandBuffer::null();
         // SAFETY: a pool of this device, used under the lock alone, and room for one handle.
-        match unsafe { command_buffer::allocate_command_buffers(device, &info, &mut buffer) } {
+        match unsafe { command_pool::allocate(device, &info, true, &self.recordings, &mut buffer) } {
             vk::Result::SUCCESS => {
                 own.buffers.push(buffer);
                 Ok(buffer)
@@ -62,7 +69,7 @@ impl OwnCommandBuffers {
     /// # Safety
     /// The device that these belong to, whose work is over.
     pub unsafe fn close(&self, device: vk::Device) {
-        let own = std::mem::take(&mut *self.0.lock());
+        let own = std::mem::take(&mut *self.own.lock());
         for buffer in own.buffers {
             // SAFETY: made by `command_buffer`, and whoever asked for it is done with it.
             drop(unsafe { CommandBuffer::take(buffer) });

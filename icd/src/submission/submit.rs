@@ -8,7 +8,7 @@ use crate::base::chain::slice;
 use crate::base::forwarding::result_of_error;
 use crate::base::object::Part;
 use crate::pipelines::compiling;
-use crate::recording::{command_buffer, event_wait, query};
+use crate::recording::{command_buffer, event_wait, query_resets};
 use crate::submission::batch::{Batch, with_own};
 use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads};
@@ -64,7 +64,8 @@ unsafe fn submit<B: Batch>(
         return result_of_error(&e);
     }
     // SAFETY: as above.
-    let may_wait = batches.iter().any(Batch::waits) || buffers(batches).any(|c| unsafe { event_wait::waits(c) });
+    let may_wait =
+        batches.iter().any(Batch::waits) || buffers(batches).any(|c| unsafe { event_wait::waits_for_events(c) });
     // Only the first batch's chain matters: a command buffer in front of it is in front of all.
     let carries = !may_wait && batches.first().is_some_and(Batch::allows_more_buffers);
     // SAFETY: a valid queue.
@@ -87,7 +88,7 @@ unsafe fn submit<B: Batch>(
     };
     let sent = locked.number(queue.place, |submission| {
         // SAFETY: command buffers of the submission.
-        batches.iter().for_each(|b| unsafe { query::submitting(b.buffers(), submission) });
+        batches.iter().for_each(|b| unsafe { query_resets::submitting(b.buffers(), submission) });
         queue.connection().send(|w| encode(w, batches))
     });
     match sent {

@@ -22,7 +22,8 @@ use hesper_winsys::trace;
 
 use crate::base::settings;
 use crate::memory::{allocation, buffer};
-use crate::recording::command_buffer::{self, CopyCommand};
+use crate::recording::command_buffer;
+use crate::recording::held_copies::CopyCommand;
 use crate::submission::batch::Batch;
 use crate::submission::order::{Locked, Uploads, Waiting};
 use crate::submission::queue::Queue;
@@ -39,7 +40,7 @@ const PIECES: usize = 256;
 /// A valid queue, and batches by valid usage of the submission.
 pub unsafe fn put_off<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queue: &Queue, batches: &[B]) -> bool {
     // SAFETY: command buffers of the submission, which nobody records meanwhile.
-    let copies = |c| unsafe { command_buffer::held(c) };
+    let copies = |c| unsafe { command_buffer::held_copies(c) };
     // SAFETY: the batches' arrays are valid.
     let buffers = || batches.iter().flat_map(|b| unsafe { b.buffers() });
     if !settings::get().uploads || !batches.iter().all(Batch::is_plain) || !buffers().all(|c| copies(c).is_some()) {

@@ -204,9 +204,9 @@ impl World<'_> {
             let signal = match (self.binaries.get(&s.slot), self.timelines.get(&s.slot)) {
                 (Some(binary), _) => {
                     let signal = binary.signal.as_ref()?;
-                    // What a binary semaphore's signal depends on must have been submitted.
-                    let flight = self.flights.iter().find(|f| f.at == signal.0);
-                    if flight.is_some_and(|f| f.blocked.iter().any(|p| matches!(p, Promise::Timeline(..)))) {
+                    // Timelines that its signal depends on must have been submitted; lavapipe waits for events, too.
+                    let blocked = self.flights.iter().any(|f| f.at == signal.0 && !f.blocked.is_empty());
+                    if blocked || self.held(signal.0) {
                         return None;
                     }
                     Some((signal.0, signal.1.clone()))

@@ -1,0 +1,253 @@
+//! The command stream of one recording: a chunk of shared memory that the generated encoders write into.
+//!
+//! Whenever enough has been recorded, the host is told to run that part, so that it replays while the guest still records: much at a
+//! time while the host has other work, little where it waits, since its thread would fall asleep and take 60 us to wake. A short part
+//! is copied into the ring, so that the chunk is free for the next recording at once.
+
+use hesper_encoder::{ChunkSource, Window, Writer};
+use hesper_winsys::{Chunk, Error, Seqno};
+
+use crate::base::clock;
+use crate::base::connection::Connection;
+
+/// Bytes after which the host is told to run what has been recorded.
+const EAGER: usize = 8 << 10;
+/// Bytes after which the stream asks whether the host has nothing else to do.
+const IDLE_EAGER: usize = 2 << 10;
+/// Nanoseconds for which an idle host is left alone: its thread looks for work a little longer than that before it sleeps. Two
+/// processors that read and write the same memory closely behind each other take three times as long.
+const IDLE_TIME: u64 = 4_000;
+/// Bytes that are copied into the ring rather than pointed at.
+const COPIED: usize = 4 << 10;
+/// The end of held bytes where none are held.
+const NONE_HELD: usize = usize::MAX;
+
+/// The commands of one command buffer that are being recorded.
+pub struct Stream {
+    /// The chunk's memory, and the chunk.
+    window: Window,
+    chunk: Option<Chunk>,
+    /// A chunk that was full, and how it was sent: the writer still copies the command begun out of it.
+    full: Option<(Chunk, Result<Seqno, Error>)>,
+    /// Bytes of whole commands in the chunk, and how many of those the host has been told of.
+    used: usize,
+    sent: usize,
+    /// How far the chunk may be filled before [`Self::send_some`] is called.
+    unasked_up_to: usize,
+    /// When a part was sent last.
+    sent_at: u64,
+    /// Whether the host reads commands in the chunk, and not only copies of them.
+    pointed_at: bool,
+    /// Whether the host has been told of any part of this recording, in this chunk or an earlier one.
+    begun_at_host: bool,
+    /// The first error of this recording; nothing is written after it.
+    error: Option<Error>,
+    /// As long as the chunk's whole commands end here, no part is sent: the host may never have to see them (`held_copies`).
+    held_up_to: usize,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            window: Window::default(),
+            chunk: None,
+            full: None,
+            used: 0,
+            sent: 0,
+            unasked_up_to: 0,
+            sent_at: 0,
+            pointed_at: false,
+            begun_at_host: false,
+            error: None,
+            held_up_to: NONE_HELD,
+        }
+    }
+}
+
+/// Where the writer gets its next chunk from.
+struct Source<'a> {
+    stream: &'a mut Stream,
+    connection: &'a Connection,
+}
+
+impl ChunkSource for Source<'_> {
+    fn next_window(&mut self, finished: usize, begun: &[u8], need: usize) -> Option<Window> {
+        let s = &mut *self.stream;
+        if let Some(chunk) = s.chunk.take() {
+            s.begun_at_host = true;
+            let sent = send_part(self.connection, &chunk, s.sent, finished);
+            if let Err(e) = &sent {
+                s.error = Some(e.clone());
+            }
+            // At most one command can be begun, so at most one chunk is kept.
+            if let Some((old, sent)) = s.full.replace((chunk, sent)) {
+                self.connection.streams.recycle(old, sent.ok(), &self.connection.ring);
+            }
+        }
+        s.leave_chunk();
+        match self.connection.streams.take(begun.len().checked_add(need)?) {
+            Ok(mut chunk) => {
+                s.window = chunk.window(0)?;
+                s.chunk = Some(chunk);
+                Some(s.window)
+            }
+            Err(e) => {
+                s.error = Some(e);
+                None
+            }
+        }
+    }
+}
+
+/// Tells the host of the bytes from `from` to `to` of a chunk.
+fn send_part(connection: &Connection, chunk: &Chunk, from: usize, to: usize) -> Result<Seqno, Error> {
+    let sent = match to.checked_sub(from) {
+        Some(0) | None => connection.ring.submit(&[]),
+        Some(n) if n <= COPIED => chunk.with_bytes(from, n, |bytes| connection.ring.submit(bytes)),
+        Some(n) => connection.ring.submit_part(chunk, from, n),
+    };
+    connection.report(sent)
+}
+
+impl Stream {
+    /// Writes commands with `encode`, unless an error came before. [`Self::is_due`] has to be asked afterwards; not here, so that this can
+    /// be inlined where something else is done with the commands written.
+    #[inline]
+    pub fn append(&mut self, connection: &Connection, encode: impl FnOnce(&mut Writer)) {
+        if self.error.is_some() {
+            return;
+        }
+        let (window, used) = (self.window, self.used);
+        window.fetch_ahead(used);
+        let mut source = Source { stream: self, connection };
+        let mut writer = Writer::resume(window, used, &connection.codec, &mut source);
+        encode(&mut writer);
+        match writer.finish() {
+            Some(n) => self.used = n,
+            None => self.error = Some(self.error.take().unwrap_or(Error::OutOfHostMemory)),
+        }
+    }
+
+    /// Whether [`Self::send_some`] is to be called.
+    #[inline]
+    pub fn is_due(&self) -> bool {
+        self.used >= self.unasked_up_to
+    }
+
+    /// Sends the commands recorded so far if they are many, or if the host waits for them; not if they are held.
+    #[cold]
+    pub fn send_some(&mut self, connection: &Connection) {
+        self.recycle_full(connection);
+        if self.is_held() {
+            return;
+        }
+        let unsent = self.used - self.sent;
+        let now = clock::now();
+        let host_waits = || now.saturating_sub(self.sent_at) >= IDLE_TIME && connection.ring.is_idle();
+        if unsent > 0 && (unsent >= EAGER || host_waits()) {
+            match self.send(connection) {
+                Ok(_) => (self.sent, self.sent_at) = (self.used, now),
+                Err(e) => self.error = Some(e),
+            }
+        }
+        self.unasked_up_to = self.used + IDLE_EAGER;
+    }
+
+    /// Sends the rest; the stream is empty afterwards, and the chunk is used from its start again unless the host reads in it.
+    ///
+    /// # Errors
+    /// The first error of the recording, or the one of sending its rest; the stream is as it was then.
+    pub fn finish(&mut self, connection: &Connection) -> Result<(), Error> {
+        self.recycle_full(connection);
+        if let Some(e) = &self.error {
+            return Err(e.clone());
+        }
+        if self.chunk.is_none() {
+            return Ok(());
+        }
+        let sent = self.send(connection)?;
+        if self.pointed_at {
+            if let Some(chunk) = self.chunk.take() {
+                connection.streams.recycle(chunk, Some(sent), &connection.ring);
+            }
+            self.leave_chunk();
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Drops the commands that the host hasn't been told of, and the error; whether the host has been told of others.
+    pub fn discard(&mut self, connection: &Connection) -> bool {
+        self.recycle_full(connection);
+        if let Some(chunk) = self.chunk.take() {
+            // The host may still read what it was told of.
+            let read = if self.pointed_at { connection.ring.submit(&[]).ok() } else { None };
+            connection.streams.recycle(chunk, read, &connection.ring);
+        }
+        self.leave_chunk();
+        self.error = None;
+        std::mem::take(&mut self.begun_at_host)
+    }
+
+    /// Uses the chunk from its start again, where the host has no need of its commands or has copies of them.
+    pub fn forget(&mut self) {
+        (self.used, self.sent, self.unasked_up_to) = (0, 0, 0);
+        self.held_up_to = NONE_HELD;
+        self.begun_at_host = false;
+    }
+
+    /// Whether a recording was begun and neither finished nor discarded.
+    pub fn is_begun(&self) -> bool {
+        self.used > 0 || self.begun_at_host || self.error.is_some()
+    }
+
+    /// Whether an error has ended the recording.
+    pub fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Ends the recording with an error, unless there is an earlier one.
+    pub fn fail(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+    }
+
+    /// Holds back the commands written so far, if `hold`, as long as nothing is written behind them.
+    pub fn hold(&mut self, hold: bool) {
+        self.held_up_to = if hold { self.used } else { NONE_HELD };
+    }
+
+    /// Holds back the commands written since [`Self::is_held`] was true as well, unless a new chunk was begun: the old one has been sent.
+    pub fn hold_more(&mut self) {
+        if self.held_up_to != NONE_HELD {
+            self.held_up_to = self.used;
+        }
+    }
+
+    /// Whether all commands written so far are held back.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        self.held_up_to == self.used
+    }
+
+    /// There is no chunk.
+    fn leave_chunk(&mut self) {
+        (self.used, self.sent, self.unasked_up_to, self.pointed_at) = (0, 0, 0, false);
+        self.held_up_to = NONE_HELD;
+        self.window = Window::default();
+    }
+
+    /// Gives a full chunk back, once no command is begun any more.
+    fn recycle_full(&mut self, connection: &Connection) {
+        if let Some((old, sent)) = self.full.take() {
+            connection.streams.recycle(old, sent.ok(), &connection.ring);
+        }
+    }
+
+    /// Tells the host of all commands that it wasn't told of.
+    fn send(&mut self, connection: &Connection) -> Result<Seqno, Error> {
+        let Some(chunk) = &self.chunk else { return Err(Error::OutOfHostMemory) };
+        self.begun_at_host = true;
+        self.pointed_at |= self.used - self.sent > COPIED;
+        send_part(connection, chunk, self.sent, self.used)
+    }
+}
