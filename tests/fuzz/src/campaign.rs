@@ -161,7 +161,7 @@ impl Campaign {
             let tree = draw(&mix, seed, number);
             let program = tree.current();
             let seats = Self::seats(args, program.machine, number);
-            if number % TURN == 0 {
+            if number.is_multiple_of(TURN) {
                 self.retire_others(&seats);
             }
             if let Some((seat, first)) = self.try_program(&program, &seats, PATIENCE)? {

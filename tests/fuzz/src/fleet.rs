@@ -151,7 +151,10 @@ impl Fleet {
             let hello = wire::receive::<Hello>(&mut from);
             let good = matches!(hello, Ok(Some(_)));
             let _ = hello_to.send(hello);
-            while good {
+            if !good {
+                return;
+            }
+            loop {
                 let report = wire::receive::<Report>(&mut from);
                 let last = !matches!(report, Ok(Some(_)));
                 if reports_to.send(report).is_err() || last {

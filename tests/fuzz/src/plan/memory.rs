@@ -44,7 +44,7 @@ impl World<'_> {
             let memory = self.memory(u8::try_from(Self::place(buffer)).unwrap_or(0))?;
             // Memory comes with a buffer.
             if !self.buffers.contains_key(&buffer) {
-                let half = self.memories[&memory].size / 2 & !255;
+                let half = (self.memories[&memory].size / 2) & !255;
                 let (at, size) =
                     if buffer < MEMORIES || half == 0 { (0, self.memories[&memory].size) } else { (half, half) };
                 self.place_buffer(buffer, memory, at, size);
@@ -73,7 +73,7 @@ impl World<'_> {
         if role == Role::Never && !self.can_initialise() {
             return false;
         }
-        self.say(Step::Allocate { memory, size, visible: role != Role::Never });
+        self.say(Step::Allocate { memory, size, visible });
         self.memories.insert(memory, Memory { size, visible, mapped: None });
         self.place_buffer(memory, memory, 0, size);
         if role == Role::Never {

@@ -97,7 +97,7 @@ impl World<'_> {
         if self.lane.is_some() || !self.settle_all() {
             return;
         }
-        self.calm_only = (left.len() + right.len()) % 2 == 0;
+        self.calm_only = (left.len() + right.len()).is_multiple_of(2);
         let before = self.steps.len();
         let mut sides = [left, right].into_iter().zip([0, 1]).map(|(ops, lane)| {
             self.lane = Some(lane);

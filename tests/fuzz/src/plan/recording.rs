@@ -107,7 +107,7 @@ impl World<'_> {
             let all: Vec<Id> = (pool * EACH..(pool + 1) * EACH).collect();
             let (primaries, secondaries) = all.split_at(PRIMARIES as usize);
             // Those of the second thread are only reset as a whole.
-            let resets = pool % 2 == 0;
+            let resets = pool.is_multiple_of(2);
             self.create_pool(pool, family, resets, primaries.to_vec(), secondaries.to_vec());
         }
         pool

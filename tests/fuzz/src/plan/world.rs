@@ -311,7 +311,7 @@ impl<'a> World<'a> {
         }
         let fence = flight.fence.filter(|f| self.fences.get(f) == Some(&FenceState::Pending(at)));
         match fence {
-            Some(fence) if at.number % 3 == 0 => self.say(Step::SpinFence { fence }),
+            Some(fence) if at.number.is_multiple_of(3) => self.say(Step::SpinFence { fence }),
             Some(fence) => {
                 let patience = if at.number % 3 == 1 { Patience::Forever } else { Patience::Long };
                 self.say(Step::WaitFences { fences: vec![fence], all: true, patience });

@@ -151,13 +151,15 @@ impl Gpu {
         }
     }
 
-    /// The type for memory that is mapped or isn't.
-    pub fn memory_type(&self, visible: bool) -> u32 {
+    /// The type for memory that is mapped or isn't, of those in `bits`; one that could be mapped where there is no other.
+    pub fn memory_type(&self, visible: bool, bits: u32) -> u32 {
         let types = self.memory.memory_types_as_slice();
         let mapped = |t: &vk::MemoryType| t.property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
         let coherent = |t: &vk::MemoryType| t.property_flags.contains(vk::MemoryPropertyFlags::HOST_COHERENT);
-        let found = types.iter().position(|t| if visible { mapped(t) && coherent(t) } else { !mapped(t) });
-        found.unwrap_or(0) as u32
+        let suits = |t: &vk::MemoryType| if visible { mapped(t) && coherent(t) } else { !mapped(t) };
+        let mut allowed = (0..types.len()).filter(|i| bits >> i & 1 != 0);
+        let found = allowed.clone().find(|i| suits(&types[*i]));
+        found.or_else(|| allowed.next()).unwrap_or(0) as u32
     }
 
     /// Destroys the device and everything that belongs to it.

@@ -126,7 +126,7 @@ impl Thread<'_> {
         let d = &gpu.device;
         // SAFETY: by the plan.
         unsafe {
-            let made = self.shared.drawing.get_or_init(|| Drawing::new(d, gpu.memory_type(true)));
+            let made = self.shared.drawing.get_or_init(|| Drawing::new(d, gpu.memory_type(true, u32::MAX)));
             let made = made.as_ref().map_err(|e| *e);
             let drawing = self.must("vkCreateGraphicsPipelines", made)?;
             let target = [vk::RenderingAttachmentInfo {

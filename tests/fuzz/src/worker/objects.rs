@@ -17,7 +17,7 @@ impl Thread<'_> {
         unsafe {
             match step {
                 Step::Allocate { memory, size, visible } => {
-                    let kind = self.shared.gpu.memory_type(*visible);
+                    let kind = self.shared.gpu.memory_type(*visible, u32::MAX);
                     let info = vk::MemoryAllocateInfo::default().allocation_size(*size).memory_type_index(kind);
                     let made = d.allocate_memory(&info, None);
                     h.memories.set(*memory, self.must("vkAllocateMemory", made)?);
@@ -147,7 +147,7 @@ impl Thread<'_> {
             h.images.set(image, handle);
             let needs = d.get_image_memory_requirements(handle);
             self.called(1);
-            let kind = self.shared.gpu.memory_type(false);
+            let kind = self.shared.gpu.memory_type(false, needs.memory_type_bits);
             let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
             let made = d.allocate_memory(&info, None);
             let memory = self.must("vkAllocateMemory", made)?;
