@@ -70,12 +70,13 @@ impl World<'_> {
         }
         let there = state.iter().all(|q| *q == Query::There);
         let timestamps = queries.timestamps;
-        // A timestamp may have no partial result (Vulkan, VUID-vkGetQueryPoolResults-queryType-09439).
+        // A timestamp may have no partial result (Vulkan, VUID-vkGetQueryPoolResults-queryType-09439), and that of a query which isn't
+        // available is anything: lavapipe gives what its memory held.
         let asked = Asked {
             wide: flags & 1 == 0,
             wait: flags & 2 != 0 && there,
             availability: flags & 4 != 0,
-            partial: flags & 24 == 24 && !timestamps,
+            partial: flags & 24 == 24 && !timestamps && there,
             gap: u32::from(flags >> 6),
         };
         self.say(Step::Results { pool, first, count, timestamps, asked });

@@ -317,7 +317,7 @@ impl World<'_> {
 
     /// Waits until a timeline has the value that was submitted last.
     fn settle_timeline(&mut self, slot: Id) -> bool {
-        while let Some((_, at, _)) = self.timelines.get(&slot).and_then(|t| t.signals.first().cloned()) {
+        while let Some((value, at, mut done)) = self.timelines.get(&slot).and_then(|t| t.signals.first().cloned()) {
             if self.direct.covers(at) {
                 if let Some(t) = self.timelines.get_mut(&slot) {
                     t.signals.remove(0);
@@ -325,8 +325,18 @@ impl World<'_> {
                 continue;
             }
             let flying = self.flights.iter().any(|f| f.at == at);
-            if !(if flying { self.settle(at) } else { self.idle(at.queue) }) {
+            if if flying { self.settle(at) } else { self.idle(at.queue) } {
+                continue;
+            }
+            // Behind it on its queue something waits for the program, but it may not do so itself.
+            if self.flights.iter().any(|f| f.at == at && !f.blocked.is_empty()) || self.held(at) {
                 return false;
+            }
+            self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });
+            done.join(&self.host);
+            self.learn(&done);
+            if let Some(t) = self.timelines.get_mut(&slot) {
+                t.signals.retain(|(later, ..)| *later > value);
             }
         }
         true
