@@ -39,7 +39,7 @@ impl World<'_> {
                 let rest = *size % 16 == 0;
                 let size = if rest { room - at } else { (u64::from(*size) / 4 * 4 + 4).min(room - at) };
                 r.uses.insert(Object::Buffer(to));
-                let value = u32::from(*value) * 0x0102_0304;
+                let value = u32::from(*value).wrapping_mul(0x0102_0304);
                 let command = Command::Fill { to, at, size: (!rest).then_some(size), value };
                 r.push(command, &[self.part(to, at, size, true)]);
             }
