@@ -162,6 +162,7 @@ impl World<'_> {
         }
         let timelines: Vec<_> = self.timelines.keys().copied().collect();
         for semaphore in timelines {
+            self.await_value(semaphore);
             self.say(Step::Counter { semaphore });
         }
         // The memory that others are read through is looked at first.

@@ -306,12 +306,20 @@ impl World<'_> {
         if !self.settle_timeline(semaphore.slot) {
             return;
         }
+        self.await_value(semaphore.slot);
         self.say(Step::Signal { semaphore });
         if let Some(t) = self.timelines.get_mut(&semaphore.slot) {
             t.value = semaphore.value;
             if t.promised.take().is_some() {
                 self.kept(Promise::Timeline(semaphore.slot, semaphore.value), &std::collections::BTreeSet::new());
             }
+        }
+    }
+
+    /// Waits for the value itself: lavapipe signals a submission's fence a moment before its timelines.
+    pub fn await_value(&mut self, slot: Id) {
+        if let Some(value) = self.timelines.get(&slot).map(|t| t.value) {
+            self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });
         }
     }
 
@@ -368,6 +376,7 @@ impl World<'_> {
     pub fn wish_counter(&mut self, wish: u8) {
         let slot = self.timeline(wish);
         if self.settle_timeline(slot) {
+            self.await_value(slot);
             self.say(Step::Counter { semaphore: slot });
         }
     }
