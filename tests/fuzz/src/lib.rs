@@ -1,6 +1,7 @@
 //! The differential tester: random valid Vulkan programs on several drivers, compared byte by byte.
 
 pub mod campaign;
+pub mod command;
 pub mod compare;
 pub mod fleet;
 pub mod generator;

@@ -101,7 +101,7 @@ wishes! {
         EventStatus { event: u8 }
         DestroyEvent { event: u8 }
         HostSignal { timeline: u8, by: u8 }
-        HostWait { timeline: u8, style: u8 }
+        HostWait { timeline: u8 }
         Counter { timeline: u8 }
         DestroySemaphore { timeline: u8 }
         MakePipelines { pipeline: u8, count: u8, flavour: u8, style: u8 }

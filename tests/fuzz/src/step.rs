@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A slot of an object's kind.
-pub type Id = u32;
+use crate::command::{Asked, Command, Id, View};
 
 /// What the planner must know of a device; the same on all drivers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,23 +18,6 @@ impl Facts {
     pub fn family_count(&self) -> u32 {
         self.queues.iter().map(|(f, _)| f + 1).max().unwrap_or(0)
     }
-}
-
-/// A region of a copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Region {
-    pub from: u64,
-    pub to: u64,
-    pub size: u64,
-}
-
-/// A part of a buffer in a descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct View {
-    pub buffer: Id,
-    pub at: u64,
-    /// `None` for the rest of the buffer.
-    pub size: Option<u64>,
 }
 
 /// The shader of a pipeline.
@@ -74,13 +56,6 @@ pub struct Make {
     pub flags2: bool,
 }
 
-/// How dispatches get their buffers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Bind {
-    Set(Id),
-    Push(View, View),
-}
-
 /// Which object private data belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Private {
@@ -113,29 +88,6 @@ pub enum Patience {
     Long,
     /// It ends with a time-out.
     Short,
-}
-
-/// How a query's result is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
-    pub wide: bool,
-    pub wait: bool,
-    pub availability: bool,
-    pub partial: bool,
-    /// Values beyond what one query has, between the queries.
-    pub gap: u32,
-}
-
-impl Asked {
-    /// Values from one query to the next.
-    pub fn values(&self) -> u64 {
-        1 + u64::from(self.availability) + u64::from(self.gap)
-    }
-
-    /// Bytes of a value.
-    pub fn value_size(&self) -> u64 {
-        if self.wide { 8 } else { 4 }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -328,108 +280,5 @@ pub enum Step {
     Parallel {
         left: Vec<Step>,
         right: Vec<Step>,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Command {
-    Copy {
-        from: Id,
-        to: Id,
-        regions: Vec<Region>,
-        second_form: bool,
-    },
-    Update {
-        to: Id,
-        at: u64,
-        size: u64,
-        seed: u64,
-    },
-    Fill {
-        to: Id,
-        at: u64,
-        size: Option<u64>,
-        value: u32,
-    },
-    BindAndDispatch {
-        pipeline: Id,
-        bind: Bind,
-        count: u32,
-        add: u32,
-        constants_only_once: bool,
-        passing_layout: bool,
-    },
-    /// Everything before it, memory included, comes before everything after it.
-    Barrier {
-        style: u8,
-    },
-    SetEvent {
-        event: Id,
-        second_form: bool,
-    },
-    ResetEvent {
-        event: Id,
-    },
-    WaitEvent {
-        event: Id,
-        host: bool,
-    },
-    BeginQuery {
-        pool: Id,
-        query: u32,
-    },
-    EndQuery {
-        pool: Id,
-        query: u32,
-    },
-    Timestamp {
-        pool: Id,
-        query: u32,
-        second_form: bool,
-    },
-    ResetQueries {
-        pool: Id,
-        first: u32,
-        count: u32,
-    },
-    CopyResults {
-        pool: Id,
-        first: u32,
-        count: u32,
-        to: Id,
-        at: u64,
-        stride: u64,
-        asked: Asked,
-    },
-    Execute {
-        cb: Id,
-    },
-    /// From nothing known to the layout that images keep.
-    InitImage {
-        image: Id,
-    },
-    ClearImage {
-        image: Id,
-        value: u8,
-    },
-    ImageToBuffer {
-        image: Id,
-        to: Id,
-        at: u64,
-        second_form: bool,
-    },
-    BufferToImage {
-        image: Id,
-        from: Id,
-        at: u64,
-        second_form: bool,
-    },
-    /// First vertices and counts; `stride` bytes from one to the next, with garbage in between.
-    Draws {
-        image: Id,
-        draws: Vec<(u32, u32)>,
-        stride: u32,
-        indexed: bool,
-        offset: Option<i32>,
     },
 }

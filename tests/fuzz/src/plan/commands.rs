@@ -3,8 +3,8 @@
 use super::access::{Access, Resource};
 use super::recording::Recording;
 use super::world::{Change, Object, SetView, World};
+use crate::command::{Bind, Command, Id, Region, View};
 use crate::program::{Cmd, Piece};
-use crate::step::{Bind, Command, Id, Region, View};
 
 /// The most invocations of a dispatch.
 const INVOCATIONS: u64 = 512;
@@ -166,6 +166,13 @@ impl World<'_> {
             return None;
         }
         let pipeline = self.pipeline(pipeline)?;
+        // What is compiled behind the program's back can't be ready before lavapipe's lock is free (`calm`).
+        let calm = self.calm();
+        let known = self.pipelines.get_mut(&pipeline)?;
+        if !calm && !known.bound {
+            return None;
+        }
+        known.bound = true;
         let (bind, views) = if self.pipelines[&pipeline].pushed {
             let [from, to] = [self.buffer(buffers[0])?, self.buffer(buffers[1])?];
             let view = |b: Id| {
@@ -191,7 +198,12 @@ impl World<'_> {
         if read.conflicts(&write) && read.from != write.from {
             return None;
         }
-        r.uses.extend([Object::Pipeline(pipeline), Object::Buffer(views[0].buffer), Object::Buffer(views[1].buffer)]);
+        let uses = [Object::Pipeline(pipeline), Object::Buffer(views[0].buffer), Object::Buffer(views[1].buffer)];
+        // A set may have been written before there were two threads.
+        if !self.mine(&uses.into()) {
+            return None;
+        }
+        r.uses.extend(uses);
         let command = Command::BindAndDispatch {
             pipeline,
             bind,

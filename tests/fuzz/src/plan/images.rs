@@ -3,7 +3,8 @@
 use super::access::{Access, Resource};
 use super::recording::Recording;
 use super::world::{Object, World};
-use crate::step::{Command, Id, Step};
+use crate::command::{Command, Id};
+use crate::step::Step;
 
 const IMAGES: u32 = 4;
 /// Pixels of a side.

@@ -3,7 +3,8 @@
 
 use super::access::{Access, Resource};
 use super::world::{Buffer, Memory, Object, World};
-use crate::step::{Command, Id, Step};
+use crate::command::{Command, Id};
+use crate::step::Step;
 
 const MEMORIES: u32 = 8;
 const BUFFERS: u32 = MEMORIES + 4;

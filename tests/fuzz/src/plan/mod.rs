@@ -1,6 +1,8 @@
 //! The planner: from a program's wishes to steps that are valid on every driver, decided by what is planned alone.
 
 pub mod access;
+#[cfg(test)]
+mod check;
 mod commands;
 pub mod images;
 mod memory;
@@ -72,7 +74,7 @@ impl World<'_> {
             Op::EventStatus { event } => self.wish_event_status(*event),
             Op::DestroyEvent { event } => self.wish_destroy_event(*event),
             Op::HostSignal { timeline, by } => self.wish_host_signal(*timeline, *by),
-            Op::HostWait { timeline, style } => self.wish_host_wait(*timeline, *style),
+            Op::HostWait { timeline } => self.wish_host_wait(*timeline),
             Op::Counter { timeline } => self.wish_counter(*timeline),
             Op::DestroySemaphore { timeline } => self.wish_destroy_semaphore(*timeline),
             Op::MakePipelines { pipeline, count, flavour, style } => {
@@ -162,7 +164,7 @@ impl World<'_> {
         }
         let timelines: Vec<_> = self.timelines.keys().copied().collect();
         for semaphore in timelines {
-            self.await_value(semaphore);
+            self.settle_timeline(semaphore);
             self.say(Step::Counter { semaphore });
         }
         // The memory that others are read through is looked at first.

@@ -1,7 +1,8 @@
 //! Pipelines and descriptor sets.
 
 use super::world::{Object, Pipeline, Set, SetView, World};
-use crate::step::{Id, Kin, Make, Shader, Step, View};
+use crate::command::{Id, View};
+use crate::step::{Kin, Make, Shader, Step};
 
 const PIPELINES: u32 = 8;
 /// Sets, half of them in each of two pools.
@@ -42,7 +43,7 @@ impl World<'_> {
         for m in &makes {
             if !m.only_cached && !ended {
                 let derivable = m.kin == Kin::AllowDerivatives;
-                self.pipelines.insert(m.pipeline, Pipeline { pushed: m.pushed, derivable });
+                self.pipelines.insert(m.pipeline, Pipeline { pushed: m.pushed, derivable, bound: false });
             }
             ended |= m.only_cached && m.early_return;
         }

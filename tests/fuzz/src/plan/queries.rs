@@ -3,7 +3,8 @@
 use super::access::{Access, Resource};
 use super::recording::Recording;
 use super::world::{Change, Object, Queries, Query, World};
-use crate::step::{Asked, Command, Id, Step};
+use crate::command::{Asked, Command, Id};
+use crate::step::Step;
 
 const POOLS: u32 = 4;
 /// Queries of a pool.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::access::{Access, Resource, conflict};
 use super::world::{Cb, CbState, Change, Object, Pool, World};
+use crate::command::{Command, Id};
 use crate::program::Cmd;
-use crate::step::{Command, Id, Step};
+use crate::step::Step;
 
 /// Command buffers of a pool: three primary ones and two secondary ones.
 const EACH: u32 = 5;
@@ -13,6 +14,11 @@ const PRIMARIES: u32 = 3;
 /// The pools, and command buffers, of what the planner adds itself.
 const OWN_POOL: Id = 16;
 const OWN_CB: Id = 100;
+
+/// The thread of two that a command buffer is for.
+pub fn lane_of(cb: Id) -> u32 {
+    if cb >= OWN_CB { cb - OWN_CB } else { cb / EACH % 2 }
+}
 
 /// A recording under way.
 pub struct Recording {
@@ -246,7 +252,7 @@ impl World<'_> {
         let id = self.slot(wish / 8, self.pool_count()) * EACH + PRIMARIES + u32::from(wish) % (EACH - PRIMARIES);
         let Some(cb) = self.cbs.get(&id) else { return };
         let same_family = self.pools.get(&(id / EACH)).is_some_and(|p| p.family == r.family);
-        if r.secondary || cb.state != CbState::Recorded || !same_family || cb.once {
+        if r.secondary || cb.state != CbState::Recorded || !same_family || cb.once || !self.mine(&cb.uses) {
             return;
         }
         let elsewhere = |w: &Self| {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Access, At, Clock, conflict};
 use super::world::{Cb, CbState, Change, EventState, FenceState, Flight, Object, Promise, Queries, Query, World};
+use crate::command::Id;
 use crate::program::Cmd;
-use crate::step::{Batch, Id, Semaphore, Step};
+use crate::step::{Batch, Semaphore, Step};
 
 /// What a submission does besides running command buffers.
 #[derive(Clone, Debug, Default)]
@@ -194,7 +195,7 @@ impl World<'_> {
             _ => false,
         };
         let twice = (again && (cb.once || !cb.simultaneous)) || cb.uses.iter().any(inside);
-        (family == self.family(queue) && !twice).then(|| cb.clone())
+        (family == self.family(queue) && !twice && self.mine(&cb.uses)).then(|| cb.clone())
     }
 
     /// What semaphores put before a submission; `None` where they can't be waited for.

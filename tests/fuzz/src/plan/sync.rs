@@ -4,8 +4,9 @@ use super::access::{Access, Resource};
 use super::commands::EVENTS;
 use super::recording::{Begin, Recording};
 use super::world::{Binary, Change, EventState, FenceState, Object, Promise, Timeline, World};
+use crate::command::{Command, Id};
 use crate::program::Cmd;
-use crate::step::{Command, Id, Patience, Semaphore, Step};
+use crate::step::{Patience, Semaphore, Step};
 
 const FENCES: u32 = 6;
 const TIMELINES: u32 = 4;
@@ -306,7 +307,6 @@ impl World<'_> {
         if !self.settle_timeline(semaphore.slot) {
             return;
         }
-        self.await_value(semaphore.slot);
         self.say(Step::Signal { semaphore });
         if let Some(t) = self.timelines.get_mut(&semaphore.slot) {
             t.value = semaphore.value;
@@ -316,67 +316,38 @@ impl World<'_> {
         }
     }
 
-    /// Waits for the value itself: lavapipe signals a submission's fence a moment before its timelines.
-    pub fn await_value(&mut self, slot: Id) {
-        if let Some(value) = self.timelines.get(&slot).map(|t| t.value) {
-            self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });
+    /// Waits until a timeline has the value that was submitted last; false where that depends on the program. Fences don't tell: lavapipe
+    /// signals a submission's fence a moment before its timelines.
+    pub fn settle_timeline(&mut self, slot: Id) -> bool {
+        let Some((value, at, done)) = self.timelines.get(&slot).and_then(|t| t.signals.last().cloned()) else {
+            return true;
+        };
+        if self.flights.iter().any(|f| f.at == at && !f.blocked.is_empty()) || self.held(at) {
+            return false;
         }
-    }
-
-    /// Waits until a timeline has the value that was submitted last.
-    fn settle_timeline(&mut self, slot: Id) -> bool {
-        while let Some((value, at, mut done)) = self.timelines.get(&slot).and_then(|t| t.signals.first().cloned()) {
-            if self.direct.covers(at) {
-                if let Some(t) = self.timelines.get_mut(&slot) {
-                    t.signals.remove(0);
-                }
-                continue;
-            }
-            let flying = self.flights.iter().any(|f| f.at == at);
-            if if flying { self.settle(at) } else { self.idle(at.queue) } {
-                continue;
-            }
-            // Behind it on its queue something waits for the program, but it may not do so itself.
-            if self.flights.iter().any(|f| f.at == at && !f.blocked.is_empty()) || self.held(at) {
-                return false;
-            }
-            self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });
-            done.join(&self.host);
-            self.learn(&done);
-            if let Some(t) = self.timelines.get_mut(&slot) {
-                t.signals.retain(|(later, ..)| *later > value);
-            }
+        self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });
+        // What the signal is behind has ended.
+        self.learn(&done);
+        if let Some(t) = self.timelines.get_mut(&slot) {
+            t.signals.clear();
         }
         true
     }
 
-    pub fn wish_host_wait(&mut self, wish: u8, _style: u8) {
+    /// Waits for the highest value that was submitted.
+    pub fn wish_host_wait(&mut self, wish: u8) {
         let slot = self.timeline(wish);
-        let t = &self.timelines[&slot];
-        let value = t.value;
-        let last = t.signals.iter().find(|(v, ..)| *v == value).cloned();
-        if let Some((_, at, done)) = last {
-            if self.flights.iter().find(|f| f.at == at).is_some_and(|f| !f.blocked.is_empty()) || self.held(at) {
-                return;
-            }
-            self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });
-            // What the semaphore's signal is behind has ended, but not the rest of its submission.
-            let mut done = done;
-            done.join(&self.host);
-            self.learn(&done);
-            if let Some(t) = self.timelines.get_mut(&slot) {
-                t.signals.clear();
-            }
-            return;
+        let value = self.timelines[&slot].value;
+        if self.timelines[&slot].signals.is_empty() {
+            return self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });
         }
-        self.say(Step::WaitSemaphore { semaphore: Semaphore { slot, value } });
+        self.settle_timeline(slot);
     }
 
     /// The counter, where nobody is about to change it.
     pub fn wish_counter(&mut self, wish: u8) {
         let slot = self.timeline(wish);
         if self.settle_timeline(slot) {
-            self.await_value(slot);
             self.say(Step::Counter { semaphore: slot });
         }
     }

@@ -3,8 +3,9 @@
 use super::access::{Access, Resource};
 use super::recording::{Begin, Recording};
 use super::world::World;
+use crate::command::{Command, Id, Region};
 use crate::program::Piece;
-use crate::step::{Command, Id, Region, Step};
+use crate::step::Step;
 
 impl World<'_> {
     /// Writes to a source, records copies out of it, submits them alone and waits.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Access, At, Clock, conflict};
-use crate::step::{Facts, Id, Patience, Step};
+use crate::command::Id;
+use crate::step::{Facts, Patience, Step};
 
 /// Something that is destroyed or changed only while no submission uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +156,8 @@ pub struct Binary {
 pub struct Pipeline {
     pub pushed: bool,
     pub derivable: bool,
+    /// Whether a command has bound it, so that it is known to be compiled.
+    pub bound: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -244,6 +247,22 @@ impl<'a> World<'a> {
     pub fn slot(&self, wish: u8, count: u32) -> Id {
         let i = u32::from(wish) % count;
         self.lane.map_or(i, |lane| (i & !1) | lane)
+    }
+
+    /// Whether the planned thread may use all of these objects.
+    pub fn mine(&self, objects: &BTreeSet<Object>) -> bool {
+        let half = |o: &Object| match *o {
+            Object::Cb(cb) => super::recording::lane_of(cb),
+            Object::Buffer(i)
+            | Object::Event(i)
+            | Object::Fence(i)
+            | Object::Image(i)
+            | Object::Pipeline(i)
+            | Object::Queries(i)
+            | Object::Semaphore(i)
+            | Object::Set(i) => i % 2,
+        };
+        self.lane.is_none_or(|lane| objects.iter().all(|o| half(o) == lane))
     }
 
     /// A queue; a second thread has none where there is only one.
@@ -336,10 +355,8 @@ impl<'a> World<'a> {
 
     /// The program has waited for a submission itself.
     pub fn ended(&mut self, at: At) {
-        let done = match self.flights.iter().find(|f| f.at == at) {
-            Some(flight) => flight.done.clone(),
-            None => self.queues[at.queue].done.clone(),
-        };
+        // What isn't in flight any more was known to have ended, with everything before it.
+        let done = self.flights.iter().find(|f| f.at == at).map(|f| f.done.clone()).unwrap_or_default();
         self.direct.include(at);
         self.learn(&done);
     }

@@ -7,8 +7,9 @@ use super::objects::whole;
 use super::poison;
 use super::run::{Ended, Thread};
 use super::submissions::query_flags;
+use crate::command::{Bind, Command, Id, Region};
 use crate::plan::images::SIDE;
-use crate::step::{Bind, Command, Id, Region, Step};
+use crate::step::Step;
 
 impl Thread<'_> {
     pub fn recording_step(&mut self, step: &Step) -> Result<(), Ended> {

@@ -6,8 +6,8 @@ use super::objects::FORMAT;
 use super::pipelines::words;
 use super::poison::{self, Edge};
 use super::run::{Ended, Thread};
+use crate::command::Id;
 use crate::plan::images::SIDE;
-use crate::step::Id;
 
 const VERTEX: &[u8] = include_bytes!("../../../shaders/generated/dots.vert.spv");
 const FRAGMENT: &[u8] = include_bytes!("../../../shaders/generated/dots.frag.spv");

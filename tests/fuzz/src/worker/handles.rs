@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ash::vk::Handle;
 
-use crate::step::Id;
+use crate::command::Id;
 
 /// Handles of one kind.
 pub struct Slots(Vec<AtomicU64>);

@@ -4,8 +4,9 @@ use ash::vk;
 
 use super::poison;
 use super::run::{Ended, Thread};
+use crate::command::Id;
 use crate::plan::images::SIDE;
-use crate::step::{Id, Private, Step};
+use crate::step::{Private, Step};
 use crate::wire::Seen;
 
 pub const FORMAT: vk::Format = vk::Format::R8G8B8A8_UNORM;

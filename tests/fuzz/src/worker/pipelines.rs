@@ -6,7 +6,8 @@ use ash::vk::Handle;
 use super::device::{pipeline_layout, set_layout};
 use super::poison;
 use super::run::{Ended, Thread};
-use crate::step::{Id, Kin, Make, Shader, Step, View};
+use crate::command::{Id, View};
+use crate::step::{Kin, Make, Shader, Step};
 use crate::wire::Seen;
 
 const SCALE: &[u8] = include_bytes!("../../../shaders/generated/scale.comp.spv");

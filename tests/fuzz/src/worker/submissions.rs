@@ -4,8 +4,9 @@ use ash::vk;
 
 use super::poison;
 use super::run::{Ended, Thread};
+use crate::command::{Asked, Id};
 use crate::plan::queries::EACH;
-use crate::step::{Asked, Batch, Id, Semaphore, Step};
+use crate::step::{Batch, Semaphore, Step};
 use crate::wire::Seen;
 
 impl Thread<'_> {
