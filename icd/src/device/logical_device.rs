@@ -171,6 +171,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: work on the device is over, and its objects have been destroyed: what the floors keep is used by nobody.
     unsafe {
         d.slots.close(device);
+        d.order.lock().state.crossing.close(device);
         d.own.close(device);
         d.connection().close_recordings(device.as_raw());
         memory::allocation::forget_freed(device);

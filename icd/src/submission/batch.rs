@@ -11,6 +11,11 @@ pub trait Batch: Copy {
     /// How it names a command buffer.
     type Named: Copy;
 
+    /// A wait for a semaphore, to which a batch points.
+    type Wait: From<vk::Semaphore>;
+
+    /// A batch that waits for a semaphore, and with it everything behind.
+    fn waiting(wait: &Self::Wait) -> Self;
     /// Its command buffers.
     unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer>;
     /// The same with one command buffer more in front, and one more behind; their names stand in `room`.
@@ -39,8 +44,30 @@ unsafe fn only_values(next: *const c_void) -> bool {
     next.is_none_or(|n| n.s_type == vk::StructureType::TIMELINE_SEMAPHORE_SUBMIT_INFO && n.p_next.is_null())
 }
 
+/// A wait of a VkSubmitInfo.
+pub struct Wait {
+    semaphore: vk::Semaphore,
+    stages: vk::PipelineStageFlags,
+}
+
+impl From<vk::Semaphore> for Wait {
+    fn from(semaphore: vk::Semaphore) -> Self {
+        Self { semaphore, stages: vk::PipelineStageFlags::ALL_COMMANDS }
+    }
+}
+
 impl Batch for vk::SubmitInfo<'_> {
     type Named = vk::CommandBuffer;
+    type Wait = Wait;
+
+    fn waiting(wait: &Wait) -> Self {
+        Self {
+            wait_semaphore_count: 1,
+            p_wait_semaphores: &wait.semaphore,
+            p_wait_dst_stage_mask: &wait.stages,
+            ..Default::default()
+        }
+    }
 
     unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer> {
         // SAFETY: by valid usage of the submission.
@@ -75,8 +102,23 @@ impl Batch for vk::SubmitInfo<'_> {
     }
 }
 
+/// A wait of a VkSubmitInfo2.
+pub struct Wait2(vk::SemaphoreSubmitInfo<'static>);
+
+impl From<vk::Semaphore> for Wait2 {
+    fn from(semaphore: vk::Semaphore) -> Self {
+        let all = vk::PipelineStageFlags2::ALL_COMMANDS;
+        Self(vk::SemaphoreSubmitInfo::default().semaphore(semaphore).stage_mask(all))
+    }
+}
+
 impl<'a> Batch for vk::SubmitInfo2<'a> {
     type Named = vk::CommandBufferSubmitInfo<'a>;
+    type Wait = Wait2;
+
+    fn waiting(wait: &Wait2) -> Self {
+        Self { wait_semaphore_info_count: 1, p_wait_semaphore_infos: &wait.0, ..Default::default() }
+    }
 
     unsafe fn buffers(&self) -> impl Iterator<Item = vk::CommandBuffer> {
         // SAFETY: by valid usage of the submission.
@@ -111,7 +153,7 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
     }
 }
 
-/// Puts command buffers of the driver's own in front of the first batch, and behind the last.
+/// Adds the batches to `changed`, with command buffers of the driver's own in front of the first one, and behind the last.
 pub unsafe fn with_own<B: Batch>(
     batches: &[B],
     front: Option<vk::CommandBuffer>,
@@ -120,10 +162,11 @@ pub unsafe fn with_own<B: Batch>(
     rooms: &mut [Vec<B::Named>; 2],
 ) {
     let [first_room, last_room] = rooms;
+    let others = changed.len();
     changed.extend_from_slice(batches);
     // SAFETY: by valid usage of the submission.
     unsafe {
-        match &mut changed[..] {
+        match changed.get_mut(others..).unwrap_or_default() {
             [only] => *only = only.with_buffers(front, back, first_room),
             [first, .., last] => {
                 *first = first.with_buffers(front, None, first_room);

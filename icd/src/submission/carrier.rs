@@ -105,8 +105,36 @@ pub unsafe fn send(locked: &mut Locked<'_>) -> Result<(), Error> {
         let queue = Queue::of(handle);
         let Some(carrier) = record(locked, queue)? else { return Ok(()) };
         let mark = Arc::new(Mark::new(queue.device)?);
-        let submission = queue.submit_own(locked, handle, Some(carrier), mark.fence())?;
+        let batch = vk::SubmitInfo::default().command_buffers(std::slice::from_ref(&carrier));
+        let submission = queue.submit_own(locked, handle, &batch, mark.fence())?;
         locked.uploads_sent(handle, submission, Some(mark));
+    }
+    Ok(())
+}
+
+/// Sends the updates that wait in a submission of their own, which signals the semaphore for a submission to another queue.
+///
+/// # Safety
+/// The lock of a living device.
+///
+/// # Errors
+/// A lost host, or no memory; the updates still wait.
+pub unsafe fn send_across(locked: &mut Locked<'_>) -> Result<(), Error> {
+    let Uploads::Waiting(waiting) = locked.uploads() else { return Ok(()) };
+    let handle = waiting.queue;
+    // SAFETY: a queue of the locked device, which is idle.
+    unsafe {
+        let queue = Queue::of(handle);
+        let Some(carrier) = record(locked, queue)? else { return Ok(()) };
+        let semaphore = locked.state.crossing.unsignalled(queue.device)?;
+        let batch = vk::SubmitInfo::default().command_buffers(std::slice::from_ref(&carrier));
+        let batch = batch.signal_semaphores(std::slice::from_ref(&semaphore));
+        let submission = queue.submit_own(locked, handle, &batch, vk::Fence::null())?;
+        locked.state.crossing.is_signalled();
+        locked.uploads_sent(handle, submission, None);
+        if let Uploads::Sent(sent) = locked.uploads() {
+            sent.signals = Some(semaphore);
+        }
     }
     Ok(())
 }
@@ -126,14 +154,14 @@ pub unsafe fn mark(locked: &mut Locked<'_>) -> Result<Option<Arc<Mark>>, Error> 
     let handle = sent.queue;
     // SAFETY: a queue of the locked device. What was submitted to it since the uploads waits for nothing that the program does: a submission
     // that may do so puts the mark first.
-    let (mark, submission) = unsafe {
+    let mark = unsafe {
         let queue = Queue::of(handle);
         let mark = Arc::new(Mark::new(queue.device)?);
-        let submission = queue.submit_own(locked, handle, None, mark.fence())?;
-        (mark, submission)
+        queue.submit_own(locked, handle, &vk::SubmitInfo::default(), mark.fence())?;
+        mark
     };
     if let Uploads::Sent(sent) = locked.uploads() {
-        (sent.submission, sent.mark) = (submission, Some(mark.clone()));
+        sent.mark = Some(mark.clone());
     }
     Ok(Some(mark))
 }

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod carrier;
+pub mod crossing;
 pub mod device;
 pub mod mark;
 pub mod observer;

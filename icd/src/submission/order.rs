@@ -12,9 +12,10 @@
 //!
 //! | the program | uploads waiting | uploads sent |
 //! | --- | --- | --- |
-//! | submits to a queue of their family, waiting for nothing | travel in front | if on another queue: ended |
+//! | submits to a queue of their family, waiting for nothing | travel in front | on their queue: nothing, else as below |
 //! | submits to their queue, waiting for a semaphore or an event | sent by themselves | marked, so that their end can be told |
-//! | submits to another queue otherwise, or binds sparse memory | sent by themselves, ended | ended |
+//! | submits to another queue otherwise | sent by themselves, and waited for at the host by a semaphore | so if it is a queue that waits already, else ended |
+//! | binds sparse memory | sent by themselves, ended | ended |
 //! | submits nothing but more uploads, or nothing | stay, and more may join | as any submission, until they have ended |
 //! | maps the memory (vkMapMemory) | sent by themselves, ended | ended |
 //! | frees the memory (vkFreeMemory) | forgotten: nobody can see it any more | ended |
@@ -33,6 +34,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::asymmetric_fence;
 use crate::base::progress::{Progress, Submission};
+use crate::submission::crossing::Crossing;
 use crate::submission::mark::Mark;
 use crate::submission::updates::Updates;
 
@@ -54,6 +56,8 @@ pub struct State {
     uploads: Uploads,
     /// A command buffer of the driver's own for each queue family that uploads have travelled on.
     pub carriers: Vec<(u32, vk::CommandBuffer)>,
+    /// Orders uploads and submissions to other queues.
+    pub crossing: Crossing,
 }
 
 /// The submissions to one queue.
@@ -82,8 +86,13 @@ pub struct Waiting {
 /// Uploads that were sent and aren't known to have been carried out.
 pub struct Sent {
     pub queue: vk::Queue,
-    /// Ends after them.
+    /// Carries them.
     pub submission: Submission,
+    /// The semaphore that the submission signals, if it does and nothing waits for it yet.
+    pub signals: Option<vk::Semaphore>,
+    /// Submissions to other queues that wait for them at the host: what is submitted there later is behind them, too, and each of these
+    /// submissions ends after them.
+    pub followers: Vec<(vk::Queue, Submission)>,
     /// Signalled after them, where somebody had to be able to wait.
     pub mark: Option<Arc<Mark>>,
     pub updates: Updates,
@@ -116,7 +125,9 @@ impl Locked<'_> {
     }
 
     /// Whether everything that was submitted to the device is known to have ended.
-    pub fn has_all_ended(&self) -> bool {
+    pub fn has_all_ended(&mut self) -> bool {
+        // Looked at first: followers tell of the end of uploads.
+        let _ = self.uploads();
         self.state.queues.iter().all(|q| q.progress.reached(q.submitted))
     }
 
@@ -138,10 +149,13 @@ impl Locked<'_> {
 
     /// The uploads. Those that are known to have ended are none.
     pub fn uploads(&mut self) -> &mut Uploads {
-        if let Uploads::Sent(sent) = &self.state.uploads
-            && sent.submission.ended()
-        {
-            self.set_uploads(Uploads::None);
+        if let Uploads::Sent(sent) = &self.state.uploads {
+            if sent.followers.iter().any(|(_, s)| s.ended()) {
+                sent.submission.end();
+            }
+            if sent.submission.ended() {
+                self.set_uploads(Uploads::None);
+            }
         }
         &mut self.state.uploads
     }
@@ -164,7 +178,8 @@ impl Locked<'_> {
         match std::mem::take(&mut self.state.uploads) {
             Uploads::Waiting(waiting) => {
                 trace::instant("uploads sent to family", waiting.family.into());
-                let sent = Sent { queue, submission, mark, updates: waiting.updates };
+                let sent =
+                    Sent { queue, submission, signals: None, followers: Vec::new(), mark, updates: waiting.updates };
                 self.set_uploads(Uploads::Sent(sent));
             }
             other => self.state.uploads = other,
@@ -196,6 +211,26 @@ mod tests {
         assert!(!locked.has_all_ended());
         second.end();
         assert!(locked.has_all_ended());
+    }
+
+    #[test]
+    fn a_follower_tells_of_the_end_of_uploads() {
+        let (order, all) = order(2);
+        let mut locked = order.lock();
+        locked.set_uploads(Uploads::Waiting(Waiting {
+            queue: vk::Queue::null(),
+            family: 0,
+            updates: Updates::default(),
+        }));
+        let (uploads, ()) = locked.number(0, |_| Ok(())).unwrap();
+        locked.uploads_sent(vk::Queue::null(), uploads, None);
+        let (follower, ()) = locked.number(1, |_| Ok(())).unwrap();
+        if let Uploads::Sent(sent) = locked.uploads() {
+            sent.followers.push((vk::Queue::null(), follower.clone()));
+        }
+        assert!(!locked.has_all_ended() && !all[0].reached(1));
+        follower.end();
+        assert!(locked.has_all_ended() && all[0].reached(1) && !order.any_uploads());
     }
 
     #[test]

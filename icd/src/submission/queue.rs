@@ -38,10 +38,10 @@ part!(vk::Queue, Queue, object: Object);
 unsafe impl Whole for Queue {}
 
 impl Queue {
-    /// Submits a command buffer of the driver's own, or nothing, and signals a fence afterwards.
+    /// Submits a batch of the driver's own, and signals a fence afterwards, if there is one.
     ///
     /// # Safety
-    /// This queue's handle, the lock of its device, a command buffer that may be submitted, and a fence that nothing else will signal.
+    /// This queue's handle, the lock of its device, a batch that may be submitted, and a fence that nothing else will signal.
     ///
     /// # Errors
     /// A lost host, or no memory; nothing was submitted then.
@@ -49,15 +49,13 @@ impl Queue {
         &self,
         locked: &mut Locked<'_>,
         handle: vk::Queue,
-        command_buffer: Option<vk::CommandBuffer>,
+        batch: &vk::SubmitInfo<'_>,
         fence: vk::Fence,
     ) -> Result<Submission, Error> {
-        let buffers = command_buffer.as_slice();
-        let batch = vk::SubmitInfo::default().command_buffers(buffers);
-        let n = buffers.len() as u32;
+        let batch: *const vk::SubmitInfo = std::ptr::from_ref(batch).cast();
         let (submission, _) = locked.number(self.place, |_| {
             // SAFETY: by contract, and pointers to locals.
-            self.connection().send(|w| unsafe { request::queue_submit(w, 0, handle, n, &batch, fence) })
+            self.connection().send(|w| unsafe { request::queue_submit(w, 0, handle, 1, batch, fence) })
         })?;
         fence::submitted(fence, submission.clone());
         Ok(submission)

@@ -43,7 +43,7 @@ pub unsafe fn queue_bind_sparse(
     let signalled = own.unwrap_or(fence);
     // Binding may wait for semaphores, and nothing can travel with it.
     // SAFETY: a valid queue.
-    let sent = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false) } {
+    let sent = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false, false) } {
         // SAFETY: the entry point's parameters.
         Ok(mut locked) => locked.number(queue.place, |_| unsafe {
             queue.connection().send(|w| request::queue_bind_sparse(w, 0, handle, n, infos, signalled))

@@ -69,7 +69,7 @@ unsafe fn submit<B: Batch>(
     // Only the first batch's chain matters: a command buffer in front of it is in front of all.
     let carries = !may_wait && batches.first().is_some_and(Batch::allows_more_buffers);
     // SAFETY: a valid queue.
-    locked = match unsafe { make_way(device, locked, handle, queue, may_wait, carries) } {
+    locked = match unsafe { make_way(device, locked, handle, queue, may_wait, carries, true) } {
         Ok(locked) => locked,
         Err(e) => return e,
     };
@@ -78,8 +78,13 @@ unsafe fn submit<B: Batch>(
         Ok(carrier) => carrier,
         Err(e) => return result_of_error(&e),
     };
+    let wait = match locked.uploads() {
+        Uploads::Sent(sent) if sent.queue != handle => sent.signals.map(B::Wait::from),
+        _ => None,
+    };
     let (mut changed, mut rooms) = (Vec::new(), [Vec::new(), Vec::new()]);
-    let batches = if carrier.is_some() || slot_writer.is_some() {
+    let batches = if carrier.is_some() || slot_writer.is_some() || wait.is_some() {
+        changed.extend(wait.as_ref().map(B::waiting));
         // SAFETY: valid batches; `changed` and `rooms` outlive the encoding.
         unsafe { with_own(batches, carrier, slot_writer, &mut changed, &mut rooms) };
         &changed[..]
@@ -97,6 +102,13 @@ unsafe fn submit<B: Batch>(
             if slot_writer.is_some() {
                 fence::expect_slot(fence);
             }
+            if wait.is_some() {
+                locked.state.crossing.is_waited_for();
+                if let Uploads::Sent(sent) = locked.uploads() {
+                    sent.signals = None;
+                    sent.followers.push((handle, submission.clone()));
+                }
+            }
             locked.uploads_sent(handle, submission, None);
             vk::Result::SUCCESS
         }
@@ -111,8 +123,18 @@ fn buffers<B: Batch>(batches: &[B]) -> impl Iterator<Item = vk::CommandBuffer> {
     batches.iter().flat_map(|b| unsafe { b.buffers() })
 }
 
+/// Whether a submission to a queue is behind the uploads that were sent to another one, or will be by waiting for the semaphore.
+fn follows(locked: &mut Locked<'_>, queue: vk::Queue) -> bool {
+    match locked.uploads() {
+        Uploads::Sent(sent) if sent.queue != queue => {
+            sent.signals.is_some() || sent.followers.iter().any(|(q, _)| *q == queue)
+        }
+        _ => false,
+    }
+}
+
 /// Waits until a submission to a queue may be sent (the table in `order`): until the uploads that it may rely on are in place, or sent before it
-/// to the same queue, or waiting to travel with it. `may_wait` says whether it may wait for what the program does later, and `carries`
+/// to the same queue, or waiting to travel with it, or waited for by a semaphore, where the submission `crosses`. `may_wait` says whether it may wait for what the program does later, and `carries`
 /// whether it may take uploads along.
 ///
 /// # Safety
@@ -127,6 +149,7 @@ pub unsafe fn make_way<'a>(
     queue: &Queue,
     may_wait: bool,
     carries: bool,
+    crosses: bool,
 ) -> Result<Locked<'a>, vk::Result> {
     let failed = |e| result_of_error(&e);
     loop {
@@ -134,8 +157,13 @@ pub unsafe fn make_way<'a>(
             if carries && waiting.family == queue.family {
                 return Ok(locked);
             }
+            let across = crosses && waiting.queue != handle;
             // SAFETY: the lock of a living device.
-            unsafe { carrier::send(&mut locked) }.map_err(failed)?;
+            unsafe { if across { carrier::send_across(&mut locked) } else { carrier::send(&mut locked) } }
+                .map_err(failed)?;
+        }
+        if crosses && follows(&mut locked, handle) {
+            return Ok(locked);
         }
         let Uploads::Sent(sent) = locked.uploads() else { return Ok(locked) };
         let same_queue = sent.queue == handle;
