@@ -44,24 +44,3 @@ fn one_queue_is_too_few() {
     let out = hesper_tests::output("the client on lavapipe's one queue", command.arg("queues"));
     assert!(!out.status.success() && hesper_tests::both(&out).contains("two families"), "{out:?}");
 }
-
-/// Buffers with exclusive sharing are another family's to write only after a transfer, so uploads stay with the family that they were submitted to.
-#[test]
-fn uploads_stay_with_their_family() {
-    let root = root();
-    let host = Host::start_with(&root, &QUEUES).unwrap();
-    let path = std::env::temp_dir().join(format!("hesper-client-families-{}.json", std::process::id()));
-    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
-    // This part uploads on the first family alone, and looks at what it uploaded on the other one, too.
-    good("the client's part put-off", command.arg("put-off").env("HESPER_TRACE", &path));
-    let trace = std::fs::read_to_string(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
-    let sent = trace.lines().filter(|l| l.contains("\"uploads sent to family\""));
-    let (first, others): (Vec<&str>, Vec<&str>) = sent.partition(|l| l.contains("\"value\":0}"));
-    assert!(
-        first.len() > 32 && others.is_empty(),
-        "{} sent to the first family, {} to others",
-        first.len(),
-        others.len()
-    );
-}

@@ -13,9 +13,11 @@ use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::gate::Gate;
 use crate::base::log::warn_;
 use crate::base::object::{Object, Part, Whole, part};
+use crate::base::settings;
 use crate::base::slab::fresh_id;
 use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
+use crate::memory::sharing::Sharing;
 use crate::physical::device_extensions;
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
@@ -156,8 +158,14 @@ unsafe fn fetch_queues(device: vk::Device, infos: &[vk::DeviceQueueCreateInfo]) 
             }
         }
     }
-    // SAFETY: valid by contract. Nobody has set them before.
-    let _ = unsafe { Device::of(device) }.queues.set(queues);
+    // SAFETY: valid by contract.
+    let d = unsafe { Device::of(device) };
+    if settings::get().uploads {
+        // Nobody has set it before.
+        let _ = d.sharing.set(Sharing::between(infos.iter().map(|i| i.queue_family_index)));
+    }
+    // Nobody has set them before.
+    let _ = d.queues.set(queues);
     fetched
 }
 

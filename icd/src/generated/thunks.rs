@@ -586,7 +586,7 @@ pub unsafe extern "system" fn vkGetPrivateData(device: vk::Device, object_type: 
     guard("vkGetPrivateData", (), move || crate::device::private_data::get_private_data(device, object_type, object_handle, private_data_slot, p_data))
 }
 pub unsafe extern "system" fn vkCmdSetEvent2(command_buffer: vk::CommandBuffer, event: vk::Event, p_dependency_info: *const vk::DependencyInfo) -> () {
-    guard("vkCmdSetEvent2", (), move || record::cmd_set_event2(command_buffer, event, p_dependency_info))
+    guard("vkCmdSetEvent2", (), move || crate::recording::ownership::cmd_set_event2(command_buffer, event, p_dependency_info))
 }
 pub unsafe extern "system" fn vkCmdResetEvent2(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags2) -> () {
     guard("vkCmdResetEvent2", (), move || record::cmd_reset_event2(command_buffer, event, stage_mask))
@@ -673,7 +673,7 @@ pub unsafe extern "system" fn vkCmdSetPrimitiveRestartEnable(command_buffer: vk:
     guard("vkCmdSetPrimitiveRestartEnable", (), move || record::cmd_set_primitive_restart_enable(command_buffer, primitive_restart_enable))
 }
 pub unsafe extern "system" fn vkGetDeviceBufferMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceBufferMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard("vkGetDeviceBufferMemoryRequirements", (), move || forward::get_device_buffer_memory_requirements(device, p_info, p_memory_requirements))
+    guard("vkGetDeviceBufferMemoryRequirements", (), move || crate::memory::buffer::get_device_buffer_memory_requirements(device, p_info, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetDeviceImageMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
     guard("vkGetDeviceImageMemoryRequirements", (), move || forward::get_device_image_memory_requirements(device, p_info, p_memory_requirements))

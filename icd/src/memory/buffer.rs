@@ -41,6 +41,8 @@ pub unsafe fn create_buffer(
 ) -> vk::Result {
     // SAFETY: a valid device and create info.
     let (d, i) = unsafe { (Device::of(device), &*info) };
+    let shared = d.shared(i);
+    let info = &raw const shared;
     // What stands in the chain may change the answer.
     let kind = i.p_next.is_null().then_some(BufferKind { flags: i.flags.as_raw(), usage: i.usage.as_raw() });
     // A size that no buffer may have is for the host to refuse, and a refusal needs a reply.
@@ -90,6 +92,20 @@ pub unsafe fn destroy_buffer(device: vk::Device, buffer: vk::Buffer, allocator: 
         // SAFETY: a buffer that was alive until now.
         unsafe { forward::destroy_buffer(device, buffer, allocator) };
     }
+}
+
+pub unsafe fn get_device_buffer_memory_requirements(
+    device: vk::Device,
+    info: *const vk::DeviceBufferMemoryRequirements,
+    to: *mut vk::MemoryRequirements2,
+) {
+    // SAFETY: a valid device, and a question whose create info is valid.
+    let (d, mut question) = unsafe { (Device::of(device), *info) };
+    // SAFETY: as above.
+    let shared = d.shared(unsafe { &*question.p_create_info });
+    question.p_create_info = &shared;
+    // SAFETY: the entry point's parameters, and a question that outlives the call.
+    unsafe { forward::get_device_buffer_memory_requirements(device, &question, to) };
 }
 
 pub unsafe fn get_buffer_memory_requirements(_: vk::Device, buffer: vk::Buffer, to: *mut vk::MemoryRequirements) {

@@ -8,6 +8,7 @@ use crate::base::object::part;
 use crate::memory::freed::Freed;
 use crate::memory::pending::Pending;
 use crate::memory::requirements::{BufferKind, ImageKind, Known};
+use crate::memory::sharing::Sharing;
 use crate::physical::device as below;
 
 /// What a VkDevice keeps for its memory.
@@ -19,12 +20,24 @@ pub struct Device {
     pub images: Known<ImageKind>,
     /// Freed memory, for the next allocation of its size.
     pub freed: Freed,
+    /// Which families buffers are shared by; set once, when the device is made.
+    pub sharing: OnceLock<Sharing>,
     /// Who has to be told before memory is looked at or goes away; set once, when the device is made.
     pub pending: OnceLock<&'static dyn Pending>,
 }
 part!(vk::Device, Device, below: below::Device);
 
 impl Device {
+    /// Whether buffers are shared by several families.
+    pub fn shares_buffers(&self) -> bool {
+        self.sharing.get().is_some_and(Sharing::is_needed)
+    }
+
+    /// A buffer as the host makes it.
+    pub fn shared<'a>(&'a self, info: &vk::BufferCreateInfo<'a>) -> vk::BufferCreateInfo<'a> {
+        self.sharing.get().map_or(*info, |sharing| sharing.of(info))
+    }
+
     /// What a new device keeps.
     pub fn new(below: below::Device) -> Self {
         Self {
@@ -32,6 +45,7 @@ impl Device {
             buffers: Known::default(),
             images: Known::default(),
             freed: Freed::default(),
+            sharing: OnceLock::new(),
             pending: OnceLock::new(),
         }
     }

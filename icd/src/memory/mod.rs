@@ -9,3 +9,4 @@ pub mod freed;
 pub mod image;
 pub mod pending;
 pub mod requirements;
+pub mod sharing;

@@ -84,6 +84,11 @@ impl CommandBuffer {
         }
     }
 
+    /// Its device.
+    pub fn device(&self) -> vk::Device {
+        self.device
+    }
+
     /// The recording.
     ///
     /// # Safety

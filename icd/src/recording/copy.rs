@@ -6,6 +6,7 @@ use hesper_encoder::generated::request;
 use crate::base::chain::slice;
 use crate::recording::command_buffer::record_copy;
 use crate::recording::held_copies::{CopyCommand, note};
+use crate::recording::ownership::{self, Dependency};
 
 pub unsafe fn cmd_copy_buffer(
     command_buffer: vk::CommandBuffer,
@@ -58,13 +59,16 @@ pub unsafe fn cmd_pipeline_barrier(
     images: *const vk::ImageMemoryBarrier,
 ) {
     // A barrier that changes an image's layout or hands something to another queue family does more than put things in order.
-    let orders = || {
+    let orders = move || {
         let stays = |b: &vk::BufferMemoryBarrier<'_>| {
             b.src_queue_family_index == b.dst_queue_family_index && b.p_next.is_null()
         };
         // SAFETY: an array of that length, by valid usage.
         image_count == 0 && unsafe { slice(buffers, buffer_count) }.iter().all(stays)
     };
+    // SAFETY: a valid command buffer and array.
+    let instead = unsafe { ownership::instead_of(command_buffer, buffers, buffer_count) };
+    let buffers = instead.as_ref().map_or(buffers, |b| b.as_ptr());
     // SAFETY: this thread records, by valid usage; encodes the arrays.
     unsafe {
         record_copy(
@@ -103,6 +107,8 @@ pub unsafe fn cmd_pipeline_barrier2(command_buffer: vk::CommandBuffer, info: *co
     };
     // SAFETY: this thread records, by valid usage; encodes the struct.
     unsafe {
+        let dependency = Dependency::of(command_buffer, i);
+        let info = dependency.info();
         record_copy(command_buffer, |_| orders(), |w| request::cmd_pipeline_barrier2(w, 0, command_buffer, info));
     }
 }

@@ -2,9 +2,11 @@
 
 use ash::vk;
 
+use crate::base::chain::slice;
 use crate::base::object::Part;
 use crate::generated::record;
 use crate::recording::command_buffer::CommandBuffer;
+use crate::recording::ownership::{self, Dependency};
 
 /// Notes that the recording waits for events.
 ///
@@ -39,6 +41,9 @@ pub unsafe fn cmd_wait_events(
 ) {
     // SAFETY: this thread records, by valid usage.
     unsafe { note_event_wait(command_buffer) };
+    // SAFETY: a valid command buffer and array.
+    let instead = unsafe { ownership::instead_of(command_buffer, buffers, buffer_count) };
+    let buffers = instead.as_ref().map_or(buffers, |b| b.as_ptr());
     // SAFETY: handed on.
     unsafe {
         record::cmd_wait_events(
@@ -65,8 +70,10 @@ pub unsafe fn cmd_wait_events2(
 ) {
     // SAFETY: this thread records, by valid usage.
     unsafe { note_event_wait(command_buffer) };
+    // SAFETY: arrays of `event_count` valid dependencies.
+    let dependencies: Vec<Dependency> =
+        unsafe { slice(infos, event_count) }.iter().map(|i| unsafe { Dependency::of(command_buffer, i) }).collect();
+    let infos: Vec<vk::DependencyInfo> = dependencies.iter().map(|d| *d.info()).collect();
     // SAFETY: handed on.
-    unsafe {
-        record::cmd_wait_events2(command_buffer, event_count, events, infos);
-    }
+    unsafe { record::cmd_wait_events2(command_buffer, event_count, events, infos.as_ptr()) };
 }

@@ -8,6 +8,7 @@ pub mod device;
 pub mod event_wait;
 pub mod held_copies;
 pub mod own;
+pub mod ownership;
 pub mod push_descriptors;
 pub mod query_pool;
 pub mod query_resets;

@@ -12,7 +12,7 @@
 //!
 //! | the program | uploads waiting | uploads sent |
 //! | --- | --- | --- |
-//! | submits to a queue of their family, waiting for nothing | travel in front | on their queue: nothing, else as below |
+//! | submits to a queue that can copy, waiting for nothing | travel in front | on their queue: nothing, else as below |
 //! | submits to their queue, waiting for a semaphore or an event | sent by themselves | marked, so that their end can be told |
 //! | submits to another queue otherwise | sent by themselves, and waited for at the host by a semaphore | so if it is a queue that waits already, else ended |
 //! | binds sparse memory | sent by themselves, ended | ended |
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
-use hesper_winsys::{Error, trace};
+use hesper_winsys::Error;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::asymmetric_fence;
@@ -77,9 +77,9 @@ pub enum Uploads {
 
 /// Uploads whose data is kept here.
 pub struct Waiting {
-    /// The queue that the program submitted them to, and its family: on another family buffers with exclusive sharing aren't theirs to write.
+    /// The queue that the program submitted the first of them to. They may run on any other, too: buffers belong to all families at the host
+    /// (`memory::sharing`).
     pub queue: vk::Queue,
-    pub family: u32,
     pub updates: Updates,
 }
 
@@ -177,7 +177,6 @@ impl Locked<'_> {
     pub fn uploads_sent(&mut self, queue: vk::Queue, submission: Submission, mark: Option<Arc<Mark>>) {
         match std::mem::take(&mut self.state.uploads) {
             Uploads::Waiting(waiting) => {
-                trace::instant("uploads sent to family", waiting.family.into());
                 let sent =
                     Sent { queue, submission, signals: None, followers: Vec::new(), mark, updates: waiting.updates };
                 self.set_uploads(Uploads::Sent(sent));
@@ -217,11 +216,7 @@ mod tests {
     fn a_follower_tells_of_the_end_of_uploads() {
         let (order, all) = order(2);
         let mut locked = order.lock();
-        locked.set_uploads(Uploads::Waiting(Waiting {
-            queue: vk::Queue::null(),
-            family: 0,
-            updates: Updates::default(),
-        }));
+        locked.set_uploads(Uploads::Waiting(Waiting { queue: vk::Queue::null(), updates: Updates::default() }));
         let (uploads, ()) = locked.number(0, |_| Ok(())).unwrap();
         locked.uploads_sent(vk::Queue::null(), uploads, None);
         let (follower, ()) = locked.number(1, |_| Ok(())).unwrap();
@@ -249,7 +244,7 @@ mod tests {
     fn uploads_end_with_the_submission_that_carries_them() {
         let (order, _) = order(1);
         let mut locked = order.lock();
-        let waiting = Waiting { queue: vk::Queue::null(), family: 0, updates: Updates::default() };
+        let waiting = Waiting { queue: vk::Queue::null(), updates: Updates::default() };
         locked.set_uploads(Uploads::Waiting(waiting));
         assert!(order.any_uploads());
         let (submission, ()) = locked.number(0, |_| Ok(())).unwrap();

@@ -154,7 +154,7 @@ pub unsafe fn make_way<'a>(
     let failed = |e| result_of_error(&e);
     loop {
         if let Uploads::Waiting(waiting) = locked.uploads() {
-            if carries && waiting.family == queue.family {
+            if carries && queue.can_copy {
                 return Ok(locked);
             }
             let across = crosses && waiting.queue != handle;

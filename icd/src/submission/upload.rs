@@ -57,10 +57,9 @@ pub unsafe fn put_off<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queu
     let mut waiting = match std::mem::take(locked.uploads()) {
         Uploads::Waiting(waiting) => waiting,
         // Everything has ended, so nothing that was sent is still under way.
-        _ => Waiting { queue: handle, family: queue.family, updates: Updates::default() },
+        _ => Waiting { queue: handle, updates: Updates::default() },
     };
-    let staged = if waiting.family == queue.family { stage(&waiting.updates, copies) } else { None };
-    let staged = staged.filter(|staged| {
+    let staged = stage(&waiting.updates, copies).filter(|staged| {
         // Looked at again, in case one of them was mapped meanwhile.
         locked.announce_uploads() && staged.iter().all(|u| allocation::out_of_sight(u.memory))
     });
