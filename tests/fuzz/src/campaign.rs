@@ -8,7 +8,7 @@ use hesper_rig::Driver;
 
 use crate::compare::{Difference, Kind, difference};
 use crate::fleet::{Fleet, Outcome, Seat};
-use crate::generator::{MIXES, Mix, draw};
+use crate::generator::{Generator, MIXES, Mix};
 use crate::plan::plan;
 use crate::program::{Machine, Program};
 use crate::report::{self, Found};
@@ -93,7 +93,6 @@ pub struct Campaign {
     pub fleet: Fleet,
     pub sum: Sum,
     no_poison: bool,
-    without: &'static [String],
 }
 
 /// Runs; false when a difference was found.
@@ -101,12 +100,7 @@ pub struct Campaign {
 /// # Errors
 /// When the rig or a worker can't be started.
 pub fn run(args: &Args) -> Result<bool> {
-    let mut campaign = Campaign {
-        fleet: Fleet::new()?,
-        sum: Sum::default(),
-        no_poison: args.no_poison,
-        without: args.without.clone().leak(),
-    };
+    let mut campaign = Campaign { fleet: Fleet::new()?, sum: Sum::default(), no_poison: args.no_poison };
     let start = Instant::now();
     let good = match (&args.replay, args.print) {
         (Some(file), _) => campaign.replay(args, &report::read(file)?)?,
@@ -129,18 +123,6 @@ impl Campaign {
         seats
     }
 
-    /// The mix of a program's number.
-    fn mix(args: &Args, without: &'static [String], number: u64) -> Result<Mix> {
-        let mix = match &args.mix {
-            Some(name) => Mix::named(name).with_context(|| {
-                let all: Vec<&str> = MIXES.iter().map(|m| m.name).collect();
-                format!("{name} is none of {}", all.join(", "))
-            }),
-            None => Ok(&MIXES[number as usize % MIXES.len()]),
-        }?;
-        Ok(mix.without(without))
-    }
-
     fn facts(&mut self, seats: &[Seat]) -> Result<Facts> {
         let all: Vec<Facts> = seats.iter().map(|s| self.fleet.facts(s)).collect::<Result<_>>()?;
         let first = all.first().context("no seat")?.clone();
@@ -155,10 +137,11 @@ impl Campaign {
         println!("seed {seed}");
         let end = Instant::now() + Duration::from_secs_f64(args.minutes * 60.0);
         let start = Instant::now();
+        let generators = generators(args)?;
         let mut number = args.from;
         while Instant::now() < end {
-            let mix = Self::mix(args, self.without, number)?;
-            let tree = draw(&mix, seed, number);
+            let generator = &generators[number as usize % generators.len()];
+            let tree = generator.draw(seed, number);
             let program = tree.current();
             let seats = Self::seats(args, program.machine, number);
             if number.is_multiple_of(TURN) {
@@ -166,14 +149,14 @@ impl Campaign {
             }
             if let Some((seat, first)) = self.try_program(&program, &seats, PATIENCE)? {
                 let took = start.elapsed().as_secs();
-                println!("program {number} ({}) after {took} s, on {seat}:\n{}", mix.name, first.text);
+                println!("program {number} ({}) after {took} s, on {seat}:\n{}", generator.mix.name, first.text);
                 let limit = Duration::from_secs(args.shrink);
                 let shrunk = shrink::shrink(self, tree, &seat, first, limit)?;
                 let steps = self.plan_for(&shrunk.program, &seat)?;
                 let found = Found {
                     seed,
                     number,
-                    mix: mix.name.into(),
+                    mix: generator.mix.name.into(),
                     switches: seat.switches.clone(),
                     program: shrunk.program,
                 };
@@ -257,14 +240,26 @@ impl Campaign {
     }
 
     fn print(&mut self, args: &Args, number: u64) -> Result<bool> {
-        let mix = Self::mix(args, self.without, number)?;
-        let program = draw(&mix, args.seed.context("--print needs --seed")?, number).current();
+        let generators = generators(args)?;
+        let generator = &generators[number as usize % generators.len()];
+        let program = generator.draw(args.seed.context("--print needs --seed")?, number).current();
         let steps = self
             .plan_for(&program, &Seat { driver: Driver::Native, switches: String::new(), machine: program.machine })?;
         println!("{program:#?}");
         print!("{}", report::steps(&steps));
         Ok(true)
     }
+}
+
+/// For all mixes, or for one.
+fn generators(args: &Args) -> Result<Vec<Generator>> {
+    let without = args.without.clone().leak();
+    let Some(name) = &args.mix else { return Ok(Generator::all(without)) };
+    let mix = Mix::named(name).with_context(|| {
+        let all: Vec<&str> = MIXES.iter().map(|m| m.name).collect();
+        format!("{name} is none of {}", all.join(", "))
+    })?;
+    Ok(vec![Generator::new(mix, without)])
 }
 
 fn fresh_seed() -> u64 {

@@ -101,11 +101,6 @@ pub const MIXES: &[Mix] = &[
 ];
 
 impl Mix {
-    /// The same without some kinds.
-    pub fn without(&self, without: &'static [String]) -> Self {
-        Self { without, ..*self }
-    }
-
     /// The mix of a name.
     pub fn named(name: &str) -> Option<&'static Self> {
         MIXES.iter().find(|m| m.name == name)
@@ -205,17 +200,36 @@ impl Tree {
     }
 }
 
-/// The `number`-th program of a seed.
-pub fn draw(mix: &Mix, seed: u64, number: u64) -> Tree {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    bytes[8..16].copy_from_slice(&number.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-    let (length, op) = (runner.rng().random_range(4..48), mix.op());
-    let machine = Machine { discrete: runner.rng().random(), queues: runner.rng().random() };
-    let (poison, fresh_instance) = (runner.rng().random_bool(0.6), runner.rng().random_bool(0.1));
-    // Nothing is filtered, so every draw succeeds.
-    let ops = (0..length).filter_map(|_| op.new_tree(&mut runner).ok()).collect();
-    Tree { machine, poison, fresh_instance, ops }
+/// Draws programs of a mix.
+pub struct Generator {
+    pub mix: Mix,
+    op: BoxedStrategy<Op>,
+}
+
+impl Generator {
+    /// For a mix without some kinds.
+    pub fn new(mix: &Mix, without: &'static [String]) -> Self {
+        let mix = Mix { without, ..*mix };
+        Self { mix, op: mix.op() }
+    }
+
+    /// One for each mix.
+    pub fn all(without: &'static [String]) -> Vec<Self> {
+        MIXES.iter().map(|m| Self::new(m, without)).collect()
+    }
+
+    /// The `number`-th program of a seed.
+    pub fn draw(&self, seed: u64, number: u64) -> Tree {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        bytes[8..16].copy_from_slice(&number.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
+        let length = runner.rng().random_range(4..48);
+        let machine = Machine { discrete: runner.rng().random(), queues: runner.rng().random() };
+        let (poison, fresh_instance) = (runner.rng().random_bool(0.6), runner.rng().random_bool(0.1));
+        // Nothing is filtered, so every draw succeeds.
+        let ops = (0..length).filter_map(|_| self.op.new_tree(&mut runner).ok()).collect();
+        Tree { machine, poison, fresh_instance, ops }
+    }
 }

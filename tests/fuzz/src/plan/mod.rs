@@ -9,6 +9,8 @@ mod memory;
 mod pipelines;
 mod private;
 pub mod queries;
+#[cfg(test)]
+mod reading;
 mod recording;
 mod submitting;
 mod sync;

@@ -60,7 +60,12 @@ impl World<'_> {
 
     pub fn wish_results(&mut self, wish: u8, first: u8, count: u8, flags: u8) {
         let pool = self.any_queries(wish);
-        let (first, count) = range(first, count);
+        let (mut first, mut count) = range(first, count);
+        // A part of the wishes is for one whose result is there.
+        let there = self.queries[&pool].state.iter().position(|q| *q == Query::There);
+        if let (Some(there), true) = (there, flags & 32 == 32) {
+            (first, count) = (there as u32, 1);
+        }
         if !self.calm() || !self.order_host(touch(pool, first, count, false)) {
             return;
         }
