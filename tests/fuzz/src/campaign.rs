@@ -57,6 +57,9 @@ pub struct Args {
     /// Only programs of this mix.
     #[arg(long)]
     pub mix: Option<String>,
+    /// Another build of Hesper's library.
+    #[arg(long)]
+    pub library: Option<PathBuf>,
     /// Kinds of wishes (see program.rs) that don't come, such as Draws.
     #[arg(long, value_delimiter = ',')]
     pub without: Vec<String>,
@@ -100,7 +103,8 @@ pub struct Campaign {
 /// # Errors
 /// When the rig or a worker can't be started.
 pub fn run(args: &Args) -> Result<bool> {
-    let mut campaign = Campaign { fleet: Fleet::new()?, sum: Sum::default(), no_poison: args.no_poison };
+    let mut campaign =
+        Campaign { fleet: Fleet::new(args.library.as_deref())?, sum: Sum::default(), no_poison: args.no_poison };
     let start = Instant::now();
     let good = match (&args.replay, args.print) {
         (Some(file), _) => campaign.replay(args, &report::read(file)?)?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -89,7 +89,17 @@ fn environment(machine: Machine) -> Vec<(&'static str, &'static str)> {
     all.into_iter().filter(|(on, _)| *on).map(|(_, name)| (name, "1")).collect()
 }
 
-fn progress_file(errors: &std::path::Path) -> PathBuf {
+/// A manifest for a copy of a library, where the rig's root sees both.
+fn manifest(library: &Path) -> Result<PathBuf> {
+    let file = std::env::temp_dir().join(format!("hesper-fuzz-{}.json", std::process::id()));
+    let copy = file.with_extension("so");
+    fs::copy(library, &copy).with_context(|| format!("copying {}", library.display()))?;
+    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": copy, "api_version": "1.4.343" } });
+    fs::write(&file, json.to_string())?;
+    Ok(file)
+}
+
+fn progress_file(errors: &Path) -> PathBuf {
     errors.with_extension("at")
 }
 
@@ -97,6 +107,8 @@ fn progress_file(errors: &std::path::Path) -> PathBuf {
 pub struct Fleet {
     root: Root,
     layer: PathBuf,
+    /// Of another build of the driver.
+    manifest: Option<PathBuf>,
     hosts: BTreeMap<Machine, Watched>,
     workers: Vec<(Seat, Worker)>,
     started: u32,
@@ -105,9 +117,10 @@ pub struct Fleet {
 impl Fleet {
     /// # Errors
     /// Without the rig or a driver.
-    pub fn new() -> Result<Self> {
+    pub fn new(library: Option<&Path>) -> Result<Self> {
+        let manifest = library.map(manifest).transpose()?;
         let layer = build_driver()?.layer;
-        Ok(Self { root: Root::ensure()?, layer, hosts: BTreeMap::new(), workers: Vec::new(), started: 0 })
+        Ok(Self { root: Root::ensure()?, layer, manifest, hosts: BTreeMap::new(), workers: Vec::new(), started: 0 })
     }
 
     fn host(&mut self, machine: Machine) -> Result<&mut Watched> {
@@ -123,7 +136,7 @@ impl Fleet {
     fn start(&mut self, seat: &Seat) -> Result<Worker> {
         let this = std::env::current_exe().context("finding this program")?;
         let root = self.root.clone();
-        let layer = self.layer.clone();
+        let (layer, manifest) = (self.layer.clone(), self.manifest.clone());
         let host = if seat.driver.needs_host() { Some(&self.host(seat.machine)?.host) } else { None };
         let mut command = root.client(seat.driver, host, this)?;
         if host.is_none() {
@@ -132,6 +145,9 @@ impl Fleet {
             command.envs(environment(seat.machine));
         }
         if seat.driver == Driver::Hesper {
+            if let Some(manifest) = &manifest {
+                command.env("VK_DRIVER_FILES", manifest);
+            }
             command.env("HESPER_DEBUG", format!("vtest,{}", seat.switches));
         }
         self.started += 1;

@@ -35,7 +35,8 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "uploads",
         ops: &[
-            ("Upload", 40),
+            ("Upload", 30),
+            ("Burst", 14),
             ("SubmitBlocked", 5),
             ("Map", 4),
             ("Unmap", 4),

@@ -12,6 +12,10 @@ impl World<'_> {
     pub fn wish_upload(&mut self, wish: u8, from: u8, to: u8, pieces: &[Piece], seed: u8, style: u8) {
         let Some(queue) = self.queue(wish) else { return };
         let (Some(from), Some(to)) = (self.buffer(from), self.buffer(to)) else { return };
+        self.upload(queue, from, to, pieces, seed, style);
+    }
+
+    fn upload(&mut self, queue: usize, from: Id, to: Id, pieces: &[Piece], seed: u8, style: u8) {
         let source = self.buffers[&from];
         let mapped = self.memories.get(&source.memory).and_then(|m| m.mapped);
         if let Some((at, size)) = mapped
@@ -41,6 +45,20 @@ impl World<'_> {
         if style & 224 != 224 {
             let number = self.queues[queue].number;
             self.settle(super::access::At { queue, number });
+        }
+    }
+
+    /// Several uploads in a row, each out of what the one before has written.
+    pub fn wish_burst(&mut self, wish: u8, hops: &[u8], pieces: &[Piece], seed: u8, style: u8) {
+        let Some(queue) = self.queue(wish) else { return };
+        // What the buffers' memory needs comes first.
+        let buffers: Vec<Id> = hops.iter().filter_map(|h| self.buffer(*h)).collect();
+        let (Some(first), true) = (buffers.first(), self.settle_all()) else { return };
+        for (i, hop) in buffers.iter().enumerate() {
+            let to = buffers.get(i + 1).unwrap_or(first);
+            let some = &pieces[i % pieces.len()..];
+            let i = i as u8;
+            self.upload(queue, *hop, *to, some, seed.wrapping_add(i), style.rotate_left(i.into()) & 0b1001_1111);
         }
     }
 
