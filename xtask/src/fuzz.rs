@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::{cargo, setup};
+use crate::{cargo, setup, step};
 
 /// Runs random valid Vulkan programs on the host's own driver and on Hesper, with each of its switches, and compares everything that they
 /// show. `--minutes 60` for a long run, `--seed` to repeat one, `--replay FILE` for a program that was kept; `-- --help` says what else.
@@ -23,6 +23,16 @@ pub struct Args {
     /// More for the tester.
     #[arg(last = true)]
     more: Vec<String>,
+}
+
+/// Runs programs of a fresh seed, which is printed, for some minutes.
+///
+/// # Errors
+/// When a difference was found.
+pub fn for_minutes(minutes: f64) -> Result<()> {
+    let mut command = cargo::cargo(&["run", "--quiet", "--package=hesper-fuzz", "--", "run"]);
+    let run = step::run("Random programs", "the differential tester", command.arg(format!("--minutes={minutes}")));
+    run.map(drop)
 }
 
 pub fn run(args: &Args) -> Result<()> {

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::step::{self, Step};
-use crate::{cargo, codegen, licences, setup};
+use crate::{cargo, codegen, fuzz, licences, setup};
 
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
@@ -49,6 +49,9 @@ pub fn run(args: &Args) -> Result<()> {
         check("licences", licences::check());
     }
     let sum = tests(args)?;
+    if args.filter.is_none() && !args.quick {
+        check("random programs", fuzz::for_minutes(2.0));
+    }
     check("tests", if sum.good() { Ok(()) } else { Err(anyhow::anyhow!("tests failed")) });
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
     if !broken.is_empty() {

@@ -8,7 +8,8 @@ use hesper_rig::Driver;
 
 use crate::compare::{Difference, Kind, difference};
 use crate::fleet::{Fleet, Outcome, Seat};
-use crate::generator::{Generator, MIXES, Mix};
+use crate::generator::Generator;
+use crate::mix::{MIXES, Mix};
 use crate::plan::plan;
 use crate::program::{Machine, Program};
 use crate::report::{self, Found};
@@ -17,7 +18,7 @@ use crate::step::{Facts, Step};
 use crate::wire::Task;
 
 /// Longer than any program takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Programs with one set of switches before the next.
 const TURN: u64 = 48;
 /// Switches that must not change anything.
@@ -155,7 +156,14 @@ impl Campaign {
                 let took = start.elapsed().as_secs();
                 println!("program {number} ({}) after {took} s, on {seat}:\n{}", generator.mix.name, first.text);
                 let limit = Duration::from_secs(args.shrink);
-                let shrunk = shrink::shrink(self, tree, &seat, first, limit)?;
+                let shrunk = shrink::shrink(
+                    &mut |program, seats, patience| self.try_program(program, seats, patience),
+                    PATIENCE,
+                    tree,
+                    &seat,
+                    first,
+                    limit,
+                )?;
                 let steps = self.plan_for(&shrunk.program, &seat)?;
                 let found = Found {
                     seed,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::fleet::Outcome;
 use crate::step::Step;
-use crate::wire::{Note, Place, Report, Seen};
+use crate::wire::{Note, Place, Seen};
 
 /// What kind of failure it is; shrinking keeps to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +27,6 @@ pub struct Difference {
     pub text: String,
 }
 
-/// What ended a program before its end.
-pub fn ended(report: &Report) -> Option<&str> {
-    report.notes.iter().rev().find_map(|n| match &n.seen {
-        Seen::Ended(why) => Some(why.as_str()),
-        _ => None,
-    })
-}
-
 /// The difference between what the host's own driver showed and another one, if there is one.
 pub fn difference(native: &Outcome, other: &Outcome, complaints: &str, steps: &[Step]) -> Option<Difference> {
     let found = |kind, text| {
@@ -55,13 +47,13 @@ pub fn difference(native: &Outcome, other: &Outcome, complaints: &str, steps: &[
             return found(Kind::Native, format!("The host's own driver died ({how}){}", places(at, steps)));
         }
     };
-    if let Some(why) = ended(native) {
+    if let Some(why) = native.ended() {
         return found(Kind::Native, format!("The host's own driver ended it: {why}."));
     }
     if native.notes == other.notes {
         return if complaints.is_empty() { None } else { found(Kind::Complained, "Nothing differs.".into()) };
     }
-    let kind = if ended(other).is_some() { Kind::Ended } else { Kind::Differs };
+    let kind = if other.ended().is_some() { Kind::Ended } else { Kind::Differs };
     let mut pairs = native.notes.iter().zip(&other.notes);
     let Some((a, b)) = pairs.find(|(a, b)| a != b) else {
         let last = other.notes.last().map_or(Place::default(), |n| n.at);

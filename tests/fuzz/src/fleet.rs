@@ -252,7 +252,7 @@ impl Fleet {
                 complaints += &self.host_complaints(seat.machine)?;
             }
             let ended = match &outcome {
-                Outcome::Showed(report) => crate::compare::ended(report).is_some(),
+                Outcome::Showed(report) => report.ended().is_some(),
                 _ => true,
             };
             if ended {

@@ -5,6 +5,7 @@ pub mod command;
 pub mod compare;
 pub mod fleet;
 pub mod generator;
+pub mod mix;
 pub mod plan;
 pub mod program;
 pub mod progress;

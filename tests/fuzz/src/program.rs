@@ -49,9 +49,9 @@ macro_rules! wishes {
             pub const KINDS: &[&str] = &[$(stringify!($kind)),*];
 
             /// Draws one of a kind.
-            pub fn of_kind(kind: &str, mix: &crate::generator::Mix) -> proptest::strategy::BoxedStrategy<Self> {
+            pub fn of_kind(kind: &str, mix: &crate::mix::Mix) -> proptest::strategy::BoxedStrategy<Self> {
                 use proptest::strategy::Strategy;
-                use crate::generator::Drawn;
+                use crate::mix::Drawn;
                 match kind {
                     $(stringify!($kind) => {
                         (proptest::strategy::Just(()), $(<$of as Drawn>::drawn(mix),)*)

@@ -7,7 +7,6 @@ use anyhow::Result;
 use hesper_rig::Driver;
 use proptest::strategy::ValueTree;
 
-use crate::campaign::{Campaign, PATIENCE};
 use crate::compare::{Difference, Kind};
 use crate::fleet::Seat;
 use crate::generator::Tree;
@@ -22,8 +21,11 @@ pub struct Shrunk {
 /// How often a program runs before it counts as one without the difference, where that doesn't show every time.
 const TRIES: u32 = 6;
 
+/// Runs a program on seats, each for at most some time; the first seat that shows something else than the first of them.
+pub type Try<'a> = dyn FnMut(&Program, &[Seat], Duration) -> Result<Option<(Seat, Difference)>> + 'a;
+
 struct Shrinking<'a> {
-    campaign: &'a mut Campaign,
+    run: &'a mut Try<'a>,
     seats: Vec<Seat>,
     patience: Duration,
     kind: Kind,
@@ -36,8 +38,9 @@ struct Shrinking<'a> {
 ///
 /// # Errors
 /// When a worker can't be started.
-pub fn shrink(
-    campaign: &mut Campaign,
+pub fn shrink<'a>(
+    run: &'a mut Try<'a>,
+    patience: Duration,
     mut tree: Tree,
     seat: &Seat,
     first: Difference,
@@ -46,11 +49,11 @@ pub fn shrink(
     let native = Seat { driver: Driver::Native, switches: String::new(), machine: seat.machine };
     let seats = if *seat == native { vec![native] } else { vec![native, seat.clone()] };
     // A hang is sure long before it would be in a campaign.
-    let patience = if first.kind == Kind::Hung { PATIENCE / 6 } else { PATIENCE };
+    let patience = if first.kind == Kind::Hung { patience / 6 } else { patience };
     let kind = first.kind;
     let best = Shrunk { program: tree.current(), difference: first };
     let end = Instant::now() + limit;
-    let mut s = Shrinking { campaign, seats, patience, kind, tries: 1, end, best };
+    let mut s = Shrinking { run, seats, patience, kind, tries: 1, end, best };
     let whole = tree.current();
     for _ in 0..2 {
         if !s.shows(whole.clone())? {
@@ -68,7 +71,7 @@ impl Shrinking<'_> {
     /// Whether a program shows the difference; then it is the best so far.
     fn shows(&mut self, program: Program) -> Result<bool> {
         for _ in 0..self.tries {
-            let found = self.campaign.try_program(&program, &self.seats, self.patience)?;
+            let found = (self.run)(&program, &self.seats, self.patience)?;
             if let Some((_, difference)) = found.filter(|(_, d)| d.kind == self.kind) {
                 self.best = Shrunk { program, difference };
                 return Ok(true);

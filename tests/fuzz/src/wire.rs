@@ -58,6 +58,16 @@ pub struct Report {
     pub calls: u64,
 }
 
+impl Report {
+    /// What ended the program before its end.
+    pub fn ended(&self) -> Option<&str> {
+        self.notes.iter().rev().find_map(|n| match &n.seen {
+            Seen::Ended(why) => Some(why.as_str()),
+            _ => None,
+        })
+    }
+}
+
 /// Sends a message.
 ///
 /// # Errors

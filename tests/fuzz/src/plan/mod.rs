@@ -12,6 +12,7 @@ pub mod queries;
 #[cfg(test)]
 mod reading;
 mod recording;
+mod slots;
 mod submitting;
 mod sync;
 mod uploads;

@@ -17,7 +17,6 @@ pub struct Sub {
     events: Vec<Id>,
     waits: Vec<(Id, u64)>,
     signals: Vec<(Id, u64)>,
-    fence: Option<Id>,
     objects: BTreeSet<(&'static str, Id)>,
 }
 
@@ -188,7 +187,7 @@ impl Reader {
 
     fn submit(&mut self, step: &Step) {
         let Step::Submit { queue, batches, fence, .. } = step else { return };
-        let mut sub = Sub { queue: *queue, fence: *fence, ..Sub::default() };
+        let mut sub = Sub { queue: *queue, ..Sub::default() };
         let mut after = self.after.get(queue).cloned().unwrap_or_default();
         for s in batches.iter().flat_map(|b| &b.waits) {
             let signals = self.signals.get(&s.slot).cloned().unwrap_or_default();

@@ -3,22 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::access::{Access, Resource, conflict};
+use super::slots::{EACH, OWN_CB, OWN_POOL, PRIMARIES};
 use super::world::{Cb, CbState, Change, Object, Pool, World};
 use crate::command::{Command, Id};
 use crate::program::Cmd;
 use crate::step::Step;
-
-/// Command buffers of a pool: three primary ones and two secondary ones.
-const EACH: u32 = 5;
-const PRIMARIES: u32 = 3;
-/// The pools, and command buffers, of what the planner adds itself.
-const OWN_POOL: Id = 16;
-const OWN_CB: Id = 100;
-
-/// The thread of two that a command buffer is for.
-pub fn lane_of(cb: Id) -> u32 {
-    if cb >= OWN_CB { cb - OWN_CB } else { cb / EACH % 2 }
-}
 
 /// A recording under way.
 pub struct Recording {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Access, At, Clock, conflict};
+use super::slots::lane_of;
 use crate::command::Id;
 use crate::step::{Facts, Patience, Step};
 
@@ -252,7 +253,7 @@ impl<'a> World<'a> {
     /// Whether the planned thread may use all of these objects.
     pub fn mine(&self, objects: &BTreeSet<Object>) -> bool {
         let half = |o: &Object| match *o {
-            Object::Cb(cb) => super::recording::lane_of(cb),
+            Object::Cb(cb) => lane_of(cb),
             Object::Buffer(i)
             | Object::Event(i)
             | Object::Fence(i)

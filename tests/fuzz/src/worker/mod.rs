@@ -2,6 +2,7 @@
 
 mod commands;
 mod device;
+mod drawing;
 mod draws;
 mod handles;
 mod objects;
@@ -10,5 +11,6 @@ mod poison;
 mod run;
 mod serve;
 mod submissions;
+mod thread;
 
 pub use serve::serve;

@@ -2,14 +2,13 @@
 
 use ash::vk;
 
+use super::drawing::FORMAT;
 use super::poison;
-use super::run::{Ended, Thread};
+use super::thread::{Ended, Thread};
 use crate::command::Id;
 use crate::plan::images::SIDE;
 use crate::step::{Private, Step};
 use crate::wire::Seen;
-
-pub const FORMAT: vk::Format = vk::Format::R8G8B8A8_UNORM;
 
 impl Thread<'_> {
     pub fn memory_step(&mut self, step: &Step) -> Result<(), Ended> {

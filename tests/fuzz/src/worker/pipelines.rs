@@ -4,19 +4,15 @@ use ash::vk;
 use ash::vk::Handle;
 
 use super::device::{pipeline_layout, set_layout};
+use super::drawing::words;
 use super::poison;
-use super::run::{Ended, Thread};
+use super::thread::{Ended, Thread};
 use crate::command::{Id, View};
 use crate::step::{Kin, Make, Shader, Step};
 use crate::wire::Seen;
 
 const SCALE: &[u8] = include_bytes!("../../../shaders/generated/scale.comp.spv");
 const STIR: &[u8] = include_bytes!("../../../shaders/generated/stir.comp.spv");
-
-/// SPIR-V of whole words.
-pub fn words(bytes: &[u8]) -> Vec<u32> {
-    bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-}
 
 impl Thread<'_> {
     pub fn pipeline_step(&mut self, step: &Step) -> Result<(), Ended> {

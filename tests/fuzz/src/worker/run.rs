@@ -1,60 +1,11 @@
 //! Running the steps of a program.
 
-use ash::vk;
-
-use super::device::Gpu;
-use super::draws::Drawing;
-use super::handles::Handles;
-use super::poison::Edge;
+use super::thread::{Ended, Thread};
 use crate::progress;
-use crate::step::{Patience, Step};
-use crate::wire::{Note, Place, Seen};
+use crate::step::Step;
+use crate::wire::Place;
 
-/// What both threads of a program use.
-pub struct Shared {
-    pub gpu: Gpu,
-    pub handles: Handles,
-    pub drawing: std::sync::OnceLock<Result<Drawing, vk::Result>>,
-}
-
-/// A program can't go on.
-pub struct Ended;
-
-/// One thread of a program.
-pub struct Thread<'a> {
-    pub shared: &'a Shared,
-    pub edge: Edge,
-    pub notes: Vec<Note>,
-    pub calls: u64,
-    at: Place,
-}
-
-impl<'a> Thread<'a> {
-    pub fn new(shared: &'a Shared, at: Place) -> Self {
-        Self { shared, edge: Edge::new(), notes: Vec::new(), calls: 0, at }
-    }
-
-    pub fn see(&mut self, seen: Seen) {
-        self.notes.push(Note { at: self.at, seen });
-    }
-
-    /// The result of a call that has to succeed.
-    ///
-    /// # Errors
-    /// When it hasn't.
-    pub fn must<T>(&mut self, what: &str, result: Result<T, vk::Result>) -> Result<T, Ended> {
-        self.calls += 1;
-        result.map_err(|e| {
-            self.see(Seen::Ended(format!("{what}: {e:?}")));
-            Ended
-        })
-    }
-
-    /// Counts calls that return nothing.
-    pub fn called(&mut self, calls: u64) {
-        self.calls += calls;
-    }
-
+impl Thread<'_> {
     /// Runs steps.
     ///
     /// # Errors
@@ -121,13 +72,5 @@ impl<'a> Thread<'a> {
             self.calls += calls;
         }
         a.2.and(b.2)
-    }
-
-    pub fn nanoseconds(patience: Patience) -> u64 {
-        match patience {
-            Patience::Forever => u64::MAX,
-            Patience::Long => 60_000_000_000,
-            Patience::Short => 200_000,
-        }
     }
 }

@@ -7,7 +7,7 @@ use ash::vk::{self, Handle};
 
 use super::device::{Gpu, Loaded};
 use super::handles::Handles;
-use super::run::{Shared, Thread};
+use super::thread::{Shared, Thread};
 use crate::wire::{self, Hello, Note, Place, Report, Seen, Task};
 
 /// Runs programs from standard input until it ends.

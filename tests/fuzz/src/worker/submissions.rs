@@ -3,7 +3,7 @@
 use ash::vk;
 
 use super::poison;
-use super::run::{Ended, Thread};
+use super::thread::{Ended, Thread};
 use crate::command::{Asked, Id};
 use crate::plan::queries::EACH;
 use crate::step::{Batch, Semaphore, Step};
