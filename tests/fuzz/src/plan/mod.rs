@@ -118,8 +118,11 @@ impl World<'_> {
         self.say(Step::Parallel { left, right });
     }
 
-    /// Does what is owed and waits for everything; false where that is impossible.
+    /// Does what is owed and waits for everything; false where that is impossible, as for one thread of two.
     pub fn settle_all(&mut self) -> bool {
+        if self.lane.is_some() {
+            return false;
+        }
         self.keep_promises();
         for queue in 0..self.queues.len() {
             if self.flights.iter().any(|f| f.at.queue == queue) {
