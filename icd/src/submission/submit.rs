@@ -162,6 +162,12 @@ pub unsafe fn make_way<'a>(
             unsafe { if across { carrier::send_across(&mut locked) } else { carrier::send(&mut locked) } }
                 .map_err(failed)?;
         }
+        if may_wait {
+            // In front of it, whatever its queue: behind it nothing can be told any more until the program has done its part, where queues
+            // share one of the hardware's.
+            // SAFETY: as above.
+            unsafe { carrier::mark(&mut locked) }.map_err(failed)?;
+        }
         if crosses && follows(&mut locked, handle) {
             return Ok(locked);
         }
