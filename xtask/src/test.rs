@@ -22,6 +22,9 @@ pub struct Args {
     /// Switches of HESPER_DEBUG that the driver gets in all end-to-end tests, such as wait-poll, wait-block or sync.
     #[arg(long, default_value = "")]
     switches: String,
+    /// Minutes for which random programs run, too (`cargo xtask fuzz`); their seed is printed.
+    #[arg(long, default_value_t = 0.0)]
+    random: f64,
     /// Only tests whose names contain this.
     filter: Option<String>,
 }
@@ -49,8 +52,8 @@ pub fn run(args: &Args) -> Result<()> {
         check("licences", licences::check());
     }
     let sum = tests(args)?;
-    if args.filter.is_none() && !args.quick {
-        check("random programs", fuzz::for_minutes(2.0));
+    if args.random > 0.0 {
+        check("random programs", fuzz::for_minutes(args.random));
     }
     check("tests", if sum.good() { Ok(()) } else { Err(anyhow::anyhow!("tests failed")) });
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
