@@ -171,13 +171,24 @@ fn ignored_members_may_be_garbage() {
 #[test]
 fn pipelines_that_cannot_be_made() {
     let root = root();
-    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_REFUSE", "refused")]).unwrap();
+    let variables = [("HESPER_TEST_LAYER_REFUSE", "refused"), ("HESPER_TEST_LAYER_STATES", "1")];
+    let host = Host::start_with(&root, &variables).unwrap();
     for (debug, late) in [("vtest", true), ("vtest,sync", false)] {
         let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
         let text = good("the client's refused part", command.arg("refused").env("HESPER_DEBUG", debug));
         assert_eq!(text.contains("couldn't make a pipeline"), late, "{text}");
     }
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+    assert!(!host.log().contains("test layer"), "a failed recording goes on at the host:\n{}", host.log());
+}
+
+/// A recording that the program drops half-way is dropped at the host as well, before the command buffer is begun anew.
+#[test]
+fn recordings_are_begun_once_at_the_host() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_STATES", "1")]).unwrap();
+    good("the client's commands", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("commands"));
+    assert!(!host.log().contains("test layer"), "a command buffer is begun twice:\n{}", host.log());
 }
 
 /// A slow compiler holds up nobody but those who use its pipelines, and nothing that it reads is destroyed under its hands.

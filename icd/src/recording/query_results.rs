@@ -129,14 +129,21 @@ fn results(
     let Some(size) = n.checked_mul(format.row()) else { return (vk::Result::ERROR_OUT_OF_HOST_MEMORY, Vec::new()) };
     let mut rows = vec![0; size];
     let wait = format.flags.contains(F::WAIT);
-    // A partial result would count as success, so it isn't asked for while waiting.
-    let asked = if wait { format.flags & !(F::WAIT | F::PARTIAL) } else { format.flags };
+    // Whether the program is content with results that aren't all there; while waiting it never is.
+    let partial = !wait && format.flags.contains(F::PARTIAL);
+    let with_availability = !wait && format.flags.contains(F::WITH_AVAILABILITY);
+    let several = format.values > 1;
+    let mut asked = format.flags & !(F::WAIT | F::PARTIAL) | F::WITH_AVAILABILITY;
+    // lavapipe puts the availability of several values that aren't there behind the first one, unless it writes partial ones.
+    if partial || several {
+        asked |= F::PARTIAL;
+    }
     let result = ask_until_ready(wait, || {
-        let result = ask(asked | F::WITH_AVAILABILITY, &mut rows);
+        let result = ask(asked, &mut rows);
+        let complete = format.split(&rows).all(|(_, available)| is_set(available));
         // A host that takes a program's asking for the availability as being content with it must not have that from a program that didn't ask.
-        let complete = asked.intersects(F::PARTIAL) || format.split(&rows).all(|(_, available)| is_set(available));
-        let content = complete || (!wait && asked.contains(F::WITH_AVAILABILITY));
-        if result == vk::Result::SUCCESS && !content { vk::Result::NOT_READY } else { result }
+        let content = partial || (with_availability && !several);
+        if result == vk::Result::SUCCESS && !complete && !content { vk::Result::NOT_READY } else { result }
     });
     if result.as_raw() < 0 {
         return (result, Vec::new());
@@ -249,9 +256,11 @@ mod tests {
             let mut result = vk::Result::SUCCESS;
             for (row, (values, available)) in rows.chunks_exact_mut((self.values + 1) * width).zip(&self.queries) {
                 let mut fields = row.chunks_exact_mut(width);
-                for value in values {
+                let written = *available || flags.contains(F::PARTIAL);
+                // As lavapipe: where no value is written, the availability stands where it would with one value.
+                for value in &values[..if written { self.values } else { 1 }] {
                     let field = fields.next().unwrap();
-                    if *available || flags.contains(F::PARTIAL) {
+                    if written {
                         field.copy_from_slice(&value.to_le_bytes()[..width]);
                     }
                 }

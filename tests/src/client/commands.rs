@@ -5,6 +5,7 @@ use ash::vk;
 
 use crate::gpu::{Gpu, PATIENCE};
 use crate::shaders::TALLY;
+use crate::{recordings, results};
 
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
@@ -12,6 +13,8 @@ pub fn run() -> Result<()> {
     secondary_and_reuse(&gpu)?;
     queries(&gpu)?;
     queries_again(&gpu)?;
+    results::run(&gpu)?;
+    recordings::run(&gpu)?;
     events(&gpu)
 }
 

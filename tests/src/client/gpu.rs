@@ -79,6 +79,7 @@ impl Gpu {
             let mut features5 = vk::PhysicalDeviceMaintenance5FeaturesKHR::default().maintenance5(maintenance5);
             let offered = instance.get_physical_device_features(physical);
             let features = vk::PhysicalDeviceFeatures {
+                pipeline_statistics_query: offered.pipeline_statistics_query,
                 sparse_binding: offered.sparse_binding,
                 sparse_residency_buffer: offered.sparse_residency_buffer,
                 sparse_residency_image2_d: offered.sparse_residency_image2_d,

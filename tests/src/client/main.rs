@@ -19,7 +19,9 @@ mod pipelines;
 mod private_data;
 mod put_off;
 mod queues;
+mod recordings;
 mod refused;
+mod results;
 mod scarce;
 mod shaders;
 mod slow_compiler;
@@ -49,7 +51,7 @@ enum Sub {
     Compute,
     /// Sets, copies of sets, templates, push descriptors, dynamic offsets, pools that run out.
     Descriptors,
-    /// Long command buffers, secondary ones, reuse, resets, queries, events.
+    /// Long command buffers, secondary ones, reuse, resets, objects that go while they are recorded, queries and their results, events.
     Commands,
     /// Pipelines that needn't be there: flags in both forms, arrays, derivatives.
     Pipelines,

@@ -5,7 +5,7 @@ use anyhow::{Result, bail, ensure};
 use ash::vk;
 
 use crate::gpu::Gpu;
-use crate::shaders::SCALE;
+use crate::shaders::{Pipeline, SCALE};
 
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
@@ -36,6 +36,7 @@ pub fn run() -> Result<()> {
                     let e = use_it(made[0]).err().and_then(|e| e.downcast_ref::<vk::Result>().copied());
                     ensure!(e.is_some_and(is_refusal), "a pipeline that isn't there was recorded: {e:?}");
                 }
+                failed_recordings(&gpu, &good, made[0])?;
                 d.destroy_pipeline(made[0], None);
                 d.destroy_pipeline(create()?[0], None);
                 // Left to the device's destruction.
@@ -83,5 +84,37 @@ pub fn run() -> Result<()> {
         d.destroy_shader_module(shader, None);
     }
     println!("ok refused");
+    Ok(())
+}
+
+/// A command buffer whose recording failed half-way is begun anew, and holds what is recorded then.
+unsafe fn failed_recordings(gpu: &Gpu, good: &Pipeline, refused: vk::Pipeline) -> Result<()> {
+    let (d, point) = (&gpu.device, vk::PipelineBindPoint::COMPUTE);
+    let target = gpu.buffer(64)?;
+    // SAFETY: handles of this device; what failed is never submitted.
+    unsafe {
+        let info = vk::CommandBufferAllocateInfo::default().command_pool(gpu.pool).command_buffer_count(1);
+        let cmd = d.allocate_command_buffers(&info)?[0];
+        // From what the host hasn't been shown yet to what it surely has.
+        for commands in [1, 100, 10_000] {
+            d.begin_command_buffer(cmd, &vk::CommandBufferBeginInfo::default())?;
+            d.cmd_bind_pipeline(cmd, point, good.pipeline);
+            for i in 0..commands {
+                d.cmd_fill_buffer(cmd, target.buffer, 0, vk::WHOLE_SIZE, i);
+            }
+            d.cmd_bind_pipeline(cmd, point, refused);
+            let ended = d.end_command_buffer(cmd);
+            ensure!(ended.is_err(), "a recording of {commands} commands with a pipeline that isn't there");
+            target.fill(|_| 0);
+            d.begin_command_buffer(cmd, &vk::CommandBufferBeginInfo::default())?;
+            d.cmd_fill_buffer(cmd, target.buffer, 0, vk::WHOLE_SIZE, commands);
+            gpu.barrier(cmd);
+            d.end_command_buffer(cmd)?;
+            gpu.submit(&[cmd])?;
+            target.expect("a command buffer whose recording failed before", |_| commands)?;
+        }
+        d.free_command_buffers(gpu.pool, &[cmd]);
+    }
+    gpu.free(target);
     Ok(())
 }

@@ -12,7 +12,8 @@
 //! take long for that (`slow`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be mapped (`second_type`);
 //! `HESPER_TEST_LAYER_ALLOCATIONS=<n>` gives it room for few allocations (`scarce`).
 //!
-//! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`).
+//! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`); `HESPER_TEST_LAYER_STATES` watches command buffers
+//! (`states`).
 //!
 //! `creation` is the loader's protocol for layers, `chain` who comes next, `memory` the allocations, `resources` what memory they are for,
 //! `physical` what the device is said to be able to.
@@ -42,6 +43,7 @@ mod resources;
 mod scarce;
 mod second_type;
 mod slow;
+mod states;
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -130,6 +132,15 @@ fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoid
     }
     if refusal::on() {
         intercept!(text, b"vkCreateComputePipelines" => refusal::create_compute_pipelines);
+    }
+    if states::on() {
+        intercept!(text,
+            b"vkAllocateCommandBuffers" => states::allocate_command_buffers,
+            b"vkBeginCommandBuffer" => states::begin_command_buffer,
+            b"vkEndCommandBuffer" => states::end_command_buffer,
+            b"vkResetCommandBuffer" => states::reset_command_buffer,
+            b"vkResetCommandPool" => states::reset_command_pool,
+        );
     }
     if host_trace::on() {
         intercept!(text,
