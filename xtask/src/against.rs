@@ -21,7 +21,7 @@ type Rows = BTreeMap<String, [Vec<f64>; 2]>;
 ///
 /// # Errors
 /// When a run fails, or a row has become slower.
-pub fn run(root: &Root, client: &Path, library: &Path, runs: u32) -> Result<()> {
+pub fn run(root: &Root, client: &Path, only: &[String], library: &Path, runs: u32) -> Result<()> {
     let manifest = std::env::temp_dir().join(format!("hesper-against-{}.json", std::process::id()));
     let library = library.canonicalize().with_context(|| format!("looking for {}", library.display()))?;
     let icd = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.3.0" } });
@@ -31,7 +31,7 @@ pub fn run(root: &Root, client: &Path, library: &Path, runs: u32) -> Result<()> 
         for (i, manifest) in [None, Some(manifest.as_path())].into_iter().enumerate() {
             let what = if i == 0 { "this build" } else { "the other build" };
             let step = Step::start(&format!("Run {run} of {runs} on {what}"), "");
-            take(&mut rows, i, &measure(root, Driver::Hesper, client, manifest)?);
+            take(&mut rows, i, &measure(root, Driver::Hesper, client, only, manifest)?);
             step.done("");
         }
     }

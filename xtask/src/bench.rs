@@ -26,6 +26,9 @@ pub struct Args {
     /// Compares with another build of the driver instead, whose shared object this is.
     #[arg(long)]
     against: Option<PathBuf>,
+    /// Measures only these groups of rows, such as objects and queries; `hesper-client bench --help` lists them.
+    #[arg(long, num_args = 1.., conflicts_with = "keep")]
+    only: Vec<String>,
 }
 
 /// Ratios of Hesper to Mesa's driver, by row. Ratios, because machines differ.
@@ -55,14 +58,14 @@ pub fn run(args: &Args) -> Result<()> {
     let client = hesper_rig::target_folder()?.join("release/hesper-client");
 
     if let Some(library) = &args.against {
-        return against::run(&root, &client, library, args.runs);
+        return against::run(&root, &client, &args.only, library, args.runs);
     }
     let mut results = Results::default();
     // In turns, so that a machine that gets slower or faster meanwhile does so for all.
     for run in 1..=args.runs {
         for (i, driver) in Driver::ALL.into_iter().enumerate() {
             let step = Step::start(&format!("Run {run} of {} on {driver}", args.runs), "");
-            results.take(i, &measure(&root, driver, &client, None)?);
+            results.take(i, &measure(&root, driver, &client, &args.only, None)?);
             step.done("");
         }
     }

@@ -46,7 +46,9 @@ impl Model {
         }
         let recorded = Self::is_recorded(c);
         if recorded {
-            out.line("#[inline]");
+            // A longer body would be inlined into the entry point only to find its parameters in memory instead of registers.
+            let long = c.params.iter().any(|p| p.pointers > 0);
+            out.line(if long { "#[inline(never)]" } else { "#[inline]" });
         }
         out.line(format!("pub unsafe fn {name}({}) -> {ret} {{", self.signature(c)));
         let outputs = c.params.iter().any(Self::is_output);

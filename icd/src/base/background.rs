@@ -48,7 +48,7 @@ impl Background {
 
     fn send_due(&self, commands: &mut Commands, main: &Ring) {
         let Some(side) = self.side.get() else { return };
-        commands.send_due(|after| main.done(after), |request| side.ask(&request.bytes, request.reply_size, Show::Now));
+        commands.send_due(|after| main.done(after), |request| side.ask(request.bytes, request.reply_size, Show::Now));
     }
 
     /// Begins a command; `None` where there is no room, and it has to be waited for at once.
@@ -63,8 +63,7 @@ impl Background {
         new_ring: impl FnOnce() -> Result<Ring, Error>,
     ) -> Result<Option<Ticket>, Error> {
         self.side.get_or_try_init(new_ring)?;
-        // An empty submission tells how far the main ring has been filled.
-        let after = main.submit(&[])?;
+        let after = main.position();
         Ok(self.with(|commands| {
             let begun = commands.begin(owner, after, request).map(Ticket);
             self.send_due(commands, main);

@@ -27,15 +27,15 @@ const REPLY_PLACE: usize = 36;
 const KEPT: usize = 1024;
 
 /// A command with its reply bit set, and how many bytes its reply takes at most.
-#[derive(Debug, PartialEq)]
-pub struct Request {
-    pub bytes: Vec<u8>,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request<'a> {
+    pub bytes: &'a [u8],
     pub reply_size: usize,
 }
 
 enum Stage<P, A> {
-    /// Not sent: the main ring must come to the position first.
-    Waiting(P, Request),
+    /// Not sent: the main ring must come to the position first. The reply takes at most so many bytes.
+    Waiting(P, usize),
     /// Sent; the reply is still to be read.
     Asked(A),
     /// Somebody waits for the reply.
@@ -45,19 +45,57 @@ enum Stage<P, A> {
 struct Command<P, A> {
     number: u64,
     owner: u64,
+    /// Bytes of the request.
     size: usize,
     stage: Stage<P, A>,
-    /// Encoded commands that end objects, to be sent after this one, and how many they are.
-    kept: Vec<u8>,
-    ends: usize,
+}
+
+/// Encoded commands that end objects of one device, each kept with a background command, in the order in which they were called.
+#[derive(Default)]
+struct Ends {
+    owner: u64,
+    bytes: Vec<u8>,
+    /// The number of a background command, and how many ends are kept with it in how many bytes; the numbers ascend.
+    with: VecDeque<(u64, usize, usize)>,
+}
+
+impl Ends {
+    /// Keeps one more with the last command of the device.
+    fn keep(&mut self, number: u64, encode: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        encode(&mut self.bytes);
+        let more = self.bytes.len() - before;
+        match self.with.back_mut() {
+            Some((last, ends, bytes)) if *last == number => {
+                *ends += 1;
+                *bytes += more;
+            }
+            _ => self.with.push_back((number, 1, more)),
+        }
+    }
+
+    /// Moves those that are kept with commands up to `number` to `due`; how many they are.
+    fn release(&mut self, number: u64, due: &mut Vec<u8>) -> usize {
+        let (mut ends, mut bytes) = (0, 0);
+        while let Some((_, e, b)) = self.with.pop_front_if(|(n, _, _)| *n <= number) {
+            ends += e;
+            bytes += b;
+        }
+        due.extend(self.bytes.drain(..bytes));
+        ends
+    }
 }
 
 /// Background commands whose replies nobody has read yet, oldest first. `P` is a position of the main ring, `A` a question to the side ring.
 pub struct Backlog<P, A> {
     commands: VecDeque<Command<P, A>>,
+    /// How many of the last commands are waiting to be sent, and their requests, one after the other.
+    waiting: usize,
+    requests: VecDeque<u8>,
     next: u64,
     bytes: usize,
-    /// Ends that are kept with all of them.
+    /// Those of each device, and of devices that have none now; and how many they are together.
+    ends: Vec<Ends>,
     kept: usize,
 }
 
@@ -74,7 +112,15 @@ pub enum Ending {
 
 impl<P, A> Default for Backlog<P, A> {
     fn default() -> Self {
-        Self { commands: VecDeque::new(), next: 0, bytes: 0, kept: 0 }
+        Self {
+            commands: VecDeque::new(),
+            waiting: 0,
+            requests: VecDeque::new(),
+            next: 0,
+            bytes: 0,
+            ends: Vec::new(),
+            kept: 0,
+        }
     }
 }
 
@@ -82,15 +128,18 @@ impl<P: Copy, A> Backlog<P, A> {
     /// Takes a command of a device, which may be sent when the main ring has come to `after`; its number, or `None` where there is no
     /// room, which is for a command that is waited for at once.
     pub fn begin(&mut self, owner: u64, after: P, request: Request) -> Option<u64> {
-        let size = request.bytes.len() + REPLY_PLACE;
-        if self.commands.len() >= COMMANDS || self.bytes + size > BYTES {
+        let size = request.bytes.len();
+        let bytes_with_it = self.bytes + size + REPLY_PLACE;
+        if self.commands.len() >= COMMANDS || bytes_with_it > BYTES {
             return None;
         }
         let number = self.next;
         self.next += 1;
-        self.bytes += size;
-        let stage = Stage::Waiting(after, request);
-        self.commands.push_back(Command { number, owner, size, stage, kept: Vec::new(), ends: 0 });
+        self.bytes = bytes_with_it;
+        self.waiting += 1;
+        self.requests.extend(request.bytes);
+        let stage = Stage::Waiting(after, request.reply_size);
+        self.commands.push_back(Command { number, owner, size, stage });
         Some(number)
     }
 
@@ -100,14 +149,17 @@ impl<P: Copy, A> Backlog<P, A> {
     }
 
     /// Sends what may be sent, in order.
-    pub fn send_due(&mut self, reached: impl Fn(P) -> bool, mut send: impl FnMut(&Request) -> A) {
-        for command in &mut self.commands {
-            if let Stage::Waiting(after, request) = &command.stage {
-                if !reached(*after) {
-                    return;
-                }
-                command.stage = Stage::Asked(send(request));
+    pub fn send_due(&mut self, reached: impl Fn(P) -> bool, mut send: impl FnMut(Request) -> A) {
+        let sent = self.commands.len().saturating_sub(self.waiting);
+        for command in self.commands.range_mut(sent..) {
+            let Stage::Waiting(after, reply_size) = command.stage else { continue };
+            if !reached(after) {
+                return;
             }
+            let bytes = self.requests.make_contiguous().get(..command.size).unwrap_or_default();
+            command.stage = Stage::Asked(send(Request { bytes, reply_size }));
+            self.requests.drain(..command.size);
+            self.waiting -= 1;
         }
     }
 
@@ -144,33 +196,49 @@ impl<P: Copy, A> Backlog<P, A> {
     /// The host has run a command, and so those before it. Returns the ends that were kept for them, to be sent now.
     pub fn release(&mut self, number: u64) -> Vec<u8> {
         let mut due = Vec::new();
-        for command in self.commands.iter_mut().take_while(|c| c.number <= number) {
-            due.append(&mut command.kept);
-            self.kept -= std::mem::take(&mut command.ends);
+        if self.kept > 0 {
+            self.kept -= self.ends.iter_mut().map(|e| e.release(number, &mut due)).sum::<usize>();
         }
         due
+    }
+
+    /// Drops the request of the command at a place, if it is waiting to be sent and never will be, as the host is gone.
+    fn forget_request(&mut self, at: usize) {
+        let Some(before) = (at + self.waiting).checked_sub(self.commands.len()) else { return };
+        let start: usize = self.commands.range(at - before..at).map(|c| c.size).sum();
+        let size = self.commands.get(at).map_or(0, |c| c.size);
+        self.requests.drain(start..start + size);
+        self.waiting -= 1;
     }
 
     /// A command is over: it leaves the backlog. Returns what [`Self::release`] does.
     pub fn over(&mut self, number: u64) -> Vec<u8> {
         let due = self.release(number);
-        if let Some(at) = self.commands.iter().position(|c| c.number == number)
-            && let Some(command) = self.commands.remove(at)
-        {
-            self.bytes -= command.size;
+        if let Some(at) = self.commands.iter().position(|c| c.number == number) {
+            self.forget_request(at);
+            self.bytes -= self.commands.remove(at).map_or(0, |command| command.size + REPLY_PLACE);
         }
         due
     }
 
     /// Keeps a command that ends an object of a device, which `encode` appends, as long as a background command may name the object.
     pub fn end(&mut self, owner: u64, encode: impl FnOnce(&mut Vec<u8>)) -> Ending {
-        let Some(last) = self.commands.iter_mut().rev().find(|c| c.owner == owner) else { return Ending::Send };
+        let Some(last) = self.commands.iter().rev().find(|c| c.owner == owner).map(|c| c.number) else {
+            return Ending::Send;
+        };
         if self.kept >= KEPT {
-            return Ending::RunFirst(last.number);
+            return Ending::RunFirst(last);
         }
-        encode(&mut last.kept);
-        last.ends += 1;
-        self.kept += 1;
+        let place = |of: &dyn Fn(&Ends) -> bool| self.ends.iter().position(of);
+        let at = place(&|e| e.owner == owner).or_else(|| place(&|e| e.with.is_empty())).unwrap_or(self.ends.len());
+        if at == self.ends.len() {
+            self.ends.push(Ends::default());
+        }
+        if let Some(ends) = self.ends.get_mut(at) {
+            ends.owner = owner;
+            ends.keep(last, encode);
+            self.kept += 1;
+        }
         Ending::Kept
     }
 }
@@ -179,8 +247,8 @@ impl<P: Copy, A> Backlog<P, A> {
 mod tests {
     use super::*;
 
-    fn request(n: u8) -> Request {
-        Request { bytes: vec![n; 4], reply_size: 16 }
+    fn begin(backlog: &mut Backlog<u32, u8>, owner: u64, after: u32, n: u8) -> Option<u64> {
+        backlog.begin(owner, after, Request { bytes: &[n; 4], reply_size: 16 })
     }
 
     fn send(backlog: &mut Backlog<u32, u8>, reached: u32) -> Vec<u8> {
@@ -188,6 +256,7 @@ mod tests {
         backlog.send_due(
             |p| p <= reached,
             |r| {
+                assert_eq!((r.bytes.len(), r.reply_size), (4, 16), "no end is sent with it");
                 sent.push(r.bytes[0]);
                 r.bytes[0]
             },
@@ -198,8 +267,8 @@ mod tests {
     #[test]
     fn a_command_is_sent_once_and_only_after_what_was_sent_before_it() {
         let mut b = Backlog::default();
-        let first = b.begin(1, 10, request(1)).unwrap();
-        let second = b.begin(1, 20, request(2)).unwrap();
+        let first = begin(&mut b, 1, 10, 1).unwrap();
+        let second = begin(&mut b, 1, 20, 2).unwrap();
         assert_eq!((send(&mut b, 9), b.gate(first), b.take(first)), (vec![], Some(10), None));
         assert_eq!((send(&mut b, 19), b.gate(first), b.gate(second)), (vec![1], None, Some(20)));
         assert_eq!(send(&mut b, 30), vec![2]);
@@ -210,11 +279,23 @@ mod tests {
     #[test]
     fn a_command_never_overtakes_one_before_it() {
         let mut b = Backlog::default();
-        b.begin(1, 20, request(1));
+        begin(&mut b, 1, 20, 1);
         // A thread that has looked at the main ring earlier, and comes later.
-        b.begin(2, 10, request(2));
+        begin(&mut b, 2, 10, 2);
         assert_eq!(send(&mut b, 15), vec![]);
         assert_eq!(send(&mut b, 20), vec![1, 2]);
+    }
+
+    #[test]
+    fn what_is_over_without_having_been_sent_takes_its_request_along() {
+        let mut b = Backlog::default();
+        let numbers: Vec<_> = (0..5).map(|n| begin(&mut b, 1, 10 * n, n as u8).unwrap()).collect();
+        assert_eq!(send(&mut b, 0), [0]);
+        b.over(numbers[3]);
+        b.over(numbers[0]);
+        b.over(numbers[1]);
+        assert_eq!((send(&mut b, 20), send(&mut b, 40)), (vec![2], vec![4]));
+        assert_eq!((b.waiting, b.requests.len()), (0, 0));
     }
 
     #[test]
@@ -222,11 +303,11 @@ mod tests {
         let mut b = Backlog::default();
         let end = |b: &mut Backlog<u32, u8>, owner, n| b.end(owner, |to| to.push(n));
         assert_eq!(end(&mut b, 1, 0), Ending::Send, "nothing runs");
-        let first = b.begin(1, 0, request(1)).unwrap();
+        let first = begin(&mut b, 1, 0, 1).unwrap();
         assert_eq!(end(&mut b, 1, 1), Ending::Kept);
         assert_eq!(end(&mut b, 2, 9), Ending::Send, "of another device");
-        let second = b.begin(1, 0, request(2)).unwrap();
-        let third = b.begin(2, 0, request(3)).unwrap();
+        let second = begin(&mut b, 1, 0, 2).unwrap();
+        let third = begin(&mut b, 2, 0, 3).unwrap();
         assert_eq!(end(&mut b, 1, 2), Ending::Kept);
         send(&mut b, 0);
         assert_eq!(b.over(first), vec![1]);
@@ -240,7 +321,7 @@ mod tests {
     fn what_is_kept_has_a_bound() {
         let mut b = Backlog::default();
         let mut numbers = Vec::new();
-        while let Some(number) = b.begin(1, 0, request(1)) {
+        while let Some(number) = begin(&mut b, 1, 0, 1) {
             numbers.push(number);
         }
         assert_eq!(numbers.len(), COMMANDS);
@@ -257,14 +338,14 @@ mod tests {
         }
         assert_eq!((b.len(), b.bytes, b.kept), (0, 0, 0));
 
-        let large = || Request { bytes: vec![0; BYTES / 2], reply_size: 0 };
-        assert!(b.begin(1, 0, large()).is_some() && b.begin(1, 0, large()).is_none());
+        let large = Request { bytes: &[0; BYTES / 2], reply_size: 0 };
+        assert!(b.begin(1, 0, large).is_some() && b.begin(1, 0, large).is_none());
     }
 
     #[test]
     fn the_last_answer_that_is_there() {
         let mut b = Backlog::default();
-        let numbers: Vec<_> = (0..3).map(|n| b.begin(1, n, request(n as u8)).unwrap()).collect();
+        let numbers: Vec<_> = (0..3).map(|n| begin(&mut b, 1, n, n as u8).unwrap()).collect();
         send(&mut b, 1);
         assert_eq!(b.last_answered(|_| true), Some(numbers[1]), "the third isn't sent");
         assert_eq!(b.last_answered(|a| *a == 0), Some(numbers[0]));

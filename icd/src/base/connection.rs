@@ -1,7 +1,6 @@
 //! The connection of one instance with its host: a context, its main ring, and side rings for calls that take long.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,8 +35,8 @@ pub struct Connection {
     /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on; those that nobody uses now.
     side: Mutex<Vec<Ring>>,
     background: Background,
-    /// The recordings in progress, by device.
-    recordings: Mutex<HashMap<u64, Arc<Recordings>>>,
+    /// The recordings in progress of each device; there are one or two.
+    recordings: Mutex<Vec<(u64, Arc<Recordings>)>>,
     next_ring: AtomicU64,
     /// Timelines of the context that queues use; bit 0 is the context's own (WIRE.md 7.1).
     timelines: Mutex<u64>,
@@ -145,8 +144,7 @@ impl Connection {
     /// [`Self::finish`] reads; `None` where it has to be waited for.
     pub fn begin(&self, owner: u64, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Option<Ticket>, Error> {
         let begun = with_encoded(&self.codec, encode, |bytes| {
-            let request = Request { bytes: bytes.to_vec(), reply_size: size };
-            self.background.begin(&self.ring, owner, request, || self.new_side_ring())
+            self.background.begin(&self.ring, owner, Request { bytes, reply_size: size }, || self.new_side_ring())
         });
         self.report(begun)
     }
@@ -177,21 +175,28 @@ impl Connection {
 
     /// The recordings in progress of the device `owner`.
     pub fn recordings(&self, owner: u64) -> Arc<Recordings> {
-        self.recordings.lock().entry(owner).or_default().clone()
+        let mut all = self.recordings.lock();
+        if let Some((_, recordings)) = all.iter().find(|(o, _)| *o == owner) {
+            return recordings.clone();
+        }
+        let recordings = Arc::<Recordings>::default();
+        all.push((owner, recordings.clone()));
+        recordings
     }
 
     /// Posts a command that ends an object of the device `owner`, when no recording is in progress any more that may name the object
     /// ([`in_progress`](crate::base::in_progress)), and as [`Self::post_end`] does.
     pub fn post_late_end(&self, owner: u64, encode: impl Fn(&mut Writer) + Send + 'static) -> Result<(), Error> {
-        let recordings = self.recordings.lock().get(&owner).filter(|r| !r.is_empty()).cloned();
+        let in_progress = |(o, r): &&(u64, Arc<Recordings>)| *o == owner && !r.is_empty();
+        let recordings = self.recordings.lock().iter().find(in_progress).map(|(_, r)| r.clone());
         let Some(recordings) = recordings else { return self.post_end(owner, encode) };
         recordings.wait(Box::new(encode)).map_or(Ok(()), |encode| self.post_end(owner, encode))
     }
 
     /// Posts the ends that still wait for recordings of a device that ends.
     pub fn close_recordings(&self, owner: u64) {
-        let recordings = self.recordings.lock().remove(&owner);
-        for end in recordings.iter().flat_map(|r| r.close()) {
+        let recordings: Vec<_> = self.recordings.lock().extract_if(.., |(o, _)| *o == owner).collect();
+        for end in recordings.iter().flat_map(|(_, r)| r.close()) {
             // A lost host has no need of it.
             let _ = self.post_end(owner, end);
         }

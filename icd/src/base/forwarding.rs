@@ -81,7 +81,8 @@ pub unsafe fn call<H: Dispatchable, R>(
 ///
 /// # Safety
 /// A valid handle.
-pub unsafe fn with_room<H: Dispatchable>(handle: H, ask: impl FnMut() -> vk::Result) -> vk::Result {
+#[inline]
+pub unsafe fn with_room<H: Dispatchable>(handle: H, ask: impl FnOnce() -> vk::Result + Copy) -> vk::Result {
     // SAFETY: valid by contract.
     let connection = unsafe { object::get(handle) }.connection();
     connection.room.with(ask, is_short)
@@ -91,11 +92,12 @@ pub unsafe fn with_room<H: Dispatchable>(handle: H, ask: impl FnMut() -> vk::Res
 ///
 /// # Safety
 /// A valid handle, and the output array of the command, where `ask` writes null for what wasn't made.
+#[inline]
 pub unsafe fn with_room_for_all<H: Dispatchable, T: vk::Handle + Copy>(
     handle: H,
     made: *const T,
     n: u32,
-    ask: impl FnMut() -> vk::Result,
+    ask: impl FnOnce() -> vk::Result + Copy,
 ) -> vk::Result {
     // SAFETY: valid by contract.
     let connection = unsafe { object::get(handle) }.connection();

@@ -1,5 +1,6 @@
 //! Room at the host: what the driver keeps there for later use is given back when the host runs short of it.
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ash::vk;
@@ -53,15 +54,25 @@ impl Room {
 
     /// Asks the host for something with `ask`. Where that left nothing behind and failed for want of room, as `short` says, what is kept is
     /// given back and the host asked once more.
-    pub fn with<R>(&self, mut ask: impl FnMut() -> R, short: impl FnOnce(&R) -> bool) -> R {
+    #[inline]
+    pub fn with<R>(&self, ask: impl FnOnce() -> R + Copy, short: impl FnOnce(&R) -> bool) -> R {
         let times = self.times.load(Ordering::Acquire);
         let result = ask();
-        if short(&result) && self.give_back(times) { ask() } else { result }
+        // A copy made here lets what is captured stay in registers on the other way.
+        if short(&result) { self.again(times, result, black_box(ask)) } else { result }
+    }
+
+    /// Apart, so that the way of those who find room is short.
+    #[cold]
+    #[inline(never)]
+    fn again<R>(&self, times: u64, result: R, ask: impl FnOnce() -> R) -> R {
+        if self.give_back(times) { ask() } else { result }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU32;
 
@@ -122,11 +133,11 @@ mod tests {
         let host = Arc::new(Host { room: AtomicU32::new(0), kept: AtomicU32::new(2) });
         let room = Room::default();
         room.add(7, Box::new(Keeps(host.clone())));
-        let mut first = true;
+        let first = Cell::new(true);
         let result = room.with(
             || {
                 // Between the host's refusal and the look at what is kept.
-                if std::mem::take(&mut first) {
+                if first.take() {
                     assert_eq!(room.with(|| host.ask(), is_short), vk::Result::SUCCESS);
                     return SHORT;
                 }

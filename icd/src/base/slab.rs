@@ -130,6 +130,33 @@ impl<T> Slab<T> {
         result
     }
 
+    /// As [`Self::create`], for a type of object of which mostly nothing is known: `None` takes no slot.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    ///
+    /// # Safety
+    /// As [`Self::create`].
+    pub unsafe fn create_if<H: Handle + Copy>(
+        &self,
+        known: Option<T>,
+        to: *mut H,
+        tell: impl FnOnce() -> vk::Result,
+    ) -> vk::Result {
+        if let Some(value) = known {
+            // SAFETY: by contract.
+            return unsafe { self.create(value, to, tell) };
+        }
+        // SAFETY: valid by contract.
+        unsafe { to.write(H::from_raw(fresh_id())) };
+        let result = tell();
+        if result != vk::Result::SUCCESS {
+            // SAFETY: valid by contract.
+            unsafe { to.write(H::from_raw(0)) };
+        }
+        result
+    }
+
     fn find(&self, id: u64) -> Option<(u32, &Slot<T>)> {
         let generation = (id >> 32) as u32 & (GENERATIONS - 1);
         let slot = self.slot(id as u32)?;

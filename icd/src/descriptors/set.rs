@@ -10,12 +10,13 @@ use parking_lot::Mutex;
 use crate::base::chain::slice;
 use crate::base::forwarding::{done, post, result_of};
 use crate::base::object;
-use crate::base::slab::Slab;
+use crate::base::slab::{Slab, fresh_id};
 use crate::generated::forward;
 
 /// The bindings of a layout that have immutable samplers: what updates name there is ignored.
 pub type Immutable = Arc<[u32]>;
 
+/// Layouts and sets that have some; of others nothing is known here.
 static LAYOUTS: Slab<Immutable> = Slab::new(5);
 static SETS: Slab<Immutable> = Slab::new(6);
 /// The sets of each pool, by id.
@@ -28,9 +29,9 @@ pub fn immutable(set: vk::DescriptorSet, binding: u32) -> bool {
     SETS.get(set).is_some_and(|i| i.contains(&binding))
 }
 
-/// The bindings of a layout that have immutable samplers.
-pub fn immutable_of(layout: vk::DescriptorSetLayout) -> Immutable {
-    LAYOUTS.get(layout).cloned().unwrap_or_default()
+/// The bindings of a layout that have immutable samplers, if there are any.
+pub fn immutable_of(layout: vk::DescriptorSetLayout) -> Option<&'static Immutable> {
+    LAYOUTS.get(layout)
 }
 
 pub unsafe fn create_descriptor_set_layout(
@@ -47,8 +48,9 @@ pub unsafe fn create_descriptor_set_layout(
             matches!(b.descriptor_type, T::SAMPLER | T::COMBINED_IMAGE_SAMPLER) && !b.p_immutable_samplers.is_null()
         };
         let bindings = slice((*info).p_bindings, (*info).binding_count);
-        let immutable = bindings.iter().filter(|b| samples(b)).map(|b| b.binding).collect();
-        LAYOUTS.create(immutable, to, || {
+        let mut immutable = bindings.iter().filter(|b| samples(b)).map(|b| b.binding).peekable();
+        let immutable = immutable.peek().is_some().then(|| immutable.collect());
+        LAYOUTS.create_if(immutable, to, || {
             done(post(device, |w| request::create_descriptor_set_layout(w, 0, device, info, allocator, to)))
         })
     }
@@ -59,10 +61,12 @@ pub unsafe fn destroy_descriptor_set_layout(
     layout: vk::DescriptorSetLayout,
     allocator: *const vk::AllocationCallbacks,
 ) {
-    if LAYOUTS.remove(layout).is_some() {
-        // SAFETY: by valid usage.
-        unsafe { forward::destroy_descriptor_set_layout(device, layout, allocator) };
+    if layout == vk::DescriptorSetLayout::null() {
+        return;
     }
+    LAYOUTS.remove(layout);
+    // SAFETY: a layout of this device, which nothing uses any more.
+    unsafe { forward::destroy_descriptor_set_layout(device, layout, allocator) };
 }
 
 pub unsafe fn create_descriptor_pool(
@@ -124,7 +128,7 @@ pub unsafe fn allocate_descriptor_sets(
         let layouts = slice((*info).p_set_layouts, (*info).descriptor_set_count);
         let mut made = Vec::with_capacity(layouts.len());
         for l in layouts {
-            match SETS.insert(immutable_of(*l)) {
+            match immutable_of(*l).map_or_else(|| Some(fresh_id()), |immutable| SETS.insert(immutable.clone())) {
                 Some(id) => made.push(vk::DescriptorSet::from_raw(id)),
                 None => {
                     forget_sets(made);

@@ -50,12 +50,13 @@ unsafe fn floors(object: Object, physical: vk::PhysicalDevice) -> below::Device 
     // SAFETY: valid by contract; it ends with its instance, after the device.
     let lowest = unsafe { physical::device::Device::new(object, physical) };
     let device = memory::device::Device::new(lowest);
-    // Nobody has set it before.
-    let _ = device.pending.set(&observer::Observer);
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
     let device = sync::device::Device::new(device);
-    below::Device::new(device)
+    let device = below::Device::new(device);
+    // Nobody has set it before.
+    let _ = device.pending.set(observer::of(&device));
+    device
 }
 
 /// Whether a chain names other physical devices than this one; the host has a device group of one, and naming it says nothing.

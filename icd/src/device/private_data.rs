@@ -67,13 +67,19 @@ pub unsafe fn get_private_data(
 #[inline]
 pub unsafe fn end<H: Handle + Copy>(device: vk::Device, handles: *const H, n: u32) {
     // SAFETY: valid by contract.
-    let (d, handles) = unsafe { (Device::of(device), slice(handles, n)) };
+    let d = unsafe { Device::of(device) };
     if d.private.used() {
-        for h in handles {
-            d.private.end(allocated_from(*h));
-        }
-        d.private.end(handles.iter().map(|h| (H::TYPE, h.as_raw())));
+        // SAFETY: valid by contract.
+        end_values(d, unsafe { slice(handles, n) });
     }
+}
+
+#[cold]
+fn end_values<H: Handle + Copy>(d: &Device, handles: &[H]) {
+    for h in handles {
+        d.private.end(allocated_from(*h));
+    }
+    d.private.end(handles.iter().map(|h| (H::TYPE, h.as_raw())));
 }
 
 /// All that was allocated from a pool is about to end, and the pool stays.

@@ -11,11 +11,11 @@ use crate::recording::command_buffer::record;
 pub unsafe fn cmd_bind_pipeline(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) -> () {
     record(command_buffer, |w| request::cmd_bind_pipeline(w, 0, command_buffer, pipeline_bind_point, pipeline));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_viewport(command_buffer: vk::CommandBuffer, first_viewport: u32, viewport_count: u32, p_viewports: *const vk::Viewport) -> () {
     record(command_buffer, |w| request::cmd_set_viewport(w, 0, command_buffer, first_viewport, viewport_count, p_viewports));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_scissor(command_buffer: vk::CommandBuffer, first_scissor: u32, scissor_count: u32, p_scissors: *const vk::Rect2D) -> () {
     record(command_buffer, |w| request::cmd_set_scissor(w, 0, command_buffer, first_scissor, scissor_count, p_scissors));
 }
@@ -47,7 +47,7 @@ pub unsafe fn cmd_set_stencil_write_mask(command_buffer: vk::CommandBuffer, face
 pub unsafe fn cmd_set_stencil_reference(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, reference: u32) -> () {
     record(command_buffer, |w| request::cmd_set_stencil_reference(w, 0, command_buffer, face_mask, reference));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_bind_descriptor_sets(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet, dynamic_offset_count: u32, p_dynamic_offsets: *const u32) -> () {
     record(command_buffer, |w| request::cmd_bind_descriptor_sets(w, 0, command_buffer, pipeline_bind_point, layout, first_set, descriptor_set_count, p_descriptor_sets, dynamic_offset_count, p_dynamic_offsets));
 }
@@ -55,7 +55,7 @@ pub unsafe fn cmd_bind_descriptor_sets(command_buffer: vk::CommandBuffer, pipeli
 pub unsafe fn cmd_bind_index_buffer(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, index_type: vk::IndexType) -> () {
     record(command_buffer, |w| request::cmd_bind_index_buffer(w, 0, command_buffer, buffer, offset, index_type));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_bind_vertex_buffers(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_bind_vertex_buffers(w, 0, command_buffer, first_binding, binding_count, p_buffers, p_offsets));
 }
@@ -83,27 +83,27 @@ pub unsafe fn cmd_dispatch(command_buffer: vk::CommandBuffer, group_count_x: u32
 pub unsafe fn cmd_dispatch_indirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_dispatch_indirect(w, 0, command_buffer, buffer, offset));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_buffer(command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferCopy) -> () {
     record(command_buffer, |w| request::cmd_copy_buffer(w, 0, command_buffer, src_buffer, dst_buffer, region_count, p_regions));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_image(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageCopy) -> () {
     record(command_buffer, |w| request::cmd_copy_image(w, 0, command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_blit_image(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageBlit, filter: vk::Filter) -> () {
     record(command_buffer, |w| request::cmd_blit_image(w, 0, command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions, filter));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_buffer_to_image(command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::BufferImageCopy) -> () {
     record(command_buffer, |w| request::cmd_copy_buffer_to_image(w, 0, command_buffer, src_buffer, dst_image, dst_image_layout, region_count, p_regions));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_image_to_buffer(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferImageCopy) -> () {
     record(command_buffer, |w| request::cmd_copy_image_to_buffer(w, 0, command_buffer, src_image, src_image_layout, dst_buffer, region_count, p_regions));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_update_buffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, data_size: vk::DeviceSize, p_data: *const c_void) -> () {
     record(command_buffer, |w| request::cmd_update_buffer(w, 0, command_buffer, dst_buffer, dst_offset, data_size, p_data));
 }
@@ -111,19 +111,19 @@ pub unsafe fn cmd_update_buffer(command_buffer: vk::CommandBuffer, dst_buffer: v
 pub unsafe fn cmd_fill_buffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, size: vk::DeviceSize, data: u32) -> () {
     record(command_buffer, |w| request::cmd_fill_buffer(w, 0, command_buffer, dst_buffer, dst_offset, size, data));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_clear_color_image(command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_color: *const vk::ClearColorValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) -> () {
     record(command_buffer, |w| request::cmd_clear_color_image(w, 0, command_buffer, image, image_layout, p_color, range_count, p_ranges));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_clear_depth_stencil_image(command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_depth_stencil: *const vk::ClearDepthStencilValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) -> () {
     record(command_buffer, |w| request::cmd_clear_depth_stencil_image(w, 0, command_buffer, image, image_layout, p_depth_stencil, range_count, p_ranges));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_clear_attachments(command_buffer: vk::CommandBuffer, attachment_count: u32, p_attachments: *const vk::ClearAttachment, rect_count: u32, p_rects: *const vk::ClearRect) -> () {
     record(command_buffer, |w| request::cmd_clear_attachments(w, 0, command_buffer, attachment_count, p_attachments, rect_count, p_rects));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_resolve_image(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageResolve) -> () {
     record(command_buffer, |w| request::cmd_resolve_image(w, 0, command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions));
 }
@@ -135,11 +135,11 @@ pub unsafe fn cmd_set_event(command_buffer: vk::CommandBuffer, event: vk::Event,
 pub unsafe fn cmd_reset_event(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) -> () {
     record(command_buffer, |w| request::cmd_reset_event(w, 0, command_buffer, event, stage_mask));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_wait_events(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
     record(command_buffer, |w| request::cmd_wait_events(w, 0, command_buffer, event_count, p_events, src_stage_mask, dst_stage_mask, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_pipeline_barrier(command_buffer: vk::CommandBuffer, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, dependency_flags: vk::DependencyFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
     record(command_buffer, |w| request::cmd_pipeline_barrier(w, 0, command_buffer, src_stage_mask, dst_stage_mask, dependency_flags, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers));
 }
@@ -163,11 +163,11 @@ pub unsafe fn cmd_write_timestamp(command_buffer: vk::CommandBuffer, pipeline_st
 pub unsafe fn cmd_copy_query_pool_results(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> () {
     record(command_buffer, |w| request::cmd_copy_query_pool_results(w, 0, command_buffer, query_pool, first_query, query_count, dst_buffer, dst_offset, stride, flags));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_push_constants(command_buffer: vk::CommandBuffer, layout: vk::PipelineLayout, stage_flags: vk::ShaderStageFlags, offset: u32, size: u32, p_values: *const c_void) -> () {
     record(command_buffer, |w| request::cmd_push_constants(w, 0, command_buffer, layout, stage_flags, offset, size, p_values));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_begin_render_pass(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, contents: vk::SubpassContents) -> () {
     record(command_buffer, |w| request::cmd_begin_render_pass(w, 0, command_buffer, p_render_pass_begin, contents));
 }
@@ -179,7 +179,7 @@ pub unsafe fn cmd_next_subpass(command_buffer: vk::CommandBuffer, contents: vk::
 pub unsafe fn cmd_end_render_pass(command_buffer: vk::CommandBuffer) -> () {
     record(command_buffer, |w| request::cmd_end_render_pass(w, 0, command_buffer));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_execute_commands(command_buffer: vk::CommandBuffer, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
     record(command_buffer, |w| request::cmd_execute_commands(w, 0, command_buffer, command_buffer_count, p_command_buffers));
 }
@@ -199,27 +199,27 @@ pub unsafe fn cmd_draw_indirect_count(command_buffer: vk::CommandBuffer, buffer:
 pub unsafe fn cmd_draw_indexed_indirect_count(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_indexed_indirect_count(w, 0, command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_begin_render_pass2(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, p_subpass_begin_info: *const vk::SubpassBeginInfo) -> () {
     record(command_buffer, |w| request::cmd_begin_render_pass2(w, 0, command_buffer, p_render_pass_begin, p_subpass_begin_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_next_subpass2(command_buffer: vk::CommandBuffer, p_subpass_begin_info: *const vk::SubpassBeginInfo, p_subpass_end_info: *const vk::SubpassEndInfo) -> () {
     record(command_buffer, |w| request::cmd_next_subpass2(w, 0, command_buffer, p_subpass_begin_info, p_subpass_end_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_end_render_pass2(command_buffer: vk::CommandBuffer, p_subpass_end_info: *const vk::SubpassEndInfo) -> () {
     record(command_buffer, |w| request::cmd_end_render_pass2(w, 0, command_buffer, p_subpass_end_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_bind_transform_feedback_buffers_ext(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_bind_transform_feedback_buffers_ext(w, 0, command_buffer, first_binding, binding_count, p_buffers, p_offsets, p_sizes));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_begin_transform_feedback_ext(command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_begin_transform_feedback_ext(w, 0, command_buffer, first_counter_buffer, counter_buffer_count, p_counter_buffers, p_counter_buffer_offsets));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_end_transform_feedback_ext(command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_end_transform_feedback_ext(w, 0, command_buffer, first_counter_buffer, counter_buffer_count, p_counter_buffers, p_counter_buffer_offsets));
 }
@@ -235,7 +235,7 @@ pub unsafe fn cmd_end_query_indexed_ext(command_buffer: vk::CommandBuffer, query
 pub unsafe fn cmd_draw_indirect_byte_count_ext(command_buffer: vk::CommandBuffer, instance_count: u32, first_instance: u32, counter_buffer: vk::Buffer, counter_buffer_offset: vk::DeviceSize, counter_offset: u32, vertex_stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_indirect_byte_count_ext(w, 0, command_buffer, instance_count, first_instance, counter_buffer, counter_buffer_offset, counter_offset, vertex_stride));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_event2(command_buffer: vk::CommandBuffer, event: vk::Event, p_dependency_info: *const vk::DependencyInfo) -> () {
     record(command_buffer, |w| request::cmd_set_event2(w, 0, command_buffer, event, p_dependency_info));
 }
@@ -243,11 +243,11 @@ pub unsafe fn cmd_set_event2(command_buffer: vk::CommandBuffer, event: vk::Event
 pub unsafe fn cmd_reset_event2(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags2) -> () {
     record(command_buffer, |w| request::cmd_reset_event2(w, 0, command_buffer, event, stage_mask));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_wait_events2(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, p_dependency_infos: *const vk::DependencyInfo) -> () {
     record(command_buffer, |w| request::cmd_wait_events2(w, 0, command_buffer, event_count, p_events, p_dependency_infos));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_pipeline_barrier2(command_buffer: vk::CommandBuffer, p_dependency_info: *const vk::DependencyInfo) -> () {
     record(command_buffer, |w| request::cmd_pipeline_barrier2(w, 0, command_buffer, p_dependency_info));
 }
@@ -255,31 +255,31 @@ pub unsafe fn cmd_pipeline_barrier2(command_buffer: vk::CommandBuffer, p_depende
 pub unsafe fn cmd_write_timestamp2(command_buffer: vk::CommandBuffer, stage: vk::PipelineStageFlags2, query_pool: vk::QueryPool, query: u32) -> () {
     record(command_buffer, |w| request::cmd_write_timestamp2(w, 0, command_buffer, stage, query_pool, query));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_buffer2(command_buffer: vk::CommandBuffer, p_copy_buffer_info: *const vk::CopyBufferInfo2) -> () {
     record(command_buffer, |w| request::cmd_copy_buffer2(w, 0, command_buffer, p_copy_buffer_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_image2(command_buffer: vk::CommandBuffer, p_copy_image_info: *const vk::CopyImageInfo2) -> () {
     record(command_buffer, |w| request::cmd_copy_image2(w, 0, command_buffer, p_copy_image_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_buffer_to_image2(command_buffer: vk::CommandBuffer, p_copy_buffer_to_image_info: *const vk::CopyBufferToImageInfo2) -> () {
     record(command_buffer, |w| request::cmd_copy_buffer_to_image2(w, 0, command_buffer, p_copy_buffer_to_image_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_image_to_buffer2(command_buffer: vk::CommandBuffer, p_copy_image_to_buffer_info: *const vk::CopyImageToBufferInfo2) -> () {
     record(command_buffer, |w| request::cmd_copy_image_to_buffer2(w, 0, command_buffer, p_copy_image_to_buffer_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_blit_image2(command_buffer: vk::CommandBuffer, p_blit_image_info: *const vk::BlitImageInfo2) -> () {
     record(command_buffer, |w| request::cmd_blit_image2(w, 0, command_buffer, p_blit_image_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_resolve_image2(command_buffer: vk::CommandBuffer, p_resolve_image_info: *const vk::ResolveImageInfo2) -> () {
     record(command_buffer, |w| request::cmd_resolve_image2(w, 0, command_buffer, p_resolve_image_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_begin_rendering(command_buffer: vk::CommandBuffer, p_rendering_info: *const vk::RenderingInfo) -> () {
     record(command_buffer, |w| request::cmd_begin_rendering(w, 0, command_buffer, p_rendering_info));
 }
@@ -299,15 +299,15 @@ pub unsafe fn cmd_set_front_face(command_buffer: vk::CommandBuffer, front_face: 
 pub unsafe fn cmd_set_primitive_topology(command_buffer: vk::CommandBuffer, primitive_topology: vk::PrimitiveTopology) -> () {
     record(command_buffer, |w| request::cmd_set_primitive_topology(w, 0, command_buffer, primitive_topology));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_viewport_with_count(command_buffer: vk::CommandBuffer, viewport_count: u32, p_viewports: *const vk::Viewport) -> () {
     record(command_buffer, |w| request::cmd_set_viewport_with_count(w, 0, command_buffer, viewport_count, p_viewports));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_scissor_with_count(command_buffer: vk::CommandBuffer, scissor_count: u32, p_scissors: *const vk::Rect2D) -> () {
     record(command_buffer, |w| request::cmd_set_scissor_with_count(w, 0, command_buffer, scissor_count, p_scissors));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_bind_vertex_buffers2(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize, p_strides: *const vk::DeviceSize) -> () {
     record(command_buffer, |w| request::cmd_bind_vertex_buffers2(w, 0, command_buffer, first_binding, binding_count, p_buffers, p_offsets, p_sizes, p_strides));
 }
@@ -359,7 +359,7 @@ pub unsafe fn cmd_set_logic_op_ext(command_buffer: vk::CommandBuffer, logic_op: 
 pub unsafe fn cmd_set_line_stipple(command_buffer: vk::CommandBuffer, line_stipple_factor: u32, line_stipple_pattern: u16) -> () {
     record(command_buffer, |w| request::cmd_set_line_stipple(w, 0, command_buffer, line_stipple_factor, line_stipple_pattern));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_begin_conditional_rendering_ext(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_begin_conditional_rendering_ext(w, 0, command_buffer, p_conditional_rendering_begin));
 }
@@ -367,23 +367,23 @@ pub unsafe fn cmd_begin_conditional_rendering_ext(command_buffer: vk::CommandBuf
 pub unsafe fn cmd_end_conditional_rendering_ext(command_buffer: vk::CommandBuffer) -> () {
     record(command_buffer, |w| request::cmd_end_conditional_rendering_ext(w, 0, command_buffer));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_draw_multi_ext(command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_multi_ext(w, 0, command_buffer, draw_count, p_vertex_info, instance_count, first_instance, stride));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_draw_multi_indexed_ext(command_buffer: vk::CommandBuffer, draw_count: u32, p_index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32, first_instance: u32, stride: u32, p_vertex_offset: *const i32) -> () {
     record(command_buffer, |w| request::cmd_draw_multi_indexed_ext(w, 0, command_buffer, draw_count, p_index_info, instance_count, first_instance, stride, p_vertex_offset));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_push_descriptor_set(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet) -> () {
     record(command_buffer, |w| request::cmd_push_descriptor_set(w, 0, command_buffer, pipeline_bind_point, layout, set, descriptor_write_count, p_descriptor_writes));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_color_write_enable_ext(command_buffer: vk::CommandBuffer, attachment_count: u32, p_color_write_enables: *const vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_color_write_enable_ext(w, 0, command_buffer, attachment_count, p_color_write_enables));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_vertex_input_ext(command_buffer: vk::CommandBuffer, vertex_binding_description_count: u32, p_vertex_binding_descriptions: *const vk::VertexInputBindingDescription2EXT, vertex_attribute_description_count: u32, p_vertex_attribute_descriptions: *const vk::VertexInputAttributeDescription2EXT) -> () {
     record(command_buffer, |w| request::cmd_set_vertex_input_ext(w, 0, command_buffer, vertex_binding_description_count, p_vertex_binding_descriptions, vertex_attribute_description_count, p_vertex_attribute_descriptions));
 }
@@ -403,7 +403,7 @@ pub unsafe fn cmd_set_polygon_mode_ext(command_buffer: vk::CommandBuffer, polygo
 pub unsafe fn cmd_set_rasterization_samples_ext(command_buffer: vk::CommandBuffer, rasterization_samples: vk::SampleCountFlags) -> () {
     record(command_buffer, |w| request::cmd_set_rasterization_samples_ext(w, 0, command_buffer, rasterization_samples));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_sample_mask_ext(command_buffer: vk::CommandBuffer, samples: vk::SampleCountFlags, p_sample_mask: *const vk::SampleMask) -> () {
     record(command_buffer, |w| request::cmd_set_sample_mask_ext(w, 0, command_buffer, samples, p_sample_mask));
 }
@@ -419,15 +419,15 @@ pub unsafe fn cmd_set_alpha_to_one_enable_ext(command_buffer: vk::CommandBuffer,
 pub unsafe fn cmd_set_logic_op_enable_ext(command_buffer: vk::CommandBuffer, logic_op_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_logic_op_enable_ext(w, 0, command_buffer, logic_op_enable));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_color_blend_enable_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_enables: *const vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_color_blend_enable_ext(w, 0, command_buffer, first_attachment, attachment_count, p_color_blend_enables));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_color_blend_equation_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_equations: *const vk::ColorBlendEquationEXT) -> () {
     record(command_buffer, |w| request::cmd_set_color_blend_equation_ext(w, 0, command_buffer, first_attachment, attachment_count, p_color_blend_equations));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_color_write_mask_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_write_masks: *const vk::ColorComponentFlags) -> () {
     record(command_buffer, |w| request::cmd_set_color_write_mask_ext(w, 0, command_buffer, first_attachment, attachment_count, p_color_write_masks));
 }
@@ -451,7 +451,7 @@ pub unsafe fn cmd_set_depth_clip_enable_ext(command_buffer: vk::CommandBuffer, d
 pub unsafe fn cmd_set_sample_locations_enable_ext(command_buffer: vk::CommandBuffer, sample_locations_enable: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_sample_locations_enable_ext(w, 0, command_buffer, sample_locations_enable));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_color_blend_advanced_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_advanced: *const vk::ColorBlendAdvancedEXT) -> () {
     record(command_buffer, |w| request::cmd_set_color_blend_advanced_ext(w, 0, command_buffer, first_attachment, attachment_count, p_color_blend_advanced));
 }
@@ -471,7 +471,7 @@ pub unsafe fn cmd_set_line_stipple_enable_ext(command_buffer: vk::CommandBuffer,
 pub unsafe fn cmd_set_depth_clip_negative_one_to_one_ext(command_buffer: vk::CommandBuffer, negative_one_to_one: vk::Bool32) -> () {
     record(command_buffer, |w| request::cmd_set_depth_clip_negative_one_to_one_ext(w, 0, command_buffer, negative_one_to_one));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_fragment_shading_rate_khr(command_buffer: vk::CommandBuffer, p_fragment_size: *const vk::Extent2D, combiner_ops: *const [vk::FragmentShadingRateCombinerOpKHR; 2]) -> () {
     record(command_buffer, |w| request::cmd_set_fragment_shading_rate_khr(w, 0, command_buffer, p_fragment_size, combiner_ops));
 }
@@ -479,59 +479,59 @@ pub unsafe fn cmd_set_fragment_shading_rate_khr(command_buffer: vk::CommandBuffe
 pub unsafe fn cmd_bind_index_buffer2(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, size: vk::DeviceSize, index_type: vk::IndexType) -> () {
     record(command_buffer, |w| request::cmd_bind_index_buffer2(w, 0, command_buffer, buffer, offset, size, index_type));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_sample_locations_ext(command_buffer: vk::CommandBuffer, p_sample_locations_info: *const vk::SampleLocationsInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_set_sample_locations_ext(w, 0, command_buffer, p_sample_locations_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_rendering_attachment_locations(command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_set_rendering_attachment_locations(w, 0, command_buffer, p_location_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_rendering_input_attachment_indices(command_buffer: vk::CommandBuffer, p_input_attachment_index_info: *const vk::RenderingInputAttachmentIndexInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_set_rendering_input_attachment_indices(w, 0, command_buffer, p_input_attachment_index_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_bind_descriptor_sets2(command_buffer: vk::CommandBuffer, p_bind_descriptor_sets_info: *const vk::BindDescriptorSetsInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_bind_descriptor_sets2(w, 0, command_buffer, p_bind_descriptor_sets_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_push_constants2(command_buffer: vk::CommandBuffer, p_push_constants_info: *const vk::PushConstantsInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_push_constants2(w, 0, command_buffer, p_push_constants_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_push_descriptor_set2(command_buffer: vk::CommandBuffer, p_push_descriptor_set_info: *const vk::PushDescriptorSetInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_push_descriptor_set2(w, 0, command_buffer, p_push_descriptor_set_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_build_acceleration_structures_khr(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_build_acceleration_structures_khr(w, 0, command_buffer, info_count, p_infos, pp_build_range_infos));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_build_acceleration_structures_indirect_khr(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_indirect_device_addresses: *const vk::DeviceAddress, p_indirect_strides: *const u32, pp_max_primitive_counts: *const *const u32) -> () {
     record(command_buffer, |w| request::cmd_build_acceleration_structures_indirect_khr(w, 0, command_buffer, info_count, p_infos, p_indirect_device_addresses, p_indirect_strides, pp_max_primitive_counts));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_acceleration_structure_khr(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_copy_acceleration_structure_khr(w, 0, command_buffer, p_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_acceleration_structure_to_memory_khr(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_copy_acceleration_structure_to_memory_khr(w, 0, command_buffer, p_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_copy_memory_to_acceleration_structure_khr(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) -> () {
     record(command_buffer, |w| request::cmd_copy_memory_to_acceleration_structure_khr(w, 0, command_buffer, p_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_write_acceleration_structures_properties_khr(command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) -> () {
     record(command_buffer, |w| request::cmd_write_acceleration_structures_properties_khr(w, 0, command_buffer, acceleration_structure_count, p_acceleration_structures, query_type, query_pool, first_query));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_trace_rays_khr(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) -> () {
     record(command_buffer, |w| request::cmd_trace_rays_khr(w, 0, command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_trace_rays_indirect_khr(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, indirect_device_address: vk::DeviceAddress) -> () {
     record(command_buffer, |w| request::cmd_trace_rays_indirect_khr(w, 0, command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, indirect_device_address));
 }
@@ -543,7 +543,7 @@ pub unsafe fn cmd_set_ray_tracing_pipeline_stack_size_khr(command_buffer: vk::Co
 pub unsafe fn cmd_trace_rays_indirect2_khr(command_buffer: vk::CommandBuffer, indirect_device_address: vk::DeviceAddress) -> () {
     record(command_buffer, |w| request::cmd_trace_rays_indirect2_khr(w, 0, command_buffer, indirect_device_address));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_depth_bias2_ext(command_buffer: vk::CommandBuffer, p_depth_bias_info: *const vk::DepthBiasInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_set_depth_bias2_ext(w, 0, command_buffer, p_depth_bias_info));
 }
@@ -551,7 +551,7 @@ pub unsafe fn cmd_set_depth_bias2_ext(command_buffer: vk::CommandBuffer, p_depth
 pub unsafe fn cmd_set_attachment_feedback_loop_enable_ext(command_buffer: vk::CommandBuffer, aspect_mask: vk::ImageAspectFlags) -> () {
     record(command_buffer, |w| request::cmd_set_attachment_feedback_loop_enable_ext(w, 0, command_buffer, aspect_mask));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_set_depth_clamp_range_ext(command_buffer: vk::CommandBuffer, depth_clamp_mode: types::DepthClampModeEXT, p_depth_clamp_range: *const types::DepthClampRangeEXT) -> () {
     record(command_buffer, |w| request::cmd_set_depth_clamp_range_ext(w, 0, command_buffer, depth_clamp_mode, p_depth_clamp_range));
 }
@@ -567,15 +567,15 @@ pub unsafe fn cmd_draw_mesh_tasks_indirect_ext(command_buffer: vk::CommandBuffer
 pub unsafe fn cmd_draw_mesh_tasks_indirect_count_ext(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
     record(command_buffer, |w| request::cmd_draw_mesh_tasks_indirect_count_ext(w, 0, command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_bind_sampler_heap_ext(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_bind_sampler_heap_ext(w, 0, command_buffer, p_bind_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_bind_resource_heap_ext(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_bind_resource_heap_ext(w, 0, command_buffer, p_bind_info));
 }
-#[inline]
+#[inline(never)]
 pub unsafe fn cmd_push_data_ext(command_buffer: vk::CommandBuffer, p_push_data_info: *const types::PushDataInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_push_data_ext(w, 0, command_buffer, p_push_data_info));
 }

@@ -19,6 +19,7 @@ use crate::base::slab::Slab;
 use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::freed::{KEPT_PIECE, Piece};
+use crate::memory::pending::Observer;
 
 /// What is known of an allocation.
 pub struct Memory {
@@ -195,31 +196,33 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *cons
     }
 }
 
-unsafe fn map(
-    device: vk::Device,
-    memory: vk::DeviceMemory,
-    m: &Memory,
-    offset: vk::DeviceSize,
-    size: vk::DeviceSize,
-) -> Result<*mut c_void, vk::Result> {
-    let failed = vk::Result::ERROR_MEMORY_MAP_FAILED;
-    if !m.host_visible {
-        return Err(failed);
+impl Memory {
+    /// Where a range of the memory lies in this process, if it lies in the memory.
+    fn at(&self, blob: &Blob, offset: vk::DeviceSize, size: vk::DeviceSize) -> Option<*mut c_void> {
+        let size = if size == vk::WHOLE_SIZE { self.size.saturating_sub(offset) } else { size };
+        let inside = offset.checked_add(size).is_some_and(|end| end <= self.size);
+        let at = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
+        at.filter(|_| inside).and_then(|(o, s)| blob.mapping.at(o, s)).map(<*mut u8>::cast)
     }
-    // Of two threads that map at the same time, one makes the blob and the other waits.
-    // SAFETY: a valid device.
-    let blob = m.blob.get_or_try_init(|| unsafe { make_blob(device, memory, m) }).map_err(|e| match e {
-        Error::Lost(_) => result_of_error(&e),
-        _ => map_failed(&e),
-    })?;
-    let size = if size == vk::WHOLE_SIZE { m.size.saturating_sub(offset) } else { size };
-    let inside = offset.checked_add(size).is_some_and(|end| end <= m.size);
-    let at = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
-    let p = at.filter(|_| inside).and_then(|(o, s)| blob.mapping.at(o, s)).ok_or(failed)?;
-    Ok(p.cast())
+
+    /// The blob, which is made for the first mapping.
+    ///
+    /// # Safety
+    /// A valid device, whose memory this is.
+    unsafe fn blob(&self, device: vk::Device, memory: vk::DeviceMemory) -> Result<&Blob, vk::Result> {
+        if !self.host_visible {
+            return Err(vk::Result::ERROR_MEMORY_MAP_FAILED);
+        }
+        // Of two threads that map at the same time, one makes the blob and the other waits.
+        // SAFETY: valid by contract.
+        self.blob.get_or_try_init(|| unsafe { make_blob(device, memory, self) }).map_err(|e| map_failed(&e))
+    }
 }
 
 fn map_failed(e: &Error) -> vk::Result {
+    if matches!(e, Error::Lost(_)) {
+        return result_of_error(e);
+    }
     crate::base::log::error!("mapping memory failed: {e}");
     match e {
         Error::OutOfHostMemory => vk::Result::ERROR_OUT_OF_HOST_MEMORY,
@@ -265,28 +268,48 @@ pub unsafe fn map_memory(
     _: vk::MemoryMapFlags,
     to: *mut *mut c_void,
 ) -> vk::Result {
-    // SAFETY: the output parameter.
-    unsafe { to.write(ptr::null_mut()) };
     let Some(m) = MEMORIES.get(memory) else { return vk::Result::ERROR_MEMORY_MAP_FAILED };
     // In this order: from now on nothing is put off that writes the memory, and then what was put off is carried out.
     m.mapped.store(true, Ordering::Relaxed);
     // SAFETY: a valid device.
+    let pending = unsafe { Device::of(device) }.pending.get();
+    // Most memory has been mapped before, while nothing is pending.
+    if let Some(blob) = m.blob.get()
+        && pending.is_none_or(Observer::is_quiet_for_mapping)
+        && let Some(p) = m.at(blob, offset, size)
+    {
+        // SAFETY: the output parameter.
+        unsafe { to.write(p) };
+        return vk::Result::SUCCESS;
+    }
+    // SAFETY: handed on, and the memory of this handle.
+    unsafe { map_at_length(device, memory, m, offset, size, to) }
+}
+
+/// Maps memory that is marked as mapped, where that takes more than a look; apart, so that the short way is short.
+#[inline(never)]
+unsafe fn map_at_length(
+    device: vk::Device,
+    memory: vk::DeviceMemory,
+    m: &Memory,
+    offset: vk::DeviceSize,
+    size: vk::DeviceSize,
+    to: *mut *mut c_void,
+) -> vk::Result {
+    // SAFETY: a valid device.
     if let Some(pending) = unsafe { Device::of(device) }.pending.get() {
-        // SAFETY: the device's memory.
+        // SAFETY: the device's memory, marked as mapped.
         unsafe { pending.before_mapping(device, memory) };
     }
-    // SAFETY: a valid device.
-    match unsafe { map(device, memory, m, offset, size) } {
-        Ok(p) => {
-            // SAFETY: the output parameter.
-            unsafe { to.write(p) };
-            vk::Result::SUCCESS
-        }
-        Err(e) => {
-            m.mapped.store(false, Ordering::Relaxed);
-            e
-        }
+    let failed = vk::Result::ERROR_MEMORY_MAP_FAILED;
+    // SAFETY: a valid device and its memory.
+    let p = unsafe { m.blob(device, memory) }.and_then(|blob| m.at(blob, offset, size).ok_or(failed));
+    if p.is_err() {
+        m.mapped.store(false, Ordering::Relaxed);
     }
+    // SAFETY: the output parameter.
+    unsafe { to.write(p.unwrap_or(ptr::null_mut())) };
+    p.err().unwrap_or(vk::Result::SUCCESS)
 }
 
 pub unsafe fn map_memory2(device: vk::Device, info: *const vk::MemoryMapInfoKHR, to: *mut *mut c_void) -> vk::Result {

@@ -6,7 +6,7 @@ use ash::vk;
 
 use crate::base::object::part;
 use crate::memory::freed::Freed;
-use crate::memory::pending::Pending;
+use crate::memory::pending::Observer;
 use crate::memory::requirements::{BufferKind, ImageKind, Known};
 use crate::memory::sharing::Sharing;
 use crate::physical::device as below;
@@ -23,7 +23,7 @@ pub struct Device {
     /// Which families buffers are shared by; set once, when the device is made.
     pub sharing: OnceLock<Sharing>,
     /// Who has to be told before memory is looked at or goes away; set once, when the device is made.
-    pub pending: OnceLock<&'static dyn Pending>,
+    pub pending: OnceLock<Observer>,
 }
 part!(vk::Device, Device, below: below::Device);
 

@@ -10,8 +10,6 @@
 //! | compiling | waits for the reply, then as below or above | marked; destroyed at the host when the reply says that it is there |
 //! | failed | the command fails | forgotten |
 
-use std::collections::BTreeMap;
-
 use ash::vk;
 use ash::vk::Handle;
 
@@ -20,26 +18,43 @@ enum State<C> {
     Failed(vk::Result),
 }
 
+struct Entry<C> {
+    pipeline: u64,
+    device: vk::Device,
+    state: State<C>,
+}
+
 /// The table; `C` is a creation whose reply hasn't been read.
 pub struct Unsettled<C> {
-    pipelines: BTreeMap<u64, (vk::Device, State<C>)>,
+    /// By pipeline, ascending: mostly the order in which they were created, so that a new one is the last.
+    entries: Vec<Entry<C>>,
 }
 
 impl<C: Clone> Unsettled<C> {
     /// An empty table.
     pub const fn new() -> Self {
-        Self { pipelines: BTreeMap::new() }
+        Self { entries: Vec::new() }
     }
 
     /// Pipelines in the table.
     pub fn len(&self) -> usize {
-        self.pipelines.len()
+        self.entries.len()
+    }
+
+    /// The place of a pipeline, or the place where it would be.
+    fn find(&self, pipeline: vk::Pipeline) -> Result<usize, usize> {
+        self.entries.binary_search_by_key(&pipeline.as_raw(), |e| e.pipeline)
+    }
+
+    fn get(&self, pipeline: vk::Pipeline) -> Option<&Entry<C>> {
+        self.entries.get(self.find(pipeline).ok()?)
     }
 
     /// A pipeline's creation was sent.
     pub fn began(&mut self, device: vk::Device, pipeline: vk::Pipeline, creation: C) {
         let state = State::Compiling { creation, destroyed: false };
-        self.pipelines.insert(pipeline.as_raw(), (device, state));
+        let (Ok(at) | Err(at)) = self.find(pipeline);
+        self.entries.insert(at, Entry { pipeline: pipeline.as_raw(), device, state });
     }
 
     /// The creation that has to be waited for before a pipeline is named; `None` for one that is there.
@@ -47,54 +62,48 @@ impl<C: Clone> Unsettled<C> {
     /// # Errors
     /// Why a pipeline isn't there.
     pub fn creation_of(&self, pipeline: vk::Pipeline) -> Result<Option<C>, vk::Result> {
-        match self.pipelines.get(&pipeline.as_raw()) {
+        match self.get(pipeline).map(|e| &e.state) {
             None => Ok(None),
-            Some((_, State::Compiling { creation, .. })) => Ok(Some(creation.clone())),
-            Some((_, State::Failed(e))) => Err(*e),
+            Some(State::Compiling { creation, .. }) => Ok(Some(creation.clone())),
+            Some(State::Failed(e)) => Err(*e),
         }
     }
 
     /// The reply was read: whether the pipeline is there, or why not. Returns whether it has to be destroyed at the host, as the
     /// program has done away with it.
     pub fn answered(&mut self, pipeline: vk::Pipeline, there: Result<(), vk::Result>) -> bool {
-        let Some((device, State::Compiling { destroyed, .. })) = self.pipelines.remove(&pipeline.as_raw()) else {
-            return false;
-        };
+        let Ok(at) = self.find(pipeline) else { return false };
+        let Some(Entry { state: state @ State::Compiling { .. }, .. }) = self.entries.get_mut(at) else { return false };
+        let destroyed = matches!(state, State::Compiling { destroyed: true, .. });
         match there {
-            Ok(()) => destroyed,
-            Err(e) => {
-                if !destroyed {
-                    self.pipelines.insert(pipeline.as_raw(), (device, State::Failed(e)));
-                }
-                false
-            }
+            Err(e) if !destroyed => *state = State::Failed(e),
+            _ => drop(self.entries.remove(at)),
         }
+        there.is_ok() && destroyed
     }
 
     /// The program destroys a pipeline; whether the table has seen to that.
     pub fn destroy(&mut self, pipeline: vk::Pipeline) -> bool {
-        match self.pipelines.get_mut(&pipeline.as_raw()) {
-            None => false,
-            Some((_, State::Compiling { destroyed, .. })) => {
-                *destroyed = true;
-                true
-            }
-            Some((_, State::Failed(_))) => self.pipelines.remove(&pipeline.as_raw()).is_some(),
+        let Ok(at) = self.find(pipeline) else { return false };
+        match self.entries.get_mut(at).map(|e| &mut e.state) {
+            Some(State::Compiling { destroyed, .. }) => *destroyed = true,
+            _ => drop(self.entries.remove(at)),
         }
+        true
     }
 
     /// The creations of a device whose replies haven't been read, oldest first: ids grow.
     pub fn creations_of(&self, device: vk::Device) -> Vec<C> {
-        let of = |(d, state): &(vk::Device, State<C>)| match state {
-            State::Compiling { creation, .. } if *d == device => Some(creation.clone()),
+        let of = |e: &Entry<C>| match &e.state {
+            State::Compiling { creation, .. } if e.device == device => Some(creation.clone()),
             _ => None,
         };
-        self.pipelines.values().filter_map(of).collect()
+        self.entries.iter().filter_map(of).collect()
     }
 
     /// A device goes, and all of its pipelines with it.
     pub fn forget(&mut self, device: vk::Device) {
-        self.pipelines.retain(|_, (d, _)| *d != device);
+        self.entries.retain(|e| e.device != device);
     }
 }
 

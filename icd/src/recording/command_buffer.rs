@@ -188,7 +188,7 @@ pub unsafe fn record(command_buffer: vk::CommandBuffer, encode: impl FnOnce(&mut
 ///
 /// # Safety
 /// As in [`record`].
-#[inline]
+#[inline(always)]
 pub unsafe fn record_copy(
     command_buffer: vk::CommandBuffer,
     note: impl FnOnce(&mut Vec<CopyCommand>) -> bool,

@@ -8,6 +8,8 @@ use crate::recording::command_buffer::record_copy;
 use crate::recording::held_copies::{CopyCommand, note};
 use crate::recording::ownership::{self, Dependency};
 
+// Not inlined, like the default bodies that encode arrays: as part of its entry point it would find its parameters in memory.
+#[inline(never)]
 pub unsafe fn cmd_copy_buffer(
     command_buffer: vk::CommandBuffer,
     from: vk::Buffer,
@@ -46,7 +48,68 @@ pub unsafe fn cmd_copy_buffer2(command_buffer: vk::CommandBuffer, info: *const v
     }
 }
 
+#[inline(never)]
 pub unsafe fn cmd_pipeline_barrier(
+    command_buffer: vk::CommandBuffer,
+    before: vk::PipelineStageFlags,
+    after: vk::PipelineStageFlags,
+    flags: vk::DependencyFlags,
+    memory_count: u32,
+    memory: *const vk::MemoryBarrier,
+    buffer_count: u32,
+    buffers: *const vk::BufferMemoryBarrier,
+    image_count: u32,
+    images: *const vk::ImageMemoryBarrier,
+) {
+    if buffer_count > 0 {
+        // SAFETY: handed on.
+        return unsafe {
+            barrier_of_buffers(
+                command_buffer,
+                before,
+                after,
+                flags,
+                memory_count,
+                memory,
+                buffer_count,
+                buffers,
+                image_count,
+                images,
+            )
+        };
+    }
+    // SAFETY: handed on.
+    unsafe {
+        barrier(command_buffer, before, after, flags, memory_count, memory, 0, buffers, image_count, images);
+    }
+}
+
+/// A barrier that may have to be recorded otherwise than the program has it; apart, so that the way of most barriers is short.
+#[inline(never)]
+unsafe fn barrier_of_buffers(
+    command_buffer: vk::CommandBuffer,
+    before: vk::PipelineStageFlags,
+    after: vk::PipelineStageFlags,
+    flags: vk::DependencyFlags,
+    memory_count: u32,
+    memory: *const vk::MemoryBarrier,
+    buffer_count: u32,
+    buffers: *const vk::BufferMemoryBarrier,
+    image_count: u32,
+    images: *const vk::ImageMemoryBarrier,
+) {
+    // SAFETY: a valid command buffer and array.
+    let instead = unsafe { ownership::instead_of(command_buffer, buffers, buffer_count) };
+    let buffers = instead.as_ref().map_or(buffers, |b| b.as_ptr());
+    // SAFETY: handed on; the other array lives as long as this call.
+    unsafe {
+        barrier(command_buffer, before, after, flags, memory_count, memory, buffer_count, buffers, image_count, images);
+    }
+}
+
+/// Records a barrier as it is.
+#[inline(always)]
+unsafe fn barrier(
     command_buffer: vk::CommandBuffer,
     before: vk::PipelineStageFlags,
     after: vk::PipelineStageFlags,
@@ -66,9 +129,6 @@ pub unsafe fn cmd_pipeline_barrier(
         // SAFETY: an array of that length, by valid usage.
         image_count == 0 && unsafe { slice(buffers, buffer_count) }.iter().all(stays)
     };
-    // SAFETY: a valid command buffer and array.
-    let instead = unsafe { ownership::instead_of(command_buffer, buffers, buffer_count) };
-    let buffers = instead.as_ref().map_or(buffers, |b| b.as_ptr());
     // SAFETY: this thread records, by valid usage; encodes the arrays.
     unsafe {
         record_copy(

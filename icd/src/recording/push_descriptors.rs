@@ -22,7 +22,7 @@ pub unsafe fn cmd_push_descriptor_set(
     // SAFETY: the array is as long as the command says, and its copies live until it is encoded.
     unsafe {
         let immutable = pipeline_layout::pushed(layout, set, std::ptr::null());
-        let without = Copies::of(slice(writes, n), |w| immutable.contains(&w.dst_binding));
+        let without = Copies::of(slice(writes, n), |w| immutable.as_ref().is_some_and(|i| i.contains(&w.dst_binding)));
         let writes = without.as_ref().map_or(writes, |c| c.as_ptr().cast());
         record(command_buffer, |w| {
             request::cmd_push_descriptor_set(w, 0, command_buffer, point, layout, set, n, writes)
@@ -36,7 +36,7 @@ pub unsafe fn cmd_push_descriptor_set2(command_buffer: vk::CommandBuffer, info: 
         let mut info = *info;
         let immutable = pipeline_layout::pushed(info.layout, info.set, info.p_next);
         let writes = slice(info.p_descriptor_writes, info.descriptor_write_count);
-        let without = Copies::of(writes, |w| immutable.contains(&w.dst_binding));
+        let without = Copies::of(writes, |w| immutable.as_ref().is_some_and(|i| i.contains(&w.dst_binding)));
         if let Some(c) = &without {
             info.p_descriptor_writes = c.as_ptr();
         }

@@ -152,6 +152,8 @@ fn results(
     (result, rows)
 }
 
+// Not inlined: as part of its entry point the function would find its parameters in memory instead of registers.
+#[inline(never)]
 pub unsafe fn get_query_pool_results(
     device: vk::Device,
     pool: vk::QueryPool,
@@ -176,6 +178,21 @@ pub unsafe fn get_query_pool_results(
         return vk::Result::SUCCESS;
     }
     let target = Target { data: data.cast(), size, stride: stride as usize };
+    // SAFETY: handed on.
+    unsafe { several(device, pool, found, first, n, target, flags) }
+}
+
+/// Results that aren't one known timestamp; apart, so that the way to that one is short.
+#[inline(never)]
+unsafe fn several(
+    device: vk::Device,
+    pool: vk::QueryPool,
+    found: Option<&Pool>,
+    first: u32,
+    n: u32,
+    target: Target,
+    flags: F,
+) -> vk::Result {
     let Some(p) = found.filter(|p| p.values > 0 && (flags & !PLAIN).is_empty()) else {
         // SAFETY: handed on.
         return unsafe { whole(device, pool, first, n, &target, flags) };

@@ -2,22 +2,24 @@
 
 use ash::vk;
 
-use crate::base::asymmetric_fence;
 use crate::base::log::error;
 use crate::base::object::Part;
-use crate::memory::pending::Pending;
+use crate::memory::pending::{Observer, Pending};
 use crate::submission::carrier;
 use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads};
 use crate::submission::updates::Updates;
 
 /// A device's uploads, as memory and buffers know them.
-pub struct Observer;
+struct OfUploads;
 
-impl Pending for Observer {
+/// Observes the uploads of a device.
+pub fn of(device: &Device) -> Observer {
+    Observer { any: device.order.any_uploads().clone(), told: &OfUploads }
+}
+
+impl Pending for OfUploads {
     unsafe fn before_mapping(&self, device: vk::Device, memory: vk::DeviceMemory) {
-        // Between the memory's mark, which the caller has set, and the look at what is put off.
-        asymmetric_fence::light();
         // SAFETY: a valid device.
         unsafe { carry_out(device, |updates| updates.write(memory)) };
     }
@@ -25,13 +27,10 @@ impl Pending for Observer {
     unsafe fn before_freeing(&self, device: vk::Device, memory: vk::DeviceMemory) {
         // SAFETY: a valid device.
         unsafe {
-            let order = &Device::of(device).order;
-            if order.any_uploads() {
-                let mut locked = order.lock();
-                forget(&mut locked, |updates| updates.forget(memory));
-                drop(locked);
-                carry_out(device, |updates| updates.write(memory));
-            }
+            let mut locked = Device::of(device).order.lock();
+            forget(&mut locked, |updates| updates.forget(memory));
+            drop(locked);
+            carry_out(device, |updates| updates.write(memory));
         }
     }
 
@@ -54,9 +53,6 @@ fn forget(locked: &mut Locked<'_>, forget: impl FnOnce(&mut Updates)) {
 unsafe fn carry_out(device: vk::Device, concerns: impl Fn(&Updates) -> bool) {
     // SAFETY: a valid device.
     let order = unsafe { &Device::of(device).order };
-    if !order.any_uploads() {
-        return;
-    }
     let mut locked = order.lock();
     // SAFETY: the lock of a valid device.
     let mark = unsafe {

@@ -26,14 +26,13 @@
 //! | destroys the device | forgotten | ended, as everything of the device is by then |
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
 use hesper_winsys::Error;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::base::asymmetric_fence;
 use crate::base::progress::{Progress, Submission};
+use crate::memory::pending::AnyPending;
 use crate::submission::crossing::Crossing;
 use crate::submission::mark::Mark;
 use crate::submission::updates::Updates;
@@ -41,11 +40,8 @@ use crate::submission::updates::Updates;
 /// A device's lock over the order of its submissions.
 #[derive(Default)]
 pub struct Order {
-    /// Whether uploads are waiting or sent. It is set under the lock before the program is told that its upload is over, so a program that
-    /// frees or destroys what it has uploaded to finds it set without taking the lock. A thread that maps memory may do so at the very time
-    /// when another thread uploads to it: it marks the memory as mapped, passes the light fence and looks here; whoever puts the first upload
-    /// off sets this, passes the heavy fence and looks at the mark. One of them sees the other.
-    any_uploads: AtomicBool,
+    /// Whether uploads are waiting or sent; changed under the lock.
+    any_uploads: AnyPending,
     state: Mutex<State>,
 }
 
@@ -104,16 +100,15 @@ impl Order {
         Locked { any_uploads: &self.any_uploads, state: self.state.lock() }
     }
 
-    /// Whether uploads are waiting or sent, as far as the calling thread can know of them.
-    #[inline]
-    pub fn any_uploads(&self) -> bool {
-        self.any_uploads.load(Ordering::Acquire)
+    /// Whether uploads are waiting or sent.
+    pub fn any_uploads(&self) -> &AnyPending {
+        &self.any_uploads
     }
 }
 
 /// The state, locked.
 pub struct Locked<'a> {
-    any_uploads: &'a AtomicBool,
+    any_uploads: &'a AnyPending,
     pub state: MutexGuard<'a, State>,
 }
 
@@ -163,13 +158,12 @@ impl Locked<'_> {
     /// Announces that an upload is about to be put off, to threads that map memory meanwhile; false where that can't be done.
     #[must_use]
     pub fn announce_uploads(&mut self) -> bool {
-        // Once announced, each thread that marks memory as mapped finds the announcement and waits for the lock.
-        self.any_uploads.swap(true, Ordering::Relaxed) || asymmetric_fence::heavy()
+        self.any_uploads.announce()
     }
 
     /// Uploads pass to another state.
     pub fn set_uploads(&mut self, uploads: Uploads) {
-        self.any_uploads.store(!matches!(uploads, Uploads::None), Ordering::Release);
+        self.any_uploads.set(!matches!(uploads, Uploads::None));
         self.state.uploads = uploads;
     }
 
@@ -225,7 +219,7 @@ mod tests {
         }
         assert!(!locked.has_all_ended() && !all[0].reached(1));
         follower.end();
-        assert!(locked.has_all_ended() && all[0].reached(1) && !order.any_uploads());
+        assert!(locked.has_all_ended() && all[0].reached(1) && !order.any_uploads().get());
     }
 
     #[test]
@@ -246,11 +240,11 @@ mod tests {
         let mut locked = order.lock();
         let waiting = Waiting { queue: vk::Queue::null(), updates: Updates::default() };
         locked.set_uploads(Uploads::Waiting(waiting));
-        assert!(order.any_uploads());
+        assert!(order.any_uploads().get());
         let (submission, ()) = locked.number(0, |_| Ok(())).unwrap();
         locked.uploads_sent(vk::Queue::null(), submission.clone(), None);
-        assert!(matches!(locked.uploads(), Uploads::Sent(_)) && order.any_uploads());
+        assert!(matches!(locked.uploads(), Uploads::Sent(_)) && order.any_uploads().get());
         submission.end();
-        assert!(matches!(locked.uploads(), Uploads::None) && !order.any_uploads());
+        assert!(matches!(locked.uploads(), Uploads::None) && !order.any_uploads().get());
     }
 }

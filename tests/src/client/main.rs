@@ -100,7 +100,10 @@ enum Sub {
         milliseconds: u64,
     },
     /// Measures what calls cost; a line of JSON each.
-    Bench,
+    Bench {
+        /// Only these rows.
+        only: Vec<bench::Group>,
+    },
     /// Submits and waits until the device is lost, which is the expected end.
     Spin,
 }
@@ -152,7 +155,7 @@ fn main() -> ExitCode {
         Sub::Scarce { room } => scarce::run(room),
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
-        Sub::Bench => bench::run(),
+        Sub::Bench { only } => bench::run(&only),
         Sub::Spin => spin::run(),
     };
     match done {

@@ -225,6 +225,11 @@ impl Ring {
         Ok(asked.reply.with_bytes(asked.reply_size, read))
     }
 
+    /// How far the ring has been filled, as a submission that is sent now would find it; the host needn't have been shown all of that.
+    pub fn position(&self) -> Seqno {
+        Seqno::new(self.write.lock().tail)
+    }
+
     /// Whether the host has read everything up to `seqno`.
     #[inline]
     pub fn done(&self, seqno: Seqno) -> bool {

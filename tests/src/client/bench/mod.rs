@@ -9,23 +9,49 @@ mod work;
 use std::time::Instant;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use measure::{Bench, row};
 
 use crate::gpu::Gpu;
 
-pub fn run() -> Result<()> {
-    start()?;
+/// A group of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    Start,
+    Recording,
+    Descriptors,
+    Waiting,
+    Uploads,
+    Chains,
+    Objects,
+    Queries,
+    Patience,
+    Bandwidth,
+}
+
+/// Measures the rows of the groups `only`, or of all where it names none.
+pub fn run(only: &[Group]) -> Result<()> {
+    let wanted = |g| only.is_empty() || only.contains(&g);
+    if wanted(Group::Start) {
+        start()?;
+    }
     let gpu = Gpu::new()?;
     let bench = Bench::new(&gpu)?;
-    bench.recording()?;
-    bench.descriptors()?;
-    bench.waiting()?;
-    bench.uploads()?;
-    bench.chains()?;
-    bench.objects()?;
-    bench.queries()?;
-    bench.patience()?;
-    bench.bandwidth()
+    for group in Group::value_variants().iter().filter(|g| wanted(**g)) {
+        match group {
+            Group::Start => {}
+            Group::Recording => bench.recording()?,
+            Group::Descriptors => bench.descriptors()?,
+            Group::Waiting => bench.waiting()?,
+            Group::Uploads => bench.uploads()?,
+            Group::Chains => bench.chains()?,
+            Group::Objects => bench.objects()?,
+            Group::Queries => bench.queries()?,
+            Group::Patience => bench.patience()?,
+            Group::Bandwidth => bench.bandwidth()?,
+        }
+    }
+    Ok(())
 }
 
 /// From nothing to the end of the first dispatch.
