@@ -30,7 +30,7 @@ pub trait Pending: Send + Sync {
     unsafe fn before_destroying(&self, device: vk::Device, buffer: vk::Buffer);
 }
 
-/// Whether any writes are pending on a device.
+/// Whether writes may be pending on a device.
 ///
 /// It is set before the program is told that its upload is over, so a program that frees or destroys what it has uploaded to finds it set
 /// without taking a lock. A thread that maps memory may do so at the very time when another thread uploads to it: it marks the memory as
@@ -40,15 +40,15 @@ pub trait Pending: Send + Sync {
 pub struct AnyPending(Arc<AtomicBool>);
 
 impl AnyPending {
-    /// Whether writes are pending, as far as the calling thread can know of them.
+    /// Whether writes may be pending that the calling thread can know of.
     #[inline]
     pub fn get(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Says whether writes are pending, once they are or aren't.
-    pub fn set(&self, any: bool) {
-        self.0.store(any, Ordering::Release);
+    /// Says that no writes are pending; for the one who holds the lock over them.
+    pub fn withdraw(&self) {
+        self.0.store(false, Ordering::Release);
     }
 
     /// Announces that a write is about to be put off, to threads that map memory meanwhile; false where that can't be done.

@@ -28,6 +28,9 @@ impl Pending for OfUploads {
         // SAFETY: a valid device.
         unsafe {
             let mut locked = Device::of(device).order.lock();
+            if locked.withdraw_uploads() {
+                return;
+            }
             forget(&mut locked, |updates| updates.forget(memory));
             drop(locked);
             carry_out(device, |updates| updates.write(memory));
@@ -54,6 +57,9 @@ unsafe fn carry_out(device: vk::Device, concerns: impl Fn(&Updates) -> bool) {
     // SAFETY: a valid device.
     let order = unsafe { &Device::of(device).order };
     let mut locked = order.lock();
+    if locked.withdraw_uploads() {
+        return;
+    }
     // SAFETY: the lock of a valid device.
     let mark = unsafe {
         let send = matches!(locked.uploads(), Uploads::Waiting(waiting) if concerns(&waiting.updates));

@@ -35,12 +35,13 @@ use crate::base::progress::{Progress, Submission};
 use crate::memory::pending::AnyPending;
 use crate::submission::crossing::Crossing;
 use crate::submission::mark::Mark;
-use crate::submission::updates::Updates;
+use crate::submission::updates::{Staging, Updates};
 
 /// A device's lock over the order of its submissions.
 #[derive(Default)]
 pub struct Order {
-    /// Whether uploads are waiting or sent; changed under the lock.
+    /// Whether uploads may be waiting or sent; changed under the lock. Once announced, they are taken for pending until somebody looks for
+    /// them in vain: an announcement may cost a system call, and where there was one upload there will be more.
     any_uploads: AnyPending,
     state: Mutex<State>,
 }
@@ -52,6 +53,8 @@ pub struct State {
     uploads: Uploads,
     /// A command buffer of the driver's own for each queue family that uploads have travelled on.
     pub carriers: Vec<(u32, vk::CommandBuffer)>,
+    /// Memory for what copies would write, while it is found out whether they can be put off.
+    pub staging: Staging,
     /// Orders uploads and submissions to other queues.
     pub crossing: Crossing,
 }
@@ -100,7 +103,7 @@ impl Order {
         Locked { any_uploads: &self.any_uploads, state: self.state.lock() }
     }
 
-    /// Whether uploads are waiting or sent.
+    /// Whether uploads may be waiting or sent.
     pub fn any_uploads(&self) -> &AnyPending {
         &self.any_uploads
     }
@@ -161,10 +164,18 @@ impl Locked<'_> {
         self.any_uploads.announce()
     }
 
-    /// Uploads pass to another state.
+    /// Uploads pass to another state; to waiting only once they have been announced.
     pub fn set_uploads(&mut self, uploads: Uploads) {
-        self.any_uploads.set(!matches!(uploads, Uploads::None));
         self.state.uploads = uploads;
+    }
+
+    /// Takes back the announcement if there are no uploads; whether there are none.
+    pub fn withdraw_uploads(&mut self) -> bool {
+        let none = matches!(self.uploads(), Uploads::None);
+        if none {
+            self.any_uploads.withdraw();
+        }
+        none
     }
 
     /// The uploads that were waiting have been sent to `queue`.
@@ -219,7 +230,7 @@ mod tests {
         }
         assert!(!locked.has_all_ended() && !all[0].reached(1));
         follower.end();
-        assert!(locked.has_all_ended() && all[0].reached(1) && !order.any_uploads().get());
+        assert!(locked.has_all_ended() && all[0].reached(1) && matches!(locked.uploads(), Uploads::None));
     }
 
     #[test]
@@ -239,12 +250,14 @@ mod tests {
         let (order, _) = order(1);
         let mut locked = order.lock();
         let waiting = Waiting { queue: vk::Queue::null(), updates: Updates::default() };
+        assert!(locked.announce_uploads());
         locked.set_uploads(Uploads::Waiting(waiting));
-        assert!(order.any_uploads().get());
+        assert!(!locked.withdraw_uploads() && order.any_uploads().get());
         let (submission, ()) = locked.number(0, |_| Ok(())).unwrap();
         locked.uploads_sent(vk::Queue::null(), submission.clone(), None);
         assert!(matches!(locked.uploads(), Uploads::Sent(_)) && order.any_uploads().get());
         submission.end();
-        assert!(matches!(locked.uploads(), Uploads::None) && !order.any_uploads().get());
+        assert!(order.any_uploads().get(), "nobody has looked");
+        assert!(locked.withdraw_uploads() && !order.any_uploads().get());
     }
 }

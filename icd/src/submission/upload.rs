@@ -27,7 +27,7 @@ use crate::recording::held_copies::CopyCommand;
 use crate::submission::batch::Batch;
 use crate::submission::order::{Locked, Uploads, Waiting};
 use crate::submission::queue::Queue;
-use crate::submission::updates::{Update, Updates};
+use crate::submission::updates::{Staging, Updates};
 
 /// The largest piece that vkCmdUpdateBuffer takes, and bytes and pieces that wait at most for a submission to travel with.
 const PIECE: vk::DeviceSize = 65536;
@@ -59,38 +59,36 @@ pub unsafe fn put_off<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queu
         // Everything has ended, so nothing that was sent is still under way.
         _ => Waiting { queue: handle, updates: Updates::default() },
     };
-    let staged = stage(&waiting.updates, copies).filter(|staged| {
+    let mut staging = std::mem::take(&mut locked.state.staging);
+    staging.clear();
+    let put_off = stage(&mut staging, &waiting.updates, copies)
         // Looked at again, in case one of them was mapped meanwhile.
-        locked.announce_uploads() && staged.iter().all(|u| allocation::out_of_sight(u.memory))
-    });
-    let put_off = staged.is_some();
-    staged.into_iter().flatten().for_each(|u| waiting.updates.add(u));
+        && locked.announce_uploads()
+        && staging.iter().all(|u| allocation::out_of_sight(u.memory));
     if put_off {
+        staging.iter().for_each(|u| waiting.updates.add(u));
         trace::instant("upload put off", waiting.updates.bytes() as u64);
         // SAFETY: as above; the program was told nothing of the submission yet.
         buffers().for_each(|c| unsafe { command_buffer::forget_held(c) });
     }
+    locked.state.staging = staging;
     let none = waiting.updates.list().is_empty();
     locked.set_uploads(if none { Uploads::None } else { Uploads::Waiting(waiting) });
     put_off
 }
 
-/// What some copies would put into buffers behind the updates that wait already; `None` unless all of it can be put off.
-fn stage<'c>(waiting: &Updates, copies: impl Iterator<Item = &'c CopyCommand>) -> Option<Vec<Update>> {
-    let (mut staged, mut bytes) = (Vec::new(), waiting.bytes());
-    for c in copies {
-        let update = read(waiting, c)?;
-        bytes += update.data.len();
-        staged.push(update);
-        if bytes > BYTES || waiting.list().len() + staged.len() > PIECES {
-            return None;
-        }
-    }
-    Some(staged)
+/// Stages what some copies would put into buffers behind the updates that wait already; false unless all of it can be put off.
+fn stage<'c>(staging: &mut Staging, waiting: &Updates, mut copies: impl Iterator<Item = &'c CopyCommand>) -> bool {
+    let bytes = waiting.bytes();
+    copies.all(|c| {
+        read(staging, waiting, c).is_some()
+            && bytes + staging.bytes() <= BYTES
+            && waiting.list().len() + staging.len() <= PIECES
+    })
 }
 
-/// What a copy would put into a buffer, if it can be put off.
-fn read(waiting: &Updates, c: &CopyCommand) -> Option<Update> {
+/// Stages what a copy would put into a buffer, if it can be put off.
+fn read(staging: &mut Staging, waiting: &Updates, c: &CopyCommand) -> Option<()> {
     let r = &c.region;
     // As vkCmdUpdateBuffer demands.
     let fits = (1..=PIECE).contains(&r.size) && r.size.is_multiple_of(4) && r.dst_offset.is_multiple_of(4);
@@ -101,7 +99,6 @@ fn read(waiting: &Updates, c: &CopyCommand) -> Option<Update> {
     }
     let source = from.1.checked_add(r.src_offset)?;
     let place = to.1.checked_add(r.dst_offset).filter(|p| p.checked_add(r.size).is_some())?;
-    let mut data = vec![0; r.size as usize];
-    allocation::read(from.0, source, &mut data).then_some(())?;
-    Some(Update { buffer: c.to, memory: to.0, offset: r.dst_offset, place, data, ordered: false })
+    let (written, memory) = ((c.to, r.dst_offset), (to.0, place));
+    staging.add(written, memory, r.size as usize, |data| allocation::read(from.0, source, data)).then_some(())
 }
