@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 
 use crate::base::background::{Background, Ticket};
 use crate::base::backlog::Request;
-use crate::base::in_progress::Recordings;
 use crate::base::log::error;
 use crate::base::room::Room;
 use crate::base::settings::Settings;
@@ -35,8 +34,6 @@ pub struct Connection {
     /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on; those that nobody uses now.
     side: Mutex<Vec<Ring>>,
     background: Background,
-    /// The recordings in progress of each device; there are one or two.
-    recordings: Mutex<Vec<(u64, Arc<Recordings>)>>,
     next_ring: AtomicU64,
     /// Timelines of the context that queues use; bit 0 is the context's own (WIRE.md 7.1).
     timelines: Mutex<u64>,
@@ -91,7 +88,6 @@ impl Connection {
             codec,
             side: Mutex::new(Vec::new()),
             background: Background::default(),
-            recordings: Mutex::default(),
             next_ring: AtomicU64::new(2),
             timelines: Mutex::new(1),
             options,
@@ -171,35 +167,6 @@ impl Connection {
         };
         let now = self.background.end(&self.ring, owner, append);
         if self.report(now)? { self.post(encode).map(drop) } else { Ok(()) }
-    }
-
-    /// The recordings in progress of the device `owner`.
-    pub fn recordings(&self, owner: u64) -> Arc<Recordings> {
-        let mut all = self.recordings.lock();
-        if let Some((_, recordings)) = all.iter().find(|(o, _)| *o == owner) {
-            return recordings.clone();
-        }
-        let recordings = Arc::<Recordings>::default();
-        all.push((owner, recordings.clone()));
-        recordings
-    }
-
-    /// Posts a command that ends an object of the device `owner`, when no recording is in progress any more that may name the object
-    /// ([`in_progress`](crate::base::in_progress)), and as [`Self::post_end`] does.
-    pub fn post_late_end(&self, owner: u64, encode: impl Fn(&mut Writer) + Send + 'static) -> Result<(), Error> {
-        let in_progress = |(o, r): &&(u64, Arc<Recordings>)| *o == owner && !r.is_empty();
-        let recordings = self.recordings.lock().iter().find(in_progress).map(|(_, r)| r.clone());
-        let Some(recordings) = recordings else { return self.post_end(owner, encode) };
-        recordings.wait(Box::new(encode)).map_or(Ok(()), |encode| self.post_end(owner, encode))
-    }
-
-    /// Posts the ends that still wait for recordings of a device that ends.
-    pub fn close_recordings(&self, owner: u64) {
-        let recordings: Vec<_> = self.recordings.lock().extract_if(.., |(o, _)| *o == owner).collect();
-        for end in recordings.iter().flat_map(|(_, r)| r.close()) {
-            // A lost host has no need of it.
-            let _ = self.post_end(owner, end);
-        }
     }
 
     /// Like [`Self::call`], on a ring of its own, for what takes long. Everything sent before has been run by then.

@@ -8,7 +8,9 @@ use hesper_encoder::{Reader, Writer};
 use hesper_winsys::{Error, Seqno, trace};
 
 use crate::base::chain::slice;
+use crate::base::device::Device;
 use crate::base::log::error;
+use crate::base::object::Part;
 pub use crate::base::object::{self, Dispatchable};
 use crate::base::room::is_short;
 use crate::base::slab::fresh_id;
@@ -60,10 +62,20 @@ pub unsafe fn post_end(device: vk::Device, encode: impl Fn(&mut Writer)) -> Resu
     unsafe { object::get(device) }.connection().post_end(vk::Handle::as_raw(device), encode)
 }
 
-/// Posts a command that ends an object of a device, after the recordings in progress that may name the object as well.
+/// Posts a command that ends an object of a device, as [`post_end`] does, when no recording is in progress any more that may name the object
+/// ([`in_progress`](crate::base::in_progress)).
 pub unsafe fn post_late_end(device: vk::Device, encode: impl Fn(&mut Writer) + Send + 'static) -> Result<(), Error> {
     // SAFETY: as in `send`.
-    unsafe { object::get(device) }.connection().post_late_end(vk::Handle::as_raw(device), encode)
+    let recordings = unsafe { &Device::of(device).recordings };
+    if recordings.is_empty() {
+        // SAFETY: handed on.
+        return unsafe { post_end(device, encode) };
+    }
+    match recordings.wait(Box::new(encode)) {
+        // SAFETY: handed on.
+        Some(encode) => unsafe { post_end(device, encode) },
+        None => Ok(()),
+    }
 }
 
 /// Sends a command and decodes its reply.

@@ -7,6 +7,7 @@
 //! recordings that have begun, and by the end of the device.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hesper_encoder::Writer;
 use parking_lot::Mutex;
@@ -15,7 +16,12 @@ use parking_lot::Mutex;
 pub type Recordings = InProgress<Box<dyn Fn(&mut Writer) + Send>>;
 
 /// The recordings in progress, and values of type `T` that wait for ends.
-pub struct InProgress<T>(Mutex<State<T>>);
+pub struct InProgress<T> {
+    state: Mutex<State<T>>,
+    /// How many recordings are in progress. A thread that destroys an object synchronises with those that have begun to record it, and so sees
+    /// a number that counts their recordings, or a later one.
+    count: AtomicUsize,
+}
 
 struct State<T> {
     /// The number of the last recording that has begun.
@@ -28,25 +34,28 @@ struct State<T> {
 
 impl<T> Default for InProgress<T> {
     fn default() -> Self {
-        Self(Mutex::new(State { last: 0, numbers: Vec::new(), waiting: VecDeque::new() }))
+        let state = State { last: 0, numbers: Vec::new(), waiting: VecDeque::new() };
+        Self { state: Mutex::new(state), count: AtomicUsize::new(0) }
     }
 }
 
 impl<T> InProgress<T> {
     /// A recording begins; its number.
     pub fn begin(&self) -> u64 {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.last += 1;
         let number = state.last;
         state.numbers.push(number);
+        self.count.store(state.numbers.len(), Ordering::Relaxed);
         number
     }
 
     /// A recording has ended, and all its commands have been sent or dropped; with what waited for this end and no other.
     pub fn end(&self, number: u64) -> Vec<T> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if let Ok(at) = state.numbers.binary_search(&number) {
             state.numbers.remove(at);
+            self.count.store(state.numbers.len(), Ordering::Relaxed);
         }
         let oldest = state.numbers.first().copied().unwrap_or(u64::MAX);
         let over = state.waiting.iter().take_while(|(number, _)| *number < oldest).count();
@@ -55,7 +64,7 @@ impl<T> InProgress<T> {
 
     /// Whether no recording is in progress.
     pub fn is_empty(&self) -> bool {
-        self.0.lock().numbers.is_empty()
+        self.count.load(Ordering::Relaxed) == 0
     }
 
     /// Has a value wait for the recordings in progress; given back where there are none.
@@ -63,7 +72,7 @@ impl<T> InProgress<T> {
     /// No lock is held between this and what the caller does with a value that is given back, and none is needed: the program keeps recordings that name
     /// the object from beginning meanwhile.
     pub fn wait(&self, value: T) -> Option<T> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.numbers.is_empty() {
             return Some(value);
         }
@@ -74,7 +83,7 @@ impl<T> InProgress<T> {
 
     /// Everything that still waits, when no recording matters any more.
     pub fn close(&self) -> Vec<T> {
-        std::mem::take(&mut self.0.lock().waiting).into_iter().map(|(_, value)| value).collect()
+        std::mem::take(&mut self.state.lock().waiting).into_iter().map(|(_, value)| value).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What every entry point is made of: objects behind handles, the connection, forwarding, settings. Knows no Vulkan object.
+//! What every entry point is made of: objects behind handles, the connection, forwarding, settings; and of a VkDevice what these need.
 
 pub mod asymmetric_fence;
 pub mod background;
@@ -6,6 +6,7 @@ pub mod backlog;
 pub mod chain;
 pub mod clock;
 pub mod connection;
+pub mod device;
 pub mod forwarding;
 pub mod gate;
 pub mod in_progress;

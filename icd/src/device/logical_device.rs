@@ -182,7 +182,10 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
         d.slots.close(device);
         d.order.lock().state.crossing.close(device);
         d.own.close(device);
-        d.connection().close_recordings(device.as_raw());
+        for end in d.recordings.close() {
+            // A lost host has no need of it.
+            let _ = d.connection().post_end(device.as_raw(), end);
+        }
         memory::allocation::forget_freed(device);
         compiling::close(device);
         d.store.close(device);

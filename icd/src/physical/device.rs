@@ -2,6 +2,7 @@
 
 use ash::vk;
 
+use crate::base::device as below;
 use crate::base::object::{Object, Part, part};
 use crate::base::settings::{self, Strategy};
 use crate::physical::physical_device::PhysicalDevice;
@@ -9,12 +10,12 @@ use crate::physical::physical_device::PhysicalDevice;
 /// What a VkDevice starts with.
 #[repr(C)]
 pub struct Device {
-    object: Object,
+    below: below::Device,
     physical: vk::PhysicalDevice,
     /// How waits for its work proceed.
     pub strategy: Strategy,
 }
-part!(vk::Device, Device, object: Object);
+part!(vk::Device, Device, below: below::Device);
 
 impl Device {
     /// # Safety
@@ -23,7 +24,7 @@ impl Device {
         // SAFETY: by contract.
         let kind = unsafe { PhysicalDevice::of(physical) }.properties.device_type;
         let suits = if kind == vk::PhysicalDeviceType::CPU { Strategy::Block } else { Strategy::Poll };
-        Self { object, physical, strategy: settings::get().strategy.unwrap_or(suits) }
+        Self { below: below::Device::new(object), physical, strategy: settings::get().strategy.unwrap_or(suits) }
     }
 
     /// The physical device.

@@ -99,9 +99,9 @@ pub unsafe fn allocate_command_buffers(
     // SAFETY: a valid struct, by valid usage.
     let Some(pool) = POOLS.get(unsafe { (*info).command_pool }) else { return vk::Result::ERROR_UNKNOWN };
     // SAFETY: a valid device, by valid usage.
-    let recordings = unsafe { object::get(device) }.connection().recordings(device.as_raw());
+    let recordings = unsafe { &Device::of(device).recordings };
     // SAFETY: handed on.
-    let result = unsafe { allocate(device, &*info, pool.resettable, &recordings, to) };
+    let result = unsafe { allocate(device, &*info, pool.resettable, recordings, to) };
     if result == vk::Result::SUCCESS {
         // SAFETY: written by `allocate`.
         pool.buffers.lock().extend(unsafe { slice(to, (*info).command_buffer_count) });
