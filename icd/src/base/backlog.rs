@@ -23,6 +23,8 @@ const COMMANDS: usize = 64;
 pub const BYTES: usize = 48 << 10;
 /// What a request takes beside its bytes: the place for its reply.
 const REPLY_PLACE: usize = 36;
+/// Bytes of the ends that most devices have kept at once.
+const SOME_ENDS: usize = 8 << 10;
 /// Ends that are kept at once. Objects that the program has done away with still count at the host, which may have few of a kind.
 const KEPT: usize = 1024;
 
@@ -51,7 +53,6 @@ struct Command<P, A> {
 }
 
 /// Encoded commands that end objects of one device, each kept with a background command, in the order in which they were called.
-#[derive(Default)]
 struct Ends {
     owner: u64,
     bytes: Vec<u8>,
@@ -60,6 +61,10 @@ struct Ends {
 }
 
 impl Ends {
+    fn new() -> Self {
+        Self { owner: 0, bytes: Vec::with_capacity(SOME_ENDS), with: VecDeque::with_capacity(COMMANDS) }
+    }
+
     /// Keeps one more with the last command of the device.
     fn keep(&mut self, number: u64, encode: impl FnOnce(&mut Vec<u8>)) {
         let before = self.bytes.len();
@@ -132,6 +137,11 @@ impl<P: Copy, A> Backlog<P, A> {
         let bytes_with_it = self.bytes + size + REPLY_PLACE;
         if self.commands.len() >= COMMANDS || bytes_with_it > BYTES {
             return None;
+        }
+        if self.commands.capacity() == 0 {
+            // Grown step by step, they would hold up every other of the first creations.
+            self.commands.reserve(COMMANDS);
+            self.requests.reserve(BYTES);
         }
         let number = self.next;
         self.next += 1;
@@ -232,7 +242,7 @@ impl<P: Copy, A> Backlog<P, A> {
         let place = |of: &dyn Fn(&Ends) -> bool| self.ends.iter().position(of);
         let at = place(&|e| e.owner == owner).or_else(|| place(&|e| e.with.is_empty())).unwrap_or(self.ends.len());
         if at == self.ends.len() {
-            self.ends.push(Ends::default());
+            self.ends.push(Ends::new());
         }
         if let Some(ends) = self.ends.get_mut(at) {
             ends.owner = owner;

@@ -18,6 +18,9 @@ enum State<C> {
     Failed(vk::Result),
 }
 
+/// Room for as many pipelines is made at once.
+const SOME: usize = 64;
+
 struct Entry<C> {
     pipeline: u64,
     device: vk::Device,
@@ -53,6 +56,9 @@ impl<C: Clone> Unsettled<C> {
     /// A pipeline's creation was sent.
     pub fn began(&mut self, device: vk::Device, pipeline: vk::Pipeline, creation: C) {
         let state = State::Compiling { creation, destroyed: false };
+        if self.entries.capacity() == 0 {
+            self.entries.reserve(SOME);
+        }
         let (Ok(at) | Err(at)) = self.find(pipeline);
         self.entries.insert(at, Entry { pipeline: pipeline.as_raw(), device, state });
     }
