@@ -139,9 +139,22 @@ pub fn settle_all(device: vk::Device) {
     }
 }
 
+/// Looks after the creations of a device, before something is submitted.
+///
+/// Behind a submission that may wait for the program (`may_wait`), nothing is sent that the program called for before it: a host may have
+/// its queue locked as long as the queue waits (lavapipe has), and making or destroying a pipeline wait for that lock. The program's next
+/// calls might then wait for a pipeline, and never come to what the queue waits for. So all creations end before such a submission, and what
+/// was kept behind them is sent.
+#[inline]
+pub fn before_submission(device: vk::Device, may_wait: bool) {
+    if any() {
+        if may_wait { settle_all(device) } else { look(device) }
+    }
+}
+
 /// Looks after the creations of a device that the host has answered; called where a program goes on to other things.
 #[cold]
-pub fn look(device: vk::Device) {
+fn look(device: vk::Device) {
     let creations = with_table(|t| t.creations_of(device));
     let Some(last) = creations.first().and_then(|c| c.connection().last_answered()) else { return };
     for creation in creations.iter().filter(|c| c.number <= last) {

@@ -12,6 +12,7 @@ use crate::base::forwarding::{done, result_of_error};
 use crate::base::object::Part;
 use crate::base::progress::Submission;
 use crate::generated::forward;
+use crate::pipelines::compiling;
 use crate::submission::device::Device;
 use crate::submission::queue::Queue;
 use crate::submission::submit::make_way;
@@ -42,6 +43,7 @@ pub unsafe fn queue_bind_sparse(
     };
     let signalled = own.unwrap_or(fence);
     // Binding may wait for semaphores, and nothing can travel with it.
+    compiling::before_submission(queue.device, true);
     // SAFETY: a valid queue.
     let sent = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false, false) } {
         // SAFETY: the entry point's parameters.

@@ -47,9 +47,10 @@ unsafe fn submit<B: Batch>(
     };
     // SAFETY: a valid device.
     unsafe { device.store.settle(queue.device) };
-    if compiling::any() {
-        compiling::look(queue.device);
-    }
+    // SAFETY: command buffers of the submission.
+    let may_wait =
+        batches.iter().any(Batch::waits) || buffers(batches).any(|c| unsafe { event_wait::waits_for_events(c) });
+    compiling::before_submission(queue.device, may_wait);
     // Before the lock is taken: memory for slots is mapped, which takes the lock, too.
     // SAFETY: a valid queue, batches and fence.
     let slot_writer = unsafe { slot_writer(device, queue, batches, fence) };
@@ -63,9 +64,6 @@ unsafe fn submit<B: Batch>(
     if let Err(e) = buffers(batches).try_for_each(|c| unsafe { command_buffer::send_held(c) }) {
         return result_of_error(&e);
     }
-    // SAFETY: as above.
-    let may_wait =
-        batches.iter().any(Batch::waits) || buffers(batches).any(|c| unsafe { event_wait::waits_for_events(c) });
     // Only the first batch's chain matters: a command buffer in front of it is in front of all.
     let carries = !may_wait && batches.first().is_some_and(Batch::allows_more_buffers);
     // SAFETY: a valid queue.
