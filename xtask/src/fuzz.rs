@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use crate::{cargo, setup, step};
+use crate::step::{self, Step};
+use crate::{cargo, setup};
 
 /// Runs random valid Vulkan programs on the host's own driver and on Hesper, with each of its switches, and compares everything that they
 /// show. `--minutes 60` for a long run, `--seed` to repeat one, `--replay FILE` for a program that was kept; `-- --help` says what else.
@@ -31,8 +32,11 @@ pub struct Args {
 /// When a difference was found.
 pub fn for_minutes(minutes: f64) -> Result<()> {
     let mut command = cargo::cargo(&["run", "--quiet", "--package=hesper-fuzz", "--", "run"]);
-    let run = step::run("Random programs", "the differential tester", command.arg(format!("--minutes={minutes}")));
-    run.map(drop)
+    let step = Step::start("Random programs", "the differential tester");
+    let status = step::lines(command.arg(format!("--minutes={minutes}")), |line| step.above(line))?;
+    ensure!(status.success(), "the tester found a difference, or couldn't run");
+    step.done("");
+    Ok(())
 }
 
 pub fn run(args: &Args) -> Result<()> {

@@ -19,6 +19,8 @@ use crate::wire::Task;
 
 /// Longer than any program takes.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So many programs may turn out not to be valid, and one in a thousand.
+const ALLOWED: u64 = 3;
 /// Programs with one set of switches before the next.
 const TURN: u64 = 48;
 /// Switches that must not change anything.
@@ -90,6 +92,8 @@ pub struct Sum {
     pub programs: u64,
     pub calls: u64,
     pub differences: u64,
+    /// Programs that the host's own driver can't run: they aren't valid, and tell nothing.
+    pub unusable: u64,
 }
 
 /// A fleet and what was done with it.
@@ -112,9 +116,13 @@ pub fn run(args: &Args) -> Result<bool> {
         (None, Some(number)) => return campaign.print(args, number),
         _ => campaign.go(args)?,
     };
-    let Sum { programs, calls, differences } = campaign.sum;
+    let Sum { programs, calls, differences, unusable } = campaign.sum;
     let rate = calls as f64 / start.elapsed().as_secs_f64();
     println!("{programs} programs, {calls} calls ({rate:.0} a second), {differences} differences");
+    if unusable > 0 {
+        println!("{unusable} of them the host's own driver can't run");
+        ensure!(unusable <= ALLOWED + programs / 1000, "too many of the programs aren't valid");
+    }
     Ok(good)
 }
 
@@ -155,6 +163,11 @@ impl Campaign {
             if let Some((seat, first)) = self.try_program(&program, &seats, PATIENCE)? {
                 let took = start.elapsed().as_secs();
                 println!("program {number} ({}) after {took} s, on {seat}:\n{}", generator.mix.name, first.text);
+                if first.kind == Kind::Native {
+                    self.sum.unusable += 1;
+                    number += 1;
+                    continue;
+                }
                 let limit = Duration::from_secs(args.shrink);
                 let shrunk = shrink::shrink(
                     &mut |program, seats, patience| self.try_program(program, seats, patience),
