@@ -1,5 +1,7 @@
 //! `input.rs`: encoders of the structs that requests carry in full.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 
 use crate::code::{Code, Scope};
@@ -116,6 +118,7 @@ impl Model {
     /// `input.rs`.
     pub fn emit_inputs(&self) -> Result<String> {
         let mut c = Code::default();
+        let in_chains: BTreeSet<String> = self.inputs.iter().flat_map(|name| self.chain(name)).collect();
         for name in &self.inputs {
             let s = &self.reg.structs[name];
             if let Some(m) = s.members.iter().find(|m| m.stride.is_some()) {
@@ -131,9 +134,16 @@ impl Model {
             let params = self.context_params(told);
             // The state of a graphics pipeline is read once, for chain and members.
             let graphics = if name == GRAPHICS { ", graphics: &GraphicsState" } else { "" };
-            let body = if s.chained() { format!("{fun}_body") } else { fun.clone() };
-            let vis = if s.chained() { "" } else { "pub " };
+            let chain = if s.chained() { self.chain(name) } else { Vec::new() };
+            // With nothing in between, what stands in front of the members is in one run with them.
+            let whole = chain.is_empty() && !in_chains.contains(name);
+            let body = if s.chained() && !whole { format!("{fun}_body") } else { fun.clone() };
+            let vis = if s.chained() && !whole { "" } else { "pub " };
             c.line(format!("{vis}unsafe fn {body}(w: &mut Writer, s: *const {ty}{graphics}{params}) {{"));
+            if s.chained() && whole {
+                c.put32(self.reg.stype_value(s)?.to_string());
+                c.put64("0");
+            }
             let first = if s.chained() { 2 } else { 0 };
             let places = self.places(&mut c, &Holder::of(s))?;
             for (i, place) in places.iter().enumerate().skip(first) {
@@ -148,8 +158,7 @@ impl Model {
                 self.encode(&mut c, &mut f, &shape, place, selector)?;
             }
             c.line("}");
-            if s.chained() {
-                let chain = self.chain(name);
+            if s.chained() && !whole {
                 c.line(format!("pub unsafe fn {fun}(w: &mut Writer, s: *const {ty}{params}) {{"));
                 if !graphics.is_empty() {
                     c.line("let graphics = &GraphicsState::of(s);");

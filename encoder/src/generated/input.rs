@@ -9,7 +9,11 @@ use crate::graphics_state::GraphicsState;
 use crate::{Reader, Writer};
 use super::{flags, input, output, types};
 
-unsafe fn acceleration_structure_build_geometry_info_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR, within: bool) {
+pub unsafe fn acceleration_structure_build_geometry_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR, within: bool) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000150000);
+        set64(b, 4, 0);
+    }
     let ignored_0 = within || !matches!(bits32((*s).mode), 1);
     let ignored_1 = within;
     let src_acceleration_structure = unless(ignored_0, &raw const (*s).src_acceleration_structure);
@@ -41,11 +45,6 @@ unsafe fn acceleration_structure_build_geometry_info_khr_body(w: &mut Writer, s:
     }
     input::device_or_host_address_khr(w, &raw const (*s).scratch_data);
 }
-pub unsafe fn acceleration_structure_build_geometry_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR, within: bool) {
-    w.u32(1000150000);
-    w.u64(0);
-    acceleration_structure_build_geometry_info_khr_body(w, s, within);
-}
 pub unsafe fn acceleration_structure_build_range_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureBuildRangeInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, bits32((*s).primitive_count));
@@ -54,37 +53,32 @@ pub unsafe fn acceleration_structure_build_range_info_khr(w: &mut Writer, s: *co
         set32(b, 12, bits32((*s).transform_offset));
     }
 }
-unsafe fn acceleration_structure_create_info_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureCreateInfoKHR) {
-    if let Some(b) = w.run::<40>() {
-        set32(b, 0, bits32((*s).create_flags));
-        set64(b, 4, bits64((*s).buffer));
-        set64(b, 12, bits64((*s).offset));
-        set64(b, 20, bits64((*s).size));
-        set32(b, 28, bits32((*s).ty));
-        set64(b, 32, bits64((*s).device_address));
+pub unsafe fn acceleration_structure_create_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureCreateInfoKHR) {
+    if let Some(b) = w.run::<52>() {
+        set32(b, 0, 1000150017);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).create_flags));
+        set64(b, 16, bits64((*s).buffer));
+        set64(b, 24, bits64((*s).offset));
+        set64(b, 32, bits64((*s).size));
+        set32(b, 40, bits32((*s).ty));
+        set64(b, 44, bits64((*s).device_address));
     }
 }
-pub unsafe fn acceleration_structure_create_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureCreateInfoKHR) {
-    w.u32(1000150017);
-    w.u64(0);
-    acceleration_structure_create_info_khr_body(w, s);
-}
-unsafe fn acceleration_structure_device_address_info_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureDeviceAddressInfoKHR) {
-    w.u64(bits64((*s).acceleration_structure));
-}
 pub unsafe fn acceleration_structure_device_address_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureDeviceAddressInfoKHR) {
-    w.u32(1000150002);
-    w.u64(0);
-    acceleration_structure_device_address_info_khr_body(w, s);
-}
-unsafe fn acceleration_structure_geometry_aabbs_data_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureGeometryAabbsDataKHR) {
-    input::device_or_host_address_const_khr(w, &raw const (*s).data);
-    w.u64(bits64((*s).stride));
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 1000150002);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).acceleration_structure));
+    }
 }
 pub unsafe fn acceleration_structure_geometry_aabbs_data_khr(w: &mut Writer, s: *const vk::AccelerationStructureGeometryAabbsDataKHR) {
-    w.u32(1000150003);
-    w.u64(0);
-    acceleration_structure_geometry_aabbs_data_khr_body(w, s);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000150003);
+        set64(b, 4, 0);
+    }
+    input::device_or_host_address_const_khr(w, &raw const (*s).data);
+    w.u64(bits64((*s).stride));
 }
 pub unsafe fn acceleration_structure_geometry_data_khr(w: &mut Writer, s: *const vk::AccelerationStructureGeometryDataKHR, selector: u32) {
     w.u32(selector);
@@ -101,27 +95,29 @@ pub unsafe fn acceleration_structure_geometry_data_khr(w: &mut Writer, s: *const
         _ => {}
     }
 }
-unsafe fn acceleration_structure_geometry_instances_data_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureGeometryInstancesDataKHR) {
-    w.u32(bits32((*s).array_of_pointers));
+pub unsafe fn acceleration_structure_geometry_instances_data_khr(w: &mut Writer, s: *const vk::AccelerationStructureGeometryInstancesDataKHR) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1000150004);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).array_of_pointers));
+    }
     input::device_or_host_address_const_khr(w, &raw const (*s).data);
 }
-pub unsafe fn acceleration_structure_geometry_instances_data_khr(w: &mut Writer, s: *const vk::AccelerationStructureGeometryInstancesDataKHR) {
-    w.u32(1000150004);
-    w.u64(0);
-    acceleration_structure_geometry_instances_data_khr_body(w, s);
-}
-unsafe fn acceleration_structure_geometry_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureGeometryKHR) {
-    w.u32(bits32((*s).geometry_type));
+pub unsafe fn acceleration_structure_geometry_khr(w: &mut Writer, s: *const vk::AccelerationStructureGeometryKHR) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1000150006);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).geometry_type));
+    }
     input::acceleration_structure_geometry_data_khr(w, &raw const (*s).geometry, bits32((*s).geometry_type));
     w.u32(bits32((*s).flags));
 }
-pub unsafe fn acceleration_structure_geometry_khr(w: &mut Writer, s: *const vk::AccelerationStructureGeometryKHR) {
-    w.u32(1000150006);
-    w.u64(0);
-    acceleration_structure_geometry_khr_body(w, s);
-}
-unsafe fn acceleration_structure_geometry_triangles_data_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureGeometryTrianglesDataKHR) {
-    w.u32(bits32((*s).vertex_format));
+pub unsafe fn acceleration_structure_geometry_triangles_data_khr(w: &mut Writer, s: *const vk::AccelerationStructureGeometryTrianglesDataKHR) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1000150005);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).vertex_format));
+    }
     input::device_or_host_address_const_khr(w, &raw const (*s).vertex_data);
     if let Some(b) = w.run::<16>() {
         set64(b, 0, bits64((*s).vertex_stride));
@@ -131,22 +127,20 @@ unsafe fn acceleration_structure_geometry_triangles_data_khr_body(w: &mut Writer
     input::device_or_host_address_const_khr(w, &raw const (*s).index_data);
     input::device_or_host_address_const_khr(w, &raw const (*s).transform_data);
 }
-pub unsafe fn acceleration_structure_geometry_triangles_data_khr(w: &mut Writer, s: *const vk::AccelerationStructureGeometryTrianglesDataKHR) {
-    w.u32(1000150005);
-    w.u64(0);
-    acceleration_structure_geometry_triangles_data_khr_body(w, s);
-}
-unsafe fn acceleration_structure_version_info_khr_body(w: &mut Writer, s: *const vk::AccelerationStructureVersionInfoKHR) {
+pub unsafe fn acceleration_structure_version_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureVersionInfoKHR) {
     let n1 = if (*s).p_version_data.is_null() { 0 } else { 32 };
-    w.u64(n1 as u64);
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 1000150009);
+        set64(b, 4, 0);
+        set64(b, 12, n1 as u64);
+    }
     w.bytes((*s).p_version_data.cast(), n1);
 }
-pub unsafe fn acceleration_structure_version_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureVersionInfoKHR) {
-    w.u32(1000150009);
-    w.u64(0);
-    acceleration_structure_version_info_khr_body(w, s);
-}
-unsafe fn application_info_body(w: &mut Writer, s: *const vk::ApplicationInfo) {
+pub unsafe fn application_info(w: &mut Writer, s: *const vk::ApplicationInfo) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 0);
+        set64(b, 4, 0);
+    }
     w.string((*s).p_application_name);
     w.u32(bits32((*s).application_version));
     w.string((*s).p_engine_name);
@@ -154,11 +148,6 @@ unsafe fn application_info_body(w: &mut Writer, s: *const vk::ApplicationInfo) {
         set32(b, 0, bits32((*s).engine_version));
         set32(b, 4, bits32((*s).api_version));
     }
-}
-pub unsafe fn application_info(w: &mut Writer, s: *const vk::ApplicationInfo) {
-    w.u32(0);
-    w.u64(0);
-    application_info_body(w, s);
 }
 pub unsafe fn attachment_description(w: &mut Writer, s: *const vk::AttachmentDescription) {
     if let Some(b) = w.run::<36>() {
@@ -343,18 +332,15 @@ unsafe fn bind_descriptor_sets_info_chain(w: &mut Writer, mut p: *const vk::Base
     }
     w.u64(0);
 }
-unsafe fn bind_heap_info_ext_body(w: &mut Writer, s: *const types::BindHeapInfoEXT) {
-    if let Some(b) = w.run::<32>() {
-        set64(b, 0, bits64((*s).heap_range.address));
-        set64(b, 8, bits64((*s).heap_range.size));
-        set64(b, 16, bits64((*s).reserved_range_offset));
-        set64(b, 24, bits64((*s).reserved_range_size));
-    }
-}
 pub unsafe fn bind_heap_info_ext(w: &mut Writer, s: *const types::BindHeapInfoEXT) {
-    w.u32(1000135003);
-    w.u64(0);
-    bind_heap_info_ext_body(w, s);
+    if let Some(b) = w.run::<44>() {
+        set32(b, 0, 1000135003);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).heap_range.address));
+        set64(b, 20, bits64((*s).heap_range.size));
+        set64(b, 28, bits64((*s).reserved_range_offset));
+        set64(b, 36, bits64((*s).reserved_range_size));
+    }
 }
 unsafe fn bind_image_memory_device_group_info_body(w: &mut Writer, s: *const vk::BindImageMemoryDeviceGroupInfo) {
     let n1 = if (*s).p_device_indices.is_null() { 0 } else { ((*s).device_index_count as usize) };
@@ -487,26 +473,23 @@ unsafe fn bind_sparse_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructu
     }
     w.u64(0);
 }
-unsafe fn blit_image_info2_body(w: &mut Writer, s: *const vk::BlitImageInfo2) {
+pub unsafe fn blit_image_info2(w: &mut Writer, s: *const vk::BlitImageInfo2) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    if let Some(b) = w.run::<36>() {
-        set64(b, 0, bits64((*s).src_image));
-        set32(b, 8, bits32((*s).src_image_layout));
-        set64(b, 12, bits64((*s).dst_image));
-        set32(b, 20, bits32((*s).dst_image_layout));
-        set32(b, 24, bits32((*s).region_count));
-        set64(b, 28, n1 as u64);
+    if let Some(b) = w.run::<48>() {
+        set32(b, 0, 1000337004);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_image));
+        set32(b, 20, bits32((*s).src_image_layout));
+        set64(b, 24, bits64((*s).dst_image));
+        set32(b, 32, bits32((*s).dst_image_layout));
+        set32(b, 36, bits32((*s).region_count));
+        set64(b, 40, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::image_blit2(w, &raw const (*p3));
     }
     w.u32(bits32((*s).filter));
-}
-pub unsafe fn blit_image_info2(w: &mut Writer, s: *const vk::BlitImageInfo2) {
-    w.u32(1000337004);
-    w.u64(0);
-    blit_image_info2_body(w, s);
 }
 pub unsafe fn buffer_copy(w: &mut Writer, s: *const vk::BufferCopy) {
     if let Some(b) = w.run::<24>() {
@@ -515,17 +498,14 @@ pub unsafe fn buffer_copy(w: &mut Writer, s: *const vk::BufferCopy) {
         set64(b, 16, bits64((*s).size));
     }
 }
-unsafe fn buffer_copy2_body(w: &mut Writer, s: *const vk::BufferCopy2) {
-    if let Some(b) = w.run::<24>() {
-        set64(b, 0, bits64((*s).src_offset));
-        set64(b, 8, bits64((*s).dst_offset));
-        set64(b, 16, bits64((*s).size));
-    }
-}
 pub unsafe fn buffer_copy2(w: &mut Writer, s: *const vk::BufferCopy2) {
-    w.u32(1000337006);
-    w.u64(0);
-    buffer_copy2_body(w, s);
+    if let Some(b) = w.run::<36>() {
+        set32(b, 0, 1000337006);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_offset));
+        set64(b, 20, bits64((*s).dst_offset));
+        set64(b, 28, bits64((*s).size));
+    }
 }
 unsafe fn buffer_create_info_body(w: &mut Writer, s: *const vk::BufferCreateInfo) {
     let ignored_0 = !matches!(bits32((*s).sharing_mode), 1);
@@ -592,13 +572,12 @@ pub unsafe fn buffer_device_address_create_info_ext(w: &mut Writer, s: *const vk
     w.u64(0);
     buffer_device_address_create_info_ext_body(w, s);
 }
-unsafe fn buffer_device_address_info_body(w: &mut Writer, s: *const vk::BufferDeviceAddressInfo) {
-    w.u64(bits64((*s).buffer));
-}
 pub unsafe fn buffer_device_address_info(w: &mut Writer, s: *const vk::BufferDeviceAddressInfo) {
-    w.u32(1000244001);
-    w.u64(0);
-    buffer_device_address_info_body(w, s);
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 1000244001);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).buffer));
+    }
 }
 pub unsafe fn buffer_image_copy(w: &mut Writer, s: *const vk::BufferImageCopy) {
     if let Some(b) = w.run::<56>() {
@@ -617,27 +596,24 @@ pub unsafe fn buffer_image_copy(w: &mut Writer, s: *const vk::BufferImageCopy) {
         set32(b, 52, bits32((*s).image_extent.depth));
     }
 }
-unsafe fn buffer_image_copy2_body(w: &mut Writer, s: *const vk::BufferImageCopy2) {
-    if let Some(b) = w.run::<56>() {
-        set64(b, 0, bits64((*s).buffer_offset));
-        set32(b, 8, bits32((*s).buffer_row_length));
-        set32(b, 12, bits32((*s).buffer_image_height));
-        set32(b, 16, bits32((*s).image_subresource.aspect_mask));
-        set32(b, 20, bits32((*s).image_subresource.mip_level));
-        set32(b, 24, bits32((*s).image_subresource.base_array_layer));
-        set32(b, 28, bits32((*s).image_subresource.layer_count));
-        set32(b, 32, bits32((*s).image_offset.x));
-        set32(b, 36, bits32((*s).image_offset.y));
-        set32(b, 40, bits32((*s).image_offset.z));
-        set32(b, 44, bits32((*s).image_extent.width));
-        set32(b, 48, bits32((*s).image_extent.height));
-        set32(b, 52, bits32((*s).image_extent.depth));
-    }
-}
 pub unsafe fn buffer_image_copy2(w: &mut Writer, s: *const vk::BufferImageCopy2) {
-    w.u32(1000337009);
-    w.u64(0);
-    buffer_image_copy2_body(w, s);
+    if let Some(b) = w.run::<68>() {
+        set32(b, 0, 1000337009);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).buffer_offset));
+        set32(b, 20, bits32((*s).buffer_row_length));
+        set32(b, 24, bits32((*s).buffer_image_height));
+        set32(b, 28, bits32((*s).image_subresource.aspect_mask));
+        set32(b, 32, bits32((*s).image_subresource.mip_level));
+        set32(b, 36, bits32((*s).image_subresource.base_array_layer));
+        set32(b, 40, bits32((*s).image_subresource.layer_count));
+        set32(b, 44, bits32((*s).image_offset.x));
+        set32(b, 48, bits32((*s).image_offset.y));
+        set32(b, 52, bits32((*s).image_offset.z));
+        set32(b, 56, bits32((*s).image_extent.width));
+        set32(b, 60, bits32((*s).image_extent.height));
+        set32(b, 64, bits32((*s).image_extent.depth));
+    }
 }
 unsafe fn buffer_memory_barrier_body(w: &mut Writer, s: *const vk::BufferMemoryBarrier) {
     if let Some(b) = w.run::<40>() {
@@ -705,13 +681,12 @@ unsafe fn buffer_memory_barrier2_chain(w: &mut Writer, mut p: *const vk::BaseInS
     }
     w.u64(0);
 }
-unsafe fn buffer_memory_requirements_info2_body(w: &mut Writer, s: *const vk::BufferMemoryRequirementsInfo2) {
-    w.u64(bits64((*s).buffer));
-}
 pub unsafe fn buffer_memory_requirements_info2(w: &mut Writer, s: *const vk::BufferMemoryRequirementsInfo2) {
-    w.u32(1000146000);
-    w.u64(0);
-    buffer_memory_requirements_info2_body(w, s);
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 1000146000);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).buffer));
+    }
 }
 unsafe fn buffer_opaque_capture_address_create_info_body(w: &mut Writer, s: *const vk::BufferOpaqueCaptureAddressCreateInfo) {
     w.u64(bits64((*s).opaque_capture_address));
@@ -759,13 +734,12 @@ unsafe fn buffer_view_create_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     }
     w.u64(0);
 }
-unsafe fn calibrated_timestamp_info_khr_body(w: &mut Writer, s: *const vk::CalibratedTimestampInfoKHR) {
-    w.u32(bits32((*s).time_domain));
-}
 pub unsafe fn calibrated_timestamp_info_khr(w: &mut Writer, s: *const vk::CalibratedTimestampInfoKHR) {
-    w.u32(1000184000);
-    w.u64(0);
-    calibrated_timestamp_info_khr_body(w, s);
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1000184000);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).time_domain));
+    }
 }
 pub unsafe fn clear_attachment(w: &mut Writer, s: *const vk::ClearAttachment) {
     if let Some(b) = w.run::<8>() {
@@ -832,17 +806,14 @@ pub unsafe fn color_blend_equation_ext(w: &mut Writer, s: *const vk::ColorBlendE
         set32(b, 20, bits32((*s).alpha_blend_op));
     }
 }
-unsafe fn command_buffer_allocate_info_body(w: &mut Writer, s: *const vk::CommandBufferAllocateInfo) {
-    if let Some(b) = w.run::<16>() {
-        set64(b, 0, bits64((*s).command_pool));
-        set32(b, 8, bits32((*s).level));
-        set32(b, 12, bits32((*s).command_buffer_count));
-    }
-}
 pub unsafe fn command_buffer_allocate_info(w: &mut Writer, s: *const vk::CommandBufferAllocateInfo) {
-    w.u32(40);
-    w.u64(0);
-    command_buffer_allocate_info_body(w, s);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 40);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).command_pool));
+        set32(b, 20, bits32((*s).level));
+        set32(b, 24, bits32((*s).command_buffer_count));
+    }
 }
 unsafe fn command_buffer_begin_info_body(w: &mut Writer, s: *const vk::CommandBufferBeginInfo) {
     w.u32(bits32((*s).flags));
@@ -988,27 +959,21 @@ pub unsafe fn command_buffer_inheritance_rendering_info(w: &mut Writer, s: *cons
     w.u64(0);
     command_buffer_inheritance_rendering_info_body(w, s, command_buffer_begin_info, command_buffer_inheritance_info);
 }
-unsafe fn command_buffer_submit_info_body(w: &mut Writer, s: *const vk::CommandBufferSubmitInfo) {
-    if let Some(b) = w.run::<12>() {
-        set64(b, 0, object_id(bits64((*s).command_buffer)));
-        set32(b, 8, bits32((*s).device_mask));
-    }
-}
 pub unsafe fn command_buffer_submit_info(w: &mut Writer, s: *const vk::CommandBufferSubmitInfo) {
-    w.u32(1000314006);
-    w.u64(0);
-    command_buffer_submit_info_body(w, s);
-}
-unsafe fn command_pool_create_info_body(w: &mut Writer, s: *const vk::CommandPoolCreateInfo) {
-    if let Some(b) = w.run::<8>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).queue_family_index));
+    if let Some(b) = w.run::<24>() {
+        set32(b, 0, 1000314006);
+        set64(b, 4, 0);
+        set64(b, 12, object_id(bits64((*s).command_buffer)));
+        set32(b, 20, bits32((*s).device_mask));
     }
 }
 pub unsafe fn command_pool_create_info(w: &mut Writer, s: *const vk::CommandPoolCreateInfo) {
-    w.u32(39);
-    w.u64(0);
-    command_pool_create_info_body(w, s);
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 39);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).queue_family_index));
+    }
 }
 pub unsafe fn command_stream_dependency_mesa(w: &mut Writer, s: *const types::CommandStreamDependencyMESA) {
     if let Some(b) = w.run::<8>() {
@@ -1070,138 +1035,166 @@ unsafe fn compute_pipeline_create_info_chain(w: &mut Writer, mut p: *const vk::B
     }
     w.u64(0);
 }
-unsafe fn conditional_rendering_begin_info_ext_body(w: &mut Writer, s: *const vk::ConditionalRenderingBeginInfoEXT) {
-    if let Some(b) = w.run::<20>() {
-        set64(b, 0, bits64((*s).buffer));
-        set64(b, 8, bits64((*s).offset));
-        set32(b, 16, bits32((*s).flags));
-    }
-}
 pub unsafe fn conditional_rendering_begin_info_ext(w: &mut Writer, s: *const vk::ConditionalRenderingBeginInfoEXT) {
-    w.u32(1000081002);
-    w.u64(0);
-    conditional_rendering_begin_info_ext_body(w, s);
-}
-unsafe fn copy_acceleration_structure_info_khr_body(w: &mut Writer, s: *const vk::CopyAccelerationStructureInfoKHR) {
-    if let Some(b) = w.run::<20>() {
-        set64(b, 0, bits64((*s).src));
-        set64(b, 8, bits64((*s).dst));
-        set32(b, 16, bits32((*s).mode));
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 1000081002);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).buffer));
+        set64(b, 20, bits64((*s).offset));
+        set32(b, 28, bits32((*s).flags));
     }
 }
 pub unsafe fn copy_acceleration_structure_info_khr(w: &mut Writer, s: *const vk::CopyAccelerationStructureInfoKHR) {
-    w.u32(1000150010);
-    w.u64(0);
-    copy_acceleration_structure_info_khr_body(w, s);
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 1000150010);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src));
+        set64(b, 20, bits64((*s).dst));
+        set32(b, 28, bits32((*s).mode));
+    }
 }
-unsafe fn copy_acceleration_structure_to_memory_info_khr_body(w: &mut Writer, s: *const vk::CopyAccelerationStructureToMemoryInfoKHR) {
-    w.u64(bits64((*s).src));
+pub unsafe fn copy_acceleration_structure_to_memory_info_khr(w: &mut Writer, s: *const vk::CopyAccelerationStructureToMemoryInfoKHR) {
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 1000150011);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src));
+    }
     input::device_or_host_address_khr(w, &raw const (*s).dst);
     w.u32(bits32((*s).mode));
 }
-pub unsafe fn copy_acceleration_structure_to_memory_info_khr(w: &mut Writer, s: *const vk::CopyAccelerationStructureToMemoryInfoKHR) {
-    w.u32(1000150011);
-    w.u64(0);
-    copy_acceleration_structure_to_memory_info_khr_body(w, s);
-}
-unsafe fn copy_buffer_info2_body(w: &mut Writer, s: *const vk::CopyBufferInfo2) {
+pub unsafe fn copy_buffer_info2(w: &mut Writer, s: *const vk::CopyBufferInfo2) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    if let Some(b) = w.run::<28>() {
-        set64(b, 0, bits64((*s).src_buffer));
-        set64(b, 8, bits64((*s).dst_buffer));
-        set32(b, 16, bits32((*s).region_count));
-        set64(b, 20, n1 as u64);
+    if let Some(b) = w.run::<40>() {
+        set32(b, 0, 1000337000);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_buffer));
+        set64(b, 20, bits64((*s).dst_buffer));
+        set32(b, 28, bits32((*s).region_count));
+        set64(b, 32, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::buffer_copy2(w, &raw const (*p3));
     }
 }
-pub unsafe fn copy_buffer_info2(w: &mut Writer, s: *const vk::CopyBufferInfo2) {
-    w.u32(1000337000);
-    w.u64(0);
-    copy_buffer_info2_body(w, s);
-}
-unsafe fn copy_buffer_to_image_info2_body(w: &mut Writer, s: *const vk::CopyBufferToImageInfo2) {
+pub unsafe fn copy_buffer_to_image_info2(w: &mut Writer, s: *const vk::CopyBufferToImageInfo2) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    if let Some(b) = w.run::<32>() {
-        set64(b, 0, bits64((*s).src_buffer));
-        set64(b, 8, bits64((*s).dst_image));
-        set32(b, 16, bits32((*s).dst_image_layout));
-        set32(b, 20, bits32((*s).region_count));
-        set64(b, 24, n1 as u64);
+    if let Some(b) = w.run::<44>() {
+        set32(b, 0, 1000337002);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_buffer));
+        set64(b, 20, bits64((*s).dst_image));
+        set32(b, 28, bits32((*s).dst_image_layout));
+        set32(b, 32, bits32((*s).region_count));
+        set64(b, 36, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::buffer_image_copy2(w, &raw const (*p3));
     }
 }
-pub unsafe fn copy_buffer_to_image_info2(w: &mut Writer, s: *const vk::CopyBufferToImageInfo2) {
-    w.u32(1000337002);
-    w.u64(0);
-    copy_buffer_to_image_info2_body(w, s);
-}
-unsafe fn copy_descriptor_set_body(w: &mut Writer, s: *const vk::CopyDescriptorSet) {
-    if let Some(b) = w.run::<36>() {
-        set64(b, 0, bits64((*s).src_set));
-        set32(b, 8, bits32((*s).src_binding));
-        set32(b, 12, bits32((*s).src_array_element));
-        set64(b, 16, bits64((*s).dst_set));
-        set32(b, 24, bits32((*s).dst_binding));
-        set32(b, 28, bits32((*s).dst_array_element));
-        set32(b, 32, bits32((*s).descriptor_count));
+pub unsafe fn copy_descriptor_set(w: &mut Writer, s: *const vk::CopyDescriptorSet) {
+    if let Some(b) = w.run::<48>() {
+        set32(b, 0, 36);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_set));
+        set32(b, 20, bits32((*s).src_binding));
+        set32(b, 24, bits32((*s).src_array_element));
+        set64(b, 28, bits64((*s).dst_set));
+        set32(b, 36, bits32((*s).dst_binding));
+        set32(b, 40, bits32((*s).dst_array_element));
+        set32(b, 44, bits32((*s).descriptor_count));
     }
 }
-pub unsafe fn copy_descriptor_set(w: &mut Writer, s: *const vk::CopyDescriptorSet) {
-    w.u32(36);
-    w.u64(0);
-    copy_descriptor_set_body(w, s);
-}
-unsafe fn copy_image_info2_body(w: &mut Writer, s: *const vk::CopyImageInfo2) {
+pub unsafe fn copy_image_info2(w: &mut Writer, s: *const vk::CopyImageInfo2) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    if let Some(b) = w.run::<36>() {
-        set64(b, 0, bits64((*s).src_image));
-        set32(b, 8, bits32((*s).src_image_layout));
-        set64(b, 12, bits64((*s).dst_image));
-        set32(b, 20, bits32((*s).dst_image_layout));
-        set32(b, 24, bits32((*s).region_count));
-        set64(b, 28, n1 as u64);
+    if let Some(b) = w.run::<48>() {
+        set32(b, 0, 1000337001);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_image));
+        set32(b, 20, bits32((*s).src_image_layout));
+        set64(b, 24, bits64((*s).dst_image));
+        set32(b, 32, bits32((*s).dst_image_layout));
+        set32(b, 36, bits32((*s).region_count));
+        set64(b, 40, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::image_copy2(w, &raw const (*p3));
     }
 }
-pub unsafe fn copy_image_info2(w: &mut Writer, s: *const vk::CopyImageInfo2) {
-    w.u32(1000337001);
-    w.u64(0);
-    copy_image_info2_body(w, s);
-}
-unsafe fn copy_image_to_buffer_info2_body(w: &mut Writer, s: *const vk::CopyImageToBufferInfo2) {
+pub unsafe fn copy_image_to_buffer_info2(w: &mut Writer, s: *const vk::CopyImageToBufferInfo2) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    if let Some(b) = w.run::<32>() {
-        set64(b, 0, bits64((*s).src_image));
-        set32(b, 8, bits32((*s).src_image_layout));
-        set64(b, 12, bits64((*s).dst_buffer));
-        set32(b, 20, bits32((*s).region_count));
-        set64(b, 24, n1 as u64);
+    if let Some(b) = w.run::<44>() {
+        set32(b, 0, 1000337003);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_image));
+        set32(b, 20, bits32((*s).src_image_layout));
+        set64(b, 24, bits64((*s).dst_buffer));
+        set32(b, 32, bits32((*s).region_count));
+        set64(b, 36, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::buffer_image_copy2(w, &raw const (*p3));
     }
 }
-pub unsafe fn copy_image_to_buffer_info2(w: &mut Writer, s: *const vk::CopyImageToBufferInfo2) {
-    w.u32(1000337003);
-    w.u64(0);
-    copy_image_to_buffer_info2_body(w, s);
+pub unsafe fn copy_image_to_image_info(w: &mut Writer, s: *const vk::CopyImageToImageInfoEXT) {
+    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
+    if let Some(b) = w.run::<52>() {
+        set32(b, 0, 1000270007);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set64(b, 16, bits64((*s).src_image));
+        set32(b, 24, bits32((*s).src_image_layout));
+        set64(b, 28, bits64((*s).dst_image));
+        set32(b, 36, bits32((*s).dst_image_layout));
+        set32(b, 40, bits32((*s).region_count));
+        set64(b, 44, n1 as u64);
+    }
+    for i2 in 0..n1 {
+        let p3 = (*s).p_regions.add(i2);
+        input::image_copy2(w, &raw const (*p3));
+    }
 }
-unsafe fn copy_image_to_image_info_body(w: &mut Writer, s: *const vk::CopyImageToImageInfoEXT) {
+pub unsafe fn copy_image_to_memory_info_mesa(w: &mut Writer, s: *const types::CopyImageToMemoryInfoMESA) {
+    if let Some(b) = w.run::<76>() {
+        set32(b, 0, 1000384008);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set64(b, 16, bits64((*s).src_image));
+        set32(b, 24, bits32((*s).src_image_layout));
+        set32(b, 28, bits32((*s).memory_row_length));
+        set32(b, 32, bits32((*s).memory_image_height));
+        set32(b, 36, bits32((*s).image_subresource.aspect_mask));
+        set32(b, 40, bits32((*s).image_subresource.mip_level));
+        set32(b, 44, bits32((*s).image_subresource.base_array_layer));
+        set32(b, 48, bits32((*s).image_subresource.layer_count));
+        set32(b, 52, bits32((*s).image_offset.x));
+        set32(b, 56, bits32((*s).image_offset.y));
+        set32(b, 60, bits32((*s).image_offset.z));
+        set32(b, 64, bits32((*s).image_extent.width));
+        set32(b, 68, bits32((*s).image_extent.height));
+        set32(b, 72, bits32((*s).image_extent.depth));
+    }
+}
+pub unsafe fn copy_memory_to_acceleration_structure_info_khr(w: &mut Writer, s: *const vk::CopyMemoryToAccelerationStructureInfoKHR) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000150012);
+        set64(b, 4, 0);
+    }
+    input::device_or_host_address_const_khr(w, &raw const (*s).src);
+    if let Some(b) = w.run::<12>() {
+        set64(b, 0, bits64((*s).dst));
+        set32(b, 8, bits32((*s).mode));
+    }
+}
+pub unsafe fn copy_memory_to_image_info_mesa(w: &mut Writer, s: *const types::CopyMemoryToImageInfoMESA) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
     if let Some(b) = w.run::<40>() {
-        set32(b, 0, bits32((*s).flags));
-        set64(b, 4, bits64((*s).src_image));
-        set32(b, 12, bits32((*s).src_image_layout));
+        set32(b, 0, 1000384010);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
         set64(b, 16, bits64((*s).dst_image));
         set32(b, 24, bits32((*s).dst_image_layout));
         set32(b, 28, bits32((*s).region_count));
@@ -1209,75 +1202,17 @@ unsafe fn copy_image_to_image_info_body(w: &mut Writer, s: *const vk::CopyImageT
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
-        input::image_copy2(w, &raw const (*p3));
-    }
-}
-pub unsafe fn copy_image_to_image_info(w: &mut Writer, s: *const vk::CopyImageToImageInfoEXT) {
-    w.u32(1000270007);
-    w.u64(0);
-    copy_image_to_image_info_body(w, s);
-}
-unsafe fn copy_image_to_memory_info_mesa_body(w: &mut Writer, s: *const types::CopyImageToMemoryInfoMESA) {
-    if let Some(b) = w.run::<64>() {
-        set32(b, 0, bits32((*s).flags));
-        set64(b, 4, bits64((*s).src_image));
-        set32(b, 12, bits32((*s).src_image_layout));
-        set32(b, 16, bits32((*s).memory_row_length));
-        set32(b, 20, bits32((*s).memory_image_height));
-        set32(b, 24, bits32((*s).image_subresource.aspect_mask));
-        set32(b, 28, bits32((*s).image_subresource.mip_level));
-        set32(b, 32, bits32((*s).image_subresource.base_array_layer));
-        set32(b, 36, bits32((*s).image_subresource.layer_count));
-        set32(b, 40, bits32((*s).image_offset.x));
-        set32(b, 44, bits32((*s).image_offset.y));
-        set32(b, 48, bits32((*s).image_offset.z));
-        set32(b, 52, bits32((*s).image_extent.width));
-        set32(b, 56, bits32((*s).image_extent.height));
-        set32(b, 60, bits32((*s).image_extent.depth));
-    }
-}
-pub unsafe fn copy_image_to_memory_info_mesa(w: &mut Writer, s: *const types::CopyImageToMemoryInfoMESA) {
-    w.u32(1000384008);
-    w.u64(0);
-    copy_image_to_memory_info_mesa_body(w, s);
-}
-unsafe fn copy_memory_to_acceleration_structure_info_khr_body(w: &mut Writer, s: *const vk::CopyMemoryToAccelerationStructureInfoKHR) {
-    input::device_or_host_address_const_khr(w, &raw const (*s).src);
-    if let Some(b) = w.run::<12>() {
-        set64(b, 0, bits64((*s).dst));
-        set32(b, 8, bits32((*s).mode));
-    }
-}
-pub unsafe fn copy_memory_to_acceleration_structure_info_khr(w: &mut Writer, s: *const vk::CopyMemoryToAccelerationStructureInfoKHR) {
-    w.u32(1000150012);
-    w.u64(0);
-    copy_memory_to_acceleration_structure_info_khr_body(w, s);
-}
-unsafe fn copy_memory_to_image_info_mesa_body(w: &mut Writer, s: *const types::CopyMemoryToImageInfoMESA) {
-    let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    if let Some(b) = w.run::<28>() {
-        set32(b, 0, bits32((*s).flags));
-        set64(b, 4, bits64((*s).dst_image));
-        set32(b, 12, bits32((*s).dst_image_layout));
-        set32(b, 16, bits32((*s).region_count));
-        set64(b, 20, n1 as u64);
-    }
-    for i2 in 0..n1 {
-        let p3 = (*s).p_regions.add(i2);
         input::memory_to_image_copy_mesa(w, &raw const (*p3));
     }
 }
-pub unsafe fn copy_memory_to_image_info_mesa(w: &mut Writer, s: *const types::CopyMemoryToImageInfoMESA) {
-    w.u32(1000384010);
-    w.u64(0);
-    copy_memory_to_image_info_mesa_body(w, s);
-}
-unsafe fn dependency_info_body(w: &mut Writer, s: *const vk::DependencyInfo) {
+pub unsafe fn dependency_info(w: &mut Writer, s: *const vk::DependencyInfo) {
     let n1 = if (*s).p_memory_barriers.is_null() { 0 } else { ((*s).memory_barrier_count as usize) };
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).dependency_flags));
-        set32(b, 4, bits32((*s).memory_barrier_count));
-        set64(b, 8, n1 as u64);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 1000314003);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).dependency_flags));
+        set32(b, 16, bits32((*s).memory_barrier_count));
+        set64(b, 20, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_memory_barriers.add(i2);
@@ -1301,11 +1236,6 @@ unsafe fn dependency_info_body(w: &mut Writer, s: *const vk::DependencyInfo) {
         let p9 = (*s).p_image_memory_barriers.add(i8);
         input::image_memory_barrier2(w, &raw const (*p9));
     }
-}
-pub unsafe fn dependency_info(w: &mut Writer, s: *const vk::DependencyInfo) {
-    w.u32(1000314003);
-    w.u64(0);
-    dependency_info_body(w, s);
 }
 unsafe fn depth_bias_info_ext_body(w: &mut Writer, s: *const vk::DepthBiasInfoEXT) {
     if let Some(b) = w.run::<12>() {
@@ -1611,20 +1541,17 @@ unsafe fn descriptor_set_allocate_info_chain(w: &mut Writer, mut p: *const vk::B
     }
     w.u64(0);
 }
-unsafe fn descriptor_set_and_binding_mapping_ext_body(w: &mut Writer, s: *const types::DescriptorSetAndBindingMappingEXT) {
-    if let Some(b) = w.run::<20>() {
-        set32(b, 0, bits32((*s).descriptor_set));
-        set32(b, 4, bits32((*s).first_binding));
-        set32(b, 8, bits32((*s).binding_count));
-        set32(b, 12, bits32((*s).resource_mask));
-        set32(b, 16, bits32((*s).source));
+pub unsafe fn descriptor_set_and_binding_mapping_ext(w: &mut Writer, s: *const types::DescriptorSetAndBindingMappingEXT) {
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 1000135005);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).descriptor_set));
+        set32(b, 16, bits32((*s).first_binding));
+        set32(b, 20, bits32((*s).binding_count));
+        set32(b, 24, bits32((*s).resource_mask));
+        set32(b, 28, bits32((*s).source));
     }
     input::descriptor_mapping_source_data_ext(w, &raw const (*s).source_data, bits32((*s).source));
-}
-pub unsafe fn descriptor_set_and_binding_mapping_ext(w: &mut Writer, s: *const types::DescriptorSetAndBindingMappingEXT) {
-    w.u32(1000135005);
-    w.u64(0);
-    descriptor_set_and_binding_mapping_ext_body(w, s);
 }
 pub unsafe fn descriptor_set_layout_binding(w: &mut Writer, s: *const vk::DescriptorSetLayoutBinding) {
     let ignored_0 = !matches!(bits32((*s).descriptor_type), 0 | 1);
@@ -1705,7 +1632,11 @@ pub unsafe fn descriptor_set_variable_descriptor_count_allocate_info(w: &mut Wri
     w.u64(0);
     descriptor_set_variable_descriptor_count_allocate_info_body(w, s);
 }
-unsafe fn descriptor_update_template_create_info_body(w: &mut Writer, s: *const vk::DescriptorUpdateTemplateCreateInfo) {
+pub unsafe fn descriptor_update_template_create_info(w: &mut Writer, s: *const vk::DescriptorUpdateTemplateCreateInfo) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000085000);
+        set64(b, 4, 0);
+    }
     let ignored_0 = !matches!(bits32((*s).template_type), 0);
     let ignored_1 = !matches!(bits32((*s).template_type), 1);
     let descriptor_set_layout = unless(ignored_0, &raw const (*s).descriptor_set_layout);
@@ -1725,11 +1656,6 @@ unsafe fn descriptor_update_template_create_info_body(w: &mut Writer, s: *const 
         set32(b, 24, bits32((*s).set));
     }
 }
-pub unsafe fn descriptor_update_template_create_info(w: &mut Writer, s: *const vk::DescriptorUpdateTemplateCreateInfo) {
-    w.u32(1000085000);
-    w.u64(0);
-    descriptor_update_template_create_info_body(w, s);
-}
 pub unsafe fn descriptor_update_template_entry(w: &mut Writer, s: *const vk::DescriptorUpdateTemplateEntry) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, bits32((*s).dst_binding));
@@ -1746,18 +1672,17 @@ pub unsafe fn device_address_range_ext(w: &mut Writer, s: *const types::DeviceAd
         set64(b, 8, bits64((*s).size));
     }
 }
-unsafe fn device_buffer_memory_requirements_body(w: &mut Writer, s: *const vk::DeviceBufferMemoryRequirements) {
+pub unsafe fn device_buffer_memory_requirements(w: &mut Writer, s: *const vk::DeviceBufferMemoryRequirements) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000413002);
+        set64(b, 4, 0);
+    }
     if (*s).p_create_info.is_null() {
         w.u64(0);
     } else {
         w.u64(1);
         input::buffer_create_info(w, &raw const (*(*s).p_create_info));
     }
-}
-pub unsafe fn device_buffer_memory_requirements(w: &mut Writer, s: *const vk::DeviceBufferMemoryRequirements) {
-    w.u32(1000413002);
-    w.u64(0);
-    device_buffer_memory_requirements_body(w, s);
 }
 unsafe fn device_create_info_body(w: &mut Writer, s: *const vk::DeviceCreateInfo) {
     let ignored_0 = true;
@@ -2782,7 +2707,11 @@ pub unsafe fn device_group_submit_info(w: &mut Writer, s: *const vk::DeviceGroup
     w.u64(0);
     device_group_submit_info_body(w, s);
 }
-unsafe fn device_image_memory_requirements_body(w: &mut Writer, s: *const vk::DeviceImageMemoryRequirements) {
+pub unsafe fn device_image_memory_requirements(w: &mut Writer, s: *const vk::DeviceImageMemoryRequirements) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000413003);
+        set64(b, 4, 0);
+    }
     if (*s).p_create_info.is_null() {
         w.u64(0);
     } else {
@@ -2791,12 +2720,11 @@ unsafe fn device_image_memory_requirements_body(w: &mut Writer, s: *const vk::De
     }
     w.u32(bits32((*s).plane_aspect));
 }
-pub unsafe fn device_image_memory_requirements(w: &mut Writer, s: *const vk::DeviceImageMemoryRequirements) {
-    w.u32(1000413003);
-    w.u64(0);
-    device_image_memory_requirements_body(w, s);
-}
-unsafe fn device_image_subresource_info_body(w: &mut Writer, s: *const vk::DeviceImageSubresourceInfoKHR) {
+pub unsafe fn device_image_subresource_info(w: &mut Writer, s: *const vk::DeviceImageSubresourceInfoKHR) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000470004);
+        set64(b, 4, 0);
+    }
     if (*s).p_create_info.is_null() {
         w.u64(0);
     } else {
@@ -2810,18 +2738,12 @@ unsafe fn device_image_subresource_info_body(w: &mut Writer, s: *const vk::Devic
         input::image_subresource2(w, &raw const (*(*s).p_subresource));
     }
 }
-pub unsafe fn device_image_subresource_info(w: &mut Writer, s: *const vk::DeviceImageSubresourceInfoKHR) {
-    w.u32(1000470004);
-    w.u64(0);
-    device_image_subresource_info_body(w, s);
-}
-unsafe fn device_memory_opaque_capture_address_info_body(w: &mut Writer, s: *const vk::DeviceMemoryOpaqueCaptureAddressInfo) {
-    w.u64(bits64((*s).memory));
-}
 pub unsafe fn device_memory_opaque_capture_address_info(w: &mut Writer, s: *const vk::DeviceMemoryOpaqueCaptureAddressInfo) {
-    w.u32(1000257004);
-    w.u64(0);
-    device_memory_opaque_capture_address_info_body(w, s);
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 1000257004);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).memory));
+    }
 }
 pub unsafe fn device_or_host_address_const_khr(w: &mut Writer, s: *const vk::DeviceOrHostAddressConstKHR) {
     if let Some(b) = w.run::<12>() {
@@ -2918,13 +2840,12 @@ pub unsafe fn device_queue_timeline_info_mesa(w: &mut Writer, s: *const types::D
     w.u64(0);
     device_queue_timeline_info_mesa_body(w, s);
 }
-unsafe fn event_create_info_body(w: &mut Writer, s: *const vk::EventCreateInfo) {
-    w.u32(bits32((*s).flags));
-}
 pub unsafe fn event_create_info(w: &mut Writer, s: *const vk::EventCreateInfo) {
-    w.u32(10);
-    w.u64(0);
-    event_create_info_body(w, s);
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 10);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+    }
 }
 unsafe fn export_fence_create_info_body(w: &mut Writer, s: *const vk::ExportFenceCreateInfo) {
     w.u32(bits32((*s).handle_types));
@@ -3028,23 +2949,20 @@ pub unsafe fn fragment_shading_rate_attachment_info_khr(w: &mut Writer, s: *cons
     w.u64(0);
     fragment_shading_rate_attachment_info_khr_body(w, s);
 }
-unsafe fn framebuffer_attachment_image_info_body(w: &mut Writer, s: *const vk::FramebufferAttachmentImageInfo) {
+pub unsafe fn framebuffer_attachment_image_info(w: &mut Writer, s: *const vk::FramebufferAttachmentImageInfo) {
     let n1 = if (*s).p_view_formats.is_null() { 0 } else { ((*s).view_format_count as usize) };
-    if let Some(b) = w.run::<32>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).usage));
-        set32(b, 8, bits32((*s).width));
-        set32(b, 12, bits32((*s).height));
-        set32(b, 16, bits32((*s).layer_count));
-        set32(b, 20, bits32((*s).view_format_count));
-        set64(b, 24, n1 as u64);
+    if let Some(b) = w.run::<44>() {
+        set32(b, 0, 1000108002);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).usage));
+        set32(b, 20, bits32((*s).width));
+        set32(b, 24, bits32((*s).height));
+        set32(b, 28, bits32((*s).layer_count));
+        set32(b, 32, bits32((*s).view_format_count));
+        set64(b, 36, n1 as u64);
     }
     w.array((*s).p_view_formats.cast(), n1, 4);
-}
-pub unsafe fn framebuffer_attachment_image_info(w: &mut Writer, s: *const vk::FramebufferAttachmentImageInfo) {
-    w.u32(1000108002);
-    w.u64(0);
-    framebuffer_attachment_image_info_body(w, s);
 }
 unsafe fn framebuffer_attachments_create_info_body(w: &mut Writer, s: *const vk::FramebufferAttachmentsCreateInfo) {
     let n1 = if (*s).p_attachment_image_infos.is_null() { 0 } else { ((*s).attachment_image_info_count as usize) };
@@ -3283,22 +3201,19 @@ pub unsafe fn host_address_range_const_ext(w: &mut Writer, s: *const types::Host
     w.bytes((*s).address.cast(), n1);
     w.u64(bits64((*s).size));
 }
-unsafe fn host_image_layout_transition_info_body(w: &mut Writer, s: *const vk::HostImageLayoutTransitionInfoEXT) {
-    if let Some(b) = w.run::<36>() {
-        set64(b, 0, bits64((*s).image));
-        set32(b, 8, bits32((*s).old_layout));
-        set32(b, 12, bits32((*s).new_layout));
-        set32(b, 16, bits32((*s).subresource_range.aspect_mask));
-        set32(b, 20, bits32((*s).subresource_range.base_mip_level));
-        set32(b, 24, bits32((*s).subresource_range.level_count));
-        set32(b, 28, bits32((*s).subresource_range.base_array_layer));
-        set32(b, 32, bits32((*s).subresource_range.layer_count));
-    }
-}
 pub unsafe fn host_image_layout_transition_info(w: &mut Writer, s: *const vk::HostImageLayoutTransitionInfoEXT) {
-    w.u32(1000270006);
-    w.u64(0);
-    host_image_layout_transition_info_body(w, s);
+    if let Some(b) = w.run::<48>() {
+        set32(b, 0, 1000270006);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).image));
+        set32(b, 20, bits32((*s).old_layout));
+        set32(b, 24, bits32((*s).new_layout));
+        set32(b, 28, bits32((*s).subresource_range.aspect_mask));
+        set32(b, 32, bits32((*s).subresource_range.base_mip_level));
+        set32(b, 36, bits32((*s).subresource_range.level_count));
+        set32(b, 40, bits32((*s).subresource_range.base_array_layer));
+        set32(b, 44, bits32((*s).subresource_range.layer_count));
+    }
 }
 pub unsafe fn image_blit(w: &mut Writer, s: *const vk::ImageBlit) {
     if let Some(b) = w.run::<24>() {
@@ -3332,13 +3247,15 @@ pub unsafe fn image_blit(w: &mut Writer, s: *const vk::ImageBlit) {
         }
     }
 }
-unsafe fn image_blit2_body(w: &mut Writer, s: *const vk::ImageBlit2) {
-    if let Some(b) = w.run::<24>() {
-        set32(b, 0, bits32((*s).src_subresource.aspect_mask));
-        set32(b, 4, bits32((*s).src_subresource.mip_level));
-        set32(b, 8, bits32((*s).src_subresource.base_array_layer));
-        set32(b, 12, bits32((*s).src_subresource.layer_count));
-        set64(b, 16, 2);
+pub unsafe fn image_blit2(w: &mut Writer, s: *const vk::ImageBlit2) {
+    if let Some(b) = w.run::<36>() {
+        set32(b, 0, 1000337008);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).src_subresource.aspect_mask));
+        set32(b, 16, bits32((*s).src_subresource.mip_level));
+        set32(b, 20, bits32((*s).src_subresource.base_array_layer));
+        set32(b, 24, bits32((*s).src_subresource.layer_count));
+        set64(b, 28, 2);
     }
     for i1 in 0..2 {
         let p2 = (&raw const (*s).src_offsets).cast::<vk::Offset3D>().add(i1);
@@ -3364,11 +3281,6 @@ unsafe fn image_blit2_body(w: &mut Writer, s: *const vk::ImageBlit2) {
         }
     }
 }
-pub unsafe fn image_blit2(w: &mut Writer, s: *const vk::ImageBlit2) {
-    w.u32(1000337008);
-    w.u64(0);
-    image_blit2_body(w, s);
-}
 pub unsafe fn image_copy(w: &mut Writer, s: *const vk::ImageCopy) {
     if let Some(b) = w.run::<68>() {
         set32(b, 0, bits32((*s).src_subresource.aspect_mask));
@@ -3390,31 +3302,28 @@ pub unsafe fn image_copy(w: &mut Writer, s: *const vk::ImageCopy) {
         set32(b, 64, bits32((*s).extent.depth));
     }
 }
-unsafe fn image_copy2_body(w: &mut Writer, s: *const vk::ImageCopy2) {
-    if let Some(b) = w.run::<68>() {
-        set32(b, 0, bits32((*s).src_subresource.aspect_mask));
-        set32(b, 4, bits32((*s).src_subresource.mip_level));
-        set32(b, 8, bits32((*s).src_subresource.base_array_layer));
-        set32(b, 12, bits32((*s).src_subresource.layer_count));
-        set32(b, 16, bits32((*s).src_offset.x));
-        set32(b, 20, bits32((*s).src_offset.y));
-        set32(b, 24, bits32((*s).src_offset.z));
-        set32(b, 28, bits32((*s).dst_subresource.aspect_mask));
-        set32(b, 32, bits32((*s).dst_subresource.mip_level));
-        set32(b, 36, bits32((*s).dst_subresource.base_array_layer));
-        set32(b, 40, bits32((*s).dst_subresource.layer_count));
-        set32(b, 44, bits32((*s).dst_offset.x));
-        set32(b, 48, bits32((*s).dst_offset.y));
-        set32(b, 52, bits32((*s).dst_offset.z));
-        set32(b, 56, bits32((*s).extent.width));
-        set32(b, 60, bits32((*s).extent.height));
-        set32(b, 64, bits32((*s).extent.depth));
-    }
-}
 pub unsafe fn image_copy2(w: &mut Writer, s: *const vk::ImageCopy2) {
-    w.u32(1000337007);
-    w.u64(0);
-    image_copy2_body(w, s);
+    if let Some(b) = w.run::<80>() {
+        set32(b, 0, 1000337007);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).src_subresource.aspect_mask));
+        set32(b, 16, bits32((*s).src_subresource.mip_level));
+        set32(b, 20, bits32((*s).src_subresource.base_array_layer));
+        set32(b, 24, bits32((*s).src_subresource.layer_count));
+        set32(b, 28, bits32((*s).src_offset.x));
+        set32(b, 32, bits32((*s).src_offset.y));
+        set32(b, 36, bits32((*s).src_offset.z));
+        set32(b, 40, bits32((*s).dst_subresource.aspect_mask));
+        set32(b, 44, bits32((*s).dst_subresource.mip_level));
+        set32(b, 48, bits32((*s).dst_subresource.base_array_layer));
+        set32(b, 52, bits32((*s).dst_subresource.layer_count));
+        set32(b, 56, bits32((*s).dst_offset.x));
+        set32(b, 60, bits32((*s).dst_offset.y));
+        set32(b, 64, bits32((*s).dst_offset.z));
+        set32(b, 68, bits32((*s).extent.width));
+        set32(b, 72, bits32((*s).extent.height));
+        set32(b, 76, bits32((*s).extent.depth));
+    }
 }
 unsafe fn image_create_info_body(w: &mut Writer, s: *const vk::ImageCreateInfo) {
     let ignored_0 = !matches!(bits32((*s).sharing_mode), 1);
@@ -3496,7 +3405,11 @@ unsafe fn image_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruct
     }
     w.u64(0);
 }
-unsafe fn image_descriptor_info_ext_body(w: &mut Writer, s: *const types::ImageDescriptorInfoEXT) {
+pub unsafe fn image_descriptor_info_ext(w: &mut Writer, s: *const types::ImageDescriptorInfoEXT) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000135001);
+        set64(b, 4, 0);
+    }
     if (*s).p_view.is_null() {
         w.u64(0);
     } else {
@@ -3504,11 +3417,6 @@ unsafe fn image_descriptor_info_ext_body(w: &mut Writer, s: *const types::ImageD
         input::image_view_create_info(w, &raw const (*(*s).p_view));
     }
     w.u32(bits32((*s).layout));
-}
-pub unsafe fn image_descriptor_info_ext(w: &mut Writer, s: *const types::ImageDescriptorInfoEXT) {
-    w.u32(1000135001);
-    w.u64(0);
-    image_descriptor_info_ext_body(w, s);
 }
 unsafe fn image_drm_format_modifier_explicit_create_info_ext_body(w: &mut Writer, s: *const vk::ImageDrmFormatModifierExplicitCreateInfoEXT) {
     let n1 = if (*s).p_plane_layouts.is_null() { 0 } else { ((*s).drm_format_modifier_plane_count as usize) };
@@ -3693,39 +3601,35 @@ pub unsafe fn image_resolve(w: &mut Writer, s: *const vk::ImageResolve) {
         set32(b, 64, bits32((*s).extent.depth));
     }
 }
-unsafe fn image_resolve2_body(w: &mut Writer, s: *const vk::ImageResolve2) {
-    if let Some(b) = w.run::<68>() {
-        set32(b, 0, bits32((*s).src_subresource.aspect_mask));
-        set32(b, 4, bits32((*s).src_subresource.mip_level));
-        set32(b, 8, bits32((*s).src_subresource.base_array_layer));
-        set32(b, 12, bits32((*s).src_subresource.layer_count));
-        set32(b, 16, bits32((*s).src_offset.x));
-        set32(b, 20, bits32((*s).src_offset.y));
-        set32(b, 24, bits32((*s).src_offset.z));
-        set32(b, 28, bits32((*s).dst_subresource.aspect_mask));
-        set32(b, 32, bits32((*s).dst_subresource.mip_level));
-        set32(b, 36, bits32((*s).dst_subresource.base_array_layer));
-        set32(b, 40, bits32((*s).dst_subresource.layer_count));
-        set32(b, 44, bits32((*s).dst_offset.x));
-        set32(b, 48, bits32((*s).dst_offset.y));
-        set32(b, 52, bits32((*s).dst_offset.z));
-        set32(b, 56, bits32((*s).extent.width));
-        set32(b, 60, bits32((*s).extent.height));
-        set32(b, 64, bits32((*s).extent.depth));
+pub unsafe fn image_resolve2(w: &mut Writer, s: *const vk::ImageResolve2) {
+    if let Some(b) = w.run::<80>() {
+        set32(b, 0, 1000337010);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).src_subresource.aspect_mask));
+        set32(b, 16, bits32((*s).src_subresource.mip_level));
+        set32(b, 20, bits32((*s).src_subresource.base_array_layer));
+        set32(b, 24, bits32((*s).src_subresource.layer_count));
+        set32(b, 28, bits32((*s).src_offset.x));
+        set32(b, 32, bits32((*s).src_offset.y));
+        set32(b, 36, bits32((*s).src_offset.z));
+        set32(b, 40, bits32((*s).dst_subresource.aspect_mask));
+        set32(b, 44, bits32((*s).dst_subresource.mip_level));
+        set32(b, 48, bits32((*s).dst_subresource.base_array_layer));
+        set32(b, 52, bits32((*s).dst_subresource.layer_count));
+        set32(b, 56, bits32((*s).dst_offset.x));
+        set32(b, 60, bits32((*s).dst_offset.y));
+        set32(b, 64, bits32((*s).dst_offset.z));
+        set32(b, 68, bits32((*s).extent.width));
+        set32(b, 72, bits32((*s).extent.height));
+        set32(b, 76, bits32((*s).extent.depth));
     }
 }
-pub unsafe fn image_resolve2(w: &mut Writer, s: *const vk::ImageResolve2) {
-    w.u32(1000337010);
-    w.u64(0);
-    image_resolve2_body(w, s);
-}
-unsafe fn image_sparse_memory_requirements_info2_body(w: &mut Writer, s: *const vk::ImageSparseMemoryRequirementsInfo2) {
-    w.u64(bits64((*s).image));
-}
 pub unsafe fn image_sparse_memory_requirements_info2(w: &mut Writer, s: *const vk::ImageSparseMemoryRequirementsInfo2) {
-    w.u32(1000146002);
-    w.u64(0);
-    image_sparse_memory_requirements_info2_body(w, s);
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 1000146002);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).image));
+    }
 }
 unsafe fn image_stencil_usage_create_info_body(w: &mut Writer, s: *const vk::ImageStencilUsageCreateInfo) {
     w.u32(bits32((*s).stencil_usage));
@@ -3742,17 +3646,14 @@ pub unsafe fn image_subresource(w: &mut Writer, s: *const vk::ImageSubresource) 
         set32(b, 8, bits32((*s).array_layer));
     }
 }
-unsafe fn image_subresource2_body(w: &mut Writer, s: *const vk::ImageSubresource2KHR) {
-    if let Some(b) = w.run::<12>() {
-        set32(b, 0, bits32((*s).image_subresource.aspect_mask));
-        set32(b, 4, bits32((*s).image_subresource.mip_level));
-        set32(b, 8, bits32((*s).image_subresource.array_layer));
-    }
-}
 pub unsafe fn image_subresource2(w: &mut Writer, s: *const vk::ImageSubresource2KHR) {
-    w.u32(1000338003);
-    w.u64(0);
-    image_subresource2_body(w, s);
+    if let Some(b) = w.run::<24>() {
+        set32(b, 0, 1000338003);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).image_subresource.aspect_mask));
+        set32(b, 16, bits32((*s).image_subresource.mip_level));
+        set32(b, 20, bits32((*s).image_subresource.array_layer));
+    }
 }
 pub unsafe fn image_subresource_layers(w: &mut Writer, s: *const vk::ImageSubresourceLayers) {
     if let Some(b) = w.run::<16>() {
@@ -3865,16 +3766,13 @@ pub unsafe fn import_memory_resource_info_mesa(w: &mut Writer, s: *const types::
     w.u64(0);
     import_memory_resource_info_mesa_body(w, s);
 }
-unsafe fn import_semaphore_resource_info_mesa_body(w: &mut Writer, s: *const types::ImportSemaphoreResourceInfoMESA) {
-    if let Some(b) = w.run::<12>() {
-        set64(b, 0, bits64((*s).semaphore));
-        set32(b, 8, bits32((*s).resource_id));
-    }
-}
 pub unsafe fn import_semaphore_resource_info_mesa(w: &mut Writer, s: *const types::ImportSemaphoreResourceInfoMESA) {
-    w.u32(1000384004);
-    w.u64(0);
-    import_semaphore_resource_info_mesa_body(w, s);
+    if let Some(b) = w.run::<24>() {
+        set32(b, 0, 1000384004);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).semaphore));
+        set32(b, 20, bits32((*s).resource_id));
+    }
 }
 pub unsafe fn input_attachment_aspect_reference(w: &mut Writer, s: *const vk::InputAttachmentAspectReference) {
     if let Some(b) = w.run::<12>() {
@@ -3883,8 +3781,12 @@ pub unsafe fn input_attachment_aspect_reference(w: &mut Writer, s: *const vk::In
         set32(b, 8, bits32((*s).aspect_mask));
     }
 }
-unsafe fn instance_create_info_body(w: &mut Writer, s: *const vk::InstanceCreateInfo) {
-    w.u32(bits32((*s).flags));
+pub unsafe fn instance_create_info(w: &mut Writer, s: *const vk::InstanceCreateInfo) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+    }
     if (*s).p_application_info.is_null() {
         w.u64(0);
     } else {
@@ -3909,11 +3811,6 @@ unsafe fn instance_create_info_body(w: &mut Writer, s: *const vk::InstanceCreate
         let p = *(*s).pp_enabled_extension_names.add(i);
         w.string(p);
     }
-}
-pub unsafe fn instance_create_info(w: &mut Writer, s: *const vk::InstanceCreateInfo) {
-    w.u32(1);
-    w.u64(0);
-    instance_create_info_body(w, s);
 }
 unsafe fn memory_allocate_flags_info_body(w: &mut Writer, s: *const vk::MemoryAllocateFlagsInfo) {
     if let Some(b) = w.run::<8>() {
@@ -3981,16 +3878,13 @@ unsafe fn memory_allocate_info_chain(w: &mut Writer, mut p: *const vk::BaseInStr
     }
     w.u64(0);
 }
-unsafe fn memory_barrier_body(w: &mut Writer, s: *const vk::MemoryBarrier) {
-    if let Some(b) = w.run::<8>() {
-        set32(b, 0, bits32((*s).src_access_mask));
-        set32(b, 4, bits32((*s).dst_access_mask));
-    }
-}
 pub unsafe fn memory_barrier(w: &mut Writer, s: *const vk::MemoryBarrier) {
-    w.u32(46);
-    w.u64(0);
-    memory_barrier_body(w, s);
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 46);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).src_access_mask));
+        set32(b, 16, bits32((*s).dst_access_mask));
+    }
 }
 unsafe fn memory_barrier2_body(w: &mut Writer, s: *const vk::MemoryBarrier2) {
     if let Some(b) = w.run::<32>() {
@@ -4024,11 +3918,13 @@ pub unsafe fn memory_opaque_capture_address_allocate_info(w: &mut Writer, s: *co
     w.u64(0);
     memory_opaque_capture_address_allocate_info_body(w, s);
 }
-unsafe fn memory_to_image_copy_mesa_body(w: &mut Writer, s: *const types::MemoryToImageCopyMESA) {
+pub unsafe fn memory_to_image_copy_mesa(w: &mut Writer, s: *const types::MemoryToImageCopyMESA) {
     let n1 = if (*s).p_data.is_null() { 0 } else { ((*s).data_size as usize) };
-    if let Some(b) = w.run::<16>() {
-        set64(b, 0, bits64((*s).data_size));
-        set64(b, 8, n1 as u64);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 1000384009);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).data_size));
+        set64(b, 20, n1 as u64);
     }
     w.bytes((*s).p_data.cast(), n1);
     if let Some(b) = w.run::<48>() {
@@ -4045,11 +3941,6 @@ unsafe fn memory_to_image_copy_mesa_body(w: &mut Writer, s: *const types::Memory
         set32(b, 40, bits32((*s).image_extent.height));
         set32(b, 44, bits32((*s).image_extent.depth));
     }
-}
-pub unsafe fn memory_to_image_copy_mesa(w: &mut Writer, s: *const types::MemoryToImageCopyMESA) {
-    w.u32(1000384009);
-    w.u64(0);
-    memory_to_image_copy_mesa_body(w, s);
 }
 pub unsafe fn multi_draw_indexed_info_ext(w: &mut Writer, s: *const vk::MultiDrawIndexedInfoEXT) {
     if let Some(b) = w.run::<12>() {
@@ -4483,13 +4374,12 @@ unsafe fn physical_device_external_buffer_info_chain(w: &mut Writer, mut p: *con
     }
     w.u64(0);
 }
-unsafe fn physical_device_external_fence_info_body(w: &mut Writer, s: *const vk::PhysicalDeviceExternalFenceInfo) {
-    w.u32(bits32((*s).handle_type));
-}
 pub unsafe fn physical_device_external_fence_info(w: &mut Writer, s: *const vk::PhysicalDeviceExternalFenceInfo) {
-    w.u32(1000112000);
-    w.u64(0);
-    physical_device_external_fence_info_body(w, s);
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1000112000);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).handle_type));
+    }
 }
 unsafe fn physical_device_external_image_format_info_body(w: &mut Writer, s: *const vk::PhysicalDeviceExternalImageFormatInfo) {
     w.u32(bits32((*s).handle_type));
@@ -6232,19 +6122,16 @@ pub unsafe fn physical_device_shader_untyped_pointers_features_khr(w: &mut Write
     w.u64(0);
     physical_device_shader_untyped_pointers_features_khr_body(w, s);
 }
-unsafe fn physical_device_sparse_image_format_info2_body(w: &mut Writer, s: *const vk::PhysicalDeviceSparseImageFormatInfo2) {
-    if let Some(b) = w.run::<20>() {
-        set32(b, 0, bits32((*s).format));
-        set32(b, 4, bits32((*s).ty));
-        set32(b, 8, bits32((*s).samples));
-        set32(b, 12, bits32((*s).usage));
-        set32(b, 16, bits32((*s).tiling));
-    }
-}
 pub unsafe fn physical_device_sparse_image_format_info2(w: &mut Writer, s: *const vk::PhysicalDeviceSparseImageFormatInfo2) {
-    w.u32(1000059008);
-    w.u64(0);
-    physical_device_sparse_image_format_info2_body(w, s);
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 1000059008);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).format));
+        set32(b, 16, bits32((*s).ty));
+        set32(b, 20, bits32((*s).samples));
+        set32(b, 24, bits32((*s).usage));
+        set32(b, 28, bits32((*s).tiling));
+    }
 }
 unsafe fn physical_device_subgroup_size_control_features_body(w: &mut Writer, s: *const vk::PhysicalDeviceSubgroupSizeControlFeatures) {
     if let Some(b) = w.run::<8>() {
@@ -6518,19 +6405,16 @@ pub unsafe fn physical_device_zero_initialize_workgroup_memory_features(w: &mut 
     w.u64(0);
     physical_device_zero_initialize_workgroup_memory_features_body(w, s);
 }
-unsafe fn pipeline_cache_create_info_body(w: &mut Writer, s: *const vk::PipelineCacheCreateInfo) {
+pub unsafe fn pipeline_cache_create_info(w: &mut Writer, s: *const vk::PipelineCacheCreateInfo) {
     let n1 = if (*s).p_initial_data.is_null() { 0 } else { ((*s).initial_data_size as usize) };
-    if let Some(b) = w.run::<20>() {
-        set32(b, 0, bits32((*s).flags));
-        set64(b, 4, bits64((*s).initial_data_size));
-        set64(b, 12, n1 as u64);
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 17);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set64(b, 16, bits64((*s).initial_data_size));
+        set64(b, 24, n1 as u64);
     }
     w.bytes((*s).p_initial_data.cast(), n1);
-}
-pub unsafe fn pipeline_cache_create_info(w: &mut Writer, s: *const vk::PipelineCacheCreateInfo) {
-    w.u32(17);
-    w.u64(0);
-    pipeline_cache_create_info_body(w, s);
 }
 unsafe fn pipeline_color_blend_advanced_state_create_info_ext_body(w: &mut Writer, s: *const vk::PipelineColorBlendAdvancedStateCreateInfoEXT) {
     if let Some(b) = w.run::<12>() {
@@ -6629,50 +6513,44 @@ pub unsafe fn pipeline_create_flags2_create_info(w: &mut Writer, s: *const vk::P
     w.u64(0);
     pipeline_create_flags2_create_info_body(w, s);
 }
-unsafe fn pipeline_depth_stencil_state_create_info_body(w: &mut Writer, s: *const vk::PipelineDepthStencilStateCreateInfo) {
-    if let Some(b) = w.run::<88>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).depth_test_enable));
-        set32(b, 8, bits32((*s).depth_write_enable));
-        set32(b, 12, bits32((*s).depth_compare_op));
-        set32(b, 16, bits32((*s).depth_bounds_test_enable));
-        set32(b, 20, bits32((*s).stencil_test_enable));
-        set32(b, 24, bits32((*s).front.fail_op));
-        set32(b, 28, bits32((*s).front.pass_op));
-        set32(b, 32, bits32((*s).front.depth_fail_op));
-        set32(b, 36, bits32((*s).front.compare_op));
-        set32(b, 40, bits32((*s).front.compare_mask));
-        set32(b, 44, bits32((*s).front.write_mask));
-        set32(b, 48, bits32((*s).front.reference));
-        set32(b, 52, bits32((*s).back.fail_op));
-        set32(b, 56, bits32((*s).back.pass_op));
-        set32(b, 60, bits32((*s).back.depth_fail_op));
-        set32(b, 64, bits32((*s).back.compare_op));
-        set32(b, 68, bits32((*s).back.compare_mask));
-        set32(b, 72, bits32((*s).back.write_mask));
-        set32(b, 76, bits32((*s).back.reference));
-        set32(b, 80, bits32((*s).min_depth_bounds));
-        set32(b, 84, bits32((*s).max_depth_bounds));
-    }
-}
 pub unsafe fn pipeline_depth_stencil_state_create_info(w: &mut Writer, s: *const vk::PipelineDepthStencilStateCreateInfo) {
-    w.u32(25);
-    w.u64(0);
-    pipeline_depth_stencil_state_create_info_body(w, s);
-}
-unsafe fn pipeline_dynamic_state_create_info_body(w: &mut Writer, s: *const vk::PipelineDynamicStateCreateInfo) {
-    let n1 = if (*s).p_dynamic_states.is_null() { 0 } else { ((*s).dynamic_state_count as usize) };
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).dynamic_state_count));
-        set64(b, 8, n1 as u64);
+    if let Some(b) = w.run::<100>() {
+        set32(b, 0, 25);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).depth_test_enable));
+        set32(b, 20, bits32((*s).depth_write_enable));
+        set32(b, 24, bits32((*s).depth_compare_op));
+        set32(b, 28, bits32((*s).depth_bounds_test_enable));
+        set32(b, 32, bits32((*s).stencil_test_enable));
+        set32(b, 36, bits32((*s).front.fail_op));
+        set32(b, 40, bits32((*s).front.pass_op));
+        set32(b, 44, bits32((*s).front.depth_fail_op));
+        set32(b, 48, bits32((*s).front.compare_op));
+        set32(b, 52, bits32((*s).front.compare_mask));
+        set32(b, 56, bits32((*s).front.write_mask));
+        set32(b, 60, bits32((*s).front.reference));
+        set32(b, 64, bits32((*s).back.fail_op));
+        set32(b, 68, bits32((*s).back.pass_op));
+        set32(b, 72, bits32((*s).back.depth_fail_op));
+        set32(b, 76, bits32((*s).back.compare_op));
+        set32(b, 80, bits32((*s).back.compare_mask));
+        set32(b, 84, bits32((*s).back.write_mask));
+        set32(b, 88, bits32((*s).back.reference));
+        set32(b, 92, bits32((*s).min_depth_bounds));
+        set32(b, 96, bits32((*s).max_depth_bounds));
     }
-    w.array((*s).p_dynamic_states.cast(), n1, 4);
 }
 pub unsafe fn pipeline_dynamic_state_create_info(w: &mut Writer, s: *const vk::PipelineDynamicStateCreateInfo) {
-    w.u32(27);
-    w.u64(0);
-    pipeline_dynamic_state_create_info_body(w, s);
+    let n1 = if (*s).p_dynamic_states.is_null() { 0 } else { ((*s).dynamic_state_count as usize) };
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 27);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).dynamic_state_count));
+        set64(b, 20, n1 as u64);
+    }
+    w.array((*s).p_dynamic_states.cast(), n1, 4);
 }
 unsafe fn pipeline_fragment_shading_rate_state_create_info_khr_body(w: &mut Writer, s: *const vk::PipelineFragmentShadingRateStateCreateInfoKHR) {
     if let Some(b) = w.run::<24>() {
@@ -6688,17 +6566,14 @@ pub unsafe fn pipeline_fragment_shading_rate_state_create_info_khr(w: &mut Write
     w.u64(0);
     pipeline_fragment_shading_rate_state_create_info_khr_body(w, s);
 }
-unsafe fn pipeline_input_assembly_state_create_info_body(w: &mut Writer, s: *const vk::PipelineInputAssemblyStateCreateInfo) {
-    if let Some(b) = w.run::<12>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).topology));
-        set32(b, 8, bits32((*s).primitive_restart_enable));
-    }
-}
 pub unsafe fn pipeline_input_assembly_state_create_info(w: &mut Writer, s: *const vk::PipelineInputAssemblyStateCreateInfo) {
-    w.u32(20);
-    w.u64(0);
-    pipeline_input_assembly_state_create_info_body(w, s);
+    if let Some(b) = w.run::<24>() {
+        set32(b, 0, 20);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).topology));
+        set32(b, 20, bits32((*s).primitive_restart_enable));
+    }
 }
 unsafe fn pipeline_layout_create_info_body(w: &mut Writer, s: *const vk::PipelineLayoutCreateInfo) {
     let n1 = if (*s).p_set_layouts.is_null() { 0 } else { ((*s).set_layout_count as usize) };
@@ -7211,14 +7086,13 @@ unsafe fn push_constants_info_chain(w: &mut Writer, mut p: *const vk::BaseInStru
     }
     w.u64(0);
 }
-unsafe fn push_data_info_ext_body(w: &mut Writer, s: *const types::PushDataInfoEXT) {
-    w.u32(bits32((*s).offset));
-    input::host_address_range_const_ext(w, &raw const (*s).data);
-}
 pub unsafe fn push_data_info_ext(w: &mut Writer, s: *const types::PushDataInfoEXT) {
-    w.u32(1000135004);
-    w.u64(0);
-    push_data_info_ext_body(w, s);
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1000135004);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).offset));
+    }
+    input::host_address_range_const_ext(w, &raw const (*s).data);
 }
 unsafe fn push_descriptor_set_info_body(w: &mut Writer, s: *const vk::PushDescriptorSetInfoKHR) {
     let n1 = if (*s).p_descriptor_writes.is_null() { 0 } else { ((*s).descriptor_write_count as usize) };
@@ -7255,18 +7129,15 @@ unsafe fn push_descriptor_set_info_chain(w: &mut Writer, mut p: *const vk::BaseI
     }
     w.u64(0);
 }
-unsafe fn query_pool_create_info_body(w: &mut Writer, s: *const vk::QueryPoolCreateInfo) {
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).query_type));
-        set32(b, 8, bits32((*s).query_count));
-        set32(b, 12, bits32((*s).pipeline_statistics));
-    }
-}
 pub unsafe fn query_pool_create_info(w: &mut Writer, s: *const vk::QueryPoolCreateInfo) {
-    w.u32(11);
-    w.u64(0);
-    query_pool_create_info_body(w, s);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 11);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).query_type));
+        set32(b, 20, bits32((*s).query_count));
+        set32(b, 24, bits32((*s).pipeline_statistics));
+    }
 }
 unsafe fn ray_tracing_pipeline_create_info_khr_body(w: &mut Writer, s: *const vk::RayTracingPipelineCreateInfoKHR) {
     let ignored_0 = flags::ray_tracing_pipeline_create_info_khr_flags(s) & 4 == 0;
@@ -7343,31 +7214,25 @@ unsafe fn ray_tracing_pipeline_create_info_khr_chain(w: &mut Writer, mut p: *con
     }
     w.u64(0);
 }
-unsafe fn ray_tracing_pipeline_interface_create_info_khr_body(w: &mut Writer, s: *const vk::RayTracingPipelineInterfaceCreateInfoKHR) {
-    if let Some(b) = w.run::<8>() {
-        set32(b, 0, bits32((*s).max_pipeline_ray_payload_size));
-        set32(b, 4, bits32((*s).max_pipeline_ray_hit_attribute_size));
-    }
-}
 pub unsafe fn ray_tracing_pipeline_interface_create_info_khr(w: &mut Writer, s: *const vk::RayTracingPipelineInterfaceCreateInfoKHR) {
-    w.u32(1000150018);
-    w.u64(0);
-    ray_tracing_pipeline_interface_create_info_khr_body(w, s);
-}
-unsafe fn ray_tracing_shader_group_create_info_khr_body(w: &mut Writer, s: *const vk::RayTracingShaderGroupCreateInfoKHR) {
-    if let Some(b) = w.run::<28>() {
-        set32(b, 0, bits32((*s).ty));
-        set32(b, 4, bits32((*s).general_shader));
-        set32(b, 8, bits32((*s).closest_hit_shader));
-        set32(b, 12, bits32((*s).any_hit_shader));
-        set32(b, 16, bits32((*s).intersection_shader));
-        set64(b, 20, 0);
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 1000150018);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).max_pipeline_ray_payload_size));
+        set32(b, 16, bits32((*s).max_pipeline_ray_hit_attribute_size));
     }
 }
 pub unsafe fn ray_tracing_shader_group_create_info_khr(w: &mut Writer, s: *const vk::RayTracingShaderGroupCreateInfoKHR) {
-    w.u32(1000150016);
-    w.u64(0);
-    ray_tracing_shader_group_create_info_khr_body(w, s);
+    if let Some(b) = w.run::<40>() {
+        set32(b, 0, 1000150016);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).ty));
+        set32(b, 16, bits32((*s).general_shader));
+        set32(b, 20, bits32((*s).closest_hit_shader));
+        set32(b, 24, bits32((*s).any_hit_shader));
+        set32(b, 28, bits32((*s).intersection_shader));
+        set64(b, 32, 0);
+    }
 }
 pub unsafe fn rect2_d(w: &mut Writer, s: *const vk::Rect2D) {
     if let Some(b) = w.run::<16>() {
@@ -7494,12 +7359,14 @@ unsafe fn render_pass_create_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     }
     w.u64(0);
 }
-unsafe fn render_pass_create_info2_body(w: &mut Writer, s: *const vk::RenderPassCreateInfo2) {
+pub unsafe fn render_pass_create_info2(w: &mut Writer, s: *const vk::RenderPassCreateInfo2) {
     let n1 = if (*s).p_attachments.is_null() { 0 } else { ((*s).attachment_count as usize) };
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).attachment_count));
-        set64(b, 8, n1 as u64);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 1000109004);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).attachment_count));
+        set64(b, 20, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_attachments.add(i2);
@@ -7529,11 +7396,6 @@ unsafe fn render_pass_create_info2_body(w: &mut Writer, s: *const vk::RenderPass
         set64(b, 4, n10 as u64);
     }
     w.array((*s).p_correlated_view_masks.cast(), n10, 4);
-}
-pub unsafe fn render_pass_create_info2(w: &mut Writer, s: *const vk::RenderPassCreateInfo2) {
-    w.u32(1000109004);
-    w.u64(0);
-    render_pass_create_info2_body(w, s);
 }
 unsafe fn render_pass_input_attachment_aspect_create_info_body(w: &mut Writer, s: *const vk::RenderPassInputAttachmentAspectCreateInfo) {
     let n1 = if (*s).p_aspect_references.is_null() { 0 } else { ((*s).aspect_reference_count as usize) };
@@ -7598,12 +7460,14 @@ pub unsafe fn render_pass_sample_locations_begin_info_ext(w: &mut Writer, s: *co
     w.u64(0);
     render_pass_sample_locations_begin_info_ext_body(w, s);
 }
-unsafe fn rendering_area_info_body(w: &mut Writer, s: *const vk::RenderingAreaInfoKHR) {
+pub unsafe fn rendering_area_info(w: &mut Writer, s: *const vk::RenderingAreaInfoKHR) {
     let n1 = if (*s).p_color_attachment_formats.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).view_mask));
-        set32(b, 4, bits32((*s).color_attachment_count));
-        set64(b, 8, n1 as u64);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 1000470003);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).view_mask));
+        set32(b, 16, bits32((*s).color_attachment_count));
+        set64(b, 20, n1 as u64);
     }
     w.array((*s).p_color_attachment_formats.cast(), n1, 4);
     if let Some(b) = w.run::<8>() {
@@ -7611,12 +7475,11 @@ unsafe fn rendering_area_info_body(w: &mut Writer, s: *const vk::RenderingAreaIn
         set32(b, 4, bits32((*s).stencil_attachment_format));
     }
 }
-pub unsafe fn rendering_area_info(w: &mut Writer, s: *const vk::RenderingAreaInfoKHR) {
-    w.u32(1000470003);
-    w.u64(0);
-    rendering_area_info_body(w, s);
-}
-unsafe fn rendering_attachment_info_body(w: &mut Writer, s: *const vk::RenderingAttachmentInfo) {
+pub unsafe fn rendering_attachment_info(w: &mut Writer, s: *const vk::RenderingAttachmentInfo) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000044001);
+        set64(b, 4, 0);
+    }
     let ignored_0 = bits32((*s).resolve_mode) == 0 || bits64((*s).image_view) == 0;
     let resolve_image_view = unless(ignored_0, &raw const (*s).resolve_image_view);
     if let Some(b) = w.run::<36>() {
@@ -7629,11 +7492,6 @@ unsafe fn rendering_attachment_info_body(w: &mut Writer, s: *const vk::Rendering
         set32(b, 32, bits32((*s).store_op));
     }
     input::clear_value(w, &raw const (*s).clear_value);
-}
-pub unsafe fn rendering_attachment_info(w: &mut Writer, s: *const vk::RenderingAttachmentInfo) {
-    w.u32(1000044001);
-    w.u64(0);
-    rendering_attachment_info_body(w, s);
 }
 unsafe fn rendering_attachment_location_info_body(w: &mut Writer, s: *const vk::RenderingAttachmentLocationInfoKHR) {
     let n1 = if (*s).p_color_attachment_locations.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
@@ -7755,25 +7613,22 @@ pub unsafe fn rendering_input_attachment_index_info(w: &mut Writer, s: *const vk
     w.u64(0);
     rendering_input_attachment_index_info_body(w, s);
 }
-unsafe fn resolve_image_info2_body(w: &mut Writer, s: *const vk::ResolveImageInfo2) {
+pub unsafe fn resolve_image_info2(w: &mut Writer, s: *const vk::ResolveImageInfo2) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    if let Some(b) = w.run::<36>() {
-        set64(b, 0, bits64((*s).src_image));
-        set32(b, 8, bits32((*s).src_image_layout));
-        set64(b, 12, bits64((*s).dst_image));
-        set32(b, 20, bits32((*s).dst_image_layout));
-        set32(b, 24, bits32((*s).region_count));
-        set64(b, 28, n1 as u64);
+    if let Some(b) = w.run::<48>() {
+        set32(b, 0, 1000337005);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_image));
+        set32(b, 20, bits32((*s).src_image_layout));
+        set64(b, 24, bits64((*s).dst_image));
+        set32(b, 32, bits32((*s).dst_image_layout));
+        set32(b, 36, bits32((*s).region_count));
+        set64(b, 40, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::image_resolve2(w, &raw const (*p3));
     }
-}
-pub unsafe fn resolve_image_info2(w: &mut Writer, s: *const vk::ResolveImageInfo2) {
-    w.u32(1000337005);
-    w.u64(0);
-    resolve_image_info2_body(w, s);
 }
 pub unsafe fn resource_descriptor_data_ext(w: &mut Writer, s: *const types::ResourceDescriptorDataEXT, selector: u32) {
     w.u32(selector);
@@ -7816,14 +7671,13 @@ pub unsafe fn resource_descriptor_data_ext(w: &mut Writer, s: *const types::Reso
         _ => {}
     }
 }
-unsafe fn resource_descriptor_info_ext_body(w: &mut Writer, s: *const types::ResourceDescriptorInfoEXT) {
-    w.u32(bits32((*s).ty));
-    input::resource_descriptor_data_ext(w, &raw const (*s).data, bits32((*s).ty));
-}
 pub unsafe fn resource_descriptor_info_ext(w: &mut Writer, s: *const types::ResourceDescriptorInfoEXT) {
-    w.u32(1000135002);
-    w.u64(0);
-    resource_descriptor_info_ext_body(w, s);
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1000135002);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).ty));
+    }
+    input::resource_descriptor_data_ext(w, &raw const (*s).data, bits32((*s).ty));
 }
 unsafe fn ring_create_info_mesa_body(w: &mut Writer, s: *const types::RingCreateInfoMESA) {
     if let Some(b) = w.run::<88>() {
@@ -8015,25 +7869,22 @@ pub unsafe fn sampler_reduction_mode_create_info(w: &mut Writer, s: *const vk::S
     w.u64(0);
     sampler_reduction_mode_create_info_body(w, s);
 }
-unsafe fn sampler_ycbcr_conversion_create_info_body(w: &mut Writer, s: *const vk::SamplerYcbcrConversionCreateInfo) {
-    if let Some(b) = w.run::<44>() {
-        set32(b, 0, bits32((*s).format));
-        set32(b, 4, bits32((*s).ycbcr_model));
-        set32(b, 8, bits32((*s).ycbcr_range));
-        set32(b, 12, bits32((*s).components.r));
-        set32(b, 16, bits32((*s).components.g));
-        set32(b, 20, bits32((*s).components.b));
-        set32(b, 24, bits32((*s).components.a));
-        set32(b, 28, bits32((*s).x_chroma_offset));
-        set32(b, 32, bits32((*s).y_chroma_offset));
-        set32(b, 36, bits32((*s).chroma_filter));
-        set32(b, 40, bits32((*s).force_explicit_reconstruction));
-    }
-}
 pub unsafe fn sampler_ycbcr_conversion_create_info(w: &mut Writer, s: *const vk::SamplerYcbcrConversionCreateInfo) {
-    w.u32(1000156000);
-    w.u64(0);
-    sampler_ycbcr_conversion_create_info_body(w, s);
+    if let Some(b) = w.run::<56>() {
+        set32(b, 0, 1000156000);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).format));
+        set32(b, 16, bits32((*s).ycbcr_model));
+        set32(b, 20, bits32((*s).ycbcr_range));
+        set32(b, 24, bits32((*s).components.r));
+        set32(b, 28, bits32((*s).components.g));
+        set32(b, 32, bits32((*s).components.b));
+        set32(b, 36, bits32((*s).components.a));
+        set32(b, 40, bits32((*s).x_chroma_offset));
+        set32(b, 44, bits32((*s).y_chroma_offset));
+        set32(b, 48, bits32((*s).chroma_filter));
+        set32(b, 52, bits32((*s).force_explicit_reconstruction));
+    }
 }
 unsafe fn sampler_ycbcr_conversion_info_body(w: &mut Writer, s: *const vk::SamplerYcbcrConversionInfo) {
     w.u64(bits64((*s).conversion));
@@ -8074,29 +7925,23 @@ unsafe fn semaphore_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInSt
     }
     w.u64(0);
 }
-unsafe fn semaphore_signal_info_body(w: &mut Writer, s: *const vk::SemaphoreSignalInfo) {
-    if let Some(b) = w.run::<16>() {
-        set64(b, 0, bits64((*s).semaphore));
-        set64(b, 8, bits64((*s).value));
-    }
-}
 pub unsafe fn semaphore_signal_info(w: &mut Writer, s: *const vk::SemaphoreSignalInfo) {
-    w.u32(1000207005);
-    w.u64(0);
-    semaphore_signal_info_body(w, s);
-}
-unsafe fn semaphore_submit_info_body(w: &mut Writer, s: *const vk::SemaphoreSubmitInfo) {
     if let Some(b) = w.run::<28>() {
-        set64(b, 0, bits64((*s).semaphore));
-        set64(b, 8, bits64((*s).value));
-        set64(b, 16, bits64((*s).stage_mask));
-        set32(b, 24, bits32((*s).device_index));
+        set32(b, 0, 1000207005);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).semaphore));
+        set64(b, 20, bits64((*s).value));
     }
 }
 pub unsafe fn semaphore_submit_info(w: &mut Writer, s: *const vk::SemaphoreSubmitInfo) {
-    w.u32(1000314005);
-    w.u64(0);
-    semaphore_submit_info_body(w, s);
+    if let Some(b) = w.run::<40>() {
+        set32(b, 0, 1000314005);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).semaphore));
+        set64(b, 20, bits64((*s).value));
+        set64(b, 28, bits64((*s).stage_mask));
+        set32(b, 36, bits32((*s).device_index));
+    }
 }
 unsafe fn semaphore_type_create_info_body(w: &mut Writer, s: *const vk::SemaphoreTypeCreateInfo) {
     if let Some(b) = w.run::<12>() {
@@ -8109,22 +7954,19 @@ pub unsafe fn semaphore_type_create_info(w: &mut Writer, s: *const vk::Semaphore
     w.u64(0);
     semaphore_type_create_info_body(w, s);
 }
-unsafe fn semaphore_wait_info_body(w: &mut Writer, s: *const vk::SemaphoreWaitInfo) {
+pub unsafe fn semaphore_wait_info(w: &mut Writer, s: *const vk::SemaphoreWaitInfo) {
     let n1 = if (*s).p_semaphores.is_null() { 0 } else { ((*s).semaphore_count as usize) };
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).semaphore_count));
-        set64(b, 8, n1 as u64);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 1000207004);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).semaphore_count));
+        set64(b, 20, n1 as u64);
     }
     w.array((*s).p_semaphores.cast(), n1, 8);
     let n2 = if (*s).p_values.is_null() { 0 } else { ((*s).semaphore_count as usize) };
     w.u64(n2 as u64);
     w.array((*s).p_values.cast(), n2, 8);
-}
-pub unsafe fn semaphore_wait_info(w: &mut Writer, s: *const vk::SemaphoreWaitInfo) {
-    w.u32(1000207004);
-    w.u64(0);
-    semaphore_wait_info_body(w, s);
 }
 unsafe fn shader_descriptor_set_and_binding_mapping_info_ext_body(w: &mut Writer, s: *const types::ShaderDescriptorSetAndBindingMappingInfoEXT) {
     let n1 = if (*s).p_mappings.is_null() { 0 } else { ((*s).mapping_count as usize) };
@@ -8342,12 +8184,14 @@ unsafe fn submit_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
     }
     w.u64(0);
 }
-unsafe fn submit_info2_body(w: &mut Writer, s: *const vk::SubmitInfo2) {
+pub unsafe fn submit_info2(w: &mut Writer, s: *const vk::SubmitInfo2) {
     let n1 = if (*s).p_wait_semaphore_infos.is_null() { 0 } else { ((*s).wait_semaphore_info_count as usize) };
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).wait_semaphore_info_count));
-        set64(b, 8, n1 as u64);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 1000314004);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).flags));
+        set32(b, 16, bits32((*s).wait_semaphore_info_count));
+        set64(b, 20, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_wait_semaphore_infos.add(i2);
@@ -8372,18 +8216,12 @@ unsafe fn submit_info2_body(w: &mut Writer, s: *const vk::SubmitInfo2) {
         input::semaphore_submit_info(w, &raw const (*p9));
     }
 }
-pub unsafe fn submit_info2(w: &mut Writer, s: *const vk::SubmitInfo2) {
-    w.u32(1000314004);
-    w.u64(0);
-    submit_info2_body(w, s);
-}
-unsafe fn subpass_begin_info_body(w: &mut Writer, s: *const vk::SubpassBeginInfo) {
-    w.u32(bits32((*s).contents));
-}
 pub unsafe fn subpass_begin_info(w: &mut Writer, s: *const vk::SubpassBeginInfo) {
-    w.u32(1000109005);
-    w.u64(0);
-    subpass_begin_info_body(w, s);
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 1000109005);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).contents));
+    }
 }
 pub unsafe fn subpass_dependency(w: &mut Writer, s: *const vk::SubpassDependency) {
     if let Some(b) = w.run::<28>() {
@@ -8556,12 +8394,11 @@ pub unsafe fn subpass_description_depth_stencil_resolve(w: &mut Writer, s: *cons
     w.u64(0);
     subpass_description_depth_stencil_resolve_body(w, s);
 }
-unsafe fn subpass_end_info_body(w: &mut Writer, s: *const vk::SubpassEndInfo) {
-}
 pub unsafe fn subpass_end_info(w: &mut Writer, s: *const vk::SubpassEndInfo) {
-    w.u32(1000109006);
-    w.u64(0);
-    subpass_end_info_body(w, s);
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000109006);
+        set64(b, 4, 0);
+    }
 }
 pub unsafe fn subpass_sample_locations_ext(w: &mut Writer, s: *const vk::SubpassSampleLocationsEXT) {
     w.u32(bits32((*s).subpass_index));
@@ -8576,29 +8413,23 @@ pub unsafe fn subresource_layout(w: &mut Writer, s: *const vk::SubresourceLayout
         set64(b, 32, bits64((*s).depth_pitch));
     }
 }
-unsafe fn tensor_view_create_info_arm_body(w: &mut Writer, s: *const types::TensorViewCreateInfoARM) {
-    if let Some(b) = w.run::<20>() {
-        set64(b, 0, bits64((*s).flags));
-        set64(b, 8, bits64((*s).tensor));
-        set32(b, 16, bits32((*s).format));
-    }
-}
 pub unsafe fn tensor_view_create_info_arm(w: &mut Writer, s: *const types::TensorViewCreateInfoARM) {
-    w.u32(1000460001);
-    w.u64(0);
-    tensor_view_create_info_arm_body(w, s);
-}
-unsafe fn texel_buffer_descriptor_info_ext_body(w: &mut Writer, s: *const types::TexelBufferDescriptorInfoEXT) {
-    if let Some(b) = w.run::<20>() {
-        set32(b, 0, bits32((*s).format));
-        set64(b, 4, bits64((*s).address_range.address));
-        set64(b, 12, bits64((*s).address_range.size));
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 1000460001);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).flags));
+        set64(b, 20, bits64((*s).tensor));
+        set32(b, 28, bits32((*s).format));
     }
 }
 pub unsafe fn texel_buffer_descriptor_info_ext(w: &mut Writer, s: *const types::TexelBufferDescriptorInfoEXT) {
-    w.u32(1000135000);
-    w.u64(0);
-    texel_buffer_descriptor_info_ext_body(w, s);
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 1000135000);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).format));
+        set64(b, 16, bits64((*s).address_range.address));
+        set64(b, 24, bits64((*s).address_range.size));
+    }
 }
 unsafe fn timeline_semaphore_submit_info_body(w: &mut Writer, s: *const vk::TimelineSemaphoreSubmitInfo) {
     let n1 = if (*s).p_wait_semaphore_values.is_null() { 0 } else { ((*s).wait_semaphore_value_count as usize) };
@@ -8627,18 +8458,15 @@ pub unsafe fn vertex_input_attribute_description(w: &mut Writer, s: *const vk::V
         set32(b, 12, bits32((*s).offset));
     }
 }
-unsafe fn vertex_input_attribute_description2_ext_body(w: &mut Writer, s: *const vk::VertexInputAttributeDescription2EXT) {
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).location));
-        set32(b, 4, bits32((*s).binding));
-        set32(b, 8, bits32((*s).format));
-        set32(b, 12, bits32((*s).offset));
-    }
-}
 pub unsafe fn vertex_input_attribute_description2_ext(w: &mut Writer, s: *const vk::VertexInputAttributeDescription2EXT) {
-    w.u32(1000352002);
-    w.u64(0);
-    vertex_input_attribute_description2_ext_body(w, s);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 1000352002);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).location));
+        set32(b, 16, bits32((*s).binding));
+        set32(b, 20, bits32((*s).format));
+        set32(b, 24, bits32((*s).offset));
+    }
 }
 pub unsafe fn vertex_input_binding_description(w: &mut Writer, s: *const vk::VertexInputBindingDescription) {
     if let Some(b) = w.run::<12>() {
@@ -8647,18 +8475,15 @@ pub unsafe fn vertex_input_binding_description(w: &mut Writer, s: *const vk::Ver
         set32(b, 8, bits32((*s).input_rate));
     }
 }
-unsafe fn vertex_input_binding_description2_ext_body(w: &mut Writer, s: *const vk::VertexInputBindingDescription2EXT) {
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).binding));
-        set32(b, 4, bits32((*s).stride));
-        set32(b, 8, bits32((*s).input_rate));
-        set32(b, 12, bits32((*s).divisor));
-    }
-}
 pub unsafe fn vertex_input_binding_description2_ext(w: &mut Writer, s: *const vk::VertexInputBindingDescription2EXT) {
-    w.u32(1000352001);
-    w.u64(0);
-    vertex_input_binding_description2_ext_body(w, s);
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 1000352001);
+        set64(b, 4, 0);
+        set32(b, 12, bits32((*s).binding));
+        set32(b, 16, bits32((*s).stride));
+        set32(b, 20, bits32((*s).input_rate));
+        set32(b, 24, bits32((*s).divisor));
+    }
 }
 pub unsafe fn vertex_input_binding_divisor_description(w: &mut Writer, s: *const vk::VertexInputBindingDivisorDescriptionKHR) {
     if let Some(b) = w.run::<8>() {
