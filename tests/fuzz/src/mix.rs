@@ -29,6 +29,7 @@ pub const MIXES: &[Mix] = &[
         ops: &[
             ("Upload", 30),
             ("Burst", 14),
+            ("Series", 8),
             ("SubmitBlocked", 5),
             ("Map", 4),
             ("Unmap", 4),

@@ -83,6 +83,8 @@ wishes! {
         Upload { queue: u8, from: u8, to: u8, pieces: Vec<Piece>, seed: u8, style: u8 }
         /// Uploads from buffer to buffer, with nothing else in between.
         Burst { queue: u8, hops: Vec<u8>, pieces: Vec<Piece>, seed: u8, style: u8 }
+        /// Uploads to one buffer, each over the one before and somewhere else, with nothing in between.
+        Series { queue: u8, from: u8, to: u8, pieces: Vec<Piece>, seed: u8, style: u8 }
         ReadBack { queue: u8, buffer: u8 }
         Record { cb: u8, flags: u8, commands: Vec<Cmd> }
         ResetBuffer { cb: u8, release: bool }

@@ -93,14 +93,14 @@ impl World<'_> {
         true
     }
 
-    fn map(&mut self, memory: Id, at: u64, size: u64) {
+    pub fn map(&mut self, memory: Id, at: u64, size: u64) {
         self.say(Step::Map { memory, at, size });
         if let Some(m) = self.memories.get_mut(&memory) {
             m.mapped = Some((at, size));
         }
     }
 
-    fn unmap(&mut self, memory: Id) {
+    pub fn unmap(&mut self, memory: Id) {
         self.say(Step::Unmap { memory });
         if let Some(m) = self.memories.get_mut(&memory) {
             m.mapped = None;

@@ -48,6 +48,9 @@ impl World<'_> {
                 self.wish_upload(*queue, *from, *to, pieces, *seed, *style);
             }
             Op::Burst { queue, hops, pieces, seed, style } => self.wish_burst(*queue, hops, pieces, *seed, *style),
+            Op::Series { queue, from, to, pieces, seed, style } => {
+                self.wish_series(*queue, *from, *to, pieces, *seed, *style);
+            }
             Op::ReadBack { queue, buffer } => self.wish_read_back(*queue, *buffer),
             Op::Record { cb, flags, commands } => self.wish_record(*cb, *flags, commands),
             Op::ResetBuffer { cb, release } => self.wish_reset_buffer(*cb, *release),

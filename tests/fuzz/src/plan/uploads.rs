@@ -62,6 +62,32 @@ impl World<'_> {
         }
     }
 
+    /// Several uploads to one buffer in a row. Each covers what the one before has written, and writes something else, which a driver may have
+    /// to refuse to put off: all or nothing of an upload must have happened then.
+    pub fn wish_series(&mut self, wish: u8, from: u8, to: u8, pieces: &[Piece], seed: u8, style: u8) {
+        let Some(queue) = self.queue(wish) else { return };
+        let (Some(from), Some(to), true) = (self.buffer(from), self.buffer(to), self.settle_all()) else { return };
+        let (Some(source), Some(target)) = (self.buffers.get(&from), self.buffers.get(&to)) else { return };
+        let (source, target) = (source.memory, target.memory);
+        if let Some(m) = self.memories.get(&source).filter(|m| m.visible && m.mapped.is_none()) {
+            let size = m.size;
+            self.map(source, 0, size);
+        }
+        if source != target && self.memories.get(&target).is_some_and(|m| m.mapped.is_some()) {
+            self.unmap(target);
+        }
+        for (i, piece) in (0u8..2 + style % 3).zip(pieces.iter().cycle()) {
+            let grown = u16::from(i);
+            let to_place = u16::from(seed) * 4 + 128 - 32 * grown;
+            let over = Piece { from: piece.from, to: to_place, size: 60 + 64 * grown, grain: 0 };
+            let style = style.rotate_left(i.into()) & 0b0100_0111;
+            self.upload(queue, from, to, &[over, piece.clone()], seed.wrapping_add(i), style);
+        }
+        if self.buffers.contains_key(&to) {
+            self.read_back(queue, to);
+        }
+    }
+
     pub fn wish_read_back(&mut self, wish: u8, buffer: u8) {
         let (Some(queue), Some(buffer)) = (self.queue(wish), self.buffer(buffer)) else { return };
         self.read_back(queue, buffer);
