@@ -74,6 +74,7 @@ impl Connection {
     /// # Errors
     /// [`Error::NoDevice`] with the reason.
     pub fn open(settings: &Settings) -> Result<Arc<Self>, Error> {
+        hesper_winsys::notice::speak_by(|text| error!("{text}"));
         let winsys = hesper_winsys::open(&settings.winsys)?;
         let streams = Arc::new(StreamPool::new(winsys.clone()));
         let health = Arc::new(Health::default());
