@@ -11,6 +11,7 @@ use hesper_winsys::{Error, trace};
 
 use crate::base::chain::slice;
 use crate::base::connection::Connection;
+use crate::base::detour;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::log::{error, info};
 use crate::base::object::{Object, Whole, part};
@@ -76,10 +77,11 @@ pub unsafe fn create_instance(
     if info.enabled_layer_count > 0 {
         return vk::Result::ERROR_LAYER_NOT_PRESENT;
     }
-    if let Some(path) = &settings::get().trace
-        && let Err(e) = trace::begin(path)
-    {
-        error!("HESPER_TRACE={}: {e}; no trace is written", path.display());
+    if let Some(path) = &settings::get().trace {
+        match trace::begin(path) {
+            Ok(()) => detour::note_trace(),
+            Err(e) => error!("HESPER_TRACE={}: {e}; no trace is written", path.display()),
+        }
     }
     let connection = match Connection::open(settings::get()) {
         Ok(c) => c,
