@@ -212,3 +212,12 @@ fn several_programs_share_a_host() {
         }
     });
 }
+
+/// A fork's child gets errors for what its parent has made, and may make its own; the parent notices nothing.
+#[test]
+fn forks_are_apart() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    good("the client's forks", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("forks"));
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}

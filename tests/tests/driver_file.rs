@@ -54,5 +54,12 @@ fn a_driver_that_nobody_chose_is_silent() {
     assert_eq!(run(&[("VK_ICD_FILENAMES", manifest)]), (false, true));
     assert_eq!(run(&[("HESPER_LOG", "error")]), (true, true));
     assert_eq!(run(&[("VK_DRIVER_FILES", lavapipe)]), (true, false));
+    // A server that hangs up on everybody.
+    let socket = data.join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let (both, socket) = (format!("{manifest}:{lavapipe}"), socket.to_str().unwrap());
+    let set = [("VK_DRIVER_FILES", &*both), ("HESPER_DEBUG", "vtest"), ("HESPER_VTEST_SOCKET", socket)];
+    assert!(run(&set).0, "lavapipe isn't found beside a driver that can't start");
     std::fs::remove_dir_all(&data).unwrap();
 }

@@ -15,6 +15,11 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// Starts a program, kills the host after a moment, and returns what the program printed and how long its end took.
 fn killed_under(part: &str) -> (std::process::Output, Duration) {
+    ended_by(part, |host| host.kill())
+}
+
+/// The same with another way to die.
+fn ended_by(part: &str, end: impl FnOnce(&mut Host)) -> (std::process::Output, Duration) {
     let root = root();
     let mut host = Host::start(&root).unwrap();
     let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
@@ -26,7 +31,7 @@ fn killed_under(part: &str) -> (std::process::Output, Duration) {
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(1500));
-    host.kill();
+    end(&mut host);
     let start = Instant::now();
     let out = child.wait_with_output().unwrap();
     (out, start.elapsed())
@@ -39,6 +44,20 @@ fn a_waiting_program_gets_device_lost() {
     assert!(out.status.success() && text.contains("\nlost\n"), "{}:\n{text}", out.status);
     assert!(took < LIMIT, "it took {took:?}:\n{text}");
     assert_eq!(text.matches("hesper: ").count(), 1, "the reason is said once:\n{text}");
+}
+
+/// The process that runs the program's context dies, and the server lives on.
+#[test]
+fn a_dead_worker_is_noticed() {
+    for part in ["spin", "cycles 10000000"] {
+        for _ in 0..3 {
+            let (out, took) = ended_by(part, |host| host.kill_workers().unwrap());
+            let text = both(&out);
+            assert!(out.status.signal().is_none(), "{part}: {}:\n{text}", out.status);
+            assert!(took < LIMIT, "{part}: it took {took:?}:\n{text}");
+            assert!(text.contains("lost"), "{part}:\n{text}");
+        }
+    }
 }
 
 /// A host that is stopped for a while, and asked meanwhile whether it lives, is waited for and answers when it goes on.

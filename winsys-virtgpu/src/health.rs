@@ -2,8 +2,14 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::Error;
+
+/// How much silence there is before a user is told why nothing goes on.
+pub const SAY: Duration = Duration::from_secs(10);
+/// How much silence there is before a host is given up: far more than one takes that is stopped, swaps, or starts a large model.
+pub const GIVE_UP: Duration = Duration::from_secs(300);
 
 /// The health of a context: well, or lost for good and why.
 #[derive(Debug, Default)]

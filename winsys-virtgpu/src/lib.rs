@@ -9,6 +9,7 @@ pub mod capset;
 pub mod error;
 pub mod health;
 pub mod mapping;
+pub mod notice;
 pub mod probe;
 pub mod resource;
 pub mod ring;

@@ -14,6 +14,7 @@ mod licences;
 mod measure;
 mod parity;
 mod rig;
+mod sanitize;
 mod setup;
 mod step;
 mod table;
@@ -36,6 +37,7 @@ enum Sub {
     Demo(demo::Args),
     Test(test::Args),
     Fuzz(fuzz::Args),
+    Sanitize(sanitize::Args),
     Codegen(codegen::Args),
     Rig(rig::Args),
     Bench(bench::Args),
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Sub::Demo(args) => demo::run(&args),
         Sub::Test(args) => test::run(&args),
         Sub::Fuzz(args) => fuzz::run(&args),
+        Sub::Sanitize(args) => sanitize::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),

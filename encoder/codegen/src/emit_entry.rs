@@ -189,7 +189,12 @@ impl Model {
                 Some(ending) => format!("{{ {ending} {call} }}"),
                 None => call,
             };
-            out.line(format!("guard({:?}, {failed}, move || {body})", c.name));
+            // What these tell, no host has to be asked for.
+            let local = matches!(c.name.as_str(), "vkGetInstanceProcAddr" | "vkGetDeviceProcAddr");
+            let handle = c.params.first().filter(|p| self.reg.basic(&p.ty) == Some(Basic::Dispatchable) && !local);
+            let handle = handle.filter(|p| p.pointers == 0).map(|p| snake(&p.name));
+            let handle = handle.unwrap_or_else(|| "vk::Instance::null()".into());
+            out.line(format!("guard({handle}, {:?}, {failed}, move || {body})", c.name));
             out.line("}");
         }
         Ok(out.text)

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::base::background::{Background, Ticket};
 use crate::base::backlog::Request;
+use crate::base::detour;
 use crate::base::log::error;
 use crate::base::room::Room;
 use crate::base::settings::Settings;
@@ -42,6 +43,8 @@ pub struct Connection {
     reported: AtomicBool,
     /// What the driver keeps at the host for later use.
     pub room: Room,
+    /// The process that has opened it.
+    generation: u32,
 }
 
 thread_local! {
@@ -74,6 +77,8 @@ impl Connection {
     /// # Errors
     /// [`Error::NoDevice`] with the reason.
     pub fn open(settings: &Settings) -> Result<Arc<Self>, Error> {
+        detour::watch_forks();
+        hesper_winsys::notice::speak_by(|text| error!("{text}"));
         let winsys = hesper_winsys::open(&settings.winsys)?;
         let streams = Arc::new(StreamPool::new(winsys.clone()));
         let health = Arc::new(Health::default());
@@ -94,7 +99,13 @@ impl Connection {
             sync: settings.sync,
             reported: AtomicBool::new(false),
             room: Room::default(),
+            generation: detour::generation(),
         }))
+    }
+
+    /// Whether it is the connection of a process that this one was forked from.
+    pub fn is_inherited(&self) -> bool {
+        self.generation != detour::generation()
     }
 
     /// What the host's Venus can do.

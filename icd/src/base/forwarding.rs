@@ -8,6 +8,7 @@ use hesper_encoder::{Reader, Writer};
 use hesper_winsys::{Error, Seqno, trace};
 
 use crate::base::chain::slice;
+use crate::base::detour;
 use crate::base::device::Device;
 use crate::base::log::error;
 use crate::base::object::Part;
@@ -15,12 +16,39 @@ pub use crate::base::object::{self, Dispatchable};
 use crate::base::room::is_short;
 use crate::base::slab::fresh_id;
 
-/// Runs the entry point `name`; a panic becomes `failed` instead of crossing into C.
+/// What a command returns.
+pub trait Returned: Sized {
+    /// What a command returns that fails as `self`, where the reason is that its device is lost.
+    fn lost(self) -> Self {
+        self
+    }
+}
+
+impl Returned for () {}
+impl Returned for u32 {}
+impl Returned for u64 {}
+impl<F> Returned for Option<F> {}
+impl Returned for vk::Result {
+    fn lost(self) -> Self {
+        vk::Result::ERROR_DEVICE_LOST
+    }
+}
+
+/// Runs the entry point `name` of an object, or of none for a null handle; a panic becomes `failed` instead of crossing into C.
+///
+/// # Safety
+/// A null handle, or a valid one.
 #[inline]
-pub fn guard<R>(name: &'static str, failed: R, f: impl FnOnce() -> R + Copy) -> R {
-    if trace::on() {
+pub unsafe fn guard<H: Dispatchable, R: Returned>(
+    handle: H,
+    name: &'static str,
+    failed: R,
+    f: impl FnOnce() -> R + Copy,
+) -> R {
+    if detour::any() {
         // A copy made here lets the parameters stay in registers on the other way.
-        return traced(name, failed, black_box(f));
+        // SAFETY: handed on.
+        return unsafe { by_a_detour(handle, name, failed, black_box(f)) };
     }
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
         say_panicked();
@@ -28,10 +56,22 @@ pub fn guard<R>(name: &'static str, failed: R, f: impl FnOnce() -> R + Copy) -> 
     })
 }
 
-/// Apart, so that the way without a trace is short.
+/// Apart, so that the straight way is short.
+///
+/// # Safety
+/// As [`guard`].
 #[cold]
 #[inline(never)]
-fn traced<R>(name: &'static str, failed: R, f: impl FnOnce() -> R) -> R {
+unsafe fn by_a_detour<H: Dispatchable, R: Returned>(
+    handle: H,
+    name: &'static str,
+    failed: R,
+    f: impl FnOnce() -> R,
+) -> R {
+    // SAFETY: valid by contract.
+    if handle.as_raw() != 0 && unsafe { object::get(handle) }.connection().is_inherited() {
+        return failed.lost();
+    }
     let _span = trace::span(name);
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
         say_panicked();

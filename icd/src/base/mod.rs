@@ -6,6 +6,7 @@ pub mod backlog;
 pub mod chain;
 pub mod clock;
 pub mod connection;
+pub mod detour;
 pub mod device;
 pub mod forwarding;
 pub mod gate;

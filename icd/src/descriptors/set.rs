@@ -41,15 +41,16 @@ pub unsafe fn create_descriptor_set_layout(
     to: *mut vk::DescriptorSetLayout,
 ) -> vk::Result {
     use vk::DescriptorType as T;
-    // SAFETY: by valid usage.
+    // With other types the pointer is ignored and may be anything.
+    let samples = |b: &vk::DescriptorSetLayoutBinding<'_>| {
+        matches!(b.descriptor_type, T::SAMPLER | T::COMBINED_IMAGE_SAMPLER) && !b.p_immutable_samplers.is_null()
+    };
+    // SAFETY: the create info of vkCreateDescriptorSetLayout, and its array of this length.
+    let bindings = unsafe { slice((*info).p_bindings, (*info).binding_count) };
+    let mut immutable = bindings.iter().filter(|b| samples(b)).map(|b| b.binding).peekable();
+    let immutable = immutable.peek().is_some().then(|| immutable.collect());
+    // SAFETY: `to` is the output parameter; what is encoded is the command's own parameters.
     unsafe {
-        // With other types the pointer is ignored and may be anything.
-        let samples = |b: &vk::DescriptorSetLayoutBinding<'_>| {
-            matches!(b.descriptor_type, T::SAMPLER | T::COMBINED_IMAGE_SAMPLER) && !b.p_immutable_samplers.is_null()
-        };
-        let bindings = slice((*info).p_bindings, (*info).binding_count);
-        let mut immutable = bindings.iter().filter(|b| samples(b)).map(|b| b.binding).peekable();
-        let immutable = immutable.peek().is_some().then(|| immutable.collect());
         LAYOUTS.create_if(immutable, to, || {
             done(post(device, |w| request::create_descriptor_set_layout(w, 0, device, info, allocator, to)))
         })
@@ -101,7 +102,7 @@ pub unsafe fn destroy_descriptor_pool(
 ) {
     if let Some(p) = POOLS.remove(pool) {
         forget_sets(p.into_inner());
-        // SAFETY: by valid usage.
+        // SAFETY: the device's pool, which was alive until now and which nothing uses any more.
         unsafe { forward::destroy_descriptor_pool(device, pool, allocator) };
     }
 }
@@ -114,7 +115,7 @@ pub unsafe fn reset_descriptor_pool(
     if let Some(p) = POOLS.get(pool) {
         forget_sets(std::mem::take(&mut p.lock()));
     }
-    // SAFETY: by valid usage.
+    // SAFETY: the device's pool, whose sets nothing uses any more (vkResetDescriptorPool).
     unsafe { forward::reset_descriptor_pool(device, pool, flags) }
 }
 
@@ -123,37 +124,43 @@ pub unsafe fn allocate_descriptor_sets(
     info: *const vk::DescriptorSetAllocateInfo,
     to: *mut vk::DescriptorSet,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let layouts = slice((*info).p_set_layouts, (*info).descriptor_set_count);
-        let mut made = Vec::with_capacity(layouts.len());
-        for l in layouts {
-            match immutable_of(*l).map_or_else(|| Some(fresh_id()), |immutable| SETS.insert(immutable.clone())) {
-                Some(id) => made.push(vk::DescriptorSet::from_raw(id)),
-                None => {
-                    forget_sets(made);
-                    return FULL;
-                }
+    // SAFETY: the info of vkAllocateDescriptorSets, and its array of this length.
+    let (layouts, pool) =
+        unsafe { (slice((*info).p_set_layouts, (*info).descriptor_set_count), (*info).descriptor_pool) };
+    let mut made = Vec::with_capacity(layouts.len());
+    for l in layouts {
+        match immutable_of(*l).map_or_else(|| Some(fresh_id()), |immutable| SETS.insert(immutable.clone())) {
+            Some(id) => made.push(vk::DescriptorSet::from_raw(id)),
+            None => {
+                forget_sets(made);
+                return FULL;
             }
         }
-        // The reply echoes ids, and null where there is no set.
-        let mut sent = made.clone();
-        let out = sent.as_mut_ptr();
-        // The host's pool may be full or fragmented, and says so only in a reply.
-        let result = result_of(object::get(device).connection().call(
+    }
+    // The reply echoes ids, and null where there is no set.
+    let mut sent = made.clone();
+    let out = sent.as_mut_ptr();
+    // SAFETY: a valid device.
+    let connection = unsafe { object::get(device) }.connection();
+    // The host's pool may be full or fragmented, and says so only in a reply.
+    // SAFETY: encodes the command's own struct and decodes into `sent`, which has a place for each set.
+    let result = result_of(unsafe {
+        connection.call(
             reply::allocate_descriptor_sets_size(device, info, out),
             |w| request::allocate_descriptor_sets(w, 1, device, info, out),
             |r| reply::allocate_descriptor_sets(r, device, info, out),
-        ));
-        for (i, s) in made.iter().enumerate() {
-            to.add(i).write(if result == vk::Result::SUCCESS { *s } else { vk::DescriptorSet::null() });
-        }
-        match POOLS.get((*info).descriptor_pool) {
-            Some(p) if result == vk::Result::SUCCESS => p.lock().extend(made),
-            _ => forget_sets(made),
-        }
-        result
+        )
+    });
+    for (i, s) in made.iter().enumerate() {
+        let set = if result == vk::Result::SUCCESS { *s } else { vk::DescriptorSet::null() };
+        // SAFETY: the output array has room for as many sets as there are layouts.
+        unsafe { to.add(i).write(set) };
     }
+    match POOLS.get(pool) {
+        Some(p) if result == vk::Result::SUCCESS => p.lock().extend(made),
+        _ => forget_sets(made),
+    }
+    result
 }
 
 pub unsafe fn free_descriptor_sets(
@@ -162,16 +169,15 @@ pub unsafe fn free_descriptor_sets(
     n: u32,
     sets: *const vk::DescriptorSet,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let list = slice(sets, n);
-        if list.is_empty() {
-            return vk::Result::SUCCESS;
-        }
-        if let Some(p) = POOLS.get(pool) {
-            p.lock().retain(|s| !list.contains(s));
-        }
-        forget_sets(list.to_vec());
-        forward::free_descriptor_sets(device, pool, n, sets)
+    // SAFETY: the array of vkFreeDescriptorSets, of this length.
+    let list = unsafe { slice(sets, n) };
+    if list.is_empty() {
+        return vk::Result::SUCCESS;
     }
+    if let Some(p) = POOLS.get(pool) {
+        p.lock().retain(|s| !list.contains(s));
+    }
+    forget_sets(list.to_vec());
+    // SAFETY: the device's pool and sets of it, or null, which nothing uses any more.
+    unsafe { forward::free_descriptor_sets(device, pool, n, sets) }
 }

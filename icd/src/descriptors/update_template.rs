@@ -34,13 +34,14 @@ pub unsafe fn create_descriptor_update_template(
     _: *const vk::AllocationCallbacks,
     to: *mut vk::DescriptorUpdateTemplate,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe {
-        let info = &*info;
-        let entries = slice(info.p_descriptor_update_entries, info.descriptor_update_entry_count).to_vec();
-        // The host never sees templates.
-        TEMPLATES.create(Template { entries, point: info.pipeline_bind_point }, to, || vk::Result::SUCCESS)
-    }
+    // SAFETY: the create info of vkCreateDescriptorUpdateTemplate.
+    let info = unsafe { &*info };
+    // SAFETY: the info's array of this length.
+    let entries = unsafe { slice(info.p_descriptor_update_entries, info.descriptor_update_entry_count) }.to_vec();
+    let template = Template { entries, point: info.pipeline_bind_point };
+    // The host never sees templates.
+    // SAFETY: `to` is the output parameter.
+    unsafe { TEMPLATES.create(template, to, || vk::Result::SUCCESS) }
 }
 
 pub unsafe fn destroy_descriptor_update_template(
@@ -136,9 +137,9 @@ pub unsafe fn update_descriptor_set_with_template(
     data: *const c_void,
 ) {
     let Some(t) = TEMPLATES.get(template) else { return };
-    // SAFETY: by valid usage.
-    unsafe {
-        let e = expand(t, set, data);
-        descriptor::update_descriptor_sets(device, e.writes.len() as u32, e.writes.as_ptr(), 0, std::ptr::null());
-    }
+    // SAFETY: `data` holds what the template's entries say (vkUpdateDescriptorSetWithTemplate).
+    let e = unsafe { expand(t, set, data) };
+    let (n, writes) = (e.writes.len() as u32, e.writes.as_ptr());
+    // SAFETY: a valid device and set; `e` holds the writes and what they point at until they are encoded.
+    unsafe { descriptor::update_descriptor_sets(device, n, writes, 0, std::ptr::null()) };
 }

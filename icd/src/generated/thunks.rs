@@ -10,838 +10,838 @@ use crate::base::forwarding::{guard, with_room, with_room_for_all};
 use crate::device::private_data;
 
 pub unsafe extern "system" fn vkCreateInstance(p_create_info: *const vk::InstanceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_instance: *mut vk::Instance) -> vk::Result {
-    guard("vkCreateInstance", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::create_instance(p_create_info, p_allocator, p_instance))
+    guard(vk::Instance::null(), "vkCreateInstance", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::create_instance(p_create_info, p_allocator, p_instance))
 }
 pub unsafe extern "system" fn vkDestroyInstance(instance: vk::Instance, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyInstance", (), move || crate::physical::instance::destroy_instance(instance, p_allocator))
+    guard(instance, "vkDestroyInstance", (), move || crate::physical::instance::destroy_instance(instance, p_allocator))
 }
 pub unsafe extern "system" fn vkEnumeratePhysicalDevices(instance: vk::Instance, p_physical_device_count: *mut u32, p_physical_devices: *mut vk::PhysicalDevice) -> vk::Result {
-    guard("vkEnumeratePhysicalDevices", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_devices(instance, p_physical_device_count, p_physical_devices))
+    guard(instance, "vkEnumeratePhysicalDevices", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_devices(instance, p_physical_device_count, p_physical_devices))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFeatures(physical_device: vk::PhysicalDevice, p_features: *mut vk::PhysicalDeviceFeatures) -> () {
-    guard("vkGetPhysicalDeviceFeatures", (), move || crate::physical::physical_device::get_physical_device_features(physical_device, p_features))
+    guard(physical_device, "vkGetPhysicalDeviceFeatures", (), move || crate::physical::physical_device::get_physical_device_features(physical_device, p_features))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFormatProperties(physical_device: vk::PhysicalDevice, format: vk::Format, p_format_properties: *mut vk::FormatProperties) -> () {
-    guard("vkGetPhysicalDeviceFormatProperties", (), move || crate::physical::formats::get_physical_device_format_properties(physical_device, format, p_format_properties))
+    guard(physical_device, "vkGetPhysicalDeviceFormatProperties", (), move || crate::physical::formats::get_physical_device_format_properties(physical_device, format, p_format_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceImageFormatProperties(physical_device: vk::PhysicalDevice, format: vk::Format, ty: vk::ImageType, tiling: vk::ImageTiling, usage: vk::ImageUsageFlags, flags: vk::ImageCreateFlags, p_image_format_properties: *mut vk::ImageFormatProperties) -> vk::Result {
-    guard("vkGetPhysicalDeviceImageFormatProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties(physical_device, format, ty, tiling, usage, flags, p_image_format_properties))
+    guard(physical_device, "vkGetPhysicalDeviceImageFormatProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties(physical_device, format, ty, tiling, usage, flags, p_image_format_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceProperties(physical_device: vk::PhysicalDevice, p_properties: *mut vk::PhysicalDeviceProperties) -> () {
-    guard("vkGetPhysicalDeviceProperties", (), move || crate::physical::physical_device::get_physical_device_properties(physical_device, p_properties))
+    guard(physical_device, "vkGetPhysicalDeviceProperties", (), move || crate::physical::physical_device::get_physical_device_properties(physical_device, p_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceQueueFamilyProperties(physical_device: vk::PhysicalDevice, p_queue_family_property_count: *mut u32, p_queue_family_properties: *mut vk::QueueFamilyProperties) -> () {
-    guard("vkGetPhysicalDeviceQueueFamilyProperties", (), move || crate::physical::physical_device::get_physical_device_queue_family_properties(physical_device, p_queue_family_property_count, p_queue_family_properties))
+    guard(physical_device, "vkGetPhysicalDeviceQueueFamilyProperties", (), move || crate::physical::physical_device::get_physical_device_queue_family_properties(physical_device, p_queue_family_property_count, p_queue_family_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceMemoryProperties(physical_device: vk::PhysicalDevice, p_memory_properties: *mut vk::PhysicalDeviceMemoryProperties) -> () {
-    guard("vkGetPhysicalDeviceMemoryProperties", (), move || crate::physical::physical_device::get_physical_device_memory_properties(physical_device, p_memory_properties))
+    guard(physical_device, "vkGetPhysicalDeviceMemoryProperties", (), move || crate::physical::physical_device::get_physical_device_memory_properties(physical_device, p_memory_properties))
 }
 pub unsafe extern "system" fn vkGetInstanceProcAddr(instance: vk::Instance, p_name: *const c_char) -> vk::PFN_vkVoidFunction {
-    guard("vkGetInstanceProcAddr", None, move || crate::loader::interface::get_instance_proc_addr(instance, p_name))
+    guard(vk::Instance::null(), "vkGetInstanceProcAddr", None, move || crate::loader::interface::get_instance_proc_addr(instance, p_name))
 }
 pub unsafe extern "system" fn vkGetDeviceProcAddr(device: vk::Device, p_name: *const c_char) -> vk::PFN_vkVoidFunction {
-    guard("vkGetDeviceProcAddr", None, move || crate::loader::procs::get_device_proc_addr(device, p_name))
+    guard(vk::Instance::null(), "vkGetDeviceProcAddr", None, move || crate::loader::procs::get_device_proc_addr(device, p_name))
 }
 pub unsafe extern "system" fn vkCreateDevice(physical_device: vk::PhysicalDevice, p_create_info: *const vk::DeviceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_device: *mut vk::Device) -> vk::Result {
-    guard("vkCreateDevice", vk::Result::ERROR_UNKNOWN, move || with_room(physical_device, || crate::device::logical_device::create_device(physical_device, p_create_info, p_allocator, p_device)))
+    guard(physical_device, "vkCreateDevice", vk::Result::ERROR_UNKNOWN, move || with_room(physical_device, || crate::device::logical_device::create_device(physical_device, p_create_info, p_allocator, p_device)))
 }
 pub unsafe extern "system" fn vkDestroyDevice(device: vk::Device, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDevice", (), move || crate::device::logical_device::destroy_device(device, p_allocator))
+    guard(device, "vkDestroyDevice", (), move || crate::device::logical_device::destroy_device(device, p_allocator))
 }
 pub unsafe extern "system" fn vkEnumerateInstanceExtensionProperties(p_layer_name: *const c_char, p_property_count: *mut u32, p_properties: *mut vk::ExtensionProperties) -> vk::Result {
-    guard("vkEnumerateInstanceExtensionProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_extension_properties(p_layer_name, p_property_count, p_properties))
+    guard(vk::Instance::null(), "vkEnumerateInstanceExtensionProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_extension_properties(p_layer_name, p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkEnumerateDeviceExtensionProperties(physical_device: vk::PhysicalDevice, p_layer_name: *const c_char, p_property_count: *mut u32, p_properties: *mut vk::ExtensionProperties) -> vk::Result {
-    guard("vkEnumerateDeviceExtensionProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::device_extensions::enumerate_device_extension_properties(physical_device, p_layer_name, p_property_count, p_properties))
+    guard(physical_device, "vkEnumerateDeviceExtensionProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::device_extensions::enumerate_device_extension_properties(physical_device, p_layer_name, p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkEnumerateInstanceLayerProperties(p_property_count: *mut u32, p_properties: *mut vk::LayerProperties) -> vk::Result {
-    guard("vkEnumerateInstanceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_layer_properties(p_property_count, p_properties))
+    guard(vk::Instance::null(), "vkEnumerateInstanceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_layer_properties(p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkEnumerateDeviceLayerProperties(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::LayerProperties) -> vk::Result {
-    guard("vkEnumerateDeviceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::enumerate_device_layer_properties(physical_device, p_property_count, p_properties))
+    guard(physical_device, "vkEnumerateDeviceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::enumerate_device_layer_properties(physical_device, p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkGetDeviceQueue(device: vk::Device, queue_family_index: u32, queue_index: u32, p_queue: *mut vk::Queue) -> () {
-    guard("vkGetDeviceQueue", (), move || crate::submission::queue::get_device_queue(device, queue_family_index, queue_index, p_queue))
+    guard(device, "vkGetDeviceQueue", (), move || crate::submission::queue::get_device_queue(device, queue_family_index, queue_index, p_queue))
 }
 pub unsafe extern "system" fn vkQueueSubmit(queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
-    guard("vkQueueSubmit", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit(queue, submit_count, p_submits, fence))
+    guard(queue, "vkQueueSubmit", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit(queue, submit_count, p_submits, fence))
 }
 pub unsafe extern "system" fn vkQueueWaitIdle(queue: vk::Queue) -> vk::Result {
-    guard("vkQueueWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::submission::wait_idle::queue_wait_idle(queue))
+    guard(queue, "vkQueueWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::submission::wait_idle::queue_wait_idle(queue))
 }
 pub unsafe extern "system" fn vkDeviceWaitIdle(device: vk::Device) -> vk::Result {
-    guard("vkDeviceWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::device::logical_device::device_wait_idle(device))
+    guard(device, "vkDeviceWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::device::logical_device::device_wait_idle(device))
 }
 pub unsafe extern "system" fn vkAllocateMemory(device: vk::Device, p_allocate_info: *const vk::MemoryAllocateInfo, p_allocator: *const vk::AllocationCallbacks, p_memory: *mut vk::DeviceMemory) -> vk::Result {
-    guard("vkAllocateMemory", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::allocation::allocate_memory(device, p_allocate_info, p_allocator, p_memory)))
+    guard(device, "vkAllocateMemory", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::allocation::allocate_memory(device, p_allocate_info, p_allocator, p_memory)))
 }
 pub unsafe extern "system" fn vkFreeMemory(device: vk::Device, memory: vk::DeviceMemory, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkFreeMemory", (), move || { private_data::end(device, &raw const memory, 1); crate::memory::allocation::free_memory(device, memory, p_allocator) })
+    guard(device, "vkFreeMemory", (), move || { private_data::end(device, &raw const memory, 1); crate::memory::allocation::free_memory(device, memory, p_allocator) })
 }
 pub unsafe extern "system" fn vkMapMemory(device: vk::Device, memory: vk::DeviceMemory, offset: vk::DeviceSize, size: vk::DeviceSize, flags: vk::MemoryMapFlags, pp_data: *mut *mut c_void) -> vk::Result {
-    guard("vkMapMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory(device, memory, offset, size, flags, pp_data))
+    guard(device, "vkMapMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory(device, memory, offset, size, flags, pp_data))
 }
 pub unsafe extern "system" fn vkUnmapMemory(device: vk::Device, memory: vk::DeviceMemory) -> () {
-    guard("vkUnmapMemory", (), move || crate::memory::allocation::unmap_memory(device, memory))
+    guard(device, "vkUnmapMemory", (), move || crate::memory::allocation::unmap_memory(device, memory))
 }
 pub unsafe extern "system" fn vkFlushMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
-    guard("vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges))
+    guard(device, "vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges))
 }
 pub unsafe extern "system" fn vkInvalidateMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
-    guard("vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges))
+    guard(device, "vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges))
 }
 pub unsafe extern "system" fn vkGetDeviceMemoryCommitment(device: vk::Device, memory: vk::DeviceMemory, p_committed_memory_in_bytes: *mut vk::DeviceSize) -> () {
-    guard("vkGetDeviceMemoryCommitment", (), move || forward::get_device_memory_commitment(device, memory, p_committed_memory_in_bytes))
+    guard(device, "vkGetDeviceMemoryCommitment", (), move || forward::get_device_memory_commitment(device, memory, p_committed_memory_in_bytes))
 }
 pub unsafe extern "system" fn vkBindBufferMemory(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
-    guard("vkBindBufferMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory(device, buffer, memory, memory_offset))
+    guard(device, "vkBindBufferMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory(device, buffer, memory, memory_offset))
 }
 pub unsafe extern "system" fn vkBindImageMemory(device: vk::Device, image: vk::Image, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
-    guard("vkBindImageMemory", vk::Result::ERROR_UNKNOWN, move || forward::bind_image_memory(device, image, memory, memory_offset))
+    guard(device, "vkBindImageMemory", vk::Result::ERROR_UNKNOWN, move || forward::bind_image_memory(device, image, memory, memory_offset))
 }
 pub unsafe extern "system" fn vkGetBufferMemoryRequirements(device: vk::Device, buffer: vk::Buffer, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
-    guard("vkGetBufferMemoryRequirements", (), move || crate::memory::buffer::get_buffer_memory_requirements(device, buffer, p_memory_requirements))
+    guard(device, "vkGetBufferMemoryRequirements", (), move || crate::memory::buffer::get_buffer_memory_requirements(device, buffer, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetImageMemoryRequirements(device: vk::Device, image: vk::Image, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
-    guard("vkGetImageMemoryRequirements", (), move || crate::memory::image::get_image_memory_requirements(device, image, p_memory_requirements))
+    guard(device, "vkGetImageMemoryRequirements", (), move || crate::memory::image::get_image_memory_requirements(device, image, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetImageSparseMemoryRequirements(device: vk::Device, image: vk::Image, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements) -> () {
-    guard("vkGetImageSparseMemoryRequirements", (), move || forward::get_image_sparse_memory_requirements(device, image, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
+    guard(device, "vkGetImageSparseMemoryRequirements", (), move || forward::get_image_sparse_memory_requirements(device, image, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceSparseImageFormatProperties(physical_device: vk::PhysicalDevice, format: vk::Format, ty: vk::ImageType, samples: vk::SampleCountFlags, usage: vk::ImageUsageFlags, tiling: vk::ImageTiling, p_property_count: *mut u32, p_properties: *mut vk::SparseImageFormatProperties) -> () {
-    guard("vkGetPhysicalDeviceSparseImageFormatProperties", (), move || forward::get_physical_device_sparse_image_format_properties(physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties))
+    guard(physical_device, "vkGetPhysicalDeviceSparseImageFormatProperties", (), move || forward::get_physical_device_sparse_image_format_properties(physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkQueueBindSparse(queue: vk::Queue, bind_info_count: u32, p_bind_info: *const vk::BindSparseInfo, fence: vk::Fence) -> vk::Result {
-    guard("vkQueueBindSparse", vk::Result::ERROR_UNKNOWN, move || crate::submission::sparse::queue_bind_sparse(queue, bind_info_count, p_bind_info, fence))
+    guard(queue, "vkQueueBindSparse", vk::Result::ERROR_UNKNOWN, move || crate::submission::sparse::queue_bind_sparse(queue, bind_info_count, p_bind_info, fence))
 }
 pub unsafe extern "system" fn vkCreateFence(device: vk::Device, p_create_info: *const vk::FenceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_fence: *mut vk::Fence) -> vk::Result {
-    guard("vkCreateFence", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::sync::fence::create_fence(device, p_create_info, p_allocator, p_fence)))
+    guard(device, "vkCreateFence", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::sync::fence::create_fence(device, p_create_info, p_allocator, p_fence)))
 }
 pub unsafe extern "system" fn vkDestroyFence(device: vk::Device, fence: vk::Fence, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyFence", (), move || { private_data::end(device, &raw const fence, 1); crate::sync::fence::destroy_fence(device, fence, p_allocator) })
+    guard(device, "vkDestroyFence", (), move || { private_data::end(device, &raw const fence, 1); crate::sync::fence::destroy_fence(device, fence, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetFences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence) -> vk::Result {
-    guard("vkResetFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::reset_fences(device, fence_count, p_fences))
+    guard(device, "vkResetFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::reset_fences(device, fence_count, p_fences))
 }
 pub unsafe extern "system" fn vkGetFenceStatus(device: vk::Device, fence: vk::Fence) -> vk::Result {
-    guard("vkGetFenceStatus", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::get_fence_status(device, fence))
+    guard(device, "vkGetFenceStatus", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::get_fence_status(device, fence))
 }
 pub unsafe extern "system" fn vkWaitForFences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence, wait_all: vk::Bool32, timeout: u64) -> vk::Result {
-    guard("vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::wait_for_fences(device, fence_count, p_fences, wait_all, timeout))
+    guard(device, "vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::wait_for_fences(device, fence_count, p_fences, wait_all, timeout))
 }
 pub unsafe extern "system" fn vkCreateSemaphore(device: vk::Device, p_create_info: *const vk::SemaphoreCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_semaphore: *mut vk::Semaphore) -> vk::Result {
-    guard("vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::create_semaphore(device, p_create_info, p_allocator, p_semaphore))
+    guard(device, "vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::create_semaphore(device, p_create_info, p_allocator, p_semaphore))
 }
 pub unsafe extern "system" fn vkDestroySemaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroySemaphore", (), move || { private_data::end(device, &raw const semaphore, 1); forward::destroy_semaphore(device, semaphore, p_allocator) })
+    guard(device, "vkDestroySemaphore", (), move || { private_data::end(device, &raw const semaphore, 1); forward::destroy_semaphore(device, semaphore, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateEvent(device: vk::Device, p_create_info: *const vk::EventCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_event: *mut vk::Event) -> vk::Result {
-    guard("vkCreateEvent", vk::Result::ERROR_UNKNOWN, move || forward::create_event(device, p_create_info, p_allocator, p_event))
+    guard(device, "vkCreateEvent", vk::Result::ERROR_UNKNOWN, move || forward::create_event(device, p_create_info, p_allocator, p_event))
 }
 pub unsafe extern "system" fn vkDestroyEvent(device: vk::Device, event: vk::Event, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyEvent", (), move || { private_data::end(device, &raw const event, 1); forward::destroy_event(device, event, p_allocator) })
+    guard(device, "vkDestroyEvent", (), move || { private_data::end(device, &raw const event, 1); forward::destroy_event(device, event, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetEventStatus(device: vk::Device, event: vk::Event) -> vk::Result {
-    guard("vkGetEventStatus", vk::Result::ERROR_UNKNOWN, move || forward::get_event_status(device, event))
+    guard(device, "vkGetEventStatus", vk::Result::ERROR_UNKNOWN, move || forward::get_event_status(device, event))
 }
 pub unsafe extern "system" fn vkSetEvent(device: vk::Device, event: vk::Event) -> vk::Result {
-    guard("vkSetEvent", vk::Result::ERROR_UNKNOWN, move || forward::set_event(device, event))
+    guard(device, "vkSetEvent", vk::Result::ERROR_UNKNOWN, move || forward::set_event(device, event))
 }
 pub unsafe extern "system" fn vkResetEvent(device: vk::Device, event: vk::Event) -> vk::Result {
-    guard("vkResetEvent", vk::Result::ERROR_UNKNOWN, move || forward::reset_event(device, event))
+    guard(device, "vkResetEvent", vk::Result::ERROR_UNKNOWN, move || forward::reset_event(device, event))
 }
 pub unsafe extern "system" fn vkCreateQueryPool(device: vk::Device, p_create_info: *const vk::QueryPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_query_pool: *mut vk::QueryPool) -> vk::Result {
-    guard("vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::query_pool::create_query_pool(device, p_create_info, p_allocator, p_query_pool)))
+    guard(device, "vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::query_pool::create_query_pool(device, p_create_info, p_allocator, p_query_pool)))
 }
 pub unsafe extern "system" fn vkDestroyQueryPool(device: vk::Device, query_pool: vk::QueryPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyQueryPool", (), move || { private_data::end(device, &raw const query_pool, 1); crate::recording::query_pool::destroy_query_pool(device, query_pool, p_allocator) })
+    guard(device, "vkDestroyQueryPool", (), move || { private_data::end(device, &raw const query_pool, 1); crate::recording::query_pool::destroy_query_pool(device, query_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetQueryPoolResults(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32, data_size: usize, p_data: *mut c_void, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> vk::Result {
-    guard("vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, move || crate::recording::query_results::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags))
+    guard(device, "vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, move || crate::recording::query_results::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags))
 }
 pub unsafe extern "system" fn vkCreateBuffer(device: vk::Device, p_create_info: *const vk::BufferCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_buffer: *mut vk::Buffer) -> vk::Result {
-    guard("vkCreateBuffer", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::buffer::create_buffer(device, p_create_info, p_allocator, p_buffer)))
+    guard(device, "vkCreateBuffer", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::buffer::create_buffer(device, p_create_info, p_allocator, p_buffer)))
 }
 pub unsafe extern "system" fn vkDestroyBuffer(device: vk::Device, buffer: vk::Buffer, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyBuffer", (), move || { private_data::end(device, &raw const buffer, 1); crate::memory::buffer::destroy_buffer(device, buffer, p_allocator) })
+    guard(device, "vkDestroyBuffer", (), move || { private_data::end(device, &raw const buffer, 1); crate::memory::buffer::destroy_buffer(device, buffer, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateBufferView(device: vk::Device, p_create_info: *const vk::BufferViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::BufferView) -> vk::Result {
-    guard("vkCreateBufferView", vk::Result::ERROR_UNKNOWN, move || forward::create_buffer_view(device, p_create_info, p_allocator, p_view))
+    guard(device, "vkCreateBufferView", vk::Result::ERROR_UNKNOWN, move || forward::create_buffer_view(device, p_create_info, p_allocator, p_view))
 }
 pub unsafe extern "system" fn vkDestroyBufferView(device: vk::Device, buffer_view: vk::BufferView, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyBufferView", (), move || { private_data::end(device, &raw const buffer_view, 1); forward::destroy_buffer_view(device, buffer_view, p_allocator) })
+    guard(device, "vkDestroyBufferView", (), move || { private_data::end(device, &raw const buffer_view, 1); forward::destroy_buffer_view(device, buffer_view, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateImage(device: vk::Device, p_create_info: *const vk::ImageCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_image: *mut vk::Image) -> vk::Result {
-    guard("vkCreateImage", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::image::create_image(device, p_create_info, p_allocator, p_image)))
+    guard(device, "vkCreateImage", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::image::create_image(device, p_create_info, p_allocator, p_image)))
 }
 pub unsafe extern "system" fn vkDestroyImage(device: vk::Device, image: vk::Image, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyImage", (), move || { private_data::end(device, &raw const image, 1); crate::memory::image::destroy_image(device, image, p_allocator) })
+    guard(device, "vkDestroyImage", (), move || { private_data::end(device, &raw const image, 1); crate::memory::image::destroy_image(device, image, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetImageSubresourceLayout(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource, p_layout: *mut vk::SubresourceLayout) -> () {
-    guard("vkGetImageSubresourceLayout", (), move || forward::get_image_subresource_layout(device, image, p_subresource, p_layout))
+    guard(device, "vkGetImageSubresourceLayout", (), move || forward::get_image_subresource_layout(device, image, p_subresource, p_layout))
 }
 pub unsafe extern "system" fn vkCreateImageView(device: vk::Device, p_create_info: *const vk::ImageViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::ImageView) -> vk::Result {
-    guard("vkCreateImageView", vk::Result::ERROR_UNKNOWN, move || forward::create_image_view(device, p_create_info, p_allocator, p_view))
+    guard(device, "vkCreateImageView", vk::Result::ERROR_UNKNOWN, move || forward::create_image_view(device, p_create_info, p_allocator, p_view))
 }
 pub unsafe extern "system" fn vkDestroyImageView(device: vk::Device, image_view: vk::ImageView, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyImageView", (), move || { private_data::end(device, &raw const image_view, 1); forward::destroy_image_view(device, image_view, p_allocator) })
+    guard(device, "vkDestroyImageView", (), move || { private_data::end(device, &raw const image_view, 1); forward::destroy_image_view(device, image_view, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateShaderModule(device: vk::Device, p_create_info: *const vk::ShaderModuleCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_shader_module: *mut vk::ShaderModule) -> vk::Result {
-    guard("vkCreateShaderModule", vk::Result::ERROR_UNKNOWN, move || forward::create_shader_module(device, p_create_info, p_allocator, p_shader_module))
+    guard(device, "vkCreateShaderModule", vk::Result::ERROR_UNKNOWN, move || forward::create_shader_module(device, p_create_info, p_allocator, p_shader_module))
 }
 pub unsafe extern "system" fn vkDestroyShaderModule(device: vk::Device, shader_module: vk::ShaderModule, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyShaderModule", (), move || { private_data::end(device, &raw const shader_module, 1); forward::destroy_shader_module(device, shader_module, p_allocator) })
+    guard(device, "vkDestroyShaderModule", (), move || { private_data::end(device, &raw const shader_module, 1); forward::destroy_shader_module(device, shader_module, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreatePipelineCache(device: vk::Device, p_create_info: *const vk::PipelineCacheCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_cache: *mut vk::PipelineCache) -> vk::Result {
-    guard("vkCreatePipelineCache", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::cache::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache)))
+    guard(device, "vkCreatePipelineCache", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::cache::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache)))
 }
 pub unsafe extern "system" fn vkDestroyPipelineCache(device: vk::Device, pipeline_cache: vk::PipelineCache, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipelineCache", (), move || { private_data::end(device, &raw const pipeline_cache, 1); forward::destroy_pipeline_cache(device, pipeline_cache, p_allocator) })
+    guard(device, "vkDestroyPipelineCache", (), move || { private_data::end(device, &raw const pipeline_cache, 1); forward::destroy_pipeline_cache(device, pipeline_cache, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetPipelineCacheData(device: vk::Device, pipeline_cache: vk::PipelineCache, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
-    guard("vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data))
+    guard(device, "vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data))
 }
 pub unsafe extern "system" fn vkMergePipelineCaches(device: vk::Device, dst_cache: vk::PipelineCache, src_cache_count: u32, p_src_caches: *const vk::PipelineCache) -> vk::Result {
-    guard("vkMergePipelineCaches", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
+    guard(device, "vkMergePipelineCaches", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
 }
 pub unsafe extern "system" fn vkCreateGraphicsPipelines(device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::GraphicsPipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard("vkCreateGraphicsPipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_graphics_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
+    guard(device, "vkCreateGraphicsPipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_graphics_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
 }
 pub unsafe extern "system" fn vkCreateComputePipelines(device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::ComputePipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard("vkCreateComputePipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_compute_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
+    guard(device, "vkCreateComputePipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_compute_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
 }
 pub unsafe extern "system" fn vkDestroyPipeline(device: vk::Device, pipeline: vk::Pipeline, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipeline", (), move || { private_data::end(device, &raw const pipeline, 1); crate::pipelines::pipeline::destroy_pipeline(device, pipeline, p_allocator) })
+    guard(device, "vkDestroyPipeline", (), move || { private_data::end(device, &raw const pipeline, 1); crate::pipelines::pipeline::destroy_pipeline(device, pipeline, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreatePipelineLayout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
-    guard("vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::pipeline_layout::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout)))
+    guard(device, "vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::pipeline_layout::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout)))
 }
 pub unsafe extern "system" fn vkDestroyPipelineLayout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPipelineLayout", (), move || { private_data::end(device, &raw const pipeline_layout, 1); crate::descriptors::pipeline_layout::destroy_pipeline_layout(device, pipeline_layout, p_allocator) })
+    guard(device, "vkDestroyPipelineLayout", (), move || { private_data::end(device, &raw const pipeline_layout, 1); crate::descriptors::pipeline_layout::destroy_pipeline_layout(device, pipeline_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateSampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
-    guard("vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler(device, p_create_info, p_allocator, p_sampler))
+    guard(device, "vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler(device, p_create_info, p_allocator, p_sampler))
 }
 pub unsafe extern "system" fn vkDestroySampler(device: vk::Device, sampler: vk::Sampler, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroySampler", (), move || { private_data::end(device, &raw const sampler, 1); forward::destroy_sampler(device, sampler, p_allocator) })
+    guard(device, "vkDestroySampler", (), move || { private_data::end(device, &raw const sampler, 1); forward::destroy_sampler(device, sampler, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorSetLayout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
-    guard("vkCreateDescriptorSetLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout)))
+    guard(device, "vkCreateDescriptorSetLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout)))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorSetLayout(device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDescriptorSetLayout", (), move || { private_data::end(device, &raw const descriptor_set_layout, 1); crate::descriptors::set::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator) })
+    guard(device, "vkDestroyDescriptorSetLayout", (), move || { private_data::end(device, &raw const descriptor_set_layout, 1); crate::descriptors::set::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorPool(device: vk::Device, p_create_info: *const vk::DescriptorPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_pool: *mut vk::DescriptorPool) -> vk::Result {
-    guard("vkCreateDescriptorPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool)))
+    guard(device, "vkCreateDescriptorPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool)))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorPool(device: vk::Device, descriptor_pool: vk::DescriptorPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDescriptorPool", (), move || { private_data::end(device, &raw const descriptor_pool, 1); crate::descriptors::set::destroy_descriptor_pool(device, descriptor_pool, p_allocator) })
+    guard(device, "vkDestroyDescriptorPool", (), move || { private_data::end(device, &raw const descriptor_pool, 1); crate::descriptors::set::destroy_descriptor_pool(device, descriptor_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetDescriptorPool(device: vk::Device, descriptor_pool: vk::DescriptorPool, flags: vk::DescriptorPoolResetFlags) -> vk::Result {
-    guard("vkResetDescriptorPool", vk::Result::ERROR_UNKNOWN, move || { private_data::empty(device, descriptor_pool); crate::descriptors::set::reset_descriptor_pool(device, descriptor_pool, flags) })
+    guard(device, "vkResetDescriptorPool", vk::Result::ERROR_UNKNOWN, move || { private_data::empty(device, descriptor_pool); crate::descriptors::set::reset_descriptor_pool(device, descriptor_pool, flags) })
 }
 pub unsafe extern "system" fn vkAllocateDescriptorSets(device: vk::Device, p_allocate_info: *const vk::DescriptorSetAllocateInfo, p_descriptor_sets: *mut vk::DescriptorSet) -> vk::Result {
-    guard("vkAllocateDescriptorSets", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::allocate_descriptor_sets(device, p_allocate_info, p_descriptor_sets)))
+    guard(device, "vkAllocateDescriptorSets", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::allocate_descriptor_sets(device, p_allocate_info, p_descriptor_sets)))
 }
 pub unsafe extern "system" fn vkFreeDescriptorSets(device: vk::Device, descriptor_pool: vk::DescriptorPool, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet) -> vk::Result {
-    guard("vkFreeDescriptorSets", vk::Result::ERROR_UNKNOWN, move || { private_data::end(device, p_descriptor_sets, descriptor_set_count); crate::descriptors::set::free_descriptor_sets(device, descriptor_pool, descriptor_set_count, p_descriptor_sets) })
+    guard(device, "vkFreeDescriptorSets", vk::Result::ERROR_UNKNOWN, move || { private_data::end(device, p_descriptor_sets, descriptor_set_count); crate::descriptors::set::free_descriptor_sets(device, descriptor_pool, descriptor_set_count, p_descriptor_sets) })
 }
 pub unsafe extern "system" fn vkUpdateDescriptorSets(device: vk::Device, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet, descriptor_copy_count: u32, p_descriptor_copies: *const vk::CopyDescriptorSet) -> () {
-    guard("vkUpdateDescriptorSets", (), move || crate::descriptors::write::update_descriptor_sets(device, descriptor_write_count, p_descriptor_writes, descriptor_copy_count, p_descriptor_copies))
+    guard(device, "vkUpdateDescriptorSets", (), move || crate::descriptors::write::update_descriptor_sets(device, descriptor_write_count, p_descriptor_writes, descriptor_copy_count, p_descriptor_copies))
 }
 pub unsafe extern "system" fn vkCreateFramebuffer(device: vk::Device, p_create_info: *const vk::FramebufferCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_framebuffer: *mut vk::Framebuffer) -> vk::Result {
-    guard("vkCreateFramebuffer", vk::Result::ERROR_UNKNOWN, move || forward::create_framebuffer(device, p_create_info, p_allocator, p_framebuffer))
+    guard(device, "vkCreateFramebuffer", vk::Result::ERROR_UNKNOWN, move || forward::create_framebuffer(device, p_create_info, p_allocator, p_framebuffer))
 }
 pub unsafe extern "system" fn vkDestroyFramebuffer(device: vk::Device, framebuffer: vk::Framebuffer, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyFramebuffer", (), move || { private_data::end(device, &raw const framebuffer, 1); forward::destroy_framebuffer(device, framebuffer, p_allocator) })
+    guard(device, "vkDestroyFramebuffer", (), move || { private_data::end(device, &raw const framebuffer, 1); forward::destroy_framebuffer(device, framebuffer, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateRenderPass(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
-    guard("vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass(device, p_create_info, p_allocator, p_render_pass)))
+    guard(device, "vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass(device, p_create_info, p_allocator, p_render_pass)))
 }
 pub unsafe extern "system" fn vkDestroyRenderPass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyRenderPass", (), move || { private_data::end(device, &raw const render_pass, 1); crate::pipelines::render_pass::destroy_render_pass(device, render_pass, p_allocator) })
+    guard(device, "vkDestroyRenderPass", (), move || { private_data::end(device, &raw const render_pass, 1); crate::pipelines::render_pass::destroy_render_pass(device, render_pass, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetRenderAreaGranularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
-    guard("vkGetRenderAreaGranularity", (), move || forward::get_render_area_granularity(device, render_pass, p_granularity))
+    guard(device, "vkGetRenderAreaGranularity", (), move || forward::get_render_area_granularity(device, render_pass, p_granularity))
 }
 pub unsafe extern "system" fn vkCreateCommandPool(device: vk::Device, p_create_info: *const vk::CommandPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_command_pool: *mut vk::CommandPool) -> vk::Result {
-    guard("vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::create_command_pool(device, p_create_info, p_allocator, p_command_pool)))
+    guard(device, "vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::create_command_pool(device, p_create_info, p_allocator, p_command_pool)))
 }
 pub unsafe extern "system" fn vkDestroyCommandPool(device: vk::Device, command_pool: vk::CommandPool, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyCommandPool", (), move || { private_data::end(device, &raw const command_pool, 1); crate::recording::command_pool::destroy_command_pool(device, command_pool, p_allocator) })
+    guard(device, "vkDestroyCommandPool", (), move || { private_data::end(device, &raw const command_pool, 1); crate::recording::command_pool::destroy_command_pool(device, command_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetCommandPool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolResetFlags) -> vk::Result {
-    guard("vkResetCommandPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_pool::reset_command_pool(device, command_pool, flags))
+    guard(device, "vkResetCommandPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_pool::reset_command_pool(device, command_pool, flags))
 }
 pub unsafe extern "system" fn vkAllocateCommandBuffers(device: vk::Device, p_allocate_info: *const vk::CommandBufferAllocateInfo, p_command_buffers: *mut vk::CommandBuffer) -> vk::Result {
-    guard("vkAllocateCommandBuffers", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::allocate_command_buffers(device, p_allocate_info, p_command_buffers)))
+    guard(device, "vkAllocateCommandBuffers", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::allocate_command_buffers(device, p_allocate_info, p_command_buffers)))
 }
 pub unsafe extern "system" fn vkFreeCommandBuffers(device: vk::Device, command_pool: vk::CommandPool, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
-    guard("vkFreeCommandBuffers", (), move || { private_data::end(device, p_command_buffers, command_buffer_count); crate::recording::command_pool::free_command_buffers(device, command_pool, command_buffer_count, p_command_buffers) })
+    guard(device, "vkFreeCommandBuffers", (), move || { private_data::end(device, p_command_buffers, command_buffer_count); crate::recording::command_pool::free_command_buffers(device, command_pool, command_buffer_count, p_command_buffers) })
 }
 pub unsafe extern "system" fn vkBeginCommandBuffer(command_buffer: vk::CommandBuffer, p_begin_info: *const vk::CommandBufferBeginInfo) -> vk::Result {
-    guard("vkBeginCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::begin_command_buffer(command_buffer, p_begin_info))
+    guard(command_buffer, "vkBeginCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::begin_command_buffer(command_buffer, p_begin_info))
 }
 pub unsafe extern "system" fn vkEndCommandBuffer(command_buffer: vk::CommandBuffer) -> vk::Result {
-    guard("vkEndCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::end_command_buffer(command_buffer))
+    guard(command_buffer, "vkEndCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::end_command_buffer(command_buffer))
 }
 pub unsafe extern "system" fn vkResetCommandBuffer(command_buffer: vk::CommandBuffer, flags: vk::CommandBufferResetFlags) -> vk::Result {
-    guard("vkResetCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::reset_command_buffer(command_buffer, flags))
+    guard(command_buffer, "vkResetCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::reset_command_buffer(command_buffer, flags))
 }
 pub unsafe extern "system" fn vkCmdBindPipeline(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) -> () {
-    guard("vkCmdBindPipeline", (), move || crate::recording::bind_pipeline::cmd_bind_pipeline(command_buffer, pipeline_bind_point, pipeline))
+    guard(command_buffer, "vkCmdBindPipeline", (), move || crate::recording::bind_pipeline::cmd_bind_pipeline(command_buffer, pipeline_bind_point, pipeline))
 }
 pub unsafe extern "system" fn vkCmdSetViewport(command_buffer: vk::CommandBuffer, first_viewport: u32, viewport_count: u32, p_viewports: *const vk::Viewport) -> () {
-    guard("vkCmdSetViewport", (), move || record::cmd_set_viewport(command_buffer, first_viewport, viewport_count, p_viewports))
+    guard(command_buffer, "vkCmdSetViewport", (), move || record::cmd_set_viewport(command_buffer, first_viewport, viewport_count, p_viewports))
 }
 pub unsafe extern "system" fn vkCmdSetScissor(command_buffer: vk::CommandBuffer, first_scissor: u32, scissor_count: u32, p_scissors: *const vk::Rect2D) -> () {
-    guard("vkCmdSetScissor", (), move || record::cmd_set_scissor(command_buffer, first_scissor, scissor_count, p_scissors))
+    guard(command_buffer, "vkCmdSetScissor", (), move || record::cmd_set_scissor(command_buffer, first_scissor, scissor_count, p_scissors))
 }
 pub unsafe extern "system" fn vkCmdSetLineWidth(command_buffer: vk::CommandBuffer, line_width: f32) -> () {
-    guard("vkCmdSetLineWidth", (), move || record::cmd_set_line_width(command_buffer, line_width))
+    guard(command_buffer, "vkCmdSetLineWidth", (), move || record::cmd_set_line_width(command_buffer, line_width))
 }
 pub unsafe extern "system" fn vkCmdSetDepthBias(command_buffer: vk::CommandBuffer, depth_bias_constant_factor: f32, depth_bias_clamp: f32, depth_bias_slope_factor: f32) -> () {
-    guard("vkCmdSetDepthBias", (), move || record::cmd_set_depth_bias(command_buffer, depth_bias_constant_factor, depth_bias_clamp, depth_bias_slope_factor))
+    guard(command_buffer, "vkCmdSetDepthBias", (), move || record::cmd_set_depth_bias(command_buffer, depth_bias_constant_factor, depth_bias_clamp, depth_bias_slope_factor))
 }
 pub unsafe extern "system" fn vkCmdSetBlendConstants(command_buffer: vk::CommandBuffer, blend_constants: *const [f32; 4]) -> () {
-    guard("vkCmdSetBlendConstants", (), move || record::cmd_set_blend_constants(command_buffer, blend_constants))
+    guard(command_buffer, "vkCmdSetBlendConstants", (), move || record::cmd_set_blend_constants(command_buffer, blend_constants))
 }
 pub unsafe extern "system" fn vkCmdSetDepthBounds(command_buffer: vk::CommandBuffer, min_depth_bounds: f32, max_depth_bounds: f32) -> () {
-    guard("vkCmdSetDepthBounds", (), move || record::cmd_set_depth_bounds(command_buffer, min_depth_bounds, max_depth_bounds))
+    guard(command_buffer, "vkCmdSetDepthBounds", (), move || record::cmd_set_depth_bounds(command_buffer, min_depth_bounds, max_depth_bounds))
 }
 pub unsafe extern "system" fn vkCmdSetStencilCompareMask(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, compare_mask: u32) -> () {
-    guard("vkCmdSetStencilCompareMask", (), move || record::cmd_set_stencil_compare_mask(command_buffer, face_mask, compare_mask))
+    guard(command_buffer, "vkCmdSetStencilCompareMask", (), move || record::cmd_set_stencil_compare_mask(command_buffer, face_mask, compare_mask))
 }
 pub unsafe extern "system" fn vkCmdSetStencilWriteMask(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, write_mask: u32) -> () {
-    guard("vkCmdSetStencilWriteMask", (), move || record::cmd_set_stencil_write_mask(command_buffer, face_mask, write_mask))
+    guard(command_buffer, "vkCmdSetStencilWriteMask", (), move || record::cmd_set_stencil_write_mask(command_buffer, face_mask, write_mask))
 }
 pub unsafe extern "system" fn vkCmdSetStencilReference(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, reference: u32) -> () {
-    guard("vkCmdSetStencilReference", (), move || record::cmd_set_stencil_reference(command_buffer, face_mask, reference))
+    guard(command_buffer, "vkCmdSetStencilReference", (), move || record::cmd_set_stencil_reference(command_buffer, face_mask, reference))
 }
 pub unsafe extern "system" fn vkCmdBindDescriptorSets(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet, dynamic_offset_count: u32, p_dynamic_offsets: *const u32) -> () {
-    guard("vkCmdBindDescriptorSets", (), move || record::cmd_bind_descriptor_sets(command_buffer, pipeline_bind_point, layout, first_set, descriptor_set_count, p_descriptor_sets, dynamic_offset_count, p_dynamic_offsets))
+    guard(command_buffer, "vkCmdBindDescriptorSets", (), move || record::cmd_bind_descriptor_sets(command_buffer, pipeline_bind_point, layout, first_set, descriptor_set_count, p_descriptor_sets, dynamic_offset_count, p_dynamic_offsets))
 }
 pub unsafe extern "system" fn vkCmdBindIndexBuffer(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, index_type: vk::IndexType) -> () {
-    guard("vkCmdBindIndexBuffer", (), move || record::cmd_bind_index_buffer(command_buffer, buffer, offset, index_type))
+    guard(command_buffer, "vkCmdBindIndexBuffer", (), move || record::cmd_bind_index_buffer(command_buffer, buffer, offset, index_type))
 }
 pub unsafe extern "system" fn vkCmdBindVertexBuffers(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize) -> () {
-    guard("vkCmdBindVertexBuffers", (), move || record::cmd_bind_vertex_buffers(command_buffer, first_binding, binding_count, p_buffers, p_offsets))
+    guard(command_buffer, "vkCmdBindVertexBuffers", (), move || record::cmd_bind_vertex_buffers(command_buffer, first_binding, binding_count, p_buffers, p_offsets))
 }
 pub unsafe extern "system" fn vkCmdDraw(command_buffer: vk::CommandBuffer, vertex_count: u32, instance_count: u32, first_vertex: u32, first_instance: u32) -> () {
-    guard("vkCmdDraw", (), move || record::cmd_draw(command_buffer, vertex_count, instance_count, first_vertex, first_instance))
+    guard(command_buffer, "vkCmdDraw", (), move || record::cmd_draw(command_buffer, vertex_count, instance_count, first_vertex, first_instance))
 }
 pub unsafe extern "system" fn vkCmdDrawIndexed(command_buffer: vk::CommandBuffer, index_count: u32, instance_count: u32, first_index: u32, vertex_offset: i32, first_instance: u32) -> () {
-    guard("vkCmdDrawIndexed", (), move || record::cmd_draw_indexed(command_buffer, index_count, instance_count, first_index, vertex_offset, first_instance))
+    guard(command_buffer, "vkCmdDrawIndexed", (), move || record::cmd_draw_indexed(command_buffer, index_count, instance_count, first_index, vertex_offset, first_instance))
 }
 pub unsafe extern "system" fn vkCmdDrawIndirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) -> () {
-    guard("vkCmdDrawIndirect", (), move || record::cmd_draw_indirect(command_buffer, buffer, offset, draw_count, stride))
+    guard(command_buffer, "vkCmdDrawIndirect", (), move || record::cmd_draw_indirect(command_buffer, buffer, offset, draw_count, stride))
 }
 pub unsafe extern "system" fn vkCmdDrawIndexedIndirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) -> () {
-    guard("vkCmdDrawIndexedIndirect", (), move || record::cmd_draw_indexed_indirect(command_buffer, buffer, offset, draw_count, stride))
+    guard(command_buffer, "vkCmdDrawIndexedIndirect", (), move || record::cmd_draw_indexed_indirect(command_buffer, buffer, offset, draw_count, stride))
 }
 pub unsafe extern "system" fn vkCmdDispatch(command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) -> () {
-    guard("vkCmdDispatch", (), move || record::cmd_dispatch(command_buffer, group_count_x, group_count_y, group_count_z))
+    guard(command_buffer, "vkCmdDispatch", (), move || record::cmd_dispatch(command_buffer, group_count_x, group_count_y, group_count_z))
 }
 pub unsafe extern "system" fn vkCmdDispatchIndirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize) -> () {
-    guard("vkCmdDispatchIndirect", (), move || record::cmd_dispatch_indirect(command_buffer, buffer, offset))
+    guard(command_buffer, "vkCmdDispatchIndirect", (), move || record::cmd_dispatch_indirect(command_buffer, buffer, offset))
 }
 pub unsafe extern "system" fn vkCmdCopyBuffer(command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferCopy) -> () {
-    guard("vkCmdCopyBuffer", (), move || crate::recording::copy::cmd_copy_buffer(command_buffer, src_buffer, dst_buffer, region_count, p_regions))
+    guard(command_buffer, "vkCmdCopyBuffer", (), move || crate::recording::copy::cmd_copy_buffer(command_buffer, src_buffer, dst_buffer, region_count, p_regions))
 }
 pub unsafe extern "system" fn vkCmdCopyImage(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageCopy) -> () {
-    guard("vkCmdCopyImage", (), move || record::cmd_copy_image(command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions))
+    guard(command_buffer, "vkCmdCopyImage", (), move || record::cmd_copy_image(command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions))
 }
 pub unsafe extern "system" fn vkCmdBlitImage(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageBlit, filter: vk::Filter) -> () {
-    guard("vkCmdBlitImage", (), move || record::cmd_blit_image(command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions, filter))
+    guard(command_buffer, "vkCmdBlitImage", (), move || record::cmd_blit_image(command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions, filter))
 }
 pub unsafe extern "system" fn vkCmdCopyBufferToImage(command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::BufferImageCopy) -> () {
-    guard("vkCmdCopyBufferToImage", (), move || record::cmd_copy_buffer_to_image(command_buffer, src_buffer, dst_image, dst_image_layout, region_count, p_regions))
+    guard(command_buffer, "vkCmdCopyBufferToImage", (), move || record::cmd_copy_buffer_to_image(command_buffer, src_buffer, dst_image, dst_image_layout, region_count, p_regions))
 }
 pub unsafe extern "system" fn vkCmdCopyImageToBuffer(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferImageCopy) -> () {
-    guard("vkCmdCopyImageToBuffer", (), move || record::cmd_copy_image_to_buffer(command_buffer, src_image, src_image_layout, dst_buffer, region_count, p_regions))
+    guard(command_buffer, "vkCmdCopyImageToBuffer", (), move || record::cmd_copy_image_to_buffer(command_buffer, src_image, src_image_layout, dst_buffer, region_count, p_regions))
 }
 pub unsafe extern "system" fn vkCmdUpdateBuffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, data_size: vk::DeviceSize, p_data: *const c_void) -> () {
-    guard("vkCmdUpdateBuffer", (), move || record::cmd_update_buffer(command_buffer, dst_buffer, dst_offset, data_size, p_data))
+    guard(command_buffer, "vkCmdUpdateBuffer", (), move || record::cmd_update_buffer(command_buffer, dst_buffer, dst_offset, data_size, p_data))
 }
 pub unsafe extern "system" fn vkCmdFillBuffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, size: vk::DeviceSize, data: u32) -> () {
-    guard("vkCmdFillBuffer", (), move || record::cmd_fill_buffer(command_buffer, dst_buffer, dst_offset, size, data))
+    guard(command_buffer, "vkCmdFillBuffer", (), move || record::cmd_fill_buffer(command_buffer, dst_buffer, dst_offset, size, data))
 }
 pub unsafe extern "system" fn vkCmdClearColorImage(command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_color: *const vk::ClearColorValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) -> () {
-    guard("vkCmdClearColorImage", (), move || record::cmd_clear_color_image(command_buffer, image, image_layout, p_color, range_count, p_ranges))
+    guard(command_buffer, "vkCmdClearColorImage", (), move || record::cmd_clear_color_image(command_buffer, image, image_layout, p_color, range_count, p_ranges))
 }
 pub unsafe extern "system" fn vkCmdClearDepthStencilImage(command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_depth_stencil: *const vk::ClearDepthStencilValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) -> () {
-    guard("vkCmdClearDepthStencilImage", (), move || record::cmd_clear_depth_stencil_image(command_buffer, image, image_layout, p_depth_stencil, range_count, p_ranges))
+    guard(command_buffer, "vkCmdClearDepthStencilImage", (), move || record::cmd_clear_depth_stencil_image(command_buffer, image, image_layout, p_depth_stencil, range_count, p_ranges))
 }
 pub unsafe extern "system" fn vkCmdClearAttachments(command_buffer: vk::CommandBuffer, attachment_count: u32, p_attachments: *const vk::ClearAttachment, rect_count: u32, p_rects: *const vk::ClearRect) -> () {
-    guard("vkCmdClearAttachments", (), move || record::cmd_clear_attachments(command_buffer, attachment_count, p_attachments, rect_count, p_rects))
+    guard(command_buffer, "vkCmdClearAttachments", (), move || record::cmd_clear_attachments(command_buffer, attachment_count, p_attachments, rect_count, p_rects))
 }
 pub unsafe extern "system" fn vkCmdResolveImage(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageResolve) -> () {
-    guard("vkCmdResolveImage", (), move || record::cmd_resolve_image(command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions))
+    guard(command_buffer, "vkCmdResolveImage", (), move || record::cmd_resolve_image(command_buffer, src_image, src_image_layout, dst_image, dst_image_layout, region_count, p_regions))
 }
 pub unsafe extern "system" fn vkCmdSetEvent(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) -> () {
-    guard("vkCmdSetEvent", (), move || record::cmd_set_event(command_buffer, event, stage_mask))
+    guard(command_buffer, "vkCmdSetEvent", (), move || record::cmd_set_event(command_buffer, event, stage_mask))
 }
 pub unsafe extern "system" fn vkCmdResetEvent(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) -> () {
-    guard("vkCmdResetEvent", (), move || record::cmd_reset_event(command_buffer, event, stage_mask))
+    guard(command_buffer, "vkCmdResetEvent", (), move || record::cmd_reset_event(command_buffer, event, stage_mask))
 }
 pub unsafe extern "system" fn vkCmdWaitEvents(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
-    guard("vkCmdWaitEvents", (), move || crate::recording::event_wait::cmd_wait_events(command_buffer, event_count, p_events, src_stage_mask, dst_stage_mask, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
+    guard(command_buffer, "vkCmdWaitEvents", (), move || crate::recording::event_wait::cmd_wait_events(command_buffer, event_count, p_events, src_stage_mask, dst_stage_mask, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
 }
 pub unsafe extern "system" fn vkCmdPipelineBarrier(command_buffer: vk::CommandBuffer, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, dependency_flags: vk::DependencyFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) -> () {
-    guard("vkCmdPipelineBarrier", (), move || crate::recording::copy::cmd_pipeline_barrier(command_buffer, src_stage_mask, dst_stage_mask, dependency_flags, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
+    guard(command_buffer, "vkCmdPipelineBarrier", (), move || crate::recording::copy::cmd_pipeline_barrier(command_buffer, src_stage_mask, dst_stage_mask, dependency_flags, memory_barrier_count, p_memory_barriers, buffer_memory_barrier_count, p_buffer_memory_barriers, image_memory_barrier_count, p_image_memory_barriers))
 }
 pub unsafe extern "system" fn vkCmdBeginQuery(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags) -> () {
-    guard("vkCmdBeginQuery", (), move || record::cmd_begin_query(command_buffer, query_pool, query, flags))
+    guard(command_buffer, "vkCmdBeginQuery", (), move || record::cmd_begin_query(command_buffer, query_pool, query, flags))
 }
 pub unsafe extern "system" fn vkCmdEndQuery(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32) -> () {
-    guard("vkCmdEndQuery", (), move || record::cmd_end_query(command_buffer, query_pool, query))
+    guard(command_buffer, "vkCmdEndQuery", (), move || record::cmd_end_query(command_buffer, query_pool, query))
 }
 pub unsafe extern "system" fn vkCmdResetQueryPool(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
-    guard("vkCmdResetQueryPool", (), move || crate::recording::query_resets::cmd_reset_query_pool(command_buffer, query_pool, first_query, query_count))
+    guard(command_buffer, "vkCmdResetQueryPool", (), move || crate::recording::query_resets::cmd_reset_query_pool(command_buffer, query_pool, first_query, query_count))
 }
 pub unsafe extern "system" fn vkCmdWriteTimestamp(command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) -> () {
-    guard("vkCmdWriteTimestamp", (), move || record::cmd_write_timestamp(command_buffer, pipeline_stage, query_pool, query))
+    guard(command_buffer, "vkCmdWriteTimestamp", (), move || record::cmd_write_timestamp(command_buffer, pipeline_stage, query_pool, query))
 }
 pub unsafe extern "system" fn vkCmdCopyQueryPoolResults(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> () {
-    guard("vkCmdCopyQueryPoolResults", (), move || record::cmd_copy_query_pool_results(command_buffer, query_pool, first_query, query_count, dst_buffer, dst_offset, stride, flags))
+    guard(command_buffer, "vkCmdCopyQueryPoolResults", (), move || record::cmd_copy_query_pool_results(command_buffer, query_pool, first_query, query_count, dst_buffer, dst_offset, stride, flags))
 }
 pub unsafe extern "system" fn vkCmdPushConstants(command_buffer: vk::CommandBuffer, layout: vk::PipelineLayout, stage_flags: vk::ShaderStageFlags, offset: u32, size: u32, p_values: *const c_void) -> () {
-    guard("vkCmdPushConstants", (), move || record::cmd_push_constants(command_buffer, layout, stage_flags, offset, size, p_values))
+    guard(command_buffer, "vkCmdPushConstants", (), move || record::cmd_push_constants(command_buffer, layout, stage_flags, offset, size, p_values))
 }
 pub unsafe extern "system" fn vkCmdBeginRenderPass(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, contents: vk::SubpassContents) -> () {
-    guard("vkCmdBeginRenderPass", (), move || record::cmd_begin_render_pass(command_buffer, p_render_pass_begin, contents))
+    guard(command_buffer, "vkCmdBeginRenderPass", (), move || record::cmd_begin_render_pass(command_buffer, p_render_pass_begin, contents))
 }
 pub unsafe extern "system" fn vkCmdNextSubpass(command_buffer: vk::CommandBuffer, contents: vk::SubpassContents) -> () {
-    guard("vkCmdNextSubpass", (), move || record::cmd_next_subpass(command_buffer, contents))
+    guard(command_buffer, "vkCmdNextSubpass", (), move || record::cmd_next_subpass(command_buffer, contents))
 }
 pub unsafe extern "system" fn vkCmdEndRenderPass(command_buffer: vk::CommandBuffer) -> () {
-    guard("vkCmdEndRenderPass", (), move || record::cmd_end_render_pass(command_buffer))
+    guard(command_buffer, "vkCmdEndRenderPass", (), move || record::cmd_end_render_pass(command_buffer))
 }
 pub unsafe extern "system" fn vkCmdExecuteCommands(command_buffer: vk::CommandBuffer, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
-    guard("vkCmdExecuteCommands", (), move || crate::recording::query_resets::cmd_execute_commands(command_buffer, command_buffer_count, p_command_buffers))
+    guard(command_buffer, "vkCmdExecuteCommands", (), move || crate::recording::query_resets::cmd_execute_commands(command_buffer, command_buffer_count, p_command_buffers))
 }
 pub unsafe extern "system" fn vkEnumerateInstanceVersion(p_api_version: *mut u32) -> vk::Result {
-    guard("vkEnumerateInstanceVersion", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_version(p_api_version))
+    guard(vk::Instance::null(), "vkEnumerateInstanceVersion", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_version(p_api_version))
 }
 pub unsafe extern "system" fn vkBindBufferMemory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindBufferMemoryInfo) -> vk::Result {
-    guard("vkBindBufferMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory2(device, bind_info_count, p_bind_infos))
+    guard(device, "vkBindBufferMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory2(device, bind_info_count, p_bind_infos))
 }
 pub unsafe extern "system" fn vkBindImageMemory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindImageMemoryInfo) -> vk::Result {
-    guard("vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_image_memory2(device, bind_info_count, p_bind_infos))
+    guard(device, "vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_image_memory2(device, bind_info_count, p_bind_infos))
 }
 pub unsafe extern "system" fn vkGetDeviceGroupPeerMemoryFeatures(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) -> () {
-    guard("vkGetDeviceGroupPeerMemoryFeatures", (), move || forward::get_device_group_peer_memory_features(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features))
+    guard(device, "vkGetDeviceGroupPeerMemoryFeatures", (), move || forward::get_device_group_peer_memory_features(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features))
 }
 pub unsafe extern "system" fn vkCmdSetDeviceMask(command_buffer: vk::CommandBuffer, device_mask: u32) -> () {
-    guard("vkCmdSetDeviceMask", (), move || record::cmd_set_device_mask(command_buffer, device_mask))
+    guard(command_buffer, "vkCmdSetDeviceMask", (), move || record::cmd_set_device_mask(command_buffer, device_mask))
 }
 pub unsafe extern "system" fn vkCmdDispatchBase(command_buffer: vk::CommandBuffer, base_group_x: u32, base_group_y: u32, base_group_z: u32, group_count_x: u32, group_count_y: u32, group_count_z: u32) -> () {
-    guard("vkCmdDispatchBase", (), move || record::cmd_dispatch_base(command_buffer, base_group_x, base_group_y, base_group_z, group_count_x, group_count_y, group_count_z))
+    guard(command_buffer, "vkCmdDispatchBase", (), move || record::cmd_dispatch_base(command_buffer, base_group_x, base_group_y, base_group_z, group_count_x, group_count_y, group_count_z))
 }
 pub unsafe extern "system" fn vkEnumeratePhysicalDeviceGroups(instance: vk::Instance, p_physical_device_group_count: *mut u32, p_physical_device_group_properties: *mut vk::PhysicalDeviceGroupProperties) -> vk::Result {
-    guard("vkEnumeratePhysicalDeviceGroups", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_device_groups(instance, p_physical_device_group_count, p_physical_device_group_properties))
+    guard(instance, "vkEnumeratePhysicalDeviceGroups", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_device_groups(instance, p_physical_device_group_count, p_physical_device_group_properties))
 }
 pub unsafe extern "system" fn vkGetImageMemoryRequirements2(device: vk::Device, p_info: *const vk::ImageMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard("vkGetImageMemoryRequirements2", (), move || crate::memory::image::get_image_memory_requirements2(device, p_info, p_memory_requirements))
+    guard(device, "vkGetImageMemoryRequirements2", (), move || crate::memory::image::get_image_memory_requirements2(device, p_info, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetBufferMemoryRequirements2(device: vk::Device, p_info: *const vk::BufferMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard("vkGetBufferMemoryRequirements2", (), move || crate::memory::buffer::get_buffer_memory_requirements2(device, p_info, p_memory_requirements))
+    guard(device, "vkGetBufferMemoryRequirements2", (), move || crate::memory::buffer::get_buffer_memory_requirements2(device, p_info, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetImageSparseMemoryRequirements2(device: vk::Device, p_info: *const vk::ImageSparseMemoryRequirementsInfo2, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
-    guard("vkGetImageSparseMemoryRequirements2", (), move || forward::get_image_sparse_memory_requirements2(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
+    guard(device, "vkGetImageSparseMemoryRequirements2", (), move || forward::get_image_sparse_memory_requirements2(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFeatures2(physical_device: vk::PhysicalDevice, p_features: *mut vk::PhysicalDeviceFeatures2) -> () {
-    guard("vkGetPhysicalDeviceFeatures2", (), move || crate::physical::physical_device::get_physical_device_features2(physical_device, p_features))
+    guard(physical_device, "vkGetPhysicalDeviceFeatures2", (), move || crate::physical::physical_device::get_physical_device_features2(physical_device, p_features))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceProperties2(physical_device: vk::PhysicalDevice, p_properties: *mut vk::PhysicalDeviceProperties2) -> () {
-    guard("vkGetPhysicalDeviceProperties2", (), move || crate::physical::physical_device::get_physical_device_properties2(physical_device, p_properties))
+    guard(physical_device, "vkGetPhysicalDeviceProperties2", (), move || crate::physical::physical_device::get_physical_device_properties2(physical_device, p_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFormatProperties2(physical_device: vk::PhysicalDevice, format: vk::Format, p_format_properties: *mut vk::FormatProperties2) -> () {
-    guard("vkGetPhysicalDeviceFormatProperties2", (), move || crate::physical::formats::get_physical_device_format_properties2(physical_device, format, p_format_properties))
+    guard(physical_device, "vkGetPhysicalDeviceFormatProperties2", (), move || crate::physical::formats::get_physical_device_format_properties2(physical_device, format, p_format_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceImageFormatProperties2(physical_device: vk::PhysicalDevice, p_image_format_info: *const vk::PhysicalDeviceImageFormatInfo2, p_image_format_properties: *mut vk::ImageFormatProperties2) -> vk::Result {
-    guard("vkGetPhysicalDeviceImageFormatProperties2", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties2(physical_device, p_image_format_info, p_image_format_properties))
+    guard(physical_device, "vkGetPhysicalDeviceImageFormatProperties2", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties2(physical_device, p_image_format_info, p_image_format_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceQueueFamilyProperties2(physical_device: vk::PhysicalDevice, p_queue_family_property_count: *mut u32, p_queue_family_properties: *mut vk::QueueFamilyProperties2) -> () {
-    guard("vkGetPhysicalDeviceQueueFamilyProperties2", (), move || crate::physical::physical_device::get_physical_device_queue_family_properties2(physical_device, p_queue_family_property_count, p_queue_family_properties))
+    guard(physical_device, "vkGetPhysicalDeviceQueueFamilyProperties2", (), move || crate::physical::physical_device::get_physical_device_queue_family_properties2(physical_device, p_queue_family_property_count, p_queue_family_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceMemoryProperties2(physical_device: vk::PhysicalDevice, p_memory_properties: *mut vk::PhysicalDeviceMemoryProperties2) -> () {
-    guard("vkGetPhysicalDeviceMemoryProperties2", (), move || crate::physical::physical_device::get_physical_device_memory_properties2(physical_device, p_memory_properties))
+    guard(physical_device, "vkGetPhysicalDeviceMemoryProperties2", (), move || crate::physical::physical_device::get_physical_device_memory_properties2(physical_device, p_memory_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceSparseImageFormatProperties2(physical_device: vk::PhysicalDevice, p_format_info: *const vk::PhysicalDeviceSparseImageFormatInfo2, p_property_count: *mut u32, p_properties: *mut vk::SparseImageFormatProperties2) -> () {
-    guard("vkGetPhysicalDeviceSparseImageFormatProperties2", (), move || forward::get_physical_device_sparse_image_format_properties2(physical_device, p_format_info, p_property_count, p_properties))
+    guard(physical_device, "vkGetPhysicalDeviceSparseImageFormatProperties2", (), move || forward::get_physical_device_sparse_image_format_properties2(physical_device, p_format_info, p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkTrimCommandPool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolTrimFlags) -> () {
-    guard("vkTrimCommandPool", (), move || forward::trim_command_pool(device, command_pool, flags))
+    guard(device, "vkTrimCommandPool", (), move || forward::trim_command_pool(device, command_pool, flags))
 }
 pub unsafe extern "system" fn vkGetDeviceQueue2(device: vk::Device, p_queue_info: *const vk::DeviceQueueInfo2, p_queue: *mut vk::Queue) -> () {
-    guard("vkGetDeviceQueue2", (), move || crate::submission::queue::get_device_queue2(device, p_queue_info, p_queue))
+    guard(device, "vkGetDeviceQueue2", (), move || crate::submission::queue::get_device_queue2(device, p_queue_info, p_queue))
 }
 pub unsafe extern "system" fn vkCreateSamplerYcbcrConversion(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) -> vk::Result {
-    guard("vkCreateSamplerYcbcrConversion", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler_ycbcr_conversion(device, p_create_info, p_allocator, p_ycbcr_conversion))
+    guard(device, "vkCreateSamplerYcbcrConversion", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler_ycbcr_conversion(device, p_create_info, p_allocator, p_ycbcr_conversion))
 }
 pub unsafe extern "system" fn vkDestroySamplerYcbcrConversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroySamplerYcbcrConversion", (), move || { private_data::end(device, &raw const ycbcr_conversion, 1); forward::destroy_sampler_ycbcr_conversion(device, ycbcr_conversion, p_allocator) })
+    guard(device, "vkDestroySamplerYcbcrConversion", (), move || { private_data::end(device, &raw const ycbcr_conversion, 1); forward::destroy_sampler_ycbcr_conversion(device, ycbcr_conversion, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorUpdateTemplate(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> vk::Result {
-    guard("vkCreateDescriptorUpdateTemplate", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::update_template::create_descriptor_update_template(device, p_create_info, p_allocator, p_descriptor_update_template)))
+    guard(device, "vkCreateDescriptorUpdateTemplate", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::update_template::create_descriptor_update_template(device, p_create_info, p_allocator, p_descriptor_update_template)))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorUpdateTemplate(device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplate, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDescriptorUpdateTemplate", (), move || { private_data::end(device, &raw const descriptor_update_template, 1); crate::descriptors::update_template::destroy_descriptor_update_template(device, descriptor_update_template, p_allocator) })
+    guard(device, "vkDestroyDescriptorUpdateTemplate", (), move || { private_data::end(device, &raw const descriptor_update_template, 1); crate::descriptors::update_template::destroy_descriptor_update_template(device, descriptor_update_template, p_allocator) })
 }
 pub unsafe extern "system" fn vkUpdateDescriptorSetWithTemplate(device: vk::Device, descriptor_set: vk::DescriptorSet, descriptor_update_template: vk::DescriptorUpdateTemplate, p_data: *const c_void) -> () {
-    guard("vkUpdateDescriptorSetWithTemplate", (), move || crate::descriptors::update_template::update_descriptor_set_with_template(device, descriptor_set, descriptor_update_template, p_data))
+    guard(device, "vkUpdateDescriptorSetWithTemplate", (), move || crate::descriptors::update_template::update_descriptor_set_with_template(device, descriptor_set, descriptor_update_template, p_data))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceExternalBufferProperties(physical_device: vk::PhysicalDevice, p_external_buffer_info: *const vk::PhysicalDeviceExternalBufferInfo, p_external_buffer_properties: *mut vk::ExternalBufferProperties) -> () {
-    guard("vkGetPhysicalDeviceExternalBufferProperties", (), move || crate::physical::formats::get_physical_device_external_buffer_properties(physical_device, p_external_buffer_info, p_external_buffer_properties))
+    guard(physical_device, "vkGetPhysicalDeviceExternalBufferProperties", (), move || crate::physical::formats::get_physical_device_external_buffer_properties(physical_device, p_external_buffer_info, p_external_buffer_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceExternalFenceProperties(physical_device: vk::PhysicalDevice, p_external_fence_info: *const vk::PhysicalDeviceExternalFenceInfo, p_external_fence_properties: *mut vk::ExternalFenceProperties) -> () {
-    guard("vkGetPhysicalDeviceExternalFenceProperties", (), move || crate::physical::formats::get_physical_device_external_fence_properties(physical_device, p_external_fence_info, p_external_fence_properties))
+    guard(physical_device, "vkGetPhysicalDeviceExternalFenceProperties", (), move || crate::physical::formats::get_physical_device_external_fence_properties(physical_device, p_external_fence_info, p_external_fence_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceExternalSemaphoreProperties(physical_device: vk::PhysicalDevice, p_external_semaphore_info: *const vk::PhysicalDeviceExternalSemaphoreInfo, p_external_semaphore_properties: *mut vk::ExternalSemaphoreProperties) -> () {
-    guard("vkGetPhysicalDeviceExternalSemaphoreProperties", (), move || crate::physical::formats::get_physical_device_external_semaphore_properties(physical_device, p_external_semaphore_info, p_external_semaphore_properties))
+    guard(physical_device, "vkGetPhysicalDeviceExternalSemaphoreProperties", (), move || crate::physical::formats::get_physical_device_external_semaphore_properties(physical_device, p_external_semaphore_info, p_external_semaphore_properties))
 }
 pub unsafe extern "system" fn vkGetDescriptorSetLayoutSupport(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_support: *mut vk::DescriptorSetLayoutSupport) -> () {
-    guard("vkGetDescriptorSetLayoutSupport", (), move || forward::get_descriptor_set_layout_support(device, p_create_info, p_support))
+    guard(device, "vkGetDescriptorSetLayoutSupport", (), move || forward::get_descriptor_set_layout_support(device, p_create_info, p_support))
 }
 pub unsafe extern "system" fn vkCmdDrawIndirectCount(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
-    guard("vkCmdDrawIndirectCount", (), move || record::cmd_draw_indirect_count(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
+    guard(command_buffer, "vkCmdDrawIndirectCount", (), move || record::cmd_draw_indirect_count(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkCmdDrawIndexedIndirectCount(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
-    guard("vkCmdDrawIndexedIndirectCount", (), move || record::cmd_draw_indexed_indirect_count(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
+    guard(command_buffer, "vkCmdDrawIndexedIndirectCount", (), move || record::cmd_draw_indexed_indirect_count(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkCreateRenderPass2(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo2, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
-    guard("vkCreateRenderPass2", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass2(device, p_create_info, p_allocator, p_render_pass)))
+    guard(device, "vkCreateRenderPass2", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass2(device, p_create_info, p_allocator, p_render_pass)))
 }
 pub unsafe extern "system" fn vkCmdBeginRenderPass2(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, p_subpass_begin_info: *const vk::SubpassBeginInfo) -> () {
-    guard("vkCmdBeginRenderPass2", (), move || record::cmd_begin_render_pass2(command_buffer, p_render_pass_begin, p_subpass_begin_info))
+    guard(command_buffer, "vkCmdBeginRenderPass2", (), move || record::cmd_begin_render_pass2(command_buffer, p_render_pass_begin, p_subpass_begin_info))
 }
 pub unsafe extern "system" fn vkCmdNextSubpass2(command_buffer: vk::CommandBuffer, p_subpass_begin_info: *const vk::SubpassBeginInfo, p_subpass_end_info: *const vk::SubpassEndInfo) -> () {
-    guard("vkCmdNextSubpass2", (), move || record::cmd_next_subpass2(command_buffer, p_subpass_begin_info, p_subpass_end_info))
+    guard(command_buffer, "vkCmdNextSubpass2", (), move || record::cmd_next_subpass2(command_buffer, p_subpass_begin_info, p_subpass_end_info))
 }
 pub unsafe extern "system" fn vkCmdEndRenderPass2(command_buffer: vk::CommandBuffer, p_subpass_end_info: *const vk::SubpassEndInfo) -> () {
-    guard("vkCmdEndRenderPass2", (), move || record::cmd_end_render_pass2(command_buffer, p_subpass_end_info))
+    guard(command_buffer, "vkCmdEndRenderPass2", (), move || record::cmd_end_render_pass2(command_buffer, p_subpass_end_info))
 }
 pub unsafe extern "system" fn vkResetQueryPool(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32) -> () {
-    guard("vkResetQueryPool", (), move || crate::recording::query_pool::reset_query_pool(device, query_pool, first_query, query_count))
+    guard(device, "vkResetQueryPool", (), move || crate::recording::query_pool::reset_query_pool(device, query_pool, first_query, query_count))
 }
 pub unsafe extern "system" fn vkGetSemaphoreCounterValue(device: vk::Device, semaphore: vk::Semaphore, p_value: *mut u64) -> vk::Result {
-    guard("vkGetSemaphoreCounterValue", vk::Result::ERROR_UNKNOWN, move || forward::get_semaphore_counter_value(device, semaphore, p_value))
+    guard(device, "vkGetSemaphoreCounterValue", vk::Result::ERROR_UNKNOWN, move || forward::get_semaphore_counter_value(device, semaphore, p_value))
 }
 pub unsafe extern "system" fn vkWaitSemaphores(device: vk::Device, p_wait_info: *const vk::SemaphoreWaitInfo, timeout: u64) -> vk::Result {
-    guard("vkWaitSemaphores", vk::Result::ERROR_UNKNOWN, move || crate::sync::semaphore::wait_semaphores(device, p_wait_info, timeout))
+    guard(device, "vkWaitSemaphores", vk::Result::ERROR_UNKNOWN, move || crate::sync::semaphore::wait_semaphores(device, p_wait_info, timeout))
 }
 pub unsafe extern "system" fn vkSignalSemaphore(device: vk::Device, p_signal_info: *const vk::SemaphoreSignalInfo) -> vk::Result {
-    guard("vkSignalSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::signal_semaphore(device, p_signal_info))
+    guard(device, "vkSignalSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::signal_semaphore(device, p_signal_info))
 }
 pub unsafe extern "system" fn vkGetBufferDeviceAddress(device: vk::Device, p_info: *const vk::BufferDeviceAddressInfo) -> vk::DeviceAddress {
-    guard("vkGetBufferDeviceAddress", 0, move || forward::get_buffer_device_address(device, p_info))
+    guard(device, "vkGetBufferDeviceAddress", 0, move || forward::get_buffer_device_address(device, p_info))
 }
 pub unsafe extern "system" fn vkGetBufferOpaqueCaptureAddress(device: vk::Device, p_info: *const vk::BufferDeviceAddressInfo) -> u64 {
-    guard("vkGetBufferOpaqueCaptureAddress", 0, move || forward::get_buffer_opaque_capture_address(device, p_info))
+    guard(device, "vkGetBufferOpaqueCaptureAddress", 0, move || forward::get_buffer_opaque_capture_address(device, p_info))
 }
 pub unsafe extern "system" fn vkGetDeviceMemoryOpaqueCaptureAddress(device: vk::Device, p_info: *const vk::DeviceMemoryOpaqueCaptureAddressInfo) -> u64 {
-    guard("vkGetDeviceMemoryOpaqueCaptureAddress", 0, move || forward::get_device_memory_opaque_capture_address(device, p_info))
+    guard(device, "vkGetDeviceMemoryOpaqueCaptureAddress", 0, move || forward::get_device_memory_opaque_capture_address(device, p_info))
 }
 pub unsafe extern "system" fn vkCmdBindTransformFeedbackBuffersEXT(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize) -> () {
-    guard("vkCmdBindTransformFeedbackBuffersEXT", (), move || record::cmd_bind_transform_feedback_buffers_ext(command_buffer, first_binding, binding_count, p_buffers, p_offsets, p_sizes))
+    guard(command_buffer, "vkCmdBindTransformFeedbackBuffersEXT", (), move || record::cmd_bind_transform_feedback_buffers_ext(command_buffer, first_binding, binding_count, p_buffers, p_offsets, p_sizes))
 }
 pub unsafe extern "system" fn vkCmdBeginTransformFeedbackEXT(command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) -> () {
-    guard("vkCmdBeginTransformFeedbackEXT", (), move || record::cmd_begin_transform_feedback_ext(command_buffer, first_counter_buffer, counter_buffer_count, p_counter_buffers, p_counter_buffer_offsets))
+    guard(command_buffer, "vkCmdBeginTransformFeedbackEXT", (), move || record::cmd_begin_transform_feedback_ext(command_buffer, first_counter_buffer, counter_buffer_count, p_counter_buffers, p_counter_buffer_offsets))
 }
 pub unsafe extern "system" fn vkCmdEndTransformFeedbackEXT(command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) -> () {
-    guard("vkCmdEndTransformFeedbackEXT", (), move || record::cmd_end_transform_feedback_ext(command_buffer, first_counter_buffer, counter_buffer_count, p_counter_buffers, p_counter_buffer_offsets))
+    guard(command_buffer, "vkCmdEndTransformFeedbackEXT", (), move || record::cmd_end_transform_feedback_ext(command_buffer, first_counter_buffer, counter_buffer_count, p_counter_buffers, p_counter_buffer_offsets))
 }
 pub unsafe extern "system" fn vkCmdBeginQueryIndexedEXT(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags, index: u32) -> () {
-    guard("vkCmdBeginQueryIndexedEXT", (), move || record::cmd_begin_query_indexed_ext(command_buffer, query_pool, query, flags, index))
+    guard(command_buffer, "vkCmdBeginQueryIndexedEXT", (), move || record::cmd_begin_query_indexed_ext(command_buffer, query_pool, query, flags, index))
 }
 pub unsafe extern "system" fn vkCmdEndQueryIndexedEXT(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, index: u32) -> () {
-    guard("vkCmdEndQueryIndexedEXT", (), move || record::cmd_end_query_indexed_ext(command_buffer, query_pool, query, index))
+    guard(command_buffer, "vkCmdEndQueryIndexedEXT", (), move || record::cmd_end_query_indexed_ext(command_buffer, query_pool, query, index))
 }
 pub unsafe extern "system" fn vkCmdDrawIndirectByteCountEXT(command_buffer: vk::CommandBuffer, instance_count: u32, first_instance: u32, counter_buffer: vk::Buffer, counter_buffer_offset: vk::DeviceSize, counter_offset: u32, vertex_stride: u32) -> () {
-    guard("vkCmdDrawIndirectByteCountEXT", (), move || record::cmd_draw_indirect_byte_count_ext(command_buffer, instance_count, first_instance, counter_buffer, counter_buffer_offset, counter_offset, vertex_stride))
+    guard(command_buffer, "vkCmdDrawIndirectByteCountEXT", (), move || record::cmd_draw_indirect_byte_count_ext(command_buffer, instance_count, first_instance, counter_buffer, counter_buffer_offset, counter_offset, vertex_stride))
 }
 pub unsafe extern "system" fn vkGetImageDrmFormatModifierPropertiesEXT(device: vk::Device, image: vk::Image, p_properties: *mut vk::ImageDrmFormatModifierPropertiesEXT) -> vk::Result {
-    guard("vkGetImageDrmFormatModifierPropertiesEXT", vk::Result::ERROR_UNKNOWN, move || forward::get_image_drm_format_modifier_properties_ext(device, image, p_properties))
+    guard(device, "vkGetImageDrmFormatModifierPropertiesEXT", vk::Result::ERROR_UNKNOWN, move || forward::get_image_drm_format_modifier_properties_ext(device, image, p_properties))
 }
 pub unsafe extern "system" fn vkGetMemoryFdKHR(device: vk::Device, p_get_fd_info: *const vk::MemoryGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    guard("vkGetMemoryFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_memory_fd_khr(device, p_get_fd_info, p_fd))
+    guard(device, "vkGetMemoryFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_memory_fd_khr(device, p_get_fd_info, p_fd))
 }
 pub unsafe extern "system" fn vkGetMemoryFdPropertiesKHR(device: vk::Device, handle_type: vk::ExternalMemoryHandleTypeFlags, fd: i32, p_memory_fd_properties: *mut vk::MemoryFdPropertiesKHR) -> vk::Result {
-    guard("vkGetMemoryFdPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_memory_fd_properties_khr(device, handle_type, fd, p_memory_fd_properties))
+    guard(device, "vkGetMemoryFdPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_memory_fd_properties_khr(device, handle_type, fd, p_memory_fd_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceToolProperties(physical_device: vk::PhysicalDevice, p_tool_count: *mut u32, p_tool_properties: *mut vk::PhysicalDeviceToolProperties) -> vk::Result {
-    guard("vkGetPhysicalDeviceToolProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::get_physical_device_tool_properties(physical_device, p_tool_count, p_tool_properties))
+    guard(physical_device, "vkGetPhysicalDeviceToolProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::get_physical_device_tool_properties(physical_device, p_tool_count, p_tool_properties))
 }
 pub unsafe extern "system" fn vkCreatePrivateDataSlot(device: vk::Device, p_create_info: *const vk::PrivateDataSlotCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_private_data_slot: *mut vk::PrivateDataSlot) -> vk::Result {
-    guard("vkCreatePrivateDataSlot", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::create_private_data_slot(device, p_create_info, p_allocator, p_private_data_slot))
+    guard(device, "vkCreatePrivateDataSlot", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::create_private_data_slot(device, p_create_info, p_allocator, p_private_data_slot))
 }
 pub unsafe extern "system" fn vkDestroyPrivateDataSlot(device: vk::Device, private_data_slot: vk::PrivateDataSlot, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyPrivateDataSlot", (), move || { private_data::end(device, &raw const private_data_slot, 1); crate::device::private_data::destroy_private_data_slot(device, private_data_slot, p_allocator) })
+    guard(device, "vkDestroyPrivateDataSlot", (), move || { private_data::end(device, &raw const private_data_slot, 1); crate::device::private_data::destroy_private_data_slot(device, private_data_slot, p_allocator) })
 }
 pub unsafe extern "system" fn vkSetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, data: u64) -> vk::Result {
-    guard("vkSetPrivateData", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::set_private_data(device, object_type, object_handle, private_data_slot, data))
+    guard(device, "vkSetPrivateData", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::set_private_data(device, object_type, object_handle, private_data_slot, data))
 }
 pub unsafe extern "system" fn vkGetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, p_data: *mut u64) -> () {
-    guard("vkGetPrivateData", (), move || crate::device::private_data::get_private_data(device, object_type, object_handle, private_data_slot, p_data))
+    guard(device, "vkGetPrivateData", (), move || crate::device::private_data::get_private_data(device, object_type, object_handle, private_data_slot, p_data))
 }
 pub unsafe extern "system" fn vkCmdSetEvent2(command_buffer: vk::CommandBuffer, event: vk::Event, p_dependency_info: *const vk::DependencyInfo) -> () {
-    guard("vkCmdSetEvent2", (), move || crate::recording::ownership::cmd_set_event2(command_buffer, event, p_dependency_info))
+    guard(command_buffer, "vkCmdSetEvent2", (), move || crate::recording::ownership::cmd_set_event2(command_buffer, event, p_dependency_info))
 }
 pub unsafe extern "system" fn vkCmdResetEvent2(command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags2) -> () {
-    guard("vkCmdResetEvent2", (), move || record::cmd_reset_event2(command_buffer, event, stage_mask))
+    guard(command_buffer, "vkCmdResetEvent2", (), move || record::cmd_reset_event2(command_buffer, event, stage_mask))
 }
 pub unsafe extern "system" fn vkCmdWaitEvents2(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, p_dependency_infos: *const vk::DependencyInfo) -> () {
-    guard("vkCmdWaitEvents2", (), move || crate::recording::event_wait::cmd_wait_events2(command_buffer, event_count, p_events, p_dependency_infos))
+    guard(command_buffer, "vkCmdWaitEvents2", (), move || crate::recording::event_wait::cmd_wait_events2(command_buffer, event_count, p_events, p_dependency_infos))
 }
 pub unsafe extern "system" fn vkCmdPipelineBarrier2(command_buffer: vk::CommandBuffer, p_dependency_info: *const vk::DependencyInfo) -> () {
-    guard("vkCmdPipelineBarrier2", (), move || crate::recording::copy::cmd_pipeline_barrier2(command_buffer, p_dependency_info))
+    guard(command_buffer, "vkCmdPipelineBarrier2", (), move || crate::recording::copy::cmd_pipeline_barrier2(command_buffer, p_dependency_info))
 }
 pub unsafe extern "system" fn vkCmdWriteTimestamp2(command_buffer: vk::CommandBuffer, stage: vk::PipelineStageFlags2, query_pool: vk::QueryPool, query: u32) -> () {
-    guard("vkCmdWriteTimestamp2", (), move || record::cmd_write_timestamp2(command_buffer, stage, query_pool, query))
+    guard(command_buffer, "vkCmdWriteTimestamp2", (), move || record::cmd_write_timestamp2(command_buffer, stage, query_pool, query))
 }
 pub unsafe extern "system" fn vkQueueSubmit2(queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo2, fence: vk::Fence) -> vk::Result {
-    guard("vkQueueSubmit2", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit2(queue, submit_count, p_submits, fence))
+    guard(queue, "vkQueueSubmit2", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit2(queue, submit_count, p_submits, fence))
 }
 pub unsafe extern "system" fn vkCmdCopyBuffer2(command_buffer: vk::CommandBuffer, p_copy_buffer_info: *const vk::CopyBufferInfo2) -> () {
-    guard("vkCmdCopyBuffer2", (), move || crate::recording::copy::cmd_copy_buffer2(command_buffer, p_copy_buffer_info))
+    guard(command_buffer, "vkCmdCopyBuffer2", (), move || crate::recording::copy::cmd_copy_buffer2(command_buffer, p_copy_buffer_info))
 }
 pub unsafe extern "system" fn vkCmdCopyImage2(command_buffer: vk::CommandBuffer, p_copy_image_info: *const vk::CopyImageInfo2) -> () {
-    guard("vkCmdCopyImage2", (), move || record::cmd_copy_image2(command_buffer, p_copy_image_info))
+    guard(command_buffer, "vkCmdCopyImage2", (), move || record::cmd_copy_image2(command_buffer, p_copy_image_info))
 }
 pub unsafe extern "system" fn vkCmdCopyBufferToImage2(command_buffer: vk::CommandBuffer, p_copy_buffer_to_image_info: *const vk::CopyBufferToImageInfo2) -> () {
-    guard("vkCmdCopyBufferToImage2", (), move || record::cmd_copy_buffer_to_image2(command_buffer, p_copy_buffer_to_image_info))
+    guard(command_buffer, "vkCmdCopyBufferToImage2", (), move || record::cmd_copy_buffer_to_image2(command_buffer, p_copy_buffer_to_image_info))
 }
 pub unsafe extern "system" fn vkCmdCopyImageToBuffer2(command_buffer: vk::CommandBuffer, p_copy_image_to_buffer_info: *const vk::CopyImageToBufferInfo2) -> () {
-    guard("vkCmdCopyImageToBuffer2", (), move || record::cmd_copy_image_to_buffer2(command_buffer, p_copy_image_to_buffer_info))
+    guard(command_buffer, "vkCmdCopyImageToBuffer2", (), move || record::cmd_copy_image_to_buffer2(command_buffer, p_copy_image_to_buffer_info))
 }
 pub unsafe extern "system" fn vkCmdBlitImage2(command_buffer: vk::CommandBuffer, p_blit_image_info: *const vk::BlitImageInfo2) -> () {
-    guard("vkCmdBlitImage2", (), move || record::cmd_blit_image2(command_buffer, p_blit_image_info))
+    guard(command_buffer, "vkCmdBlitImage2", (), move || record::cmd_blit_image2(command_buffer, p_blit_image_info))
 }
 pub unsafe extern "system" fn vkCmdResolveImage2(command_buffer: vk::CommandBuffer, p_resolve_image_info: *const vk::ResolveImageInfo2) -> () {
-    guard("vkCmdResolveImage2", (), move || record::cmd_resolve_image2(command_buffer, p_resolve_image_info))
+    guard(command_buffer, "vkCmdResolveImage2", (), move || record::cmd_resolve_image2(command_buffer, p_resolve_image_info))
 }
 pub unsafe extern "system" fn vkCmdBeginRendering(command_buffer: vk::CommandBuffer, p_rendering_info: *const vk::RenderingInfo) -> () {
-    guard("vkCmdBeginRendering", (), move || record::cmd_begin_rendering(command_buffer, p_rendering_info))
+    guard(command_buffer, "vkCmdBeginRendering", (), move || record::cmd_begin_rendering(command_buffer, p_rendering_info))
 }
 pub unsafe extern "system" fn vkCmdEndRendering(command_buffer: vk::CommandBuffer) -> () {
-    guard("vkCmdEndRendering", (), move || record::cmd_end_rendering(command_buffer))
+    guard(command_buffer, "vkCmdEndRendering", (), move || record::cmd_end_rendering(command_buffer))
 }
 pub unsafe extern "system" fn vkCmdSetCullMode(command_buffer: vk::CommandBuffer, cull_mode: vk::CullModeFlags) -> () {
-    guard("vkCmdSetCullMode", (), move || record::cmd_set_cull_mode(command_buffer, cull_mode))
+    guard(command_buffer, "vkCmdSetCullMode", (), move || record::cmd_set_cull_mode(command_buffer, cull_mode))
 }
 pub unsafe extern "system" fn vkCmdSetFrontFace(command_buffer: vk::CommandBuffer, front_face: vk::FrontFace) -> () {
-    guard("vkCmdSetFrontFace", (), move || record::cmd_set_front_face(command_buffer, front_face))
+    guard(command_buffer, "vkCmdSetFrontFace", (), move || record::cmd_set_front_face(command_buffer, front_face))
 }
 pub unsafe extern "system" fn vkCmdSetPrimitiveTopology(command_buffer: vk::CommandBuffer, primitive_topology: vk::PrimitiveTopology) -> () {
-    guard("vkCmdSetPrimitiveTopology", (), move || record::cmd_set_primitive_topology(command_buffer, primitive_topology))
+    guard(command_buffer, "vkCmdSetPrimitiveTopology", (), move || record::cmd_set_primitive_topology(command_buffer, primitive_topology))
 }
 pub unsafe extern "system" fn vkCmdSetViewportWithCount(command_buffer: vk::CommandBuffer, viewport_count: u32, p_viewports: *const vk::Viewport) -> () {
-    guard("vkCmdSetViewportWithCount", (), move || record::cmd_set_viewport_with_count(command_buffer, viewport_count, p_viewports))
+    guard(command_buffer, "vkCmdSetViewportWithCount", (), move || record::cmd_set_viewport_with_count(command_buffer, viewport_count, p_viewports))
 }
 pub unsafe extern "system" fn vkCmdSetScissorWithCount(command_buffer: vk::CommandBuffer, scissor_count: u32, p_scissors: *const vk::Rect2D) -> () {
-    guard("vkCmdSetScissorWithCount", (), move || record::cmd_set_scissor_with_count(command_buffer, scissor_count, p_scissors))
+    guard(command_buffer, "vkCmdSetScissorWithCount", (), move || record::cmd_set_scissor_with_count(command_buffer, scissor_count, p_scissors))
 }
 pub unsafe extern "system" fn vkCmdBindVertexBuffers2(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize, p_strides: *const vk::DeviceSize) -> () {
-    guard("vkCmdBindVertexBuffers2", (), move || record::cmd_bind_vertex_buffers2(command_buffer, first_binding, binding_count, p_buffers, p_offsets, p_sizes, p_strides))
+    guard(command_buffer, "vkCmdBindVertexBuffers2", (), move || record::cmd_bind_vertex_buffers2(command_buffer, first_binding, binding_count, p_buffers, p_offsets, p_sizes, p_strides))
 }
 pub unsafe extern "system" fn vkCmdSetDepthTestEnable(command_buffer: vk::CommandBuffer, depth_test_enable: vk::Bool32) -> () {
-    guard("vkCmdSetDepthTestEnable", (), move || record::cmd_set_depth_test_enable(command_buffer, depth_test_enable))
+    guard(command_buffer, "vkCmdSetDepthTestEnable", (), move || record::cmd_set_depth_test_enable(command_buffer, depth_test_enable))
 }
 pub unsafe extern "system" fn vkCmdSetDepthWriteEnable(command_buffer: vk::CommandBuffer, depth_write_enable: vk::Bool32) -> () {
-    guard("vkCmdSetDepthWriteEnable", (), move || record::cmd_set_depth_write_enable(command_buffer, depth_write_enable))
+    guard(command_buffer, "vkCmdSetDepthWriteEnable", (), move || record::cmd_set_depth_write_enable(command_buffer, depth_write_enable))
 }
 pub unsafe extern "system" fn vkCmdSetDepthCompareOp(command_buffer: vk::CommandBuffer, depth_compare_op: vk::CompareOp) -> () {
-    guard("vkCmdSetDepthCompareOp", (), move || record::cmd_set_depth_compare_op(command_buffer, depth_compare_op))
+    guard(command_buffer, "vkCmdSetDepthCompareOp", (), move || record::cmd_set_depth_compare_op(command_buffer, depth_compare_op))
 }
 pub unsafe extern "system" fn vkCmdSetDepthBoundsTestEnable(command_buffer: vk::CommandBuffer, depth_bounds_test_enable: vk::Bool32) -> () {
-    guard("vkCmdSetDepthBoundsTestEnable", (), move || record::cmd_set_depth_bounds_test_enable(command_buffer, depth_bounds_test_enable))
+    guard(command_buffer, "vkCmdSetDepthBoundsTestEnable", (), move || record::cmd_set_depth_bounds_test_enable(command_buffer, depth_bounds_test_enable))
 }
 pub unsafe extern "system" fn vkCmdSetStencilTestEnable(command_buffer: vk::CommandBuffer, stencil_test_enable: vk::Bool32) -> () {
-    guard("vkCmdSetStencilTestEnable", (), move || record::cmd_set_stencil_test_enable(command_buffer, stencil_test_enable))
+    guard(command_buffer, "vkCmdSetStencilTestEnable", (), move || record::cmd_set_stencil_test_enable(command_buffer, stencil_test_enable))
 }
 pub unsafe extern "system" fn vkCmdSetStencilOp(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, fail_op: vk::StencilOp, pass_op: vk::StencilOp, depth_fail_op: vk::StencilOp, compare_op: vk::CompareOp) -> () {
-    guard("vkCmdSetStencilOp", (), move || record::cmd_set_stencil_op(command_buffer, face_mask, fail_op, pass_op, depth_fail_op, compare_op))
+    guard(command_buffer, "vkCmdSetStencilOp", (), move || record::cmd_set_stencil_op(command_buffer, face_mask, fail_op, pass_op, depth_fail_op, compare_op))
 }
 pub unsafe extern "system" fn vkCmdSetRasterizerDiscardEnable(command_buffer: vk::CommandBuffer, rasterizer_discard_enable: vk::Bool32) -> () {
-    guard("vkCmdSetRasterizerDiscardEnable", (), move || record::cmd_set_rasterizer_discard_enable(command_buffer, rasterizer_discard_enable))
+    guard(command_buffer, "vkCmdSetRasterizerDiscardEnable", (), move || record::cmd_set_rasterizer_discard_enable(command_buffer, rasterizer_discard_enable))
 }
 pub unsafe extern "system" fn vkCmdSetDepthBiasEnable(command_buffer: vk::CommandBuffer, depth_bias_enable: vk::Bool32) -> () {
-    guard("vkCmdSetDepthBiasEnable", (), move || record::cmd_set_depth_bias_enable(command_buffer, depth_bias_enable))
+    guard(command_buffer, "vkCmdSetDepthBiasEnable", (), move || record::cmd_set_depth_bias_enable(command_buffer, depth_bias_enable))
 }
 pub unsafe extern "system" fn vkCmdSetPrimitiveRestartEnable(command_buffer: vk::CommandBuffer, primitive_restart_enable: vk::Bool32) -> () {
-    guard("vkCmdSetPrimitiveRestartEnable", (), move || record::cmd_set_primitive_restart_enable(command_buffer, primitive_restart_enable))
+    guard(command_buffer, "vkCmdSetPrimitiveRestartEnable", (), move || record::cmd_set_primitive_restart_enable(command_buffer, primitive_restart_enable))
 }
 pub unsafe extern "system" fn vkGetDeviceBufferMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceBufferMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard("vkGetDeviceBufferMemoryRequirements", (), move || crate::memory::buffer::get_device_buffer_memory_requirements(device, p_info, p_memory_requirements))
+    guard(device, "vkGetDeviceBufferMemoryRequirements", (), move || crate::memory::buffer::get_device_buffer_memory_requirements(device, p_info, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetDeviceImageMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard("vkGetDeviceImageMemoryRequirements", (), move || forward::get_device_image_memory_requirements(device, p_info, p_memory_requirements))
+    guard(device, "vkGetDeviceImageMemoryRequirements", (), move || forward::get_device_image_memory_requirements(device, p_info, p_memory_requirements))
 }
 pub unsafe extern "system" fn vkGetDeviceImageSparseMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
-    guard("vkGetDeviceImageSparseMemoryRequirements", (), move || forward::get_device_image_sparse_memory_requirements(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
+    guard(device, "vkGetDeviceImageSparseMemoryRequirements", (), move || forward::get_device_image_sparse_memory_requirements(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
 }
 pub unsafe extern "system" fn vkCmdSetPatchControlPointsEXT(command_buffer: vk::CommandBuffer, patch_control_points: u32) -> () {
-    guard("vkCmdSetPatchControlPointsEXT", (), move || record::cmd_set_patch_control_points_ext(command_buffer, patch_control_points))
+    guard(command_buffer, "vkCmdSetPatchControlPointsEXT", (), move || record::cmd_set_patch_control_points_ext(command_buffer, patch_control_points))
 }
 pub unsafe extern "system" fn vkCmdSetLogicOpEXT(command_buffer: vk::CommandBuffer, logic_op: vk::LogicOp) -> () {
-    guard("vkCmdSetLogicOpEXT", (), move || record::cmd_set_logic_op_ext(command_buffer, logic_op))
+    guard(command_buffer, "vkCmdSetLogicOpEXT", (), move || record::cmd_set_logic_op_ext(command_buffer, logic_op))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceCalibrateableTimeDomainsKHR(physical_device: vk::PhysicalDevice, p_time_domain_count: *mut u32, p_time_domains: *mut vk::TimeDomainKHR) -> vk::Result {
-    guard("vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_calibrateable_time_domains_khr(physical_device, p_time_domain_count, p_time_domains))
+    guard(physical_device, "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_calibrateable_time_domains_khr(physical_device, p_time_domain_count, p_time_domains))
 }
 pub unsafe extern "system" fn vkGetCalibratedTimestampsKHR(device: vk::Device, timestamp_count: u32, p_timestamp_infos: *const vk::CalibratedTimestampInfoKHR, p_timestamps: *mut u64, p_max_deviation: *mut u64) -> vk::Result {
-    guard("vkGetCalibratedTimestampsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_calibrated_timestamps_khr(device, timestamp_count, p_timestamp_infos, p_timestamps, p_max_deviation))
+    guard(device, "vkGetCalibratedTimestampsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_calibrated_timestamps_khr(device, timestamp_count, p_timestamp_infos, p_timestamps, p_max_deviation))
 }
 pub unsafe extern "system" fn vkCmdSetLineStipple(command_buffer: vk::CommandBuffer, line_stipple_factor: u32, line_stipple_pattern: u16) -> () {
-    guard("vkCmdSetLineStipple", (), move || record::cmd_set_line_stipple(command_buffer, line_stipple_factor, line_stipple_pattern))
+    guard(command_buffer, "vkCmdSetLineStipple", (), move || record::cmd_set_line_stipple(command_buffer, line_stipple_factor, line_stipple_pattern))
 }
 pub unsafe extern "system" fn vkImportFenceFdKHR(device: vk::Device, p_import_fence_fd_info: *const vk::ImportFenceFdInfoKHR) -> vk::Result {
-    guard("vkImportFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_fence_fd_khr(device, p_import_fence_fd_info))
+    guard(device, "vkImportFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_fence_fd_khr(device, p_import_fence_fd_info))
 }
 pub unsafe extern "system" fn vkGetFenceFdKHR(device: vk::Device, p_get_fd_info: *const vk::FenceGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    guard("vkGetFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_fence_fd_khr(device, p_get_fd_info, p_fd))
+    guard(device, "vkGetFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_fence_fd_khr(device, p_get_fd_info, p_fd))
 }
 pub unsafe extern "system" fn vkCmdBeginConditionalRenderingEXT(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT) -> () {
-    guard("vkCmdBeginConditionalRenderingEXT", (), move || record::cmd_begin_conditional_rendering_ext(command_buffer, p_conditional_rendering_begin))
+    guard(command_buffer, "vkCmdBeginConditionalRenderingEXT", (), move || record::cmd_begin_conditional_rendering_ext(command_buffer, p_conditional_rendering_begin))
 }
 pub unsafe extern "system" fn vkCmdEndConditionalRenderingEXT(command_buffer: vk::CommandBuffer) -> () {
-    guard("vkCmdEndConditionalRenderingEXT", (), move || record::cmd_end_conditional_rendering_ext(command_buffer))
+    guard(command_buffer, "vkCmdEndConditionalRenderingEXT", (), move || record::cmd_end_conditional_rendering_ext(command_buffer))
 }
 pub unsafe extern "system" fn vkImportSemaphoreFdKHR(device: vk::Device, p_import_semaphore_fd_info: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
-    guard("vkImportSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_semaphore_fd_khr(device, p_import_semaphore_fd_info))
+    guard(device, "vkImportSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_semaphore_fd_khr(device, p_import_semaphore_fd_info))
 }
 pub unsafe extern "system" fn vkGetSemaphoreFdKHR(device: vk::Device, p_get_fd_info: *const vk::SemaphoreGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    guard("vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_semaphore_fd_khr(device, p_get_fd_info, p_fd))
+    guard(device, "vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_semaphore_fd_khr(device, p_get_fd_info, p_fd))
 }
 pub unsafe extern "system" fn vkCmdDrawMultiEXT(command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) -> () {
-    guard("vkCmdDrawMultiEXT", (), move || record::cmd_draw_multi_ext(command_buffer, draw_count, p_vertex_info, instance_count, first_instance, stride))
+    guard(command_buffer, "vkCmdDrawMultiEXT", (), move || record::cmd_draw_multi_ext(command_buffer, draw_count, p_vertex_info, instance_count, first_instance, stride))
 }
 pub unsafe extern "system" fn vkCmdDrawMultiIndexedEXT(command_buffer: vk::CommandBuffer, draw_count: u32, p_index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32, first_instance: u32, stride: u32, p_vertex_offset: *const i32) -> () {
-    guard("vkCmdDrawMultiIndexedEXT", (), move || record::cmd_draw_multi_indexed_ext(command_buffer, draw_count, p_index_info, instance_count, first_instance, stride, p_vertex_offset))
+    guard(command_buffer, "vkCmdDrawMultiIndexedEXT", (), move || record::cmd_draw_multi_indexed_ext(command_buffer, draw_count, p_index_info, instance_count, first_instance, stride, p_vertex_offset))
 }
 pub unsafe extern "system" fn vkCmdPushDescriptorSet(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet) -> () {
-    guard("vkCmdPushDescriptorSet", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set(command_buffer, pipeline_bind_point, layout, set, descriptor_write_count, p_descriptor_writes))
+    guard(command_buffer, "vkCmdPushDescriptorSet", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set(command_buffer, pipeline_bind_point, layout, set, descriptor_write_count, p_descriptor_writes))
 }
 pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate(command_buffer: vk::CommandBuffer, descriptor_update_template: vk::DescriptorUpdateTemplate, layout: vk::PipelineLayout, set: u32, p_data: *const c_void) -> () {
-    guard("vkCmdPushDescriptorSetWithTemplate", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template(command_buffer, descriptor_update_template, layout, set, p_data))
+    guard(command_buffer, "vkCmdPushDescriptorSetWithTemplate", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template(command_buffer, descriptor_update_template, layout, set, p_data))
 }
 pub unsafe extern "system" fn vkCmdSetColorWriteEnableEXT(command_buffer: vk::CommandBuffer, attachment_count: u32, p_color_write_enables: *const vk::Bool32) -> () {
-    guard("vkCmdSetColorWriteEnableEXT", (), move || record::cmd_set_color_write_enable_ext(command_buffer, attachment_count, p_color_write_enables))
+    guard(command_buffer, "vkCmdSetColorWriteEnableEXT", (), move || record::cmd_set_color_write_enable_ext(command_buffer, attachment_count, p_color_write_enables))
 }
 pub unsafe extern "system" fn vkCmdSetVertexInputEXT(command_buffer: vk::CommandBuffer, vertex_binding_description_count: u32, p_vertex_binding_descriptions: *const vk::VertexInputBindingDescription2EXT, vertex_attribute_description_count: u32, p_vertex_attribute_descriptions: *const vk::VertexInputAttributeDescription2EXT) -> () {
-    guard("vkCmdSetVertexInputEXT", (), move || record::cmd_set_vertex_input_ext(command_buffer, vertex_binding_description_count, p_vertex_binding_descriptions, vertex_attribute_description_count, p_vertex_attribute_descriptions))
+    guard(command_buffer, "vkCmdSetVertexInputEXT", (), move || record::cmd_set_vertex_input_ext(command_buffer, vertex_binding_description_count, p_vertex_binding_descriptions, vertex_attribute_description_count, p_vertex_attribute_descriptions))
 }
 pub unsafe extern "system" fn vkCmdSetTessellationDomainOriginEXT(command_buffer: vk::CommandBuffer, domain_origin: vk::TessellationDomainOrigin) -> () {
-    guard("vkCmdSetTessellationDomainOriginEXT", (), move || record::cmd_set_tessellation_domain_origin_ext(command_buffer, domain_origin))
+    guard(command_buffer, "vkCmdSetTessellationDomainOriginEXT", (), move || record::cmd_set_tessellation_domain_origin_ext(command_buffer, domain_origin))
 }
 pub unsafe extern "system" fn vkCmdSetDepthClampEnableEXT(command_buffer: vk::CommandBuffer, depth_clamp_enable: vk::Bool32) -> () {
-    guard("vkCmdSetDepthClampEnableEXT", (), move || record::cmd_set_depth_clamp_enable_ext(command_buffer, depth_clamp_enable))
+    guard(command_buffer, "vkCmdSetDepthClampEnableEXT", (), move || record::cmd_set_depth_clamp_enable_ext(command_buffer, depth_clamp_enable))
 }
 pub unsafe extern "system" fn vkCmdSetPolygonModeEXT(command_buffer: vk::CommandBuffer, polygon_mode: vk::PolygonMode) -> () {
-    guard("vkCmdSetPolygonModeEXT", (), move || record::cmd_set_polygon_mode_ext(command_buffer, polygon_mode))
+    guard(command_buffer, "vkCmdSetPolygonModeEXT", (), move || record::cmd_set_polygon_mode_ext(command_buffer, polygon_mode))
 }
 pub unsafe extern "system" fn vkCmdSetRasterizationSamplesEXT(command_buffer: vk::CommandBuffer, rasterization_samples: vk::SampleCountFlags) -> () {
-    guard("vkCmdSetRasterizationSamplesEXT", (), move || record::cmd_set_rasterization_samples_ext(command_buffer, rasterization_samples))
+    guard(command_buffer, "vkCmdSetRasterizationSamplesEXT", (), move || record::cmd_set_rasterization_samples_ext(command_buffer, rasterization_samples))
 }
 pub unsafe extern "system" fn vkCmdSetSampleMaskEXT(command_buffer: vk::CommandBuffer, samples: vk::SampleCountFlags, p_sample_mask: *const vk::SampleMask) -> () {
-    guard("vkCmdSetSampleMaskEXT", (), move || record::cmd_set_sample_mask_ext(command_buffer, samples, p_sample_mask))
+    guard(command_buffer, "vkCmdSetSampleMaskEXT", (), move || record::cmd_set_sample_mask_ext(command_buffer, samples, p_sample_mask))
 }
 pub unsafe extern "system" fn vkCmdSetAlphaToCoverageEnableEXT(command_buffer: vk::CommandBuffer, alpha_to_coverage_enable: vk::Bool32) -> () {
-    guard("vkCmdSetAlphaToCoverageEnableEXT", (), move || record::cmd_set_alpha_to_coverage_enable_ext(command_buffer, alpha_to_coverage_enable))
+    guard(command_buffer, "vkCmdSetAlphaToCoverageEnableEXT", (), move || record::cmd_set_alpha_to_coverage_enable_ext(command_buffer, alpha_to_coverage_enable))
 }
 pub unsafe extern "system" fn vkCmdSetAlphaToOneEnableEXT(command_buffer: vk::CommandBuffer, alpha_to_one_enable: vk::Bool32) -> () {
-    guard("vkCmdSetAlphaToOneEnableEXT", (), move || record::cmd_set_alpha_to_one_enable_ext(command_buffer, alpha_to_one_enable))
+    guard(command_buffer, "vkCmdSetAlphaToOneEnableEXT", (), move || record::cmd_set_alpha_to_one_enable_ext(command_buffer, alpha_to_one_enable))
 }
 pub unsafe extern "system" fn vkCmdSetLogicOpEnableEXT(command_buffer: vk::CommandBuffer, logic_op_enable: vk::Bool32) -> () {
-    guard("vkCmdSetLogicOpEnableEXT", (), move || record::cmd_set_logic_op_enable_ext(command_buffer, logic_op_enable))
+    guard(command_buffer, "vkCmdSetLogicOpEnableEXT", (), move || record::cmd_set_logic_op_enable_ext(command_buffer, logic_op_enable))
 }
 pub unsafe extern "system" fn vkCmdSetColorBlendEnableEXT(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_enables: *const vk::Bool32) -> () {
-    guard("vkCmdSetColorBlendEnableEXT", (), move || record::cmd_set_color_blend_enable_ext(command_buffer, first_attachment, attachment_count, p_color_blend_enables))
+    guard(command_buffer, "vkCmdSetColorBlendEnableEXT", (), move || record::cmd_set_color_blend_enable_ext(command_buffer, first_attachment, attachment_count, p_color_blend_enables))
 }
 pub unsafe extern "system" fn vkCmdSetColorBlendEquationEXT(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_equations: *const vk::ColorBlendEquationEXT) -> () {
-    guard("vkCmdSetColorBlendEquationEXT", (), move || record::cmd_set_color_blend_equation_ext(command_buffer, first_attachment, attachment_count, p_color_blend_equations))
+    guard(command_buffer, "vkCmdSetColorBlendEquationEXT", (), move || record::cmd_set_color_blend_equation_ext(command_buffer, first_attachment, attachment_count, p_color_blend_equations))
 }
 pub unsafe extern "system" fn vkCmdSetColorWriteMaskEXT(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_write_masks: *const vk::ColorComponentFlags) -> () {
-    guard("vkCmdSetColorWriteMaskEXT", (), move || record::cmd_set_color_write_mask_ext(command_buffer, first_attachment, attachment_count, p_color_write_masks))
+    guard(command_buffer, "vkCmdSetColorWriteMaskEXT", (), move || record::cmd_set_color_write_mask_ext(command_buffer, first_attachment, attachment_count, p_color_write_masks))
 }
 pub unsafe extern "system" fn vkCmdSetRasterizationStreamEXT(command_buffer: vk::CommandBuffer, rasterization_stream: u32) -> () {
-    guard("vkCmdSetRasterizationStreamEXT", (), move || record::cmd_set_rasterization_stream_ext(command_buffer, rasterization_stream))
+    guard(command_buffer, "vkCmdSetRasterizationStreamEXT", (), move || record::cmd_set_rasterization_stream_ext(command_buffer, rasterization_stream))
 }
 pub unsafe extern "system" fn vkCmdSetConservativeRasterizationModeEXT(command_buffer: vk::CommandBuffer, conservative_rasterization_mode: vk::ConservativeRasterizationModeEXT) -> () {
-    guard("vkCmdSetConservativeRasterizationModeEXT", (), move || record::cmd_set_conservative_rasterization_mode_ext(command_buffer, conservative_rasterization_mode))
+    guard(command_buffer, "vkCmdSetConservativeRasterizationModeEXT", (), move || record::cmd_set_conservative_rasterization_mode_ext(command_buffer, conservative_rasterization_mode))
 }
 pub unsafe extern "system" fn vkCmdSetExtraPrimitiveOverestimationSizeEXT(command_buffer: vk::CommandBuffer, extra_primitive_overestimation_size: f32) -> () {
-    guard("vkCmdSetExtraPrimitiveOverestimationSizeEXT", (), move || record::cmd_set_extra_primitive_overestimation_size_ext(command_buffer, extra_primitive_overestimation_size))
+    guard(command_buffer, "vkCmdSetExtraPrimitiveOverestimationSizeEXT", (), move || record::cmd_set_extra_primitive_overestimation_size_ext(command_buffer, extra_primitive_overestimation_size))
 }
 pub unsafe extern "system" fn vkCmdSetDepthClipEnableEXT(command_buffer: vk::CommandBuffer, depth_clip_enable: vk::Bool32) -> () {
-    guard("vkCmdSetDepthClipEnableEXT", (), move || record::cmd_set_depth_clip_enable_ext(command_buffer, depth_clip_enable))
+    guard(command_buffer, "vkCmdSetDepthClipEnableEXT", (), move || record::cmd_set_depth_clip_enable_ext(command_buffer, depth_clip_enable))
 }
 pub unsafe extern "system" fn vkCmdSetSampleLocationsEnableEXT(command_buffer: vk::CommandBuffer, sample_locations_enable: vk::Bool32) -> () {
-    guard("vkCmdSetSampleLocationsEnableEXT", (), move || record::cmd_set_sample_locations_enable_ext(command_buffer, sample_locations_enable))
+    guard(command_buffer, "vkCmdSetSampleLocationsEnableEXT", (), move || record::cmd_set_sample_locations_enable_ext(command_buffer, sample_locations_enable))
 }
 pub unsafe extern "system" fn vkCmdSetColorBlendAdvancedEXT(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_advanced: *const vk::ColorBlendAdvancedEXT) -> () {
-    guard("vkCmdSetColorBlendAdvancedEXT", (), move || record::cmd_set_color_blend_advanced_ext(command_buffer, first_attachment, attachment_count, p_color_blend_advanced))
+    guard(command_buffer, "vkCmdSetColorBlendAdvancedEXT", (), move || record::cmd_set_color_blend_advanced_ext(command_buffer, first_attachment, attachment_count, p_color_blend_advanced))
 }
 pub unsafe extern "system" fn vkCmdSetProvokingVertexModeEXT(command_buffer: vk::CommandBuffer, provoking_vertex_mode: vk::ProvokingVertexModeEXT) -> () {
-    guard("vkCmdSetProvokingVertexModeEXT", (), move || record::cmd_set_provoking_vertex_mode_ext(command_buffer, provoking_vertex_mode))
+    guard(command_buffer, "vkCmdSetProvokingVertexModeEXT", (), move || record::cmd_set_provoking_vertex_mode_ext(command_buffer, provoking_vertex_mode))
 }
 pub unsafe extern "system" fn vkCmdSetLineRasterizationModeEXT(command_buffer: vk::CommandBuffer, line_rasterization_mode: vk::LineRasterizationModeKHR) -> () {
-    guard("vkCmdSetLineRasterizationModeEXT", (), move || record::cmd_set_line_rasterization_mode_ext(command_buffer, line_rasterization_mode))
+    guard(command_buffer, "vkCmdSetLineRasterizationModeEXT", (), move || record::cmd_set_line_rasterization_mode_ext(command_buffer, line_rasterization_mode))
 }
 pub unsafe extern "system" fn vkCmdSetLineStippleEnableEXT(command_buffer: vk::CommandBuffer, stippled_line_enable: vk::Bool32) -> () {
-    guard("vkCmdSetLineStippleEnableEXT", (), move || record::cmd_set_line_stipple_enable_ext(command_buffer, stippled_line_enable))
+    guard(command_buffer, "vkCmdSetLineStippleEnableEXT", (), move || record::cmd_set_line_stipple_enable_ext(command_buffer, stippled_line_enable))
 }
 pub unsafe extern "system" fn vkCmdSetDepthClipNegativeOneToOneEXT(command_buffer: vk::CommandBuffer, negative_one_to_one: vk::Bool32) -> () {
-    guard("vkCmdSetDepthClipNegativeOneToOneEXT", (), move || record::cmd_set_depth_clip_negative_one_to_one_ext(command_buffer, negative_one_to_one))
+    guard(command_buffer, "vkCmdSetDepthClipNegativeOneToOneEXT", (), move || record::cmd_set_depth_clip_negative_one_to_one_ext(command_buffer, negative_one_to_one))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFragmentShadingRatesKHR(physical_device: vk::PhysicalDevice, p_fragment_shading_rate_count: *mut u32, p_fragment_shading_rates: *mut vk::PhysicalDeviceFragmentShadingRateKHR) -> vk::Result {
-    guard("vkGetPhysicalDeviceFragmentShadingRatesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_fragment_shading_rates_khr(physical_device, p_fragment_shading_rate_count, p_fragment_shading_rates))
+    guard(physical_device, "vkGetPhysicalDeviceFragmentShadingRatesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_fragment_shading_rates_khr(physical_device, p_fragment_shading_rate_count, p_fragment_shading_rates))
 }
 pub unsafe extern "system" fn vkCmdSetFragmentShadingRateKHR(command_buffer: vk::CommandBuffer, p_fragment_size: *const vk::Extent2D, combiner_ops: *const [vk::FragmentShadingRateCombinerOpKHR; 2]) -> () {
-    guard("vkCmdSetFragmentShadingRateKHR", (), move || record::cmd_set_fragment_shading_rate_khr(command_buffer, p_fragment_size, combiner_ops))
+    guard(command_buffer, "vkCmdSetFragmentShadingRateKHR", (), move || record::cmd_set_fragment_shading_rate_khr(command_buffer, p_fragment_size, combiner_ops))
 }
 pub unsafe extern "system" fn vkCmdBindIndexBuffer2(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, size: vk::DeviceSize, index_type: vk::IndexType) -> () {
-    guard("vkCmdBindIndexBuffer2", (), move || record::cmd_bind_index_buffer2(command_buffer, buffer, offset, size, index_type))
+    guard(command_buffer, "vkCmdBindIndexBuffer2", (), move || record::cmd_bind_index_buffer2(command_buffer, buffer, offset, size, index_type))
 }
 pub unsafe extern "system" fn vkGetRenderingAreaGranularity(device: vk::Device, p_rendering_area_info: *const vk::RenderingAreaInfoKHR, p_granularity: *mut vk::Extent2D) -> () {
-    guard("vkGetRenderingAreaGranularity", (), move || forward::get_rendering_area_granularity(device, p_rendering_area_info, p_granularity))
+    guard(device, "vkGetRenderingAreaGranularity", (), move || forward::get_rendering_area_granularity(device, p_rendering_area_info, p_granularity))
 }
 pub unsafe extern "system" fn vkGetDeviceImageSubresourceLayout(device: vk::Device, p_info: *const vk::DeviceImageSubresourceInfoKHR, p_layout: *mut vk::SubresourceLayout2KHR) -> () {
-    guard("vkGetDeviceImageSubresourceLayout", (), move || forward::get_device_image_subresource_layout(device, p_info, p_layout))
+    guard(device, "vkGetDeviceImageSubresourceLayout", (), move || forward::get_device_image_subresource_layout(device, p_info, p_layout))
 }
 pub unsafe extern "system" fn vkGetImageSubresourceLayout2(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource2KHR, p_layout: *mut vk::SubresourceLayout2KHR) -> () {
-    guard("vkGetImageSubresourceLayout2", (), move || forward::get_image_subresource_layout2(device, image, p_subresource, p_layout))
+    guard(device, "vkGetImageSubresourceLayout2", (), move || forward::get_image_subresource_layout2(device, image, p_subresource, p_layout))
 }
 pub unsafe extern "system" fn vkCmdSetSampleLocationsEXT(command_buffer: vk::CommandBuffer, p_sample_locations_info: *const vk::SampleLocationsInfoEXT) -> () {
-    guard("vkCmdSetSampleLocationsEXT", (), move || record::cmd_set_sample_locations_ext(command_buffer, p_sample_locations_info))
+    guard(command_buffer, "vkCmdSetSampleLocationsEXT", (), move || record::cmd_set_sample_locations_ext(command_buffer, p_sample_locations_info))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceMultisamplePropertiesEXT(physical_device: vk::PhysicalDevice, samples: vk::SampleCountFlags, p_multisample_properties: *mut vk::MultisamplePropertiesEXT) -> () {
-    guard("vkGetPhysicalDeviceMultisamplePropertiesEXT", (), move || forward::get_physical_device_multisample_properties_ext(physical_device, samples, p_multisample_properties))
+    guard(physical_device, "vkGetPhysicalDeviceMultisamplePropertiesEXT", (), move || forward::get_physical_device_multisample_properties_ext(physical_device, samples, p_multisample_properties))
 }
 pub unsafe extern "system" fn vkMapMemory2(device: vk::Device, p_memory_map_info: *const vk::MemoryMapInfoKHR, pp_data: *mut *mut c_void) -> vk::Result {
-    guard("vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory2(device, p_memory_map_info, pp_data))
+    guard(device, "vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory2(device, p_memory_map_info, pp_data))
 }
 pub unsafe extern "system" fn vkUnmapMemory2(device: vk::Device, p_memory_unmap_info: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
-    guard("vkUnmapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::unmap_memory2(device, p_memory_unmap_info))
+    guard(device, "vkUnmapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::unmap_memory2(device, p_memory_unmap_info))
 }
 pub unsafe extern "system" fn vkCmdSetRenderingAttachmentLocations(command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR) -> () {
-    guard("vkCmdSetRenderingAttachmentLocations", (), move || record::cmd_set_rendering_attachment_locations(command_buffer, p_location_info))
+    guard(command_buffer, "vkCmdSetRenderingAttachmentLocations", (), move || record::cmd_set_rendering_attachment_locations(command_buffer, p_location_info))
 }
 pub unsafe extern "system" fn vkCmdSetRenderingInputAttachmentIndices(command_buffer: vk::CommandBuffer, p_input_attachment_index_info: *const vk::RenderingInputAttachmentIndexInfoKHR) -> () {
-    guard("vkCmdSetRenderingInputAttachmentIndices", (), move || record::cmd_set_rendering_input_attachment_indices(command_buffer, p_input_attachment_index_info))
+    guard(command_buffer, "vkCmdSetRenderingInputAttachmentIndices", (), move || record::cmd_set_rendering_input_attachment_indices(command_buffer, p_input_attachment_index_info))
 }
 pub unsafe extern "system" fn vkCmdBindDescriptorSets2(command_buffer: vk::CommandBuffer, p_bind_descriptor_sets_info: *const vk::BindDescriptorSetsInfoKHR) -> () {
-    guard("vkCmdBindDescriptorSets2", (), move || record::cmd_bind_descriptor_sets2(command_buffer, p_bind_descriptor_sets_info))
+    guard(command_buffer, "vkCmdBindDescriptorSets2", (), move || record::cmd_bind_descriptor_sets2(command_buffer, p_bind_descriptor_sets_info))
 }
 pub unsafe extern "system" fn vkCmdPushConstants2(command_buffer: vk::CommandBuffer, p_push_constants_info: *const vk::PushConstantsInfoKHR) -> () {
-    guard("vkCmdPushConstants2", (), move || record::cmd_push_constants2(command_buffer, p_push_constants_info))
+    guard(command_buffer, "vkCmdPushConstants2", (), move || record::cmd_push_constants2(command_buffer, p_push_constants_info))
 }
 pub unsafe extern "system" fn vkCmdPushDescriptorSet2(command_buffer: vk::CommandBuffer, p_push_descriptor_set_info: *const vk::PushDescriptorSetInfoKHR) -> () {
-    guard("vkCmdPushDescriptorSet2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set2(command_buffer, p_push_descriptor_set_info))
+    guard(command_buffer, "vkCmdPushDescriptorSet2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set2(command_buffer, p_push_descriptor_set_info))
 }
 pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate2(command_buffer: vk::CommandBuffer, p_push_descriptor_set_with_template_info: *const vk::PushDescriptorSetWithTemplateInfoKHR) -> () {
-    guard("vkCmdPushDescriptorSetWithTemplate2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
+    guard(command_buffer, "vkCmdPushDescriptorSetWithTemplate2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
 }
 pub unsafe extern "system" fn vkCopyMemoryToImage(device: vk::Device, p_copy_memory_to_image_info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
     vk::Result::ERROR_FEATURE_NOT_PRESENT
@@ -850,37 +850,37 @@ pub unsafe extern "system" fn vkCopyImageToMemory(device: vk::Device, p_copy_ima
     vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_image_to_image_info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {
-    guard("vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || forward::copy_image_to_image(device, p_copy_image_to_image_info))
+    guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || forward::copy_image_to_image(device, p_copy_image_to_image_info))
 }
 pub unsafe extern "system" fn vkTransitionImageLayout(device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT) -> vk::Result {
-    guard("vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || forward::transition_image_layout(device, transition_count, p_transitions))
+    guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || forward::transition_image_layout(device, transition_count, p_transitions))
 }
 pub unsafe extern "system" fn vkCreateDeferredOperationKHR(device: vk::Device, p_allocator: *const vk::AllocationCallbacks, p_deferred_operation: *mut vk::DeferredOperationKHR) -> vk::Result {
-    guard("vkCreateDeferredOperationKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::create_deferred_operation_khr(device, p_allocator, p_deferred_operation))
+    guard(device, "vkCreateDeferredOperationKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::create_deferred_operation_khr(device, p_allocator, p_deferred_operation))
 }
 pub unsafe extern "system" fn vkDestroyDeferredOperationKHR(device: vk::Device, operation: vk::DeferredOperationKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDeferredOperationKHR", (), move || { private_data::end(device, &raw const operation, 1); crate::pipelines::deferred::destroy_deferred_operation_khr(device, operation, p_allocator) })
+    guard(device, "vkDestroyDeferredOperationKHR", (), move || { private_data::end(device, &raw const operation, 1); crate::pipelines::deferred::destroy_deferred_operation_khr(device, operation, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetDeferredOperationMaxConcurrencyKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> u32 {
-    guard("vkGetDeferredOperationMaxConcurrencyKHR", 0, move || crate::pipelines::deferred::get_deferred_operation_max_concurrency_khr(device, operation))
+    guard(device, "vkGetDeferredOperationMaxConcurrencyKHR", 0, move || crate::pipelines::deferred::get_deferred_operation_max_concurrency_khr(device, operation))
 }
 pub unsafe extern "system" fn vkGetDeferredOperationResultKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> vk::Result {
-    guard("vkGetDeferredOperationResultKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::get_deferred_operation_result_khr(device, operation))
+    guard(device, "vkGetDeferredOperationResultKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::get_deferred_operation_result_khr(device, operation))
 }
 pub unsafe extern "system" fn vkDeferredOperationJoinKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> vk::Result {
-    guard("vkDeferredOperationJoinKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::deferred_operation_join_khr(device, operation))
+    guard(device, "vkDeferredOperationJoinKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::deferred_operation_join_khr(device, operation))
 }
 pub unsafe extern "system" fn vkCreateAccelerationStructureKHR(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut vk::AccelerationStructureKHR) -> vk::Result {
-    guard("vkCreateAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || with_room(device, || forward::create_acceleration_structure_khr(device, p_create_info, p_allocator, p_acceleration_structure)))
+    guard(device, "vkCreateAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || with_room(device, || forward::create_acceleration_structure_khr(device, p_create_info, p_allocator, p_acceleration_structure)))
 }
 pub unsafe extern "system" fn vkDestroyAccelerationStructureKHR(device: vk::Device, acceleration_structure: vk::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyAccelerationStructureKHR", (), move || { private_data::end(device, &raw const acceleration_structure, 1); forward::destroy_acceleration_structure_khr(device, acceleration_structure, p_allocator) })
+    guard(device, "vkDestroyAccelerationStructureKHR", (), move || { private_data::end(device, &raw const acceleration_structure, 1); forward::destroy_acceleration_structure_khr(device, acceleration_structure, p_allocator) })
 }
 pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresKHR(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> () {
-    guard("vkCmdBuildAccelerationStructuresKHR", (), move || record::cmd_build_acceleration_structures_khr(command_buffer, info_count, p_infos, pp_build_range_infos))
+    guard(command_buffer, "vkCmdBuildAccelerationStructuresKHR", (), move || record::cmd_build_acceleration_structures_khr(command_buffer, info_count, p_infos, pp_build_range_infos))
 }
 pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresIndirectKHR(command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_indirect_device_addresses: *const vk::DeviceAddress, p_indirect_strides: *const u32, pp_max_primitive_counts: *const *const u32) -> () {
-    guard("vkCmdBuildAccelerationStructuresIndirectKHR", (), move || record::cmd_build_acceleration_structures_indirect_khr(command_buffer, info_count, p_infos, p_indirect_device_addresses, p_indirect_strides, pp_max_primitive_counts))
+    guard(command_buffer, "vkCmdBuildAccelerationStructuresIndirectKHR", (), move || record::cmd_build_acceleration_structures_indirect_khr(command_buffer, info_count, p_infos, p_indirect_device_addresses, p_indirect_strides, pp_max_primitive_counts))
 }
 pub unsafe extern "system" fn vkBuildAccelerationStructuresKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> vk::Result {
     vk::Result::ERROR_FEATURE_NOT_PRESENT
@@ -898,70 +898,70 @@ pub unsafe extern "system" fn vkWriteAccelerationStructuresPropertiesKHR(device:
     vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCmdCopyAccelerationStructureKHR(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> () {
-    guard("vkCmdCopyAccelerationStructureKHR", (), move || record::cmd_copy_acceleration_structure_khr(command_buffer, p_info))
+    guard(command_buffer, "vkCmdCopyAccelerationStructureKHR", (), move || record::cmd_copy_acceleration_structure_khr(command_buffer, p_info))
 }
 pub unsafe extern "system" fn vkCmdCopyAccelerationStructureToMemoryKHR(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) -> () {
-    guard("vkCmdCopyAccelerationStructureToMemoryKHR", (), move || record::cmd_copy_acceleration_structure_to_memory_khr(command_buffer, p_info))
+    guard(command_buffer, "vkCmdCopyAccelerationStructureToMemoryKHR", (), move || record::cmd_copy_acceleration_structure_to_memory_khr(command_buffer, p_info))
 }
 pub unsafe extern "system" fn vkCmdCopyMemoryToAccelerationStructureKHR(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) -> () {
-    guard("vkCmdCopyMemoryToAccelerationStructureKHR", (), move || record::cmd_copy_memory_to_acceleration_structure_khr(command_buffer, p_info))
+    guard(command_buffer, "vkCmdCopyMemoryToAccelerationStructureKHR", (), move || record::cmd_copy_memory_to_acceleration_structure_khr(command_buffer, p_info))
 }
 pub unsafe extern "system" fn vkGetAccelerationStructureDeviceAddressKHR(device: vk::Device, p_info: *const vk::AccelerationStructureDeviceAddressInfoKHR) -> vk::DeviceAddress {
-    guard("vkGetAccelerationStructureDeviceAddressKHR", 0, move || forward::get_acceleration_structure_device_address_khr(device, p_info))
+    guard(device, "vkGetAccelerationStructureDeviceAddressKHR", 0, move || forward::get_acceleration_structure_device_address_khr(device, p_info))
 }
 pub unsafe extern "system" fn vkCmdWriteAccelerationStructuresPropertiesKHR(command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) -> () {
-    guard("vkCmdWriteAccelerationStructuresPropertiesKHR", (), move || record::cmd_write_acceleration_structures_properties_khr(command_buffer, acceleration_structure_count, p_acceleration_structures, query_type, query_pool, first_query))
+    guard(command_buffer, "vkCmdWriteAccelerationStructuresPropertiesKHR", (), move || record::cmd_write_acceleration_structures_properties_khr(command_buffer, acceleration_structure_count, p_acceleration_structures, query_type, query_pool, first_query))
 }
 pub unsafe extern "system" fn vkGetDeviceAccelerationStructureCompatibilityKHR(device: vk::Device, p_version_info: *const vk::AccelerationStructureVersionInfoKHR, p_compatibility: *mut vk::AccelerationStructureCompatibilityKHR) -> () {
-    guard("vkGetDeviceAccelerationStructureCompatibilityKHR", (), move || forward::get_device_acceleration_structure_compatibility_khr(device, p_version_info, p_compatibility))
+    guard(device, "vkGetDeviceAccelerationStructureCompatibilityKHR", (), move || forward::get_device_acceleration_structure_compatibility_khr(device, p_version_info, p_compatibility))
 }
 pub unsafe extern "system" fn vkGetAccelerationStructureBuildSizesKHR(device: vk::Device, build_type: vk::AccelerationStructureBuildTypeKHR, p_build_info: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_max_primitive_counts: *const u32, p_size_info: *mut vk::AccelerationStructureBuildSizesInfoKHR) -> () {
-    guard("vkGetAccelerationStructureBuildSizesKHR", (), move || forward::get_acceleration_structure_build_sizes_khr(device, build_type, p_build_info, p_max_primitive_counts, p_size_info))
+    guard(device, "vkGetAccelerationStructureBuildSizesKHR", (), move || forward::get_acceleration_structure_build_sizes_khr(device, build_type, p_build_info, p_max_primitive_counts, p_size_info))
 }
 pub unsafe extern "system" fn vkCmdTraceRaysKHR(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) -> () {
-    guard("vkCmdTraceRaysKHR", (), move || record::cmd_trace_rays_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth))
+    guard(command_buffer, "vkCmdTraceRaysKHR", (), move || record::cmd_trace_rays_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth))
 }
 pub unsafe extern "system" fn vkCreateRayTracingPipelinesKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard("vkCreateRayTracingPipelinesKHR", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_ray_tracing_pipelines_khr(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
+    guard(device, "vkCreateRayTracingPipelinesKHR", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_ray_tracing_pipelines_khr(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
 }
 pub unsafe extern "system" fn vkGetRayTracingShaderGroupHandlesKHR(device: vk::Device, pipeline: vk::Pipeline, first_group: u32, group_count: u32, data_size: usize, p_data: *mut c_void) -> vk::Result {
-    guard("vkGetRayTracingShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
+    guard(device, "vkGetRayTracingShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
 }
 pub unsafe extern "system" fn vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(device: vk::Device, pipeline: vk::Pipeline, first_group: u32, group_count: u32, data_size: usize, p_data: *mut c_void) -> vk::Result {
-    guard("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_capture_replay_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
+    guard(device, "vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_capture_replay_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
 }
 pub unsafe extern "system" fn vkCmdTraceRaysIndirectKHR(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, indirect_device_address: vk::DeviceAddress) -> () {
-    guard("vkCmdTraceRaysIndirectKHR", (), move || record::cmd_trace_rays_indirect_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, indirect_device_address))
+    guard(command_buffer, "vkCmdTraceRaysIndirectKHR", (), move || record::cmd_trace_rays_indirect_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, indirect_device_address))
 }
 pub unsafe extern "system" fn vkGetRayTracingShaderGroupStackSizeKHR(device: vk::Device, pipeline: vk::Pipeline, group: u32, group_shader: vk::ShaderGroupShaderKHR) -> vk::DeviceSize {
-    guard("vkGetRayTracingShaderGroupStackSizeKHR", 0, move || crate::pipelines::shader_groups::get_ray_tracing_shader_group_stack_size_khr(device, pipeline, group, group_shader))
+    guard(device, "vkGetRayTracingShaderGroupStackSizeKHR", 0, move || crate::pipelines::shader_groups::get_ray_tracing_shader_group_stack_size_khr(device, pipeline, group, group_shader))
 }
 pub unsafe extern "system" fn vkCmdSetRayTracingPipelineStackSizeKHR(command_buffer: vk::CommandBuffer, pipeline_stack_size: u32) -> () {
-    guard("vkCmdSetRayTracingPipelineStackSizeKHR", (), move || record::cmd_set_ray_tracing_pipeline_stack_size_khr(command_buffer, pipeline_stack_size))
+    guard(command_buffer, "vkCmdSetRayTracingPipelineStackSizeKHR", (), move || record::cmd_set_ray_tracing_pipeline_stack_size_khr(command_buffer, pipeline_stack_size))
 }
 pub unsafe extern "system" fn vkCmdTraceRaysIndirect2KHR(command_buffer: vk::CommandBuffer, indirect_device_address: vk::DeviceAddress) -> () {
-    guard("vkCmdTraceRaysIndirect2KHR", (), move || record::cmd_trace_rays_indirect2_khr(command_buffer, indirect_device_address))
+    guard(command_buffer, "vkCmdTraceRaysIndirect2KHR", (), move || record::cmd_trace_rays_indirect2_khr(command_buffer, indirect_device_address))
 }
 pub unsafe extern "system" fn vkCmdSetDepthBias2EXT(command_buffer: vk::CommandBuffer, p_depth_bias_info: *const vk::DepthBiasInfoEXT) -> () {
-    guard("vkCmdSetDepthBias2EXT", (), move || record::cmd_set_depth_bias2_ext(command_buffer, p_depth_bias_info))
+    guard(command_buffer, "vkCmdSetDepthBias2EXT", (), move || record::cmd_set_depth_bias2_ext(command_buffer, p_depth_bias_info))
 }
 pub unsafe extern "system" fn vkCmdSetAttachmentFeedbackLoopEnableEXT(command_buffer: vk::CommandBuffer, aspect_mask: vk::ImageAspectFlags) -> () {
-    guard("vkCmdSetAttachmentFeedbackLoopEnableEXT", (), move || record::cmd_set_attachment_feedback_loop_enable_ext(command_buffer, aspect_mask))
+    guard(command_buffer, "vkCmdSetAttachmentFeedbackLoopEnableEXT", (), move || record::cmd_set_attachment_feedback_loop_enable_ext(command_buffer, aspect_mask))
 }
 pub unsafe extern "system" fn vkCmdSetDepthClampRangeEXT(command_buffer: vk::CommandBuffer, depth_clamp_mode: types::DepthClampModeEXT, p_depth_clamp_range: *const types::DepthClampRangeEXT) -> () {
-    guard("vkCmdSetDepthClampRangeEXT", (), move || record::cmd_set_depth_clamp_range_ext(command_buffer, depth_clamp_mode, p_depth_clamp_range))
+    guard(command_buffer, "vkCmdSetDepthClampRangeEXT", (), move || record::cmd_set_depth_clamp_range_ext(command_buffer, depth_clamp_mode, p_depth_clamp_range))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::CooperativeMatrixPropertiesKHR) -> vk::Result {
-    guard("vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_cooperative_matrix_properties_khr(physical_device, p_property_count, p_properties))
+    guard(physical_device, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_cooperative_matrix_properties_khr(physical_device, p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkCmdDrawMeshTasksEXT(command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) -> () {
-    guard("vkCmdDrawMeshTasksEXT", (), move || record::cmd_draw_mesh_tasks_ext(command_buffer, group_count_x, group_count_y, group_count_z))
+    guard(command_buffer, "vkCmdDrawMeshTasksEXT", (), move || record::cmd_draw_mesh_tasks_ext(command_buffer, group_count_x, group_count_y, group_count_z))
 }
 pub unsafe extern "system" fn vkCmdDrawMeshTasksIndirectEXT(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) -> () {
-    guard("vkCmdDrawMeshTasksIndirectEXT", (), move || record::cmd_draw_mesh_tasks_indirect_ext(command_buffer, buffer, offset, draw_count, stride))
+    guard(command_buffer, "vkCmdDrawMeshTasksIndirectEXT", (), move || record::cmd_draw_mesh_tasks_indirect_ext(command_buffer, buffer, offset, draw_count, stride))
 }
 pub unsafe extern "system" fn vkCmdDrawMeshTasksIndirectCountEXT(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
-    guard("vkCmdDrawMeshTasksIndirectCountEXT", (), move || record::cmd_draw_mesh_tasks_indirect_count_ext(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
+    guard(command_buffer, "vkCmdDrawMeshTasksIndirectCountEXT", (), move || record::cmd_draw_mesh_tasks_indirect_count_ext(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkWriteSamplerDescriptorsEXT(device: vk::Device, sampler_count: u32, p_samplers: *const vk::SamplerCreateInfo, p_descriptors: *const types::HostAddressRangeEXT) -> vk::Result {
     vk::Result::ERROR_FEATURE_NOT_PRESENT
@@ -970,56 +970,56 @@ pub unsafe extern "system" fn vkWriteResourceDescriptorsEXT(device: vk::Device, 
     vk::Result::ERROR_FEATURE_NOT_PRESENT
 }
 pub unsafe extern "system" fn vkCmdBindSamplerHeapEXT(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
-    guard("vkCmdBindSamplerHeapEXT", (), move || record::cmd_bind_sampler_heap_ext(command_buffer, p_bind_info))
+    guard(command_buffer, "vkCmdBindSamplerHeapEXT", (), move || record::cmd_bind_sampler_heap_ext(command_buffer, p_bind_info))
 }
 pub unsafe extern "system" fn vkCmdBindResourceHeapEXT(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
-    guard("vkCmdBindResourceHeapEXT", (), move || record::cmd_bind_resource_heap_ext(command_buffer, p_bind_info))
+    guard(command_buffer, "vkCmdBindResourceHeapEXT", (), move || record::cmd_bind_resource_heap_ext(command_buffer, p_bind_info))
 }
 pub unsafe extern "system" fn vkCmdPushDataEXT(command_buffer: vk::CommandBuffer, p_push_data_info: *const types::PushDataInfoEXT) -> () {
-    guard("vkCmdPushDataEXT", (), move || record::cmd_push_data_ext(command_buffer, p_push_data_info))
+    guard(command_buffer, "vkCmdPushDataEXT", (), move || record::cmd_push_data_ext(command_buffer, p_push_data_info))
 }
 pub unsafe extern "system" fn vkGetImageOpaqueCaptureDataEXT(device: vk::Device, image_count: u32, p_images: *const vk::Image, p_datas: *mut types::HostAddressRangeEXT) -> vk::Result {
-    guard("vkGetImageOpaqueCaptureDataEXT", vk::Result::ERROR_UNKNOWN, move || forward::get_image_opaque_capture_data_ext(device, image_count, p_images, p_datas))
+    guard(device, "vkGetImageOpaqueCaptureDataEXT", vk::Result::ERROR_UNKNOWN, move || forward::get_image_opaque_capture_data_ext(device, image_count, p_images, p_datas))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceDescriptorSizeEXT(physical_device: vk::PhysicalDevice, descriptor_type: vk::DescriptorType) -> vk::DeviceSize {
-    guard("vkGetPhysicalDeviceDescriptorSizeEXT", 0, move || forward::get_physical_device_descriptor_size_ext(physical_device, descriptor_type))
+    guard(physical_device, "vkGetPhysicalDeviceDescriptorSizeEXT", 0, move || forward::get_physical_device_descriptor_size_ext(physical_device, descriptor_type))
 }
 pub unsafe extern "system" fn vkRegisterCustomBorderColorEXT(device: vk::Device, p_border_color: *const vk::SamplerCustomBorderColorCreateInfoEXT, request_index: vk::Bool32, p_index: *mut u32) -> vk::Result {
-    guard("vkRegisterCustomBorderColorEXT", vk::Result::ERROR_UNKNOWN, move || forward::register_custom_border_color_ext(device, p_border_color, request_index, p_index))
+    guard(device, "vkRegisterCustomBorderColorEXT", vk::Result::ERROR_UNKNOWN, move || forward::register_custom_border_color_ext(device, p_border_color, request_index, p_index))
 }
 pub unsafe extern "system" fn vkUnregisterCustomBorderColorEXT(device: vk::Device, index: u32) -> () {
-    guard("vkUnregisterCustomBorderColorEXT", (), move || forward::unregister_custom_border_color_ext(device, index))
+    guard(device, "vkUnregisterCustomBorderColorEXT", (), move || forward::unregister_custom_border_color_ext(device, index))
 }
 pub unsafe extern "system" fn vkCreateDebugUtilsMessengerEXT(instance: vk::Instance, p_create_info: *const vk::DebugUtilsMessengerCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_messenger: *mut vk::DebugUtilsMessengerEXT) -> vk::Result {
-    guard("vkCreateDebugUtilsMessengerEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::create_debug_utils_messenger_ext(instance, p_create_info, p_allocator, p_messenger))
+    guard(instance, "vkCreateDebugUtilsMessengerEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::create_debug_utils_messenger_ext(instance, p_create_info, p_allocator, p_messenger))
 }
 pub unsafe extern "system" fn vkDestroyDebugUtilsMessengerEXT(instance: vk::Instance, messenger: vk::DebugUtilsMessengerEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard("vkDestroyDebugUtilsMessengerEXT", (), move || crate::device::debug_utils::destroy_debug_utils_messenger_ext(instance, messenger, p_allocator))
+    guard(instance, "vkDestroyDebugUtilsMessengerEXT", (), move || crate::device::debug_utils::destroy_debug_utils_messenger_ext(instance, messenger, p_allocator))
 }
 pub unsafe extern "system" fn vkSubmitDebugUtilsMessageEXT(instance: vk::Instance, message_severity: vk::DebugUtilsMessageSeverityFlagsEXT, message_types: vk::DebugUtilsMessageTypeFlagsEXT, p_callback_data: *const vk::DebugUtilsMessengerCallbackDataEXT) -> () {
-    guard("vkSubmitDebugUtilsMessageEXT", (), move || crate::device::debug_utils::submit_debug_utils_message_ext(instance, message_severity, message_types, p_callback_data))
+    guard(instance, "vkSubmitDebugUtilsMessageEXT", (), move || crate::device::debug_utils::submit_debug_utils_message_ext(instance, message_severity, message_types, p_callback_data))
 }
 pub unsafe extern "system" fn vkSetDebugUtilsObjectNameEXT(device: vk::Device, p_name_info: *const vk::DebugUtilsObjectNameInfoEXT) -> vk::Result {
-    guard("vkSetDebugUtilsObjectNameEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::set_debug_utils_object_name_ext(device, p_name_info))
+    guard(device, "vkSetDebugUtilsObjectNameEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::set_debug_utils_object_name_ext(device, p_name_info))
 }
 pub unsafe extern "system" fn vkSetDebugUtilsObjectTagEXT(device: vk::Device, p_tag_info: *const vk::DebugUtilsObjectTagInfoEXT) -> vk::Result {
-    guard("vkSetDebugUtilsObjectTagEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::set_debug_utils_object_tag_ext(device, p_tag_info))
+    guard(device, "vkSetDebugUtilsObjectTagEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::set_debug_utils_object_tag_ext(device, p_tag_info))
 }
 pub unsafe extern "system" fn vkQueueBeginDebugUtilsLabelEXT(queue: vk::Queue, p_label_info: *const vk::DebugUtilsLabelEXT) -> () {
-    guard("vkQueueBeginDebugUtilsLabelEXT", (), move || crate::device::debug_utils::queue_begin_debug_utils_label_ext(queue, p_label_info))
+    guard(queue, "vkQueueBeginDebugUtilsLabelEXT", (), move || crate::device::debug_utils::queue_begin_debug_utils_label_ext(queue, p_label_info))
 }
 pub unsafe extern "system" fn vkQueueEndDebugUtilsLabelEXT(queue: vk::Queue) -> () {
-    guard("vkQueueEndDebugUtilsLabelEXT", (), move || crate::device::debug_utils::queue_end_debug_utils_label_ext(queue))
+    guard(queue, "vkQueueEndDebugUtilsLabelEXT", (), move || crate::device::debug_utils::queue_end_debug_utils_label_ext(queue))
 }
 pub unsafe extern "system" fn vkQueueInsertDebugUtilsLabelEXT(queue: vk::Queue, p_label_info: *const vk::DebugUtilsLabelEXT) -> () {
-    guard("vkQueueInsertDebugUtilsLabelEXT", (), move || crate::device::debug_utils::queue_insert_debug_utils_label_ext(queue, p_label_info))
+    guard(queue, "vkQueueInsertDebugUtilsLabelEXT", (), move || crate::device::debug_utils::queue_insert_debug_utils_label_ext(queue, p_label_info))
 }
 pub unsafe extern "system" fn vkCmdBeginDebugUtilsLabelEXT(command_buffer: vk::CommandBuffer, p_label_info: *const vk::DebugUtilsLabelEXT) -> () {
-    guard("vkCmdBeginDebugUtilsLabelEXT", (), move || crate::device::debug_utils::cmd_begin_debug_utils_label_ext(command_buffer, p_label_info))
+    guard(command_buffer, "vkCmdBeginDebugUtilsLabelEXT", (), move || crate::device::debug_utils::cmd_begin_debug_utils_label_ext(command_buffer, p_label_info))
 }
 pub unsafe extern "system" fn vkCmdEndDebugUtilsLabelEXT(command_buffer: vk::CommandBuffer) -> () {
-    guard("vkCmdEndDebugUtilsLabelEXT", (), move || crate::device::debug_utils::cmd_end_debug_utils_label_ext(command_buffer))
+    guard(command_buffer, "vkCmdEndDebugUtilsLabelEXT", (), move || crate::device::debug_utils::cmd_end_debug_utils_label_ext(command_buffer))
 }
 pub unsafe extern "system" fn vkCmdInsertDebugUtilsLabelEXT(command_buffer: vk::CommandBuffer, p_label_info: *const vk::DebugUtilsLabelEXT) -> () {
-    guard("vkCmdInsertDebugUtilsLabelEXT", (), move || crate::device::debug_utils::cmd_insert_debug_utils_label_ext(command_buffer, p_label_info))
+    guard(command_buffer, "vkCmdInsertDebugUtilsLabelEXT", (), move || crate::device::debug_utils::cmd_insert_debug_utils_label_ext(command_buffer, p_label_info))
 }

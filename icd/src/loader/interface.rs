@@ -37,10 +37,9 @@ pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(
 ) -> vk::PFN_vkVoidFunction {
     // What every program asks first, so that nothing can be asked before the driver knows how to try out devices.
     sm_builtins::register(trial::multiprocessors);
-    // SAFETY: handed on.
-    guard("vk_icdGetInstanceProcAddr", None, || unsafe {
-        lookup(name, |s| instance != vk::Instance::null() || s == Scope::Global)
-    })
+    let wanted = move |s| instance != vk::Instance::null() || s == Scope::Global;
+    // SAFETY: no handle; the name is handed on.
+    unsafe { guard(vk::Instance::null(), "vk_icdGetInstanceProcAddr", None, || lookup(name, wanted)) }
 }
 
 /// Entry points that take a physical device.
@@ -52,8 +51,9 @@ pub unsafe extern "system" fn vk_icdGetPhysicalDeviceProcAddr(
     _: vk::Instance,
     name: *const c_char,
 ) -> vk::PFN_vkVoidFunction {
-    // SAFETY: handed on.
-    guard("vk_icdGetPhysicalDeviceProcAddr", None, || unsafe { lookup(name, |s| s == Scope::PhysicalDevice) })
+    let wanted = |s| s == Scope::PhysicalDevice;
+    // SAFETY: no handle; the name is handed on.
+    unsafe { guard(vk::Instance::null(), "vk_icdGetPhysicalDeviceProcAddr", None, || lookup(name, wanted)) }
 }
 
 unsafe fn lookup(name: *const c_char, wanted: impl Fn(Scope) -> bool) -> vk::PFN_vkVoidFunction {

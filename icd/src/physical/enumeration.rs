@@ -16,7 +16,7 @@ use crate::generated::forward;
 use crate::generated::queries::{FEATURES, PROPERTIES};
 use crate::physical::answers::Answers;
 use crate::physical::device_extensions;
-use crate::physical::instance::Instance;
+use crate::physical::instance::{Instance, unusable};
 use crate::physical::physical_device::PhysicalDevice;
 use crate::physical::presentation::present;
 
@@ -55,11 +55,12 @@ unsafe fn ask_for_devices(
     let mut handles: Vec<vk::PhysicalDevice> = (0..count.min(32)).map(|_| blank()).collect();
     let mut n = handles.len() as u32;
     let result = ask(&mut n, handles.as_mut_ptr());
+    let mut failed = (result.as_raw() < 0).then_some(result);
     let mut devices = Vec::new();
     for (i, handle) in handles.into_iter().enumerate() {
         // SAFETY: made above, and nobody else has it.
         if let Some(mut d) = unsafe { PhysicalDevice::take(handle) }
-            && result.as_raw() >= 0
+            && failed.is_none()
             && i < n as usize
         {
             let raw: *const PhysicalDevice = &*d;
@@ -68,11 +69,16 @@ unsafe fn ask_for_devices(
             match unsafe { fill_in(&mut d, name) } {
                 Ok(true) => devices.push(d.into_handle()),
                 Ok(false) => {}
-                Err(e) => return Err(result_of_error(&e)),
+                Err(e) => failed = Some(result_of_error(&e)),
             }
         }
     }
-    if result.as_raw() < 0 { Err(result) } else { Ok(devices) }
+    let Some(e) = failed else { return Ok(devices) };
+    for d in devices {
+        // SAFETY: made above, and nobody else has it.
+        drop(unsafe { PhysicalDevice::take(d) });
+    }
+    Err(e)
 }
 
 /// Whether the host tells of memory types or heaps that can't be; programs index arrays by these numbers.
@@ -134,7 +140,7 @@ pub unsafe fn enumerate_physical_devices(
     // SAFETY: a valid instance.
     let devices = match unsafe { devices(instance) } {
         Ok(devices) => devices,
-        Err(e) => return e,
+        Err(e) => return unusable(e),
     };
     // SAFETY: an element of the output array.
     let put = |i: usize, p: *mut vk::PhysicalDevice| unsafe { p.write(devices.get(i).copied().unwrap_or_default()) };
@@ -151,7 +157,7 @@ pub unsafe fn enumerate_physical_device_groups(
     // SAFETY: a valid instance.
     let devices = match unsafe { devices(instance) } {
         Ok(devices) => devices,
-        Err(e) => return e,
+        Err(e) => return unusable(e),
     };
     let put = |i: usize, p: *mut vk::PhysicalDeviceGroupProperties| {
         // SAFETY: an element of the output array, whose head stays.

@@ -11,6 +11,7 @@ use hesper_winsys::{Error, trace};
 
 use crate::base::chain::slice;
 use crate::base::connection::Connection;
+use crate::base::detour;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::log::{error, info};
 use crate::base::object::{Object, Whole, part};
@@ -76,10 +77,11 @@ pub unsafe fn create_instance(
     if info.enabled_layer_count > 0 {
         return vk::Result::ERROR_LAYER_NOT_PRESENT;
     }
-    if let Some(path) = &settings::get().trace
-        && let Err(e) = trace::begin(path)
-    {
-        error!("HESPER_TRACE={}: {e}; no trace is written", path.display());
+    if let Some(path) = &settings::get().trace {
+        match trace::begin(path) {
+            Ok(()) => detour::note_trace(),
+            Err(e) => error!("HESPER_TRACE={}: {e}; no trace is written", path.display()),
+        }
     }
     let connection = match Connection::open(settings::get()) {
         Ok(c) => c,
@@ -90,14 +92,14 @@ pub unsafe fn create_instance(
             if wanted && !SAID.swap(true, Ordering::Relaxed) {
                 error!("{e}");
             }
-            return result_of_error(&e);
+            return unusable(result_of_error(&e));
         }
     };
     info!("connected: {}, Venus spec version {}", connection.winsys.name(), connection.capset().venus_version);
 
     let host_version = match host_version(&connection) {
         Ok(version) => version,
-        Err(e) => return e,
+        Err(e) => return unusable(e),
     };
     if host_version < vk::API_VERSION_1_1 {
         error!("no Venus device: the host's Vulkan is older than 1.1");
@@ -129,8 +131,15 @@ pub unsafe fn create_instance(
     } else {
         // SAFETY: made above, and nobody else has it.
         drop(unsafe { Instance::take(instance) });
+        return unusable(created);
     }
     created
+}
+
+/// What vkCreateInstance and vkEnumeratePhysicalDevices return where the host can't be used: the loader leaves this driver out then, and
+/// programs find the others. With ERROR_OUT_OF_HOST_MEMORY it gives up altogether, and neither command may return ERROR_DEVICE_LOST.
+pub fn unusable(why: vk::Result) -> vk::Result {
+    if why == vk::Result::ERROR_INCOMPATIBLE_DRIVER { why } else { vk::Result::ERROR_INITIALIZATION_FAILED }
 }
 
 /// The version of the host's Vulkan; 0 where it doesn't tell.

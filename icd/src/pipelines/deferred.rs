@@ -10,8 +10,8 @@ pub unsafe fn create_deferred_operation_khr(
     _: *const vk::AllocationCallbacks,
     to: *mut vk::DeferredOperationKHR,
 ) -> vk::Result {
-    // SAFETY: by valid usage.
-    unsafe { *to = vk::DeferredOperationKHR::from_raw(fresh_id()) };
+    // SAFETY: `to` is the output parameter of vkCreateDeferredOperationKHR.
+    unsafe { to.write(vk::DeferredOperationKHR::from_raw(fresh_id())) };
     vk::Result::SUCCESS
 }
 

@@ -52,20 +52,21 @@ pub unsafe fn cmd_push_descriptor_set_with_template(
     data: *const c_void,
 ) {
     let Some(t) = update_template::template(template) else { return };
-    // SAFETY: by valid usage.
-    unsafe {
-        let e = update_template::expand(t, vk::DescriptorSet::null(), data);
-        cmd_push_descriptor_set(command_buffer, t.point, layout, set, e.writes.len() as u32, e.writes.as_ptr());
-    }
+    // SAFETY: `data` holds what the template's entries say (vkCmdPushDescriptorSetWithTemplate).
+    let e = unsafe { update_template::expand(t, vk::DescriptorSet::null(), data) };
+    let (n, writes) = (e.writes.len() as u32, e.writes.as_ptr());
+    // SAFETY: this thread records; `e` holds the writes and what they point at until they are encoded.
+    unsafe { cmd_push_descriptor_set(command_buffer, t.point, layout, set, n, writes) };
 }
 
 pub unsafe fn cmd_push_descriptor_set_with_template2(
     command_buffer: vk::CommandBuffer,
     info: *const vk::PushDescriptorSetWithTemplateInfoKHR,
 ) {
-    // SAFETY: by valid usage.
+    // SAFETY: the command's struct.
+    let i = unsafe { &*info };
+    // SAFETY: the struct's members are the parameters of vkCmdPushDescriptorSetWithTemplate.
     unsafe {
-        let i = &*info;
         cmd_push_descriptor_set_with_template(command_buffer, i.descriptor_update_template, i.layout, i.set, i.p_data);
     }
 }

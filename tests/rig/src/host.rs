@@ -107,6 +107,22 @@ impl Host {
         let _ = self.child.wait();
     }
 
+    /// Kills the processes that run the clients' contexts, and leaves the server and its render servers alone.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn kill_workers(&self) -> Result<()> {
+        let mut killed = 0;
+        for process in self.processes()? {
+            let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+            // virglrenderer names a context's process after the context.
+            if name.starts_with("virgl-") && kill(Pid::from_raw(process), Signal::SIGKILL).is_ok() {
+                killed += 1;
+            }
+        }
+        if killed == 0 { bail!("no context has a process of its own") } else { Ok(()) }
+    }
+
     /// Stops it and its render servers, until [`Self::go_on`].
     ///
     /// # Errors

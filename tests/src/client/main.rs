@@ -8,6 +8,7 @@ mod compute;
 mod cycles;
 mod descriptors;
 mod draws;
+mod forks;
 mod gpu;
 mod hostile;
 mod ignored;
@@ -45,7 +46,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, refused, bench and spin.
+    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, forks, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -92,6 +93,8 @@ enum Sub {
     },
     /// Garbage wherever Vulkan says that nobody looks.
     Ignored,
+    /// Forks, and calls Vulkan in the child.
+    Forks,
     /// Makes pipelines that the host refuses.
     Refused,
     /// Makes, uses and destroys pipelines on a host that takes MILLISECONDS for each.
@@ -153,6 +156,7 @@ fn main() -> ExitCode {
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Scarce { room } => scarce::run(room),
+        Sub::Forks => forks::run(),
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::Bench { only } => bench::run(&only),

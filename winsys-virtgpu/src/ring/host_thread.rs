@@ -10,8 +10,8 @@ use super::memory::{RingMemory, STATUS_ALIVE, STATUS_FATAL, STATUS_IDLE};
 use super::question::Question;
 use super::silence::{Silence, Verdict};
 use crate::seqno::{Seqno, widen};
-use crate::transport;
 use crate::{Error, Health, Winsys};
+use crate::{notice, transport};
 
 /// How soon a thread that sleeps over unread commands is called again, and after how long at most: calls to a host that
 /// has stopped for a while pile up, and the way to the host blocks once it is full of them.
@@ -136,11 +136,15 @@ impl HostThread {
         let answered = looks.question.take_answer(&self.memory);
         match looks.silence.look(now, status & STATUS_ALIVE != 0 || answered, head) {
             Verdict::Wait => {}
-            Verdict::Ask => {
+            Verdict::Back => notice::silent(false),
+            verdict @ (Verdict::Ask | Verdict::Say) => {
+                if verdict == Verdict::Say {
+                    notice::silent(true);
+                }
                 looks.question.ask(self.id, &self.memory, &*self.winsys).map_err(|e| self.lose(e))?;
             }
             Verdict::Lost => {
-                let what = "the host shows no sign of life and answers nothing: its process has died or hangs";
+                let what = "the host has shown no sign of life for 5 minutes and answers nothing: its process hangs";
                 return Err(self.lose(Error::Lost(what.into())));
             }
         }

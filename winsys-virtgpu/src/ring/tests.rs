@@ -95,7 +95,7 @@ fn a_silent_host_is_asked_by_another_way_before_it_is_given_up() {
     let (thread, start) = (&ring.thread, Instant::now());
     let mut asked = Vec::new();
     let mut lost = None;
-    for t in (0..100_000).step_by(5) {
+    for t in (0..400_000).step_by(5) {
         lost = thread.look(start + Duration::from_millis(t)).err().map(|e| (t, e));
         if lost.is_some() {
             break;
@@ -111,10 +111,10 @@ fn a_silent_host_is_asked_by_another_way_before_it_is_given_up() {
         }
     }
     let (t, e) = lost.unwrap();
-    assert!((49_000..55_000).contains(&t) && matches!(e, Error::Lost(_)), "{e} at {t} ms");
+    assert!((337_000..343_000).contains(&t) && matches!(e, Error::Lost(_)), "{e} at {t} ms");
     assert_eq!(asked.iter().filter(|(_, c)| *c == (CREATE, OTHER)).count(), 1);
     let numbers = asked.iter().filter(|(_, c)| *c == (NUMBER, OTHER)).count();
-    assert_eq!((numbers, asked.len()), (14, 15), "{asked:?}");
+    assert_eq!((numbers, asked.len()), (32, 33), "{asked:?}");
 
     let ring = self::ring(&host, 8);
     for t in (0..5000).step_by(5) {

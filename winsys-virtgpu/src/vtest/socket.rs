@@ -10,10 +10,37 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
 
 use super::protocol::{BLOB_HOST3D, Command, MINIMUM, VERSION};
-use crate::Error;
+use crate::health::{GIVE_UP, SAY};
+use crate::{Error, notice};
 
-/// A server that takes longer than this for an answer is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one look at the socket lasts. A guest that is suspended meanwhile sees one look pass.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A wait for the server, look after look.
+#[derive(Default)]
+struct Looks(u32);
+
+impl Looks {
+    /// The server hasn't moved during a look. Waited for as long as a silent ring is (`ring::silence`).
+    fn nothing(&mut self) -> Result<(), Error> {
+        self.0 += 1;
+        match LOOK * self.0 {
+            t if t >= GIVE_UP => Err(Error::Lost("the test server has stopped answering".into())),
+            SAY => {
+                notice::silent(true);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The server has moved.
+    fn something(&mut self) {
+        if LOOK * std::mem::take(&mut self.0) >= SAY {
+            notice::silent(false);
+        }
+    }
+}
 
 pub struct Socket {
     stream: UnixStream,
@@ -26,8 +53,8 @@ impl Socket {
             let hint = "is virgl_test_server --venus running there?";
             Error::NoDevice(format!("can't connect to {}: {e} ({hint})", path.display()).into())
         })?;
-        let _ = stream.set_read_timeout(Some(PATIENCE));
-        let _ = stream.set_write_timeout(Some(PATIENCE));
+        let _ = stream.set_read_timeout(Some(LOOK));
+        let _ = stream.set_write_timeout(Some(LOOK));
         Ok(Self { stream, lost: None })
     }
 
@@ -133,7 +160,7 @@ impl Socket {
         if let Some(e) = &self.lost {
             return Err(e.clone());
         }
-        let mut skip = 0;
+        let (mut skip, mut looks) = (0, Looks::default());
         let total: usize = parts.iter().map(|p| p.len()).sum();
         while skip < total {
             let mut left = skip;
@@ -145,8 +172,12 @@ impl Socket {
             }
             // No SIGPIPE: it would take the program down.
             match sendmsg::<()>(self.stream.as_raw_fd(), &slices, &[], MsgFlags::MSG_NOSIGNAL, None) {
-                Ok(n) => skip += n,
+                Ok(n) => {
+                    skip += n;
+                    looks.something();
+                }
                 Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => looks.nothing().map_err(|e| self.lose(e))?,
                 Err(e) => {
                     return Err(self.lose(Error::Lost(format!("writing to the test server: {}", e.desc()).into())));
                 }
@@ -156,11 +187,16 @@ impl Socket {
     }
 
     fn read(&mut self, mut to: &mut [u8]) -> Result<(), Error> {
+        let mut looks = Looks::default();
         while !to.is_empty() {
             match recv(self.stream.as_raw_fd(), to, MsgFlags::empty()) {
                 Ok(0) => return Err(self.lose(closed())),
-                Ok(n) => to = to.get_mut(n..).unwrap_or_default(),
+                Ok(n) => {
+                    to = to.get_mut(n..).unwrap_or_default();
+                    looks.something();
+                }
                 Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => looks.nothing().map_err(|e| self.lose(e))?,
                 Err(e) => return Err(self.lose(unreadable(e))),
             }
         }
@@ -173,9 +209,11 @@ impl Socket {
         let mut iov = [IoSliceMut::new(&mut byte)];
         let mut space = nix::cmsg_space!([std::os::fd::RawFd; 4]);
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let mut looks = Looks::default();
         let received = loop {
             match recvmsg::<()>(self.stream.as_raw_fd(), &mut iov, Some(&mut space), flags) {
                 Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => looks.nothing().map_err(|e| self.lose(e))?,
                 other => break other,
             }
         };
@@ -229,10 +267,7 @@ fn closed() -> Error {
 }
 
 fn unreadable(e: Errno) -> Error {
-    match e {
-        Errno::EAGAIN => Error::Lost("the test server doesn't answer".into()),
-        _ => Error::Lost(format!("reading from the test server: {}", e.desc()).into()),
-    }
+    Error::Lost(format!("reading from the test server: {}", e.desc()).into())
 }
 
 fn header(len: u32, command: Command) -> [u8; 8] {
