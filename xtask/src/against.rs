@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hesper_rig::{Driver, Root};
 use serde_json::Value;
 
@@ -22,10 +22,7 @@ type Rows = BTreeMap<String, [Vec<f64>; 2]>;
 /// # Errors
 /// When a run fails, or a row has become slower.
 pub fn run(root: &Root, client: &Path, only: &[String], library: &Path, runs: u32) -> Result<()> {
-    let manifest = std::env::temp_dir().join(format!("hesper-against-{}.json", std::process::id()));
-    let library = library.canonicalize().with_context(|| format!("looking for {}", library.display()))?;
-    let icd = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.3.0" } });
-    std::fs::write(&manifest, format!("{icd:#}\n")).with_context(|| format!("writing {}", manifest.display()))?;
+    let manifest = hesper_rig::manifest_for(library)?;
     let mut rows = Rows::new();
     for run in 1..=runs {
         for (i, manifest) in [None, Some(manifest.as_path())].into_iter().enumerate() {

@@ -1,10 +1,10 @@
 //! `sanitize`: the driver, its tests, the test client and the tester with AddressSanitizer, which finds what reads or writes outside of its
 //! memory, or after its end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hesper_rig::{Driver, Host, Root};
 
 use crate::step::{self, Step};
@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let built = folder.join(TARGET).join("debug");
     let library = built.join("libvulkan_hesper.so");
-    let manifest = manifest(&library)?;
+    let manifest = hesper_rig::manifest_for(&library)?;
     let root = Root::ensure()?;
     for part in PARTS {
         let step = Step::start(&format!("The client's part {part} with AddressSanitizer"), "");
@@ -71,12 +71,4 @@ pub fn run(args: &Args) -> Result<()> {
     step::run("Random programs with AddressSanitizer", "", tester.env("ASAN_OPTIONS", OPTIONS))?;
     let _ = std::fs::remove_file(manifest);
     Ok(())
-}
-
-/// A manifest for the library, where the rig's root sees it.
-fn manifest(library: &Path) -> Result<PathBuf> {
-    let file = std::env::temp_dir().join(format!("hesper-sanitized-{}.json", std::process::id()));
-    let icd = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.3.0" } });
-    std::fs::write(&file, icd.to_string()).with_context(|| format!("writing {}", file.display()))?;
-    Ok(file)
 }

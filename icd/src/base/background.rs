@@ -54,7 +54,7 @@ impl Background {
     /// Begins a command; `None` where there is no room, and it has to be waited for at once.
     ///
     /// # Errors
-    /// [`Error::Lost`] when the host is gone, and those of making a ring.
+    /// Those of making the side ring. That the host is gone shows in [`Self::finish`].
     pub fn begin(
         &self,
         main: &Ring,

@@ -55,7 +55,12 @@ impl AnyPending {
     #[must_use]
     pub fn announce(&self) -> bool {
         // Once announced, each thread that marks memory as mapped finds the announcement and waits for the lock.
-        self.0.swap(true, Ordering::Relaxed) || asymmetric_fence::heavy()
+        let announced = self.0.swap(true, Ordering::Relaxed) || asymmetric_fence::heavy();
+        if !announced {
+            // The next one to announce must not take this for done.
+            self.withdraw();
+        }
+        announced
     }
 }
 

@@ -35,6 +35,18 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))
 }
 
+/// Writes a manifest for another build of the driver, where programs inside the tree find it.
+///
+/// # Errors
+/// When there is no such library, or the file can't be written.
+pub fn manifest_for(library: &Path) -> Result<PathBuf> {
+    let library = library.canonicalize().with_context(|| format!("looking for {}", library.display()))?;
+    let file = std::env::temp_dir().join(format!("hesper-other-{}.json", std::process::id()));
+    let icd = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.3.0" } });
+    std::fs::write(&file, format!("{icd:#}\n")).with_context(|| format!("writing {}", file.display()))?;
+    Ok(file)
+}
+
 /// cargo's target folder.
 ///
 /// # Errors

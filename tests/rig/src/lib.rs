@@ -19,7 +19,7 @@ mod vm;
 pub mod vulkaninfo;
 
 pub use driver::Driver;
-pub use driver_build::{DriverBuild, build_driver, target_folder, workspace};
+pub use driver_build::{DriverBuild, build_driver, manifest_for, target_folder, workspace};
 pub use host::{Host, Usage};
 pub use root::Root;
 pub use vm::{GuestJob, GuestResult, Vm};
