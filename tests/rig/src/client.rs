@@ -1,5 +1,6 @@
 //! Programs on a driver, over a host.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -13,8 +14,20 @@ impl Root {
     /// # Errors
     /// Without the right to mount, without the host that is needed, or when the driver can't be built.
     pub fn client(&self, driver: Driver, host: Option<&Host>, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
+        self.client_at(driver, host.map(Host::socket), program)
+    }
+
+    /// The same over whatever listens at `socket`.
+    ///
+    /// # Errors
+    /// As [`Self::client`].
+    pub fn client_at(
+        &self,
+        driver: Driver,
+        socket: Option<&Path>,
+        program: impl AsRef<std::ffi::OsStr>,
+    ) -> Result<Command> {
         let mut command = self.command(program)?;
-        let socket = host.map(Host::socket);
         let need = || socket.with_context(|| format!("{driver} needs a host"));
         match driver {
             Driver::Native => {

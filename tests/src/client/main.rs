@@ -3,6 +3,7 @@
 
 mod bench;
 mod buffer;
+mod careful;
 mod commands;
 mod compute;
 mod cycles;
@@ -33,6 +34,7 @@ mod threads;
 mod uploads;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -109,6 +111,18 @@ enum Sub {
     },
     /// Submits and waits until the device is lost, which is the expected end.
     Spin,
+    /// Works with the device of one driver, looks at every result, ends at the first error, and reports what it saw: lines of JSON.
+    Careful {
+        /// What the driver's name has in it.
+        #[arg(default_value = "")]
+        driver: String,
+        /// How often it dispatches.
+        #[arg(default_value_t = 12)]
+        rounds: u32,
+        /// Rests between two dispatches, and ends early when there is a line of input.
+        #[arg(long, default_value_t = 0)]
+        pause_ms: u64,
+    },
 }
 
 type Part = fn() -> Result<()>;
@@ -161,6 +175,7 @@ fn main() -> ExitCode {
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::Bench { only } => bench::run(&only),
         Sub::Spin => spin::run(),
+        Sub::Careful { driver, rounds, pause_ms } => careful::run(&driver, rounds, Duration::from_millis(pause_ms)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,91 @@
+//! Every fault at every point.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use hesper_rig::Driver;
+
+use crate::fault::Fault;
+use crate::lane::Lane;
+use crate::points::Points;
+use crate::program::{Equipment, Program};
+use crate::verdict::Verdict;
+
+/// What one fault at one point led to.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub fault: Fault,
+    pub phase: usize,
+    pub number: u64,
+    pub verdict: Verdict,
+}
+
+/// The cells of a program on a driver.
+pub struct Grid {
+    pub driver: Driver,
+    pub program: Program,
+    pub phases: Vec<String>,
+    pub cells: Vec<Cell>,
+}
+
+/// How much is tried.
+#[derive(Clone, Debug)]
+pub struct Extent {
+    /// Points of a phase, at most.
+    pub points: usize,
+    /// Programs that run at the same time.
+    pub lanes: usize,
+    /// Only faults whose names have this in them.
+    pub only: String,
+    /// At most so many phases of each fault, drawn in turns; all of them without.
+    pub phases: usize,
+}
+
+/// Runs the grid, and says of each bad cell what happened.
+///
+/// # Errors
+/// When programs can't be run, or don't run without a fault, or a bystander comes to harm.
+pub fn run(equipment: &Equipment, driver: Driver, program: Program, extent: &Extent) -> Result<Grid> {
+    let (ended, script) = Lane::new(equipment, driver).run(program, None)?;
+    let well = ended.status.is_some_and(|s| s.success());
+    ensure!(well, "{} on {driver} doesn't run without a fault: {}", program.name(), ended.stderr);
+    let points = Points::of(&ended.lines, &script.ticks());
+    let mut plan = Vec::new();
+    for (turn, fault) in Fault::ALL.into_iter().filter(|f| f.to_string().contains(&extent.only)).enumerate() {
+        let of = |phase| points.of_phase(phase, fault.counter(), extent.points).into_iter().map(move |n| (fault, phase, n));
+        let having: Vec<usize> = (0..points.phases().len()).filter(|p| of(*p).next().is_some()).collect();
+        let chosen = having.iter().cycle().skip(turn).take(extent.phases.min(having.len()));
+        plan.extend(chosen.flat_map(|p| of(*p)));
+    }
+    let (next, cells) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || -> Result<()> {
+        let mut lane = Lane::new(equipment, driver);
+        while let Some((fault, phase, number)) = plan.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+            if program == Program::Careful && !fault.ends_host() && driver == Driver::Hesper {
+                lane.watch_if_alone()?;
+            }
+            let mut verdict = lane.judge(program, fault, number)?;
+            if matches!(verdict, Verdict::NotReached) {
+                // Counts differ by a few from run to run.
+                verdict = lane.judge(program, fault, number.saturating_sub(2).max(1))?;
+            }
+            if !verdict.is_good() {
+                println!("  {driver}, {}: {fault} at number {number}, {}: {verdict}", program.name(), points.phases()[phase]);
+            }
+            let mut cells = cells.lock().map_err(|_| anyhow::anyhow!("a lane panicked"))?;
+            cells.push(Cell { fault, phase, number, verdict });
+            if cells.len() % 50 == 0 {
+                println!("  {driver}, {}: {} of {} runs", program.name(), cells.len(), plan.len());
+            }
+        }
+        lane.end()
+    };
+    std::thread::scope(|s| {
+        let lanes: Vec<_> = (0..extent.lanes).map(|_| s.spawn(work)).collect();
+        lanes.into_iter().try_for_each(|l| l.join().map_err(|_| anyhow::anyhow!("a lane panicked"))?)
+    })
+    .with_context(|| format!("{} on {driver}", program.name()))?;
+    let cells = cells.into_inner().unwrap_or_default();
+    Ok(Grid { driver, program, phases: points.phases().to_vec(), cells })
+}

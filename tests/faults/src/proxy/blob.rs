@@ -1,0 +1,45 @@
+//! Blobs and capsets other than the host's.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::fcntl::OFlag;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::{ftruncate, pipe2};
+
+use super::message::Message;
+use crate::fault::Fault;
+
+/// Changes an answer, and the file that comes with it.
+pub fn damage(fault: Fault, reply: &mut Message, file: &mut Option<Option<OwnedFd>>) -> io::Result<()> {
+    match (fault, file) {
+        (Fault::BlobRefused, Some(file)) => *file = None,
+        (Fault::BlobShort, Some(Some(file))) => {
+            let size = nix::sys::stat::fstat(&*file)?.st_size;
+            let short = memfd_create(c"short", MFdFlags::MFD_CLOEXEC)?;
+            ftruncate(&short, size / 2)?;
+            *file = short;
+        }
+        (Fault::BlobUnmappable, Some(file)) => *file = Some(pipe2(OFlag::O_CLOEXEC)?.0),
+        (Fault::BlobNumberless, _) => set(reply, 0, 0),
+        (Fault::CapsetZeros, _) => reply.body[4..].fill(0),
+        (Fault::CapsetShort, _) => {
+            reply.body.truncate(4 + 20);
+            reply.length = 1 + 20 / 4;
+        }
+        (Fault::CapsetUnknown, _) => {
+            // The wire's, vk.xml's, and those of the extensions that carry commands.
+            for word in 1..4 {
+                set(reply, word, 99);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn set(reply: &mut Message, word: usize, value: u32) {
+    if let Some(bytes) = reply.body.get_mut(word * 4..word * 4 + 4) {
+        bytes.copy_from_slice(&value.to_le_bytes());
+    }
+}
