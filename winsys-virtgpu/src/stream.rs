@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use hesper_encoder::Window;
 use parking_lot::Mutex;
@@ -143,6 +144,9 @@ impl StreamPool {
 
 /// Bytes of an ordinary reply memory.
 const REPLIES: usize = 1 << 20;
+/// Bytes of a reply that are zeros before it is written: a cache line, which the host is about to write anyway, and which holds what most
+/// replies are.
+const CLEARED: usize = 64;
 
 struct Replies {
     shmem: Option<Arc<Shmem>>,
@@ -156,6 +160,10 @@ pub struct ReplyPool {
 }
 
 /// Room for one reply.
+///
+/// Its first [`CLEARED`] bytes are zeros until the host writes them, so that a reply that was never written, or only begun, isn't taken for an
+/// older one: no reply is all zeros there, and what follows in it is announced by a number that isn't zero. Fresh memory is all zeros;
+/// whoever has read a reply leaves zeros behind.
 pub struct Reply {
     shmem: Arc<Shmem>,
     offset: usize,
@@ -169,14 +177,15 @@ impl ReplyPool {
 
     /// Room for `size` bytes.
     pub fn take(&self, size: usize) -> Result<Reply, Error> {
-        let size = size.checked_next_multiple_of(64).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
+        let size = size.max(1).checked_next_multiple_of(CLEARED).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
         if size > REPLIES / 4 {
             return Ok(Reply { shmem: Arc::new(self.winsys.create_shmem(size as u64)?), offset: 0 });
         }
         let mut r = self.replies.lock();
         if let Some(shmem) = &r.shmem {
             if Arc::strong_count(shmem) == 1 {
-                // All readers are done.
+                // All readers are done, and what they did to the memory came before they let go of it.
+                fence(Ordering::Acquire);
                 let shmem = shmem.clone();
                 r.next = size;
                 return Ok(Reply { shmem, offset: 0 });
@@ -215,6 +224,12 @@ impl Reply {
         let mut bytes = vec![0; size];
         self.shmem.mapping().read(self.offset, &mut bytes);
         read(&bytes)
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.shmem.mapping().write(self.offset, &[0; CLEARED]);
     }
 }
 
@@ -284,5 +299,17 @@ mod tests {
         assert_eq!(Arc::strong_count(&shmem), 2);
         pool.forget(2);
         assert_eq!((Arc::strong_count(&shmem), ready(&pool)), (1, vec![]));
+    }
+
+    #[test]
+    fn a_reply_that_is_not_written_is_not_an_older_one() {
+        let host = crate::testing::Host::new();
+        let pool = ReplyPool::new(host.clone());
+        for _ in 0..3 {
+            let reply = pool.take(40).unwrap();
+            assert_eq!(reply.offset(), 0, "the same place again");
+            assert!(reply.with_bytes(40, |b| b.iter().all(|b| *b == 0)), "an older reply is left");
+            assert!(reply.shmem.mapping().write(0, &[7; 40]));
+        }
     }
 }

@@ -17,7 +17,6 @@ use crate::verdict::Verdict;
 pub struct Cell {
     pub fault: Fault,
     pub phase: usize,
-    pub number: u64,
     pub verdict: Verdict,
 }
 
@@ -36,6 +35,8 @@ pub struct Extent {
     pub points: usize,
     /// Programs that run at the same time.
     pub lanes: usize,
+    /// Every run is printed, not only those that are bad.
+    pub every: bool,
     /// Only faults whose names have this in them.
     pub only: String,
     /// At most so many phases of each fault, drawn in turns; all of them without.
@@ -70,11 +71,11 @@ pub fn run(equipment: &Equipment, driver: Driver, program: Program, extent: &Ext
                 // Counts differ by a few from run to run.
                 verdict = lane.judge(program, fault, number.saturating_sub(2).max(1))?;
             }
-            if !verdict.is_good() {
+            if !verdict.is_good() || extent.every {
                 println!("  {driver}, {}: {fault} at number {number}, {}: {verdict}", program.name(), points.phases()[phase]);
             }
             let mut cells = cells.lock().map_err(|_| anyhow::anyhow!("a lane panicked"))?;
-            cells.push(Cell { fault, phase, number, verdict });
+            cells.push(Cell { fault, phase, verdict });
             if cells.len() % 50 == 0 {
                 println!("  {driver}, {}: {} of {} runs", program.name(), cells.len(), plan.len());
             }

@@ -36,6 +36,9 @@ struct Args {
     /// Only faults whose names have this in them.
     #[arg(long, default_value = "")]
     only: String,
+    /// Prints every run.
+    #[arg(long)]
+    every: bool,
     /// Not llama-bench.
     #[arg(long)]
     no_llama: bool,
@@ -60,8 +63,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<bool> {
     let equipment = Equipment::new()?;
-    let extent =
-        Extent { points: args.points, lanes: args.lanes, only: args.only.clone(), phases: args.phases };
+    let Args { points, phases, lanes, every, .. } = *args;
+    let extent = Extent { points, phases, lanes, every, only: args.only.clone() };
     let mut grids: Vec<Grid> = Vec::new();
     for driver in [Driver::Hesper, Driver::Mesa] {
         for program in [Program::Careful, Program::Llama] {

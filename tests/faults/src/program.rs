@@ -93,13 +93,10 @@ impl Equipment {
     }
 }
 
-/// A line of standard output, and when it came.
-pub type Line = (Instant, String);
-
 /// A program that has ended, or was ended.
 pub struct Ended {
     pub status: Option<ExitStatus>,
-    pub lines: Vec<Line>,
+    pub lines: Vec<String>,
     pub stderr: String,
     pub at: Instant,
 }
@@ -107,7 +104,7 @@ pub struct Ended {
 /// A program that runs.
 pub struct Running {
     child: Child,
-    lines: Arc<Mutex<Vec<Line>>>,
+    lines: Arc<Mutex<Vec<String>>>,
     readers: Vec<std::thread::JoinHandle<()>>,
     stderr: Arc<Mutex<Vec<u8>>>,
     deadline: Instant,
@@ -122,13 +119,12 @@ impl Running {
         let deadline = Instant::now() + program.patience();
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.process_group(0).spawn().context("starting a program")?;
-        let (lines, stderr) = (Arc::<Mutex<Vec<Line>>>::default(), Arc::<Mutex<Vec<u8>>>::default());
+        let (lines, stderr) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<u8>>>::default());
         let (out, err) = (child.stdout.take().context("no output")?, child.stderr.take().context("no output")?);
         let (to_lines, to_stderr) = (lines.clone(), stderr.clone());
         let readers = vec![
             std::thread::spawn(move || {
                 for line in BufReader::new(out).lines().map_while(Result::ok) {
-                    let line = (Instant::now(), line);
                     to_lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line);
                 }
             }),

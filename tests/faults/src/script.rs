@@ -1,9 +1,10 @@
 //! One fault at one point of a run, and notes of when what happened.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use std::sync::Mutex;
+use nix::time::{ClockId, clock_gettime};
 
 use crate::fault::{Counter, Fault};
 
@@ -13,7 +14,8 @@ pub struct Tick {
     pub counter: Counter,
     /// From 1 on.
     pub number: u64,
-    pub at: Instant,
+    /// By the clock that all processes share.
+    pub at: Duration,
 }
 
 #[derive(Default)]
@@ -39,21 +41,22 @@ impl Script {
         Self { fault, act: Box::new(act), notes: Mutex::default() }
     }
 
-    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one of `counter`; the fault if it is to be injected now.
     pub fn tick(&self, counter: Counter) -> Option<Fault> {
         let mut notes = self.notes();
-        let at = Instant::now();
+        // Never fails: the clock exists.
+        let at = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
         let counted = notes.counted.entry(counter as usize).or_default();
         *counted += 1;
         let number = *counted;
         notes.ticks.push(Tick { counter, number, at });
         let fault = self.fault.filter(|(f, n)| f.counter() == counter && *n == number).map(|(f, _)| f);
         if fault.is_some() {
-            notes.injected = Some(at);
+            notes.injected = Some(Instant::now());
         }
         fault
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::fault::Fault;
 use crate::grid::{Cell, Grid};
-use crate::verdict::{Bad, Verdict};
+use crate::verdict::Verdict;
 
 /// Runs and their ends, counted.
 pub fn counts<'a>(cells: impl Iterator<Item = &'a Cell>) -> String {
@@ -76,10 +76,11 @@ pub fn legend() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::Bad;
 
     #[test]
     fn cells_are_counted() {
-        let cell = |verdict| Cell { fault: Fault::Fatal, phase: 0, number: 1, verdict };
+        let cell = |verdict| Cell { fault: Fault::Fatal, phase: 0, verdict };
         let hang = || Verdict::Bad(Bad::Hung(String::new()));
         let cells = [cell(Verdict::Unharmed), cell(hang()), cell(Verdict::NotReached), cell(hang())];
         assert_eq!(counts(cells.iter()), "1, 2 hang");

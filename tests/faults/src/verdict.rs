@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use ash::vk;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::program::{Ended, Program};
@@ -87,7 +88,7 @@ pub struct Expected {
 
 /// Judges a run of the test client.
 fn careful(ended: &Ended, injected: Instant, expected: Expected) -> Verdict {
-    let json: Vec<Value> = ended.lines.iter().filter_map(|(_, l)| serde_json::from_str(l).ok()).collect();
+    let json: Vec<Value> = ended.lines.iter().filter_map(|l| serde_json::from_str(l).ok()).collect();
     let Some(report) = json.iter().find(|j| j["calls"].is_u64()) else {
         return Verdict::Bad(Bad::Aborted(format!("no report; {}", tail(&ended.stderr))));
     };
@@ -146,8 +147,6 @@ fn llama(ended: &Ended, injected: Instant, expected: Expected) -> Verdict {
     }
     Verdict::Error { call: name.unwrap_or_else(|| "llama.cpp's own error".into()), code: vk::Result::ERROR_UNKNOWN }
 }
-
-use nix::sys::signal::Signal;
 
 /// Judges a run in which a fault was injected at some time, if it was.
 pub fn of(program: Program, ended: &Ended, injected: Option<Instant>, expected: Expected) -> Verdict {

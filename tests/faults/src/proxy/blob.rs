@@ -11,13 +11,18 @@ use super::message::Message;
 use crate::fault::Fault;
 
 /// Changes an answer, and the file that comes with it.
-pub fn damage(fault: Fault, reply: &mut Message, file: &mut Option<Option<OwnedFd>>) -> io::Result<()> {
+pub fn damage(
+    fault: Fault,
+    request: &Message,
+    reply: &mut Message,
+    file: &mut Option<Option<OwnedFd>>,
+) -> io::Result<()> {
     match (fault, file) {
         (Fault::BlobRefused, Some(file)) => *file = None,
         (Fault::BlobShort, Some(Some(file))) => {
-            let size = nix::sys::stat::fstat(&*file)?.st_size;
+            // Half of what was asked for: the host's own file may be longer than that.
             let short = memfd_create(c"short", MFdFlags::MFD_CLOEXEC)?;
-            ftruncate(&short, size / 2)?;
+            ftruncate(&short, i64::from(request.word(2) / 2))?;
             *file = short;
         }
         (Fault::BlobUnmappable, Some(file)) => *file = Some(pipe2(OFlag::O_CLOEXEC)?.0),

@@ -9,10 +9,8 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 pub const CREATE_RENDERER: u32 = 8;
 pub const PROTOCOL_VERSION: u32 = 11;
 pub const GET_CAPSET: u32 = 16;
-pub const CONTEXT_INIT: u32 = 17;
 pub const CREATE_BLOB: u32 = 18;
 pub const SUBMIT: u32 = 24;
-pub const UNREF: u32 = 3;
 const EXPORT: u32 = 38;
 const SYNC_WAIT: u32 = 23;
 /// Requests that are answered. Only those of devices with DRM nodes are missing.

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use ash::vk;
 
 use crate::chain::{self, GetDeviceProc, GetInstanceProc};
-use crate::{physical, queues};
+use crate::{failing, physical, queues};
 
 /// `VkLayerInstanceLink` and `VkLayerDeviceLink`: the same but for the last member.
 #[repr(C)]
@@ -48,6 +48,9 @@ pub unsafe extern "system" fn create_instance(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::Instance,
 ) -> vk::Result {
+    if let Some(code) = failing::now("vkCreateInstance") {
+        return code;
+    }
     // SAFETY: the loader calls with valid arguments, and its link names functions of the types that it says.
     unsafe {
         let Some(link) = take_link((*info).p_next, vk::StructureType::LOADER_INSTANCE_CREATE_INFO) else {
@@ -84,6 +87,9 @@ pub unsafe extern "system" fn create_device(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::Device,
 ) -> vk::Result {
+    if let Some(code) = failing::now("vkCreateDevice") {
+        return code;
+    }
     // SAFETY: the loader calls with valid arguments, and its link names functions of the types that it says.
     unsafe {
         let (Some(link), Some(instance)) = (

@@ -10,7 +10,8 @@
 //! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace;
 //! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`), `HESPER_TEST_LAYER_SLOW_COMPILER=<milliseconds>` has it
 //! take long for that (`slow`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be mapped (`second_type`);
-//! `HESPER_TEST_LAYER_ALLOCATIONS=<n>` gives it room for few allocations (`scarce`).
+//! `HESPER_TEST_LAYER_ALLOCATIONS=<n>` gives it room for few allocations (`scarce`); `HESPER_TEST_LAYER_FAIL=<command>:<code>:<n>` has a
+//! command fail (`failing`).
 //!
 //! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`); `HESPER_TEST_LAYER_STATES` watches command buffers
 //! (`states`).
@@ -34,6 +35,7 @@ macro_rules! intercept {
 mod chain;
 mod creation;
 pub mod device_file;
+mod failing;
 mod host_trace;
 mod memory;
 mod physical;
@@ -116,6 +118,10 @@ unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const 
 
 /// An entry point of this layer's; `next` is the next one's, which decides whether there is such a thing.
 fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoidFunction {
+    let failing = failing::entry(text);
+    if failing.is_some() {
+        return failing;
+    }
     if queues::on() && next.is_some() {
         let own = queues::entries::of(text);
         if own.is_some() {

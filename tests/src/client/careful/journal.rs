@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use ash::prelude::VkResult;
 use ash::vk;
+use nix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 /// A call has failed: the program destroys what it has made, and ends.
@@ -22,10 +23,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Says on standard output, at once, that a phase begins: whoever injects faults learns from it where one falls.
+    /// Says on standard output, at once, that a phase begins, and when: whoever injects faults learns from it where one falls.
     pub fn phase(&self, name: &str) -> Result<()> {
+        let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{}", json!({ "phase": name }))?;
+        writeln!(out, "{}", json!({ "phase": name, "at_ns": now.as_nanos() as u64 }))?;
         Ok(out.flush()?)
     }
 
