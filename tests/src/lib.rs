@@ -1,6 +1,13 @@
 //! What the end-to-end tests share.
 
 pub mod house;
+pub mod result_codes;
+
+/// Written by `encoder/codegen`; never edited.
+#[rustfmt::skip]
+mod generated {
+    pub mod result_codes;
+}
 
 use std::process::{Command, Output};
 

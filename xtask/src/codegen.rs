@@ -15,7 +15,7 @@ const REGISTRY: Wheel = Wheel {
     sha256: "999c9812a06cf877e3fa8c5016b40b4d27a0d4ddb98f43d62856bcee502e57d4",
 };
 
-/// Writes the generated modules of encoder/ and icd/ from vk.xml 1.4.343 and encoder/protocol/.
+/// Writes the generated modules of encoder/, icd/ and tests/ from vk.xml 1.4.343 and encoder/protocol/.
 ///
 /// vk.xml is fetched once (pip, 0.4 MB, hash checked) and kept in the user's cache folder.
 #[derive(clap::Args)]

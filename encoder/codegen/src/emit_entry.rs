@@ -176,11 +176,18 @@ impl Model {
                 _ => "0",
             };
             out.line(format!("pub unsafe extern \"system\" fn {}({}) -> {ret} {{", c.name, self.signature(c)));
+            let allowed = |result: &str| -> Result<String> {
+                let codes = self.result_codes(c)?;
+                Ok(codes.map_or_else(
+                    || result.into(),
+                    |(successes, errors)| format!("allowed({successes}, {errors}, {result})"),
+                ))
+            };
             if t.policy == "off" {
                 if c.ret != "VkResult" {
                     bail!("{}: no way to say that it is off", c.name);
                 }
-                out.line("vk::Result::ERROR_FEATURE_NOT_PRESENT");
+                out.line(allowed("vk::Result::ERROR_FEATURE_NOT_PRESENT")?);
                 out.line("}");
                 continue;
             }
@@ -194,7 +201,7 @@ impl Model {
             let handle = c.params.first().filter(|p| self.reg.basic(&p.ty) == Some(Basic::Dispatchable) && !local);
             let handle = handle.filter(|p| p.pointers == 0).map(|p| snake(&p.name));
             let handle = handle.unwrap_or_else(|| "vk::Instance::null()".into());
-            out.line(format!("guard({handle}, {:?}, {failed}, move || {body})", c.name));
+            out.line(allowed(&format!("guard({handle}, {:?}, {failed}, move || {body})", c.name))?);
             out.line("}");
         }
         Ok(out.text)

@@ -1,4 +1,4 @@
-//! Writes the generated modules of `encoder/` and `icd/` from vk.xml and the tables in `encoder/protocol/`.
+//! Writes the generated modules of `encoder/`, `icd/` and `tests/` from vk.xml and the tables in `encoder/protocol/`.
 //!
 //! `hesper-codegen --vk-xml FILE [--ash DIR] [--check]`: with `--check` nothing is written, and files that would change are an error.
 
@@ -13,10 +13,12 @@ mod emit_flags;
 mod emit_ignored_tests;
 mod emit_inputs;
 mod emit_outputs;
+mod emit_result_codes;
 mod emit_schema;
 mod emit_types;
 mod ignored;
 mod layout;
+mod load;
 mod model;
 mod names;
 mod registry;
@@ -48,7 +50,8 @@ fn main() -> Result<()> {
     }
     let vk_xml = vk_xml.context("--vk-xml FILE is missing (cargo xtask codegen fetches it)")?;
     let encoder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent folder")?.to_path_buf();
-    let icd = encoder.parent().context("no workspace folder")?.join("icd");
+    let workspace = encoder.parent().context("no workspace folder")?;
+    let (icd, tests) = (workspace.join("icd"), workspace.join("tests"));
     let ash_dir = match ash_dir {
         Some(d) => d,
         None => find_ash(&encoder)?,
@@ -97,6 +100,7 @@ fn main() -> Result<()> {
         "One reply decoder, and the size of the reply, for each command with outputs.",
         reply,
     )?;
+    put(&tests, "result_codes.rs", "", "The codes that each entry point may return.", model.emit_result_codes()?)?;
     put(
         &icd,
         "forward.rs",
@@ -115,7 +119,7 @@ fn main() -> Result<()> {
         &icd,
         "thunks.rs",
         &format!(
-            "{ICD}use super::{{forward, record}};\nuse crate::base::forwarding::{{guard, with_room, with_room_for_all}};\nuse crate::device::private_data;\n"
+            "{ICD}use super::{{forward, record}};\nuse crate::base::forwarding::{{guard, with_room, with_room_for_all}};\nuse crate::base::result_codes::allowed;\nuse crate::device::private_data;\n"
         ),
         "The C functions behind the entry points.",
         model.emit_thunks()?,

@@ -247,7 +247,7 @@ impl Connection {
             && !self.reported.swap(true, Ordering::Relaxed)
         {
             error!(
-                "{e}; Vulkan calls return VK_ERROR_DEVICE_LOST from now on, restart the program once the host is back"
+                "{e}; Vulkan calls fail from now on, with VK_ERROR_DEVICE_LOST where they may; restart the program once the host is back"
             );
         }
         result

@@ -15,6 +15,7 @@ pub mod kept_file;
 pub mod log;
 pub mod object;
 pub mod progress;
+pub mod result_codes;
 pub mod room;
 pub mod settings;
 pub mod slab;

@@ -7,16 +7,17 @@ use hesper_encoder::bits::*;
 use hesper_encoder::generated::{reply, request, types};
 use super::{forward, record};
 use crate::base::forwarding::{guard, with_room, with_room_for_all};
+use crate::base::result_codes::allowed;
 use crate::device::private_data;
 
 pub unsafe extern "system" fn vkCreateInstance(p_create_info: *const vk::InstanceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_instance: *mut vk::Instance) -> vk::Result {
-    guard(vk::Instance::null(), "vkCreateInstance", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::create_instance(p_create_info, p_allocator, p_instance))
+    allowed(&[0], &[-1, -2, -3, -6, -7, -9, -13, -1000011001], guard(vk::Instance::null(), "vkCreateInstance", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::create_instance(p_create_info, p_allocator, p_instance)))
 }
 pub unsafe extern "system" fn vkDestroyInstance(instance: vk::Instance, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(instance, "vkDestroyInstance", (), move || crate::physical::instance::destroy_instance(instance, p_allocator))
 }
 pub unsafe extern "system" fn vkEnumeratePhysicalDevices(instance: vk::Instance, p_physical_device_count: *mut u32, p_physical_devices: *mut vk::PhysicalDevice) -> vk::Result {
-    guard(instance, "vkEnumeratePhysicalDevices", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_devices(instance, p_physical_device_count, p_physical_devices))
+    allowed(&[0, 5], &[-1, -2, -3, -13, -1000011001], guard(instance, "vkEnumeratePhysicalDevices", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_devices(instance, p_physical_device_count, p_physical_devices)))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFeatures(physical_device: vk::PhysicalDevice, p_features: *mut vk::PhysicalDeviceFeatures) -> () {
     guard(physical_device, "vkGetPhysicalDeviceFeatures", (), move || crate::physical::physical_device::get_physical_device_features(physical_device, p_features))
@@ -25,7 +26,7 @@ pub unsafe extern "system" fn vkGetPhysicalDeviceFormatProperties(physical_devic
     guard(physical_device, "vkGetPhysicalDeviceFormatProperties", (), move || crate::physical::formats::get_physical_device_format_properties(physical_device, format, p_format_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceImageFormatProperties(physical_device: vk::PhysicalDevice, format: vk::Format, ty: vk::ImageType, tiling: vk::ImageTiling, usage: vk::ImageUsageFlags, flags: vk::ImageCreateFlags, p_image_format_properties: *mut vk::ImageFormatProperties) -> vk::Result {
-    guard(physical_device, "vkGetPhysicalDeviceImageFormatProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties(physical_device, format, ty, tiling, usage, flags, p_image_format_properties))
+    allowed(&[0], &[-1, -2, -11, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceImageFormatProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties(physical_device, format, ty, tiling, usage, flags, p_image_format_properties)))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceProperties(physical_device: vk::PhysicalDevice, p_properties: *mut vk::PhysicalDeviceProperties) -> () {
     guard(physical_device, "vkGetPhysicalDeviceProperties", (), move || crate::physical::physical_device::get_physical_device_properties(physical_device, p_properties))
@@ -43,61 +44,61 @@ pub unsafe extern "system" fn vkGetDeviceProcAddr(device: vk::Device, p_name: *c
     guard(vk::Instance::null(), "vkGetDeviceProcAddr", None, move || crate::loader::procs::get_device_proc_addr(device, p_name))
 }
 pub unsafe extern "system" fn vkCreateDevice(physical_device: vk::PhysicalDevice, p_create_info: *const vk::DeviceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_device: *mut vk::Device) -> vk::Result {
-    guard(physical_device, "vkCreateDevice", vk::Result::ERROR_UNKNOWN, move || with_room(physical_device, || crate::device::logical_device::create_device(physical_device, p_create_info, p_allocator, p_device)))
+    allowed(&[0], &[-1, -2, -3, -4, -7, -8, -10, -13, -1000011001], guard(physical_device, "vkCreateDevice", vk::Result::ERROR_UNKNOWN, move || with_room(physical_device, || crate::device::logical_device::create_device(physical_device, p_create_info, p_allocator, p_device))))
 }
 pub unsafe extern "system" fn vkDestroyDevice(device: vk::Device, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyDevice", (), move || crate::device::logical_device::destroy_device(device, p_allocator))
 }
 pub unsafe extern "system" fn vkEnumerateInstanceExtensionProperties(p_layer_name: *const c_char, p_property_count: *mut u32, p_properties: *mut vk::ExtensionProperties) -> vk::Result {
-    guard(vk::Instance::null(), "vkEnumerateInstanceExtensionProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_extension_properties(p_layer_name, p_property_count, p_properties))
+    allowed(&[0, 5], &[-1, -2, -6, -13, -1000011001], guard(vk::Instance::null(), "vkEnumerateInstanceExtensionProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_extension_properties(p_layer_name, p_property_count, p_properties)))
 }
 pub unsafe extern "system" fn vkEnumerateDeviceExtensionProperties(physical_device: vk::PhysicalDevice, p_layer_name: *const c_char, p_property_count: *mut u32, p_properties: *mut vk::ExtensionProperties) -> vk::Result {
-    guard(physical_device, "vkEnumerateDeviceExtensionProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::device_extensions::enumerate_device_extension_properties(physical_device, p_layer_name, p_property_count, p_properties))
+    allowed(&[0, 5], &[-1, -2, -6, -13, -1000011001], guard(physical_device, "vkEnumerateDeviceExtensionProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::device_extensions::enumerate_device_extension_properties(physical_device, p_layer_name, p_property_count, p_properties)))
 }
 pub unsafe extern "system" fn vkEnumerateInstanceLayerProperties(p_property_count: *mut u32, p_properties: *mut vk::LayerProperties) -> vk::Result {
-    guard(vk::Instance::null(), "vkEnumerateInstanceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_layer_properties(p_property_count, p_properties))
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(vk::Instance::null(), "vkEnumerateInstanceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_layer_properties(p_property_count, p_properties)))
 }
 pub unsafe extern "system" fn vkEnumerateDeviceLayerProperties(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::LayerProperties) -> vk::Result {
-    guard(physical_device, "vkEnumerateDeviceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::enumerate_device_layer_properties(physical_device, p_property_count, p_properties))
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkEnumerateDeviceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::enumerate_device_layer_properties(physical_device, p_property_count, p_properties)))
 }
 pub unsafe extern "system" fn vkGetDeviceQueue(device: vk::Device, queue_family_index: u32, queue_index: u32, p_queue: *mut vk::Queue) -> () {
     guard(device, "vkGetDeviceQueue", (), move || crate::submission::queue::get_device_queue(device, queue_family_index, queue_index, p_queue))
 }
 pub unsafe extern "system" fn vkQueueSubmit(queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
-    guard(queue, "vkQueueSubmit", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit(queue, submit_count, p_submits, fence))
+    allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(queue, "vkQueueSubmit", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit(queue, submit_count, p_submits, fence)))
 }
 pub unsafe extern "system" fn vkQueueWaitIdle(queue: vk::Queue) -> vk::Result {
-    guard(queue, "vkQueueWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::submission::wait_idle::queue_wait_idle(queue))
+    allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(queue, "vkQueueWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::submission::wait_idle::queue_wait_idle(queue)))
 }
 pub unsafe extern "system" fn vkDeviceWaitIdle(device: vk::Device) -> vk::Result {
-    guard(device, "vkDeviceWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::device::logical_device::device_wait_idle(device))
+    allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(device, "vkDeviceWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::device::logical_device::device_wait_idle(device)))
 }
 pub unsafe extern "system" fn vkAllocateMemory(device: vk::Device, p_allocate_info: *const vk::MemoryAllocateInfo, p_allocator: *const vk::AllocationCallbacks, p_memory: *mut vk::DeviceMemory) -> vk::Result {
-    guard(device, "vkAllocateMemory", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::allocation::allocate_memory(device, p_allocate_info, p_allocator, p_memory)))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000072003, -1000257000], guard(device, "vkAllocateMemory", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::allocation::allocate_memory(device, p_allocate_info, p_allocator, p_memory))))
 }
 pub unsafe extern "system" fn vkFreeMemory(device: vk::Device, memory: vk::DeviceMemory, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkFreeMemory", (), move || { private_data::end(device, &raw const memory, 1); crate::memory::allocation::free_memory(device, memory, p_allocator) })
 }
 pub unsafe extern "system" fn vkMapMemory(device: vk::Device, memory: vk::DeviceMemory, offset: vk::DeviceSize, size: vk::DeviceSize, flags: vk::MemoryMapFlags, pp_data: *mut *mut c_void) -> vk::Result {
-    guard(device, "vkMapMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory(device, memory, offset, size, flags, pp_data))
+    allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory(device, memory, offset, size, flags, pp_data)))
 }
 pub unsafe extern "system" fn vkUnmapMemory(device: vk::Device, memory: vk::DeviceMemory) -> () {
     guard(device, "vkUnmapMemory", (), move || crate::memory::allocation::unmap_memory(device, memory))
 }
 pub unsafe extern "system" fn vkFlushMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
-    guard(device, "vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
 }
 pub unsafe extern "system" fn vkInvalidateMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
-    guard(device, "vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
 }
 pub unsafe extern "system" fn vkGetDeviceMemoryCommitment(device: vk::Device, memory: vk::DeviceMemory, p_committed_memory_in_bytes: *mut vk::DeviceSize) -> () {
     guard(device, "vkGetDeviceMemoryCommitment", (), move || forward::get_device_memory_commitment(device, memory, p_committed_memory_in_bytes))
 }
 pub unsafe extern "system" fn vkBindBufferMemory(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
-    guard(device, "vkBindBufferMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory(device, buffer, memory, memory_offset))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkBindBufferMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory(device, buffer, memory, memory_offset)))
 }
 pub unsafe extern "system" fn vkBindImageMemory(device: vk::Device, image: vk::Image, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
-    guard(device, "vkBindImageMemory", vk::Result::ERROR_UNKNOWN, move || forward::bind_image_memory(device, image, memory, memory_offset))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkBindImageMemory", vk::Result::ERROR_UNKNOWN, move || forward::bind_image_memory(device, image, memory, memory_offset)))
 }
 pub unsafe extern "system" fn vkGetBufferMemoryRequirements(device: vk::Device, buffer: vk::Buffer, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
     guard(device, "vkGetBufferMemoryRequirements", (), move || crate::memory::buffer::get_buffer_memory_requirements(device, buffer, p_memory_requirements))
@@ -112,67 +113,67 @@ pub unsafe extern "system" fn vkGetPhysicalDeviceSparseImageFormatProperties(phy
     guard(physical_device, "vkGetPhysicalDeviceSparseImageFormatProperties", (), move || forward::get_physical_device_sparse_image_format_properties(physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties))
 }
 pub unsafe extern "system" fn vkQueueBindSparse(queue: vk::Queue, bind_info_count: u32, p_bind_info: *const vk::BindSparseInfo, fence: vk::Fence) -> vk::Result {
-    guard(queue, "vkQueueBindSparse", vk::Result::ERROR_UNKNOWN, move || crate::submission::sparse::queue_bind_sparse(queue, bind_info_count, p_bind_info, fence))
+    allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(queue, "vkQueueBindSparse", vk::Result::ERROR_UNKNOWN, move || crate::submission::sparse::queue_bind_sparse(queue, bind_info_count, p_bind_info, fence)))
 }
 pub unsafe extern "system" fn vkCreateFence(device: vk::Device, p_create_info: *const vk::FenceCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_fence: *mut vk::Fence) -> vk::Result {
-    guard(device, "vkCreateFence", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::sync::fence::create_fence(device, p_create_info, p_allocator, p_fence)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateFence", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::sync::fence::create_fence(device, p_create_info, p_allocator, p_fence))))
 }
 pub unsafe extern "system" fn vkDestroyFence(device: vk::Device, fence: vk::Fence, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyFence", (), move || { private_data::end(device, &raw const fence, 1); crate::sync::fence::destroy_fence(device, fence, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetFences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence) -> vk::Result {
-    guard(device, "vkResetFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::reset_fences(device, fence_count, p_fences))
+    allowed(&[0], &[-2, -13, -1000011001], guard(device, "vkResetFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::reset_fences(device, fence_count, p_fences)))
 }
 pub unsafe extern "system" fn vkGetFenceStatus(device: vk::Device, fence: vk::Fence) -> vk::Result {
-    guard(device, "vkGetFenceStatus", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::get_fence_status(device, fence))
+    allowed(&[0, 1], &[-1, -2, -4, -13, -1000011001], guard(device, "vkGetFenceStatus", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::get_fence_status(device, fence)))
 }
 pub unsafe extern "system" fn vkWaitForFences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence, wait_all: vk::Bool32, timeout: u64) -> vk::Result {
-    guard(device, "vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::wait_for_fences(device, fence_count, p_fences, wait_all, timeout))
+    allowed(&[0, 2], &[-1, -2, -4, -13, -1000011001], guard(device, "vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::wait_for_fences(device, fence_count, p_fences, wait_all, timeout)))
 }
 pub unsafe extern "system" fn vkCreateSemaphore(device: vk::Device, p_create_info: *const vk::SemaphoreCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_semaphore: *mut vk::Semaphore) -> vk::Result {
-    guard(device, "vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::create_semaphore(device, p_create_info, p_allocator, p_semaphore))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::create_semaphore(device, p_create_info, p_allocator, p_semaphore)))
 }
 pub unsafe extern "system" fn vkDestroySemaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroySemaphore", (), move || { private_data::end(device, &raw const semaphore, 1); forward::destroy_semaphore(device, semaphore, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateEvent(device: vk::Device, p_create_info: *const vk::EventCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_event: *mut vk::Event) -> vk::Result {
-    guard(device, "vkCreateEvent", vk::Result::ERROR_UNKNOWN, move || forward::create_event(device, p_create_info, p_allocator, p_event))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateEvent", vk::Result::ERROR_UNKNOWN, move || forward::create_event(device, p_create_info, p_allocator, p_event)))
 }
 pub unsafe extern "system" fn vkDestroyEvent(device: vk::Device, event: vk::Event, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyEvent", (), move || { private_data::end(device, &raw const event, 1); forward::destroy_event(device, event, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetEventStatus(device: vk::Device, event: vk::Event) -> vk::Result {
-    guard(device, "vkGetEventStatus", vk::Result::ERROR_UNKNOWN, move || forward::get_event_status(device, event))
+    allowed(&[3, 4], &[-1, -2, -4, -13, -1000011001], guard(device, "vkGetEventStatus", vk::Result::ERROR_UNKNOWN, move || forward::get_event_status(device, event)))
 }
 pub unsafe extern "system" fn vkSetEvent(device: vk::Device, event: vk::Event) -> vk::Result {
-    guard(device, "vkSetEvent", vk::Result::ERROR_UNKNOWN, move || forward::set_event(device, event))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkSetEvent", vk::Result::ERROR_UNKNOWN, move || forward::set_event(device, event)))
 }
 pub unsafe extern "system" fn vkResetEvent(device: vk::Device, event: vk::Event) -> vk::Result {
-    guard(device, "vkResetEvent", vk::Result::ERROR_UNKNOWN, move || forward::reset_event(device, event))
+    allowed(&[0], &[-2, -13, -1000011001], guard(device, "vkResetEvent", vk::Result::ERROR_UNKNOWN, move || forward::reset_event(device, event)))
 }
 pub unsafe extern "system" fn vkCreateQueryPool(device: vk::Device, p_create_info: *const vk::QueryPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_query_pool: *mut vk::QueryPool) -> vk::Result {
-    guard(device, "vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::query_pool::create_query_pool(device, p_create_info, p_allocator, p_query_pool)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateQueryPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::query_pool::create_query_pool(device, p_create_info, p_allocator, p_query_pool))))
 }
 pub unsafe extern "system" fn vkDestroyQueryPool(device: vk::Device, query_pool: vk::QueryPool, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyQueryPool", (), move || { private_data::end(device, &raw const query_pool, 1); crate::recording::query_pool::destroy_query_pool(device, query_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetQueryPoolResults(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32, data_size: usize, p_data: *mut c_void, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> vk::Result {
-    guard(device, "vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, move || crate::recording::query_results::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags))
+    allowed(&[0, 1], &[-1, -2, -4, -13, -1000011001], guard(device, "vkGetQueryPoolResults", vk::Result::ERROR_UNKNOWN, move || crate::recording::query_results::get_query_pool_results(device, query_pool, first_query, query_count, data_size, p_data, stride, flags)))
 }
 pub unsafe extern "system" fn vkCreateBuffer(device: vk::Device, p_create_info: *const vk::BufferCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_buffer: *mut vk::Buffer) -> vk::Result {
-    guard(device, "vkCreateBuffer", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::buffer::create_buffer(device, p_create_info, p_allocator, p_buffer)))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkCreateBuffer", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::buffer::create_buffer(device, p_create_info, p_allocator, p_buffer))))
 }
 pub unsafe extern "system" fn vkDestroyBuffer(device: vk::Device, buffer: vk::Buffer, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyBuffer", (), move || { private_data::end(device, &raw const buffer, 1); crate::memory::buffer::destroy_buffer(device, buffer, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateBufferView(device: vk::Device, p_create_info: *const vk::BufferViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::BufferView) -> vk::Result {
-    guard(device, "vkCreateBufferView", vk::Result::ERROR_UNKNOWN, move || forward::create_buffer_view(device, p_create_info, p_allocator, p_view))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateBufferView", vk::Result::ERROR_UNKNOWN, move || forward::create_buffer_view(device, p_create_info, p_allocator, p_view)))
 }
 pub unsafe extern "system" fn vkDestroyBufferView(device: vk::Device, buffer_view: vk::BufferView, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyBufferView", (), move || { private_data::end(device, &raw const buffer_view, 1); forward::destroy_buffer_view(device, buffer_view, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateImage(device: vk::Device, p_create_info: *const vk::ImageCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_image: *mut vk::Image) -> vk::Result {
-    guard(device, "vkCreateImage", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::image::create_image(device, p_create_info, p_allocator, p_image)))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000, -1000338000], guard(device, "vkCreateImage", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::image::create_image(device, p_create_info, p_allocator, p_image))))
 }
 pub unsafe extern "system" fn vkDestroyImage(device: vk::Device, image: vk::Image, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyImage", (), move || { private_data::end(device, &raw const image, 1); crate::memory::image::destroy_image(device, image, p_allocator) })
@@ -181,82 +182,82 @@ pub unsafe extern "system" fn vkGetImageSubresourceLayout(device: vk::Device, im
     guard(device, "vkGetImageSubresourceLayout", (), move || forward::get_image_subresource_layout(device, image, p_subresource, p_layout))
 }
 pub unsafe extern "system" fn vkCreateImageView(device: vk::Device, p_create_info: *const vk::ImageViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::ImageView) -> vk::Result {
-    guard(device, "vkCreateImageView", vk::Result::ERROR_UNKNOWN, move || forward::create_image_view(device, p_create_info, p_allocator, p_view))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkCreateImageView", vk::Result::ERROR_UNKNOWN, move || forward::create_image_view(device, p_create_info, p_allocator, p_view)))
 }
 pub unsafe extern "system" fn vkDestroyImageView(device: vk::Device, image_view: vk::ImageView, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyImageView", (), move || { private_data::end(device, &raw const image_view, 1); forward::destroy_image_view(device, image_view, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateShaderModule(device: vk::Device, p_create_info: *const vk::ShaderModuleCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_shader_module: *mut vk::ShaderModule) -> vk::Result {
-    guard(device, "vkCreateShaderModule", vk::Result::ERROR_UNKNOWN, move || forward::create_shader_module(device, p_create_info, p_allocator, p_shader_module))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000012000], guard(device, "vkCreateShaderModule", vk::Result::ERROR_UNKNOWN, move || forward::create_shader_module(device, p_create_info, p_allocator, p_shader_module)))
 }
 pub unsafe extern "system" fn vkDestroyShaderModule(device: vk::Device, shader_module: vk::ShaderModule, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyShaderModule", (), move || { private_data::end(device, &raw const shader_module, 1); forward::destroy_shader_module(device, shader_module, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreatePipelineCache(device: vk::Device, p_create_info: *const vk::PipelineCacheCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_cache: *mut vk::PipelineCache) -> vk::Result {
-    guard(device, "vkCreatePipelineCache", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::cache::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreatePipelineCache", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::cache::create_pipeline_cache(device, p_create_info, p_allocator, p_pipeline_cache))))
 }
 pub unsafe extern "system" fn vkDestroyPipelineCache(device: vk::Device, pipeline_cache: vk::PipelineCache, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyPipelineCache", (), move || { private_data::end(device, &raw const pipeline_cache, 1); forward::destroy_pipeline_cache(device, pipeline_cache, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetPipelineCacheData(device: vk::Device, pipeline_cache: vk::PipelineCache, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
-    guard(device, "vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data))
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(device, "vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::get_pipeline_cache_data(device, pipeline_cache, p_data_size, p_data)))
 }
 pub unsafe extern "system" fn vkMergePipelineCaches(device: vk::Device, dst_cache: vk::PipelineCache, src_cache_count: u32, p_src_caches: *const vk::PipelineCache) -> vk::Result {
-    guard(device, "vkMergePipelineCaches", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkMergePipelineCaches", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::cache::merge_pipeline_caches(device, dst_cache, src_cache_count, p_src_caches)))
 }
 pub unsafe extern "system" fn vkCreateGraphicsPipelines(device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::GraphicsPipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard(device, "vkCreateGraphicsPipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_graphics_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
+    allowed(&[0, 1000297000], &[-1, -2, -13, -1000011001, -1000012000], guard(device, "vkCreateGraphicsPipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_graphics_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))))
 }
 pub unsafe extern "system" fn vkCreateComputePipelines(device: vk::Device, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::ComputePipelineCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard(device, "vkCreateComputePipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_compute_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
+    allowed(&[0, 1000297000], &[-1, -2, -13, -1000011001, -1000012000], guard(device, "vkCreateComputePipelines", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_compute_pipelines(device, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))))
 }
 pub unsafe extern "system" fn vkDestroyPipeline(device: vk::Device, pipeline: vk::Pipeline, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyPipeline", (), move || { private_data::end(device, &raw const pipeline, 1); crate::pipelines::pipeline::destroy_pipeline(device, pipeline, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreatePipelineLayout(device: vk::Device, p_create_info: *const vk::PipelineLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_pipeline_layout: *mut vk::PipelineLayout) -> vk::Result {
-    guard(device, "vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::pipeline_layout::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreatePipelineLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::pipeline_layout::create_pipeline_layout(device, p_create_info, p_allocator, p_pipeline_layout))))
 }
 pub unsafe extern "system" fn vkDestroyPipelineLayout(device: vk::Device, pipeline_layout: vk::PipelineLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyPipelineLayout", (), move || { private_data::end(device, &raw const pipeline_layout, 1); crate::descriptors::pipeline_layout::destroy_pipeline_layout(device, pipeline_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateSampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
-    guard(device, "vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler(device, p_create_info, p_allocator, p_sampler))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler(device, p_create_info, p_allocator, p_sampler)))
 }
 pub unsafe extern "system" fn vkDestroySampler(device: vk::Device, sampler: vk::Sampler, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroySampler", (), move || { private_data::end(device, &raw const sampler, 1); forward::destroy_sampler(device, sampler, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorSetLayout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
-    guard(device, "vkCreateDescriptorSetLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateDescriptorSetLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout))))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorSetLayout(device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyDescriptorSetLayout", (), move || { private_data::end(device, &raw const descriptor_set_layout, 1); crate::descriptors::set::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorPool(device: vk::Device, p_create_info: *const vk::DescriptorPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_pool: *mut vk::DescriptorPool) -> vk::Result {
-    guard(device, "vkCreateDescriptorPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool)))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000161000], guard(device, "vkCreateDescriptorPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool))))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorPool(device: vk::Device, descriptor_pool: vk::DescriptorPool, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyDescriptorPool", (), move || { private_data::end(device, &raw const descriptor_pool, 1); crate::descriptors::set::destroy_descriptor_pool(device, descriptor_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetDescriptorPool(device: vk::Device, descriptor_pool: vk::DescriptorPool, flags: vk::DescriptorPoolResetFlags) -> vk::Result {
-    guard(device, "vkResetDescriptorPool", vk::Result::ERROR_UNKNOWN, move || { private_data::empty(device, descriptor_pool); crate::descriptors::set::reset_descriptor_pool(device, descriptor_pool, flags) })
+    allowed(&[0], &[-13, -1000011001], guard(device, "vkResetDescriptorPool", vk::Result::ERROR_UNKNOWN, move || { private_data::empty(device, descriptor_pool); crate::descriptors::set::reset_descriptor_pool(device, descriptor_pool, flags) }))
 }
 pub unsafe extern "system" fn vkAllocateDescriptorSets(device: vk::Device, p_allocate_info: *const vk::DescriptorSetAllocateInfo, p_descriptor_sets: *mut vk::DescriptorSet) -> vk::Result {
-    guard(device, "vkAllocateDescriptorSets", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::allocate_descriptor_sets(device, p_allocate_info, p_descriptor_sets)))
+    allowed(&[0], &[-1, -2, -12, -13, -1000011001, -1000069000], guard(device, "vkAllocateDescriptorSets", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::allocate_descriptor_sets(device, p_allocate_info, p_descriptor_sets))))
 }
 pub unsafe extern "system" fn vkFreeDescriptorSets(device: vk::Device, descriptor_pool: vk::DescriptorPool, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet) -> vk::Result {
-    guard(device, "vkFreeDescriptorSets", vk::Result::ERROR_UNKNOWN, move || { private_data::end(device, p_descriptor_sets, descriptor_set_count); crate::descriptors::set::free_descriptor_sets(device, descriptor_pool, descriptor_set_count, p_descriptor_sets) })
+    allowed(&[0], &[-13, -1000011001], guard(device, "vkFreeDescriptorSets", vk::Result::ERROR_UNKNOWN, move || { private_data::end(device, p_descriptor_sets, descriptor_set_count); crate::descriptors::set::free_descriptor_sets(device, descriptor_pool, descriptor_set_count, p_descriptor_sets) }))
 }
 pub unsafe extern "system" fn vkUpdateDescriptorSets(device: vk::Device, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet, descriptor_copy_count: u32, p_descriptor_copies: *const vk::CopyDescriptorSet) -> () {
     guard(device, "vkUpdateDescriptorSets", (), move || crate::descriptors::write::update_descriptor_sets(device, descriptor_write_count, p_descriptor_writes, descriptor_copy_count, p_descriptor_copies))
 }
 pub unsafe extern "system" fn vkCreateFramebuffer(device: vk::Device, p_create_info: *const vk::FramebufferCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_framebuffer: *mut vk::Framebuffer) -> vk::Result {
-    guard(device, "vkCreateFramebuffer", vk::Result::ERROR_UNKNOWN, move || forward::create_framebuffer(device, p_create_info, p_allocator, p_framebuffer))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateFramebuffer", vk::Result::ERROR_UNKNOWN, move || forward::create_framebuffer(device, p_create_info, p_allocator, p_framebuffer)))
 }
 pub unsafe extern "system" fn vkDestroyFramebuffer(device: vk::Device, framebuffer: vk::Framebuffer, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyFramebuffer", (), move || { private_data::end(device, &raw const framebuffer, 1); forward::destroy_framebuffer(device, framebuffer, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateRenderPass(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
-    guard(device, "vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass(device, p_create_info, p_allocator, p_render_pass)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateRenderPass", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass(device, p_create_info, p_allocator, p_render_pass))))
 }
 pub unsafe extern "system" fn vkDestroyRenderPass(device: vk::Device, render_pass: vk::RenderPass, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyRenderPass", (), move || { private_data::end(device, &raw const render_pass, 1); crate::pipelines::render_pass::destroy_render_pass(device, render_pass, p_allocator) })
@@ -265,28 +266,28 @@ pub unsafe extern "system" fn vkGetRenderAreaGranularity(device: vk::Device, ren
     guard(device, "vkGetRenderAreaGranularity", (), move || forward::get_render_area_granularity(device, render_pass, p_granularity))
 }
 pub unsafe extern "system" fn vkCreateCommandPool(device: vk::Device, p_create_info: *const vk::CommandPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_command_pool: *mut vk::CommandPool) -> vk::Result {
-    guard(device, "vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::create_command_pool(device, p_create_info, p_allocator, p_command_pool)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::create_command_pool(device, p_create_info, p_allocator, p_command_pool))))
 }
 pub unsafe extern "system" fn vkDestroyCommandPool(device: vk::Device, command_pool: vk::CommandPool, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyCommandPool", (), move || { private_data::end(device, &raw const command_pool, 1); crate::recording::command_pool::destroy_command_pool(device, command_pool, p_allocator) })
 }
 pub unsafe extern "system" fn vkResetCommandPool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolResetFlags) -> vk::Result {
-    guard(device, "vkResetCommandPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_pool::reset_command_pool(device, command_pool, flags))
+    allowed(&[0], &[-2, -13, -1000011001], guard(device, "vkResetCommandPool", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_pool::reset_command_pool(device, command_pool, flags)))
 }
 pub unsafe extern "system" fn vkAllocateCommandBuffers(device: vk::Device, p_allocate_info: *const vk::CommandBufferAllocateInfo, p_command_buffers: *mut vk::CommandBuffer) -> vk::Result {
-    guard(device, "vkAllocateCommandBuffers", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::allocate_command_buffers(device, p_allocate_info, p_command_buffers)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkAllocateCommandBuffers", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::allocate_command_buffers(device, p_allocate_info, p_command_buffers))))
 }
 pub unsafe extern "system" fn vkFreeCommandBuffers(device: vk::Device, command_pool: vk::CommandPool, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) -> () {
     guard(device, "vkFreeCommandBuffers", (), move || { private_data::end(device, p_command_buffers, command_buffer_count); crate::recording::command_pool::free_command_buffers(device, command_pool, command_buffer_count, p_command_buffers) })
 }
 pub unsafe extern "system" fn vkBeginCommandBuffer(command_buffer: vk::CommandBuffer, p_begin_info: *const vk::CommandBufferBeginInfo) -> vk::Result {
-    guard(command_buffer, "vkBeginCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::begin_command_buffer(command_buffer, p_begin_info))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(command_buffer, "vkBeginCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::begin_command_buffer(command_buffer, p_begin_info)))
 }
 pub unsafe extern "system" fn vkEndCommandBuffer(command_buffer: vk::CommandBuffer) -> vk::Result {
-    guard(command_buffer, "vkEndCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::end_command_buffer(command_buffer))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000299000], guard(command_buffer, "vkEndCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::end_command_buffer(command_buffer)))
 }
 pub unsafe extern "system" fn vkResetCommandBuffer(command_buffer: vk::CommandBuffer, flags: vk::CommandBufferResetFlags) -> vk::Result {
-    guard(command_buffer, "vkResetCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::reset_command_buffer(command_buffer, flags))
+    allowed(&[0], &[-2, -13, -1000011001], guard(command_buffer, "vkResetCommandBuffer", vk::Result::ERROR_UNKNOWN, move || crate::recording::command_buffer::reset_command_buffer(command_buffer, flags)))
 }
 pub unsafe extern "system" fn vkCmdBindPipeline(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) -> () {
     guard(command_buffer, "vkCmdBindPipeline", (), move || crate::recording::bind_pipeline::cmd_bind_pipeline(command_buffer, pipeline_bind_point, pipeline))
@@ -421,13 +422,13 @@ pub unsafe extern "system" fn vkCmdExecuteCommands(command_buffer: vk::CommandBu
     guard(command_buffer, "vkCmdExecuteCommands", (), move || crate::recording::query_resets::cmd_execute_commands(command_buffer, command_buffer_count, p_command_buffers))
 }
 pub unsafe extern "system" fn vkEnumerateInstanceVersion(p_api_version: *mut u32) -> vk::Result {
-    guard(vk::Instance::null(), "vkEnumerateInstanceVersion", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_version(p_api_version))
+    allowed(&[0], &[-1, -13, -1000011001], guard(vk::Instance::null(), "vkEnumerateInstanceVersion", vk::Result::ERROR_UNKNOWN, move || crate::physical::instance::enumerate_instance_version(p_api_version)))
 }
 pub unsafe extern "system" fn vkBindBufferMemory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindBufferMemoryInfo) -> vk::Result {
-    guard(device, "vkBindBufferMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory2(device, bind_info_count, p_bind_infos))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkBindBufferMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory2(device, bind_info_count, p_bind_infos)))
 }
 pub unsafe extern "system" fn vkBindImageMemory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindImageMemoryInfo) -> vk::Result {
-    guard(device, "vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_image_memory2(device, bind_info_count, p_bind_infos))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_image_memory2(device, bind_info_count, p_bind_infos)))
 }
 pub unsafe extern "system" fn vkGetDeviceGroupPeerMemoryFeatures(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) -> () {
     guard(device, "vkGetDeviceGroupPeerMemoryFeatures", (), move || forward::get_device_group_peer_memory_features(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features))
@@ -439,7 +440,7 @@ pub unsafe extern "system" fn vkCmdDispatchBase(command_buffer: vk::CommandBuffe
     guard(command_buffer, "vkCmdDispatchBase", (), move || record::cmd_dispatch_base(command_buffer, base_group_x, base_group_y, base_group_z, group_count_x, group_count_y, group_count_z))
 }
 pub unsafe extern "system" fn vkEnumeratePhysicalDeviceGroups(instance: vk::Instance, p_physical_device_group_count: *mut u32, p_physical_device_group_properties: *mut vk::PhysicalDeviceGroupProperties) -> vk::Result {
-    guard(instance, "vkEnumeratePhysicalDeviceGroups", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_device_groups(instance, p_physical_device_group_count, p_physical_device_group_properties))
+    allowed(&[0, 5], &[-1, -2, -3, -13, -1000011001], guard(instance, "vkEnumeratePhysicalDeviceGroups", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_device_groups(instance, p_physical_device_group_count, p_physical_device_group_properties)))
 }
 pub unsafe extern "system" fn vkGetImageMemoryRequirements2(device: vk::Device, p_info: *const vk::ImageMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
     guard(device, "vkGetImageMemoryRequirements2", (), move || crate::memory::image::get_image_memory_requirements2(device, p_info, p_memory_requirements))
@@ -460,7 +461,7 @@ pub unsafe extern "system" fn vkGetPhysicalDeviceFormatProperties2(physical_devi
     guard(physical_device, "vkGetPhysicalDeviceFormatProperties2", (), move || crate::physical::formats::get_physical_device_format_properties2(physical_device, format, p_format_properties))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceImageFormatProperties2(physical_device: vk::PhysicalDevice, p_image_format_info: *const vk::PhysicalDeviceImageFormatInfo2, p_image_format_properties: *mut vk::ImageFormatProperties2) -> vk::Result {
-    guard(physical_device, "vkGetPhysicalDeviceImageFormatProperties2", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties2(physical_device, p_image_format_info, p_image_format_properties))
+    allowed(&[0], &[-1, -2, -11, -13, -1000011001, -1000023000, -1000023001, -1000023002, -1000023003, -1000023004], guard(physical_device, "vkGetPhysicalDeviceImageFormatProperties2", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties2(physical_device, p_image_format_info, p_image_format_properties)))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceQueueFamilyProperties2(physical_device: vk::PhysicalDevice, p_queue_family_property_count: *mut u32, p_queue_family_properties: *mut vk::QueueFamilyProperties2) -> () {
     guard(physical_device, "vkGetPhysicalDeviceQueueFamilyProperties2", (), move || crate::physical::physical_device::get_physical_device_queue_family_properties2(physical_device, p_queue_family_property_count, p_queue_family_properties))
@@ -478,13 +479,13 @@ pub unsafe extern "system" fn vkGetDeviceQueue2(device: vk::Device, p_queue_info
     guard(device, "vkGetDeviceQueue2", (), move || crate::submission::queue::get_device_queue2(device, p_queue_info, p_queue))
 }
 pub unsafe extern "system" fn vkCreateSamplerYcbcrConversion(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) -> vk::Result {
-    guard(device, "vkCreateSamplerYcbcrConversion", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler_ycbcr_conversion(device, p_create_info, p_allocator, p_ycbcr_conversion))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateSamplerYcbcrConversion", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler_ycbcr_conversion(device, p_create_info, p_allocator, p_ycbcr_conversion)))
 }
 pub unsafe extern "system" fn vkDestroySamplerYcbcrConversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroySamplerYcbcrConversion", (), move || { private_data::end(device, &raw const ycbcr_conversion, 1); forward::destroy_sampler_ycbcr_conversion(device, ycbcr_conversion, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorUpdateTemplate(device: vk::Device, p_create_info: *const vk::DescriptorUpdateTemplateCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_update_template: *mut vk::DescriptorUpdateTemplate) -> vk::Result {
-    guard(device, "vkCreateDescriptorUpdateTemplate", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::update_template::create_descriptor_update_template(device, p_create_info, p_allocator, p_descriptor_update_template)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateDescriptorUpdateTemplate", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::update_template::create_descriptor_update_template(device, p_create_info, p_allocator, p_descriptor_update_template))))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorUpdateTemplate(device: vk::Device, descriptor_update_template: vk::DescriptorUpdateTemplate, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyDescriptorUpdateTemplate", (), move || { private_data::end(device, &raw const descriptor_update_template, 1); crate::descriptors::update_template::destroy_descriptor_update_template(device, descriptor_update_template, p_allocator) })
@@ -511,7 +512,7 @@ pub unsafe extern "system" fn vkCmdDrawIndexedIndirectCount(command_buffer: vk::
     guard(command_buffer, "vkCmdDrawIndexedIndirectCount", (), move || record::cmd_draw_indexed_indirect_count(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkCreateRenderPass2(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo2, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
-    guard(device, "vkCreateRenderPass2", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass2(device, p_create_info, p_allocator, p_render_pass)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateRenderPass2", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::render_pass::create_render_pass2(device, p_create_info, p_allocator, p_render_pass))))
 }
 pub unsafe extern "system" fn vkCmdBeginRenderPass2(command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, p_subpass_begin_info: *const vk::SubpassBeginInfo) -> () {
     guard(command_buffer, "vkCmdBeginRenderPass2", (), move || record::cmd_begin_render_pass2(command_buffer, p_render_pass_begin, p_subpass_begin_info))
@@ -526,13 +527,13 @@ pub unsafe extern "system" fn vkResetQueryPool(device: vk::Device, query_pool: v
     guard(device, "vkResetQueryPool", (), move || crate::recording::query_pool::reset_query_pool(device, query_pool, first_query, query_count))
 }
 pub unsafe extern "system" fn vkGetSemaphoreCounterValue(device: vk::Device, semaphore: vk::Semaphore, p_value: *mut u64) -> vk::Result {
-    guard(device, "vkGetSemaphoreCounterValue", vk::Result::ERROR_UNKNOWN, move || forward::get_semaphore_counter_value(device, semaphore, p_value))
+    allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(device, "vkGetSemaphoreCounterValue", vk::Result::ERROR_UNKNOWN, move || forward::get_semaphore_counter_value(device, semaphore, p_value)))
 }
 pub unsafe extern "system" fn vkWaitSemaphores(device: vk::Device, p_wait_info: *const vk::SemaphoreWaitInfo, timeout: u64) -> vk::Result {
-    guard(device, "vkWaitSemaphores", vk::Result::ERROR_UNKNOWN, move || crate::sync::semaphore::wait_semaphores(device, p_wait_info, timeout))
+    allowed(&[0, 2], &[-1, -2, -4, -13, -1000011001], guard(device, "vkWaitSemaphores", vk::Result::ERROR_UNKNOWN, move || crate::sync::semaphore::wait_semaphores(device, p_wait_info, timeout)))
 }
 pub unsafe extern "system" fn vkSignalSemaphore(device: vk::Device, p_signal_info: *const vk::SemaphoreSignalInfo) -> vk::Result {
-    guard(device, "vkSignalSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::signal_semaphore(device, p_signal_info))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkSignalSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::signal_semaphore(device, p_signal_info)))
 }
 pub unsafe extern "system" fn vkGetBufferDeviceAddress(device: vk::Device, p_info: *const vk::BufferDeviceAddressInfo) -> vk::DeviceAddress {
     guard(device, "vkGetBufferDeviceAddress", 0, move || forward::get_buffer_device_address(device, p_info))
@@ -562,25 +563,25 @@ pub unsafe extern "system" fn vkCmdDrawIndirectByteCountEXT(command_buffer: vk::
     guard(command_buffer, "vkCmdDrawIndirectByteCountEXT", (), move || record::cmd_draw_indirect_byte_count_ext(command_buffer, instance_count, first_instance, counter_buffer, counter_buffer_offset, counter_offset, vertex_stride))
 }
 pub unsafe extern "system" fn vkGetImageDrmFormatModifierPropertiesEXT(device: vk::Device, image: vk::Image, p_properties: *mut vk::ImageDrmFormatModifierPropertiesEXT) -> vk::Result {
-    guard(device, "vkGetImageDrmFormatModifierPropertiesEXT", vk::Result::ERROR_UNKNOWN, move || forward::get_image_drm_format_modifier_properties_ext(device, image, p_properties))
+    allowed(&[0], &[-1, -13, -1000011001], guard(device, "vkGetImageDrmFormatModifierPropertiesEXT", vk::Result::ERROR_UNKNOWN, move || forward::get_image_drm_format_modifier_properties_ext(device, image, p_properties)))
 }
 pub unsafe extern "system" fn vkGetMemoryFdKHR(device: vk::Device, p_get_fd_info: *const vk::MemoryGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    guard(device, "vkGetMemoryFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_memory_fd_khr(device, p_get_fd_info, p_fd))
+    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetMemoryFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_memory_fd_khr(device, p_get_fd_info, p_fd)))
 }
 pub unsafe extern "system" fn vkGetMemoryFdPropertiesKHR(device: vk::Device, handle_type: vk::ExternalMemoryHandleTypeFlags, fd: i32, p_memory_fd_properties: *mut vk::MemoryFdPropertiesKHR) -> vk::Result {
-    guard(device, "vkGetMemoryFdPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_memory_fd_properties_khr(device, handle_type, fd, p_memory_fd_properties))
+    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkGetMemoryFdPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_memory_fd_properties_khr(device, handle_type, fd, p_memory_fd_properties)))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceToolProperties(physical_device: vk::PhysicalDevice, p_tool_count: *mut u32, p_tool_properties: *mut vk::PhysicalDeviceToolProperties) -> vk::Result {
-    guard(physical_device, "vkGetPhysicalDeviceToolProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::get_physical_device_tool_properties(physical_device, p_tool_count, p_tool_properties))
+    allowed(&[0, 5], &[-1, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceToolProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::get_physical_device_tool_properties(physical_device, p_tool_count, p_tool_properties)))
 }
 pub unsafe extern "system" fn vkCreatePrivateDataSlot(device: vk::Device, p_create_info: *const vk::PrivateDataSlotCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_private_data_slot: *mut vk::PrivateDataSlot) -> vk::Result {
-    guard(device, "vkCreatePrivateDataSlot", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::create_private_data_slot(device, p_create_info, p_allocator, p_private_data_slot))
+    allowed(&[0], &[-1, -13, -1000011001], guard(device, "vkCreatePrivateDataSlot", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::create_private_data_slot(device, p_create_info, p_allocator, p_private_data_slot)))
 }
 pub unsafe extern "system" fn vkDestroyPrivateDataSlot(device: vk::Device, private_data_slot: vk::PrivateDataSlot, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyPrivateDataSlot", (), move || { private_data::end(device, &raw const private_data_slot, 1); crate::device::private_data::destroy_private_data_slot(device, private_data_slot, p_allocator) })
 }
 pub unsafe extern "system" fn vkSetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, data: u64) -> vk::Result {
-    guard(device, "vkSetPrivateData", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::set_private_data(device, object_type, object_handle, private_data_slot, data))
+    allowed(&[0], &[-1, -13, -1000011001], guard(device, "vkSetPrivateData", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::set_private_data(device, object_type, object_handle, private_data_slot, data)))
 }
 pub unsafe extern "system" fn vkGetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, p_data: *mut u64) -> () {
     guard(device, "vkGetPrivateData", (), move || crate::device::private_data::get_private_data(device, object_type, object_handle, private_data_slot, p_data))
@@ -601,7 +602,7 @@ pub unsafe extern "system" fn vkCmdWriteTimestamp2(command_buffer: vk::CommandBu
     guard(command_buffer, "vkCmdWriteTimestamp2", (), move || record::cmd_write_timestamp2(command_buffer, stage, query_pool, query))
 }
 pub unsafe extern "system" fn vkQueueSubmit2(queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo2, fence: vk::Fence) -> vk::Result {
-    guard(queue, "vkQueueSubmit2", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit2(queue, submit_count, p_submits, fence))
+    allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(queue, "vkQueueSubmit2", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit2(queue, submit_count, p_submits, fence)))
 }
 pub unsafe extern "system" fn vkCmdCopyBuffer2(command_buffer: vk::CommandBuffer, p_copy_buffer_info: *const vk::CopyBufferInfo2) -> () {
     guard(command_buffer, "vkCmdCopyBuffer2", (), move || crate::recording::copy::cmd_copy_buffer2(command_buffer, p_copy_buffer_info))
@@ -688,19 +689,19 @@ pub unsafe extern "system" fn vkCmdSetLogicOpEXT(command_buffer: vk::CommandBuff
     guard(command_buffer, "vkCmdSetLogicOpEXT", (), move || record::cmd_set_logic_op_ext(command_buffer, logic_op))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceCalibrateableTimeDomainsKHR(physical_device: vk::PhysicalDevice, p_time_domain_count: *mut u32, p_time_domains: *mut vk::TimeDomainKHR) -> vk::Result {
-    guard(physical_device, "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_calibrateable_time_domains_khr(physical_device, p_time_domain_count, p_time_domains))
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_calibrateable_time_domains_khr(physical_device, p_time_domain_count, p_time_domains)))
 }
 pub unsafe extern "system" fn vkGetCalibratedTimestampsKHR(device: vk::Device, timestamp_count: u32, p_timestamp_infos: *const vk::CalibratedTimestampInfoKHR, p_timestamps: *mut u64, p_max_deviation: *mut u64) -> vk::Result {
-    guard(device, "vkGetCalibratedTimestampsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_calibrated_timestamps_khr(device, timestamp_count, p_timestamp_infos, p_timestamps, p_max_deviation))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkGetCalibratedTimestampsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_calibrated_timestamps_khr(device, timestamp_count, p_timestamp_infos, p_timestamps, p_max_deviation)))
 }
 pub unsafe extern "system" fn vkCmdSetLineStipple(command_buffer: vk::CommandBuffer, line_stipple_factor: u32, line_stipple_pattern: u16) -> () {
     guard(command_buffer, "vkCmdSetLineStipple", (), move || record::cmd_set_line_stipple(command_buffer, line_stipple_factor, line_stipple_pattern))
 }
 pub unsafe extern "system" fn vkImportFenceFdKHR(device: vk::Device, p_import_fence_fd_info: *const vk::ImportFenceFdInfoKHR) -> vk::Result {
-    guard(device, "vkImportFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_fence_fd_khr(device, p_import_fence_fd_info))
+    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_fence_fd_khr(device, p_import_fence_fd_info)))
 }
 pub unsafe extern "system" fn vkGetFenceFdKHR(device: vk::Device, p_get_fd_info: *const vk::FenceGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    guard(device, "vkGetFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_fence_fd_khr(device, p_get_fd_info, p_fd))
+    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_fence_fd_khr(device, p_get_fd_info, p_fd)))
 }
 pub unsafe extern "system" fn vkCmdBeginConditionalRenderingEXT(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT) -> () {
     guard(command_buffer, "vkCmdBeginConditionalRenderingEXT", (), move || record::cmd_begin_conditional_rendering_ext(command_buffer, p_conditional_rendering_begin))
@@ -709,10 +710,10 @@ pub unsafe extern "system" fn vkCmdEndConditionalRenderingEXT(command_buffer: vk
     guard(command_buffer, "vkCmdEndConditionalRenderingEXT", (), move || record::cmd_end_conditional_rendering_ext(command_buffer))
 }
 pub unsafe extern "system" fn vkImportSemaphoreFdKHR(device: vk::Device, p_import_semaphore_fd_info: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
-    guard(device, "vkImportSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_semaphore_fd_khr(device, p_import_semaphore_fd_info))
+    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_semaphore_fd_khr(device, p_import_semaphore_fd_info)))
 }
 pub unsafe extern "system" fn vkGetSemaphoreFdKHR(device: vk::Device, p_get_fd_info: *const vk::SemaphoreGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    guard(device, "vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_semaphore_fd_khr(device, p_get_fd_info, p_fd))
+    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_semaphore_fd_khr(device, p_get_fd_info, p_fd)))
 }
 pub unsafe extern "system" fn vkCmdDrawMultiEXT(command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) -> () {
     guard(command_buffer, "vkCmdDrawMultiEXT", (), move || record::cmd_draw_multi_ext(command_buffer, draw_count, p_vertex_info, instance_count, first_instance, stride))
@@ -796,7 +797,7 @@ pub unsafe extern "system" fn vkCmdSetDepthClipNegativeOneToOneEXT(command_buffe
     guard(command_buffer, "vkCmdSetDepthClipNegativeOneToOneEXT", (), move || record::cmd_set_depth_clip_negative_one_to_one_ext(command_buffer, negative_one_to_one))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFragmentShadingRatesKHR(physical_device: vk::PhysicalDevice, p_fragment_shading_rate_count: *mut u32, p_fragment_shading_rates: *mut vk::PhysicalDeviceFragmentShadingRateKHR) -> vk::Result {
-    guard(physical_device, "vkGetPhysicalDeviceFragmentShadingRatesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_fragment_shading_rates_khr(physical_device, p_fragment_shading_rate_count, p_fragment_shading_rates))
+    allowed(&[0, 5], &[-1, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceFragmentShadingRatesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_fragment_shading_rates_khr(physical_device, p_fragment_shading_rate_count, p_fragment_shading_rates)))
 }
 pub unsafe extern "system" fn vkCmdSetFragmentShadingRateKHR(command_buffer: vk::CommandBuffer, p_fragment_size: *const vk::Extent2D, combiner_ops: *const [vk::FragmentShadingRateCombinerOpKHR; 2]) -> () {
     guard(command_buffer, "vkCmdSetFragmentShadingRateKHR", (), move || record::cmd_set_fragment_shading_rate_khr(command_buffer, p_fragment_size, combiner_ops))
@@ -820,10 +821,10 @@ pub unsafe extern "system" fn vkGetPhysicalDeviceMultisamplePropertiesEXT(physic
     guard(physical_device, "vkGetPhysicalDeviceMultisamplePropertiesEXT", (), move || forward::get_physical_device_multisample_properties_ext(physical_device, samples, p_multisample_properties))
 }
 pub unsafe extern "system" fn vkMapMemory2(device: vk::Device, p_memory_map_info: *const vk::MemoryMapInfoKHR, pp_data: *mut *mut c_void) -> vk::Result {
-    guard(device, "vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory2(device, p_memory_map_info, pp_data))
+    allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory2(device, p_memory_map_info, pp_data)))
 }
 pub unsafe extern "system" fn vkUnmapMemory2(device: vk::Device, p_memory_unmap_info: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
-    guard(device, "vkUnmapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::unmap_memory2(device, p_memory_unmap_info))
+    allowed(&[0], &[-5, -13, -1000011001], guard(device, "vkUnmapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::unmap_memory2(device, p_memory_unmap_info)))
 }
 pub unsafe extern "system" fn vkCmdSetRenderingAttachmentLocations(command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR) -> () {
     guard(command_buffer, "vkCmdSetRenderingAttachmentLocations", (), move || record::cmd_set_rendering_attachment_locations(command_buffer, p_location_info))
@@ -844,19 +845,19 @@ pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate2(command_buffer
     guard(command_buffer, "vkCmdPushDescriptorSetWithTemplate2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
 }
 pub unsafe extern "system" fn vkCopyMemoryToImage(device: vk::Device, p_copy_memory_to_image_info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkCopyImageToMemory(device: vk::Device, p_copy_image_to_memory_info: *const vk::CopyImageToMemoryInfoEXT) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_image_to_image_info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {
-    guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || forward::copy_image_to_image(device, p_copy_image_to_image_info))
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || forward::copy_image_to_image(device, p_copy_image_to_image_info)))
 }
 pub unsafe extern "system" fn vkTransitionImageLayout(device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT) -> vk::Result {
-    guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || forward::transition_image_layout(device, transition_count, p_transitions))
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || forward::transition_image_layout(device, transition_count, p_transitions)))
 }
 pub unsafe extern "system" fn vkCreateDeferredOperationKHR(device: vk::Device, p_allocator: *const vk::AllocationCallbacks, p_deferred_operation: *mut vk::DeferredOperationKHR) -> vk::Result {
-    guard(device, "vkCreateDeferredOperationKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::create_deferred_operation_khr(device, p_allocator, p_deferred_operation))
+    allowed(&[0], &[-1, -13, -1000011001], guard(device, "vkCreateDeferredOperationKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::create_deferred_operation_khr(device, p_allocator, p_deferred_operation)))
 }
 pub unsafe extern "system" fn vkDestroyDeferredOperationKHR(device: vk::Device, operation: vk::DeferredOperationKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyDeferredOperationKHR", (), move || { private_data::end(device, &raw const operation, 1); crate::pipelines::deferred::destroy_deferred_operation_khr(device, operation, p_allocator) })
@@ -865,13 +866,13 @@ pub unsafe extern "system" fn vkGetDeferredOperationMaxConcurrencyKHR(device: vk
     guard(device, "vkGetDeferredOperationMaxConcurrencyKHR", 0, move || crate::pipelines::deferred::get_deferred_operation_max_concurrency_khr(device, operation))
 }
 pub unsafe extern "system" fn vkGetDeferredOperationResultKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> vk::Result {
-    guard(device, "vkGetDeferredOperationResultKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::get_deferred_operation_result_khr(device, operation))
+    allowed(&[0, 1], &[-13, -1000011001], guard(device, "vkGetDeferredOperationResultKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::get_deferred_operation_result_khr(device, operation)))
 }
 pub unsafe extern "system" fn vkDeferredOperationJoinKHR(device: vk::Device, operation: vk::DeferredOperationKHR) -> vk::Result {
-    guard(device, "vkDeferredOperationJoinKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::deferred_operation_join_khr(device, operation))
+    allowed(&[0, 1000268000, 1000268001], &[-1, -2, -13, -1000011001], guard(device, "vkDeferredOperationJoinKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::deferred_operation_join_khr(device, operation)))
 }
 pub unsafe extern "system" fn vkCreateAccelerationStructureKHR(device: vk::Device, p_create_info: *const vk::AccelerationStructureCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_acceleration_structure: *mut vk::AccelerationStructureKHR) -> vk::Result {
-    guard(device, "vkCreateAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || with_room(device, || forward::create_acceleration_structure_khr(device, p_create_info, p_allocator, p_acceleration_structure)))
+    allowed(&[0], &[-1, -13, -1000011001, -1000257000], guard(device, "vkCreateAccelerationStructureKHR", vk::Result::ERROR_UNKNOWN, move || with_room(device, || forward::create_acceleration_structure_khr(device, p_create_info, p_allocator, p_acceleration_structure))))
 }
 pub unsafe extern "system" fn vkDestroyAccelerationStructureKHR(device: vk::Device, acceleration_structure: vk::AccelerationStructureKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyAccelerationStructureKHR", (), move || { private_data::end(device, &raw const acceleration_structure, 1); forward::destroy_acceleration_structure_khr(device, acceleration_structure, p_allocator) })
@@ -883,19 +884,19 @@ pub unsafe extern "system" fn vkCmdBuildAccelerationStructuresIndirectKHR(comman
     guard(command_buffer, "vkCmdBuildAccelerationStructuresIndirectKHR", (), move || record::cmd_build_acceleration_structures_indirect_khr(command_buffer, info_count, p_infos, p_indirect_device_addresses, p_indirect_strides, pp_max_primitive_counts))
 }
 pub unsafe extern "system" fn vkBuildAccelerationStructuresKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0, 1000268002, 1000268003], &[-1, -2, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkCopyAccelerationStructureKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0, 1000268002, 1000268003], &[-1, -2, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkCopyAccelerationStructureToMemoryKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0, 1000268002, 1000268003], &[-1, -2, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkCopyMemoryToAccelerationStructureKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0, 1000268002, 1000268003], &[-1, -2, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkWriteAccelerationStructuresPropertiesKHR(device: vk::Device, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, data_size: usize, p_data: *mut c_void, stride: usize) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0], &[-1, -2, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkCmdCopyAccelerationStructureKHR(command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) -> () {
     guard(command_buffer, "vkCmdCopyAccelerationStructureKHR", (), move || record::cmd_copy_acceleration_structure_khr(command_buffer, p_info))
@@ -922,13 +923,13 @@ pub unsafe extern "system" fn vkCmdTraceRaysKHR(command_buffer: vk::CommandBuffe
     guard(command_buffer, "vkCmdTraceRaysKHR", (), move || record::cmd_trace_rays_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth))
 }
 pub unsafe extern "system" fn vkCreateRayTracingPipelinesKHR(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
-    guard(device, "vkCreateRayTracingPipelinesKHR", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_ray_tracing_pipelines_khr(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines)))
+    allowed(&[0, 1000268002, 1000268003, 1000297000], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkCreateRayTracingPipelinesKHR", vk::Result::ERROR_UNKNOWN, move || with_room_for_all(device, p_pipelines, create_info_count, || crate::pipelines::pipeline::create_ray_tracing_pipelines_khr(device, deferred_operation, pipeline_cache, create_info_count, p_create_infos, p_allocator, p_pipelines))))
 }
 pub unsafe extern "system" fn vkGetRayTracingShaderGroupHandlesKHR(device: vk::Device, pipeline: vk::Pipeline, first_group: u32, group_count: u32, data_size: usize, p_data: *mut c_void) -> vk::Result {
-    guard(device, "vkGetRayTracingShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkGetRayTracingShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data)))
 }
 pub unsafe extern "system" fn vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(device: vk::Device, pipeline: vk::Pipeline, first_group: u32, group_count: u32, data_size: usize, p_data: *mut c_void) -> vk::Result {
-    guard(device, "vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_capture_replay_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::shader_groups::get_ray_tracing_capture_replay_shader_group_handles_khr(device, pipeline, first_group, group_count, data_size, p_data)))
 }
 pub unsafe extern "system" fn vkCmdTraceRaysIndirectKHR(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, indirect_device_address: vk::DeviceAddress) -> () {
     guard(command_buffer, "vkCmdTraceRaysIndirectKHR", (), move || record::cmd_trace_rays_indirect_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, indirect_device_address))
@@ -952,7 +953,7 @@ pub unsafe extern "system" fn vkCmdSetDepthClampRangeEXT(command_buffer: vk::Com
     guard(command_buffer, "vkCmdSetDepthClampRangeEXT", (), move || record::cmd_set_depth_clamp_range_ext(command_buffer, depth_clamp_mode, p_depth_clamp_range))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::CooperativeMatrixPropertiesKHR) -> vk::Result {
-    guard(physical_device, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_cooperative_matrix_properties_khr(physical_device, p_property_count, p_properties))
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_cooperative_matrix_properties_khr(physical_device, p_property_count, p_properties)))
 }
 pub unsafe extern "system" fn vkCmdDrawMeshTasksEXT(command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) -> () {
     guard(command_buffer, "vkCmdDrawMeshTasksEXT", (), move || record::cmd_draw_mesh_tasks_ext(command_buffer, group_count_x, group_count_y, group_count_z))
@@ -964,10 +965,10 @@ pub unsafe extern "system" fn vkCmdDrawMeshTasksIndirectCountEXT(command_buffer:
     guard(command_buffer, "vkCmdDrawMeshTasksIndirectCountEXT", (), move || record::cmd_draw_mesh_tasks_indirect_count_ext(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
 }
 pub unsafe extern "system" fn vkWriteSamplerDescriptorsEXT(device: vk::Device, sampler_count: u32, p_samplers: *const vk::SamplerCreateInfo, p_descriptors: *const types::HostAddressRangeEXT) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0], &[-1, -2, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkWriteResourceDescriptorsEXT(device: vk::Device, resource_count: u32, p_resources: *const types::ResourceDescriptorInfoEXT, p_descriptors: *const types::HostAddressRangeEXT) -> vk::Result {
-    vk::Result::ERROR_FEATURE_NOT_PRESENT
+    allowed(&[0], &[-1, -2, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
 }
 pub unsafe extern "system" fn vkCmdBindSamplerHeapEXT(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) -> () {
     guard(command_buffer, "vkCmdBindSamplerHeapEXT", (), move || record::cmd_bind_sampler_heap_ext(command_buffer, p_bind_info))
@@ -979,19 +980,19 @@ pub unsafe extern "system" fn vkCmdPushDataEXT(command_buffer: vk::CommandBuffer
     guard(command_buffer, "vkCmdPushDataEXT", (), move || record::cmd_push_data_ext(command_buffer, p_push_data_info))
 }
 pub unsafe extern "system" fn vkGetImageOpaqueCaptureDataEXT(device: vk::Device, image_count: u32, p_images: *const vk::Image, p_datas: *mut types::HostAddressRangeEXT) -> vk::Result {
-    guard(device, "vkGetImageOpaqueCaptureDataEXT", vk::Result::ERROR_UNKNOWN, move || forward::get_image_opaque_capture_data_ext(device, image_count, p_images, p_datas))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkGetImageOpaqueCaptureDataEXT", vk::Result::ERROR_UNKNOWN, move || forward::get_image_opaque_capture_data_ext(device, image_count, p_images, p_datas)))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceDescriptorSizeEXT(physical_device: vk::PhysicalDevice, descriptor_type: vk::DescriptorType) -> vk::DeviceSize {
     guard(physical_device, "vkGetPhysicalDeviceDescriptorSizeEXT", 0, move || forward::get_physical_device_descriptor_size_ext(physical_device, descriptor_type))
 }
 pub unsafe extern "system" fn vkRegisterCustomBorderColorEXT(device: vk::Device, p_border_color: *const vk::SamplerCustomBorderColorCreateInfoEXT, request_index: vk::Bool32, p_index: *mut u32) -> vk::Result {
-    guard(device, "vkRegisterCustomBorderColorEXT", vk::Result::ERROR_UNKNOWN, move || forward::register_custom_border_color_ext(device, p_border_color, request_index, p_index))
+    allowed(&[0], &[-1, -2, -10, -13, -1000011001, -1000257000], guard(device, "vkRegisterCustomBorderColorEXT", vk::Result::ERROR_UNKNOWN, move || forward::register_custom_border_color_ext(device, p_border_color, request_index, p_index)))
 }
 pub unsafe extern "system" fn vkUnregisterCustomBorderColorEXT(device: vk::Device, index: u32) -> () {
     guard(device, "vkUnregisterCustomBorderColorEXT", (), move || forward::unregister_custom_border_color_ext(device, index))
 }
 pub unsafe extern "system" fn vkCreateDebugUtilsMessengerEXT(instance: vk::Instance, p_create_info: *const vk::DebugUtilsMessengerCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_messenger: *mut vk::DebugUtilsMessengerEXT) -> vk::Result {
-    guard(instance, "vkCreateDebugUtilsMessengerEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::create_debug_utils_messenger_ext(instance, p_create_info, p_allocator, p_messenger))
+    allowed(&[0], &[-1, -13, -1000011001], guard(instance, "vkCreateDebugUtilsMessengerEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::create_debug_utils_messenger_ext(instance, p_create_info, p_allocator, p_messenger)))
 }
 pub unsafe extern "system" fn vkDestroyDebugUtilsMessengerEXT(instance: vk::Instance, messenger: vk::DebugUtilsMessengerEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(instance, "vkDestroyDebugUtilsMessengerEXT", (), move || crate::device::debug_utils::destroy_debug_utils_messenger_ext(instance, messenger, p_allocator))
@@ -1000,10 +1001,10 @@ pub unsafe extern "system" fn vkSubmitDebugUtilsMessageEXT(instance: vk::Instanc
     guard(instance, "vkSubmitDebugUtilsMessageEXT", (), move || crate::device::debug_utils::submit_debug_utils_message_ext(instance, message_severity, message_types, p_callback_data))
 }
 pub unsafe extern "system" fn vkSetDebugUtilsObjectNameEXT(device: vk::Device, p_name_info: *const vk::DebugUtilsObjectNameInfoEXT) -> vk::Result {
-    guard(device, "vkSetDebugUtilsObjectNameEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::set_debug_utils_object_name_ext(device, p_name_info))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkSetDebugUtilsObjectNameEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::set_debug_utils_object_name_ext(device, p_name_info)))
 }
 pub unsafe extern "system" fn vkSetDebugUtilsObjectTagEXT(device: vk::Device, p_tag_info: *const vk::DebugUtilsObjectTagInfoEXT) -> vk::Result {
-    guard(device, "vkSetDebugUtilsObjectTagEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::set_debug_utils_object_tag_ext(device, p_tag_info))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkSetDebugUtilsObjectTagEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::set_debug_utils_object_tag_ext(device, p_tag_info)))
 }
 pub unsafe extern "system" fn vkQueueBeginDebugUtilsLabelEXT(queue: vk::Queue, p_label_info: *const vk::DebugUtilsLabelEXT) -> () {
     guard(queue, "vkQueueBeginDebugUtilsLabelEXT", (), move || crate::device::debug_utils::queue_begin_debug_utils_label_ext(queue, p_label_info))
