@@ -9,9 +9,22 @@ use crate::generated::result_codes::RESULT_CODES;
 /// # Panics
 /// For a name that isn't one of an entry point of the driver that returns a code.
 pub fn allowed(command: &str, code: vk::Result) -> bool {
+    let (successes, errors) = codes(command);
+    successes.iter().chain(errors).any(|c| *c == code.as_raw())
+}
+
+/// The errors that `command` may return.
+///
+/// # Panics
+/// As [`allowed`].
+pub fn error_codes(command: &str) -> &'static [i32] {
+    codes(command).1
+}
+
+fn codes(command: &str) -> (&'static [i32], &'static [i32]) {
     let row = RESULT_CODES.binary_search_by_key(&command, |(name, ..)| name).map(|i| RESULT_CODES[i]);
     let (_, successes, errors) = row.unwrap_or_else(|_| panic!("{command} is no command that returns a code"));
-    successes.iter().chain(errors).any(|c| *c == code.as_raw())
+    (successes, errors)
 }
 
 #[cfg(test)]

@@ -177,7 +177,8 @@ impl ReplyPool {
 
     /// Room for `size` bytes.
     pub fn take(&self, size: usize) -> Result<Reply, Error> {
-        let size = size.max(1).checked_next_multiple_of(CLEARED).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
+        let size =
+            size.max(1).checked_next_multiple_of(CLEARED).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
         if size > REPLIES / 4 {
             return Ok(Reply { shmem: Arc::new(self.winsys.create_shmem(size as u64)?), offset: 0 });
         }

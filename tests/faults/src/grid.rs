@@ -1,11 +1,12 @@
 //! Every fault at every point.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use hesper_rig::Driver;
 
+use crate::condition::Condition;
 use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::points::Points;
@@ -54,15 +55,18 @@ pub fn run(equipment: &Equipment, driver: Driver, program: Program, extent: &Ext
     let points = Points::of(&ended.lines, &script.ticks());
     let mut plan = Vec::new();
     for (turn, fault) in Fault::ALL.into_iter().filter(|f| f.to_string().contains(&extent.only)).enumerate() {
-        let of = |phase| points.of_phase(phase, fault.counter(), extent.points).into_iter().map(move |n| (fault, phase, n));
+        let of =
+            |phase| points.of_phase(phase, fault.counter(), extent.points).into_iter().map(move |n| (fault, phase, n));
         let having: Vec<usize> = (0..points.phases().len()).filter(|p| of(*p).next().is_some()).collect();
         let chosen = having.iter().cycle().skip(turn).take(extent.phases.min(having.len()));
         plan.extend(chosen.flat_map(|p| of(*p)));
     }
-    let (next, cells) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || -> Result<()> {
-        let mut lane = Lane::new(equipment, driver);
-        while let Some((fault, phase, number)) = plan.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+    let cells = in_lanes(
+        extent.lanes,
+        &plan,
+        || Lane::new(equipment, driver),
+        |lane, (fault, phase, number)| {
+            let (fault, phase, number) = (*fault, *phase, *number);
             if program == Program::Careful && !fault.ends_host() && driver == Driver::Hesper {
                 lane.watch_if_alone()?;
             }
@@ -72,21 +76,65 @@ pub fn run(equipment: &Equipment, driver: Driver, program: Program, extent: &Ext
                 verdict = lane.judge(program, fault, number.saturating_sub(2).max(1))?;
             }
             if !verdict.is_good() || extent.every {
-                println!("  {driver}, {}: {fault} at number {number}, {}: {verdict}", program.name(), points.phases()[phase]);
+                println!(
+                    "  {driver}, {}: {fault} at number {number}, {}: {verdict}",
+                    program.name(),
+                    points.phases()[phase]
+                );
             }
-            let mut cells = cells.lock().map_err(|_| anyhow::anyhow!("a lane panicked"))?;
-            cells.push(Cell { fault, phase, verdict });
-            if cells.len() % 50 == 0 {
-                println!("  {driver}, {}: {} of {} runs", program.name(), cells.len(), plan.len());
-            }
+            Ok(Cell { fault, phase, verdict })
+        },
+        Lane::end,
+    )
+    .with_context(|| format!("{} on {driver}", program.name()))?;
+    Ok(Grid { driver, program, phases: points.phases().to_vec(), cells })
+}
+
+/// Does `work` for every item, in a few lanes at the same time, each with something of its own that is made first and ended last.
+///
+/// # Errors
+/// The first error of any lane.
+fn in_lanes<I: Sync, L, R: Send>(
+    lanes: usize,
+    items: &[I],
+    make: impl Fn() -> L + Sync,
+    work: impl Fn(&mut L, &I) -> Result<R> + Sync,
+    end: impl Fn(&mut L) -> Result<()> + Sync,
+) -> Result<Vec<R>> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let lane = || -> Result<()> {
+        let mut lane = make();
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = work(&mut lane, item)?;
+            done.lock().unwrap_or_else(PoisonError::into_inner).push(result);
         }
-        lane.end()
+        end(&mut lane)
     };
     std::thread::scope(|s| {
-        let lanes: Vec<_> = (0..extent.lanes).map(|_| s.spawn(work)).collect();
+        let lanes: Vec<_> = (0..lanes).map(|_| s.spawn(lane)).collect();
         lanes.into_iter().try_for_each(|l| l.join().map_err(|_| anyhow::anyhow!("a lane panicked"))?)
-    })
-    .with_context(|| format!("{} on {driver}", program.name()))?;
-    let cells = cells.into_inner().unwrap_or_default();
-    Ok(Grid { driver, program, phases: points.phases().to_vec(), cells })
+    })?;
+    Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Runs the test client under every condition, with what came of each.
+///
+/// # Errors
+/// When programs can't be run.
+pub fn conditions(equipment: &Equipment, driver: Driver, extent: &Extent) -> Result<Vec<(Condition, Verdict)>> {
+    let all: Vec<Condition> =
+        Condition::all(extent.phases == 1).into_iter().filter(|c| c.detail().contains(&extent.only)).collect();
+    in_lanes(
+        extent.lanes,
+        &all,
+        || (),
+        |(), condition| {
+            let verdict = condition.judge(equipment, driver)?;
+            if !verdict.is_good() || extent.every {
+                println!("  {driver}: {}: {verdict}", condition.detail());
+            }
+            Ok((condition.clone(), verdict))
+        },
+        |()| Ok(()),
+    )
 }

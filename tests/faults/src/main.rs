@@ -1,6 +1,6 @@
 //! `hesper-faults`: programs on a driver whose host is damaged by script, at every point of their run.
 
-mod codes;
+mod condition;
 mod fault;
 mod grid;
 mod lane;
@@ -20,6 +20,7 @@ use hesper_rig::Driver;
 
 use grid::{Extent, Grid};
 use program::{Equipment, Program};
+use verdict::Verdict;
 
 /// Injects faults, and fails if one leads to anything but an error that Vulkan allows, in time.
 #[derive(Parser)]
@@ -65,24 +66,32 @@ fn run(args: &Args) -> Result<bool> {
     let equipment = Equipment::new()?;
     let Args { points, phases, lanes, every, .. } = *args;
     let extent = Extent { points, phases, lanes, every, only: args.only.clone() };
+    let drivers = if args.mesa { &[Driver::Hesper, Driver::Mesa][..] } else { &[Driver::Hesper] };
     let mut grids: Vec<Grid> = Vec::new();
-    for driver in [Driver::Hesper, Driver::Mesa] {
+    let mut conditions = Vec::new();
+    for driver in drivers.iter().copied() {
         for program in [Program::Careful, Program::Llama] {
-            if (driver == Driver::Mesa && !args.mesa) || (program == Program::Llama && args.no_llama) {
+            if program == Program::Llama && args.no_llama {
                 continue;
             }
             let grid = grid::run(&equipment, driver, program, &extent)?;
-            println!("{driver}, {}: {}\n\n{}", program.name(), table::sum(&[&grid]), table::table(&grid));
+            println!("{}", of_grid(&grid));
             grids.push(grid);
         }
+        conditions.push((driver, grid::conditions(&equipment, driver, &extent)?));
     }
-    let own: Vec<&Grid> = grids.iter().filter(|g| g.driver == Driver::Hesper).collect();
+    let text = table::conditions(&conditions);
+    println!("{text}");
     if let Some(path) = &args.table {
-        let mut text = format!("{}\n", table::legend());
-        for grid in &grids {
-            text += &format!("\n{} on {}, {}:\n\n{}", grid.program.name(), grid.driver, table::sum(&[grid]), table::table(grid));
-        }
-        std::fs::write(path, text)?;
+        let grids: Vec<String> = grids.iter().map(of_grid).collect();
+        std::fs::write(path, format!("{}\n\n{}\n{text}", table::legend(), grids.join("\n")))?;
     }
-    Ok(table::is_good(&own))
+    let of_grids = grids.iter().filter(|g| g.driver == Driver::Hesper).flat_map(|g| &g.cells).map(|c| &c.verdict);
+    let of_conditions = conditions.iter().filter(|(d, _)| *d == Driver::Hesper).flat_map(|(_, c)| c).map(|(_, v)| v);
+    Ok(of_grids.chain(of_conditions).all(Verdict::is_good))
+}
+
+fn of_grid(grid: &Grid) -> String {
+    let sum = table::sum(grid.cells.iter().map(|c| &c.verdict));
+    format!("{} on {}, {sum}:\n\n{}", grid.program.name(), grid.driver, table::table(grid))
 }

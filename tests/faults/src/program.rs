@@ -77,7 +77,9 @@ impl Equipment {
                 let mut command = self.root.client_at(driver, Some(socket), &self.client)?;
                 let (name, list) = match driver {
                     Driver::Hesper => ("hesper", self.fallback.clone()),
-                    _ => ("venus", "/usr/share/vulkan/icd.d/virtio_icd.json:/usr/share/vulkan/icd.d/lvp_icd.json".into()),
+                    _ => {
+                        ("venus", "/usr/share/vulkan/icd.d/virtio_icd.json:/usr/share/vulkan/icd.d/lvp_icd.json".into())
+                    }
                 };
                 command.args(["careful", name]).env("VK_DRIVER_FILES", list);
                 command

@@ -2,15 +2,18 @@
 
 use std::fmt::Write;
 
+use hesper_rig::Driver;
+
+use crate::condition::Condition;
 use crate::fault::Fault;
-use crate::grid::{Cell, Grid};
+use crate::grid::Grid;
 use crate::verdict::Verdict;
 
 /// Runs and their ends, counted.
-pub fn counts<'a>(cells: impl Iterator<Item = &'a Cell>) -> String {
+pub fn counts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     let (mut good, mut bad) = (0, Vec::<(&str, usize)>::new());
-    for cell in cells {
-        match &cell.verdict {
+    for verdict in verdicts {
+        match verdict {
             Verdict::NotReached => {}
             Verdict::Unharmed | Verdict::Error { .. } => good += 1,
             Verdict::Bad(b) => match bad.iter_mut().find(|(word, _)| *word == b.word()) {
@@ -34,7 +37,7 @@ pub fn table(grid: &Grid) -> String {
     text += &" --- |".repeat(grid.phases.len());
     text.push('\n');
     for fault in Fault::ALL {
-        let of = |phase| counts(grid.cells.iter().filter(|c| c.fault == fault && c.phase == phase));
+        let of = |phase| counts(grid.cells.iter().filter(|c| c.fault == fault && c.phase == phase).map(|c| &c.verdict));
         let columns: Vec<String> = (0..grid.phases.len()).map(of).collect();
         if columns.iter().any(|c| c != "-") {
             let _ = writeln!(text, "| {fault} | {} |", columns.join(" | "));
@@ -43,10 +46,28 @@ pub fn table(grid: &Grid) -> String {
     text
 }
 
+/// Conditions under drivers: a row a kind, a column a driver.
+pub fn conditions(columns: &[(Driver, Vec<(Condition, Verdict)>)]) -> String {
+    let names: Vec<&str> = columns.iter().map(|(driver, _)| driver.name()).collect();
+    let mut text = format!("| condition | {} |\n| --- |{}\n", names.join(" | "), " --- |".repeat(names.len()));
+    let mut kinds: Vec<String> = Vec::new();
+    for (condition, _) in columns.iter().flat_map(|(_, c)| c) {
+        if !kinds.contains(&condition.kind()) {
+            kinds.push(condition.kind());
+        }
+    }
+    for kind in kinds {
+        let of = |all: &[(Condition, Verdict)]| counts(all.iter().filter(|(c, _)| c.kind() == kind).map(|(_, v)| v));
+        let row: Vec<String> = columns.iter().map(|(_, all)| of(all)).collect();
+        let _ = writeln!(text, "| {kind} | {} |", row.join(" | "));
+    }
+    text
+}
+
 /// How many runs ended how.
-pub fn sum(grids: &[&Grid]) -> String {
-    let cells = || grids.iter().flat_map(|g| &g.cells);
-    let count = |f: &dyn Fn(&Verdict) -> bool| cells().filter(|c| f(&c.verdict)).count();
+pub fn sum<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
+    let all: Vec<&Verdict> = verdicts.collect();
+    let count = |f: &dyn Fn(&Verdict) -> bool| all.iter().filter(|v| f(v)).count();
     let bad = |word: &str| count(&|v| matches!(v, Verdict::Bad(b) if b.word() == word));
     let words: Vec<String> = ["abort", "hang", "wrong", "code", "lost", "leak", "others"]
         .into_iter()
@@ -59,11 +80,6 @@ pub fn sum(grids: &[&Grid]) -> String {
         count(&|v| matches!(v, Verdict::Unharmed)),
         words.join(", ")
     )
-}
-
-/// Whether nothing was bad.
-pub fn is_good(grids: &[&Grid]) -> bool {
-    grids.iter().flat_map(|g| &g.cells).all(|c| c.verdict.is_good())
 }
 
 /// A word of each kind, for documents.
@@ -80,9 +96,8 @@ mod tests {
 
     #[test]
     fn cells_are_counted() {
-        let cell = |verdict| Cell { fault: Fault::Fatal, phase: 0, verdict };
         let hang = || Verdict::Bad(Bad::Hung(String::new()));
-        let cells = [cell(Verdict::Unharmed), cell(hang()), cell(Verdict::NotReached), cell(hang())];
+        let cells = [Verdict::Unharmed, hang(), Verdict::NotReached, hang()];
         assert_eq!(counts(cells.iter()), "1, 2 hang");
         assert_eq!(counts(cells[2..3].iter()), "-");
     }

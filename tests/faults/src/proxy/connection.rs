@@ -185,7 +185,11 @@ impl Connection {
                 return Err(Closed);
             }
             Some(Fault::AnswerGarbage) => {
-                reply = Message { length: reply.length ^ 0x5a5a, id: reply.id ^ 0xa5a5_a5a5, body: vec![0xa5; reply.body.len()] };
+                reply = Message {
+                    length: reply.length ^ 0x5a5a,
+                    id: reply.id ^ 0xa5a5_a5a5,
+                    body: vec![0xa5; reply.body.len()],
+                };
             }
             Some(fault) => blob::damage(fault, request, &mut reply, &mut file)?,
             None => {}

@@ -35,7 +35,9 @@ impl Message {
     pub fn read(from: &mut UnixStream) -> io::Result<Option<Self>> {
         let mut header = [0; 8];
         match from.read_exact(&mut header) {
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof || e.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof || e.kind() == io::ErrorKind::ConnectionReset => {
+                return Ok(None);
+            }
             done => done?,
         }
         let [a, b, c, d, e, f, g, h] = header;

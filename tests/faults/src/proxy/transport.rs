@@ -103,7 +103,11 @@ impl Replies {
             } else if word(bytes, at) == SEEK_REPLY && at + 16 <= bytes.len() {
                 let position = long(bytes, at + 8) as usize;
                 let stream = self.stream.filter(|s| position < s.size && position.is_multiple_of(4));
-                found.extend(stream.map(|s| ReplyPlace { at: s.at + position, size: SOUGHT.min(s.size - position), ..s }));
+                found.extend(stream.map(|s| ReplyPlace {
+                    at: s.at + position,
+                    size: SOUGHT.min(s.size - position),
+                    ..s
+                }));
             }
         }
         found

@@ -52,9 +52,9 @@ impl Journal {
         done
     }
 
-    /// Notes an error that a call reports in another way than by its result.
-    pub fn fail(&mut self, name: &'static str, code: vk::Result) -> Failed {
-        self.error.get_or_insert((name, code));
+    /// Notes an error that is reported in another way than by a call's result; `what` begins with a command's name only where it has one.
+    pub fn fail(&mut self, what: &'static str, code: vk::Result) -> Failed {
+        self.error.get_or_insert((what, code));
         Failed
     }
 

@@ -51,11 +51,10 @@ pub fn run(
         });
         let found = families.iter().position(|f| f.queue_flags.contains(vk::QueueFlags::COMPUTE));
         let Some(family) = found else {
-            return Ok(Err(journal.fail("vkGetPhysicalDeviceQueueFamilyProperties", vk::Result::ERROR_UNKNOWN)));
+            return Ok(Err(journal.fail("no queue family", vk::Result::ERROR_UNKNOWN)));
         };
-        let memory = journal.plain("vkGetPhysicalDeviceMemoryProperties", || {
-            instance.get_physical_device_memory_properties(physical)
-        });
+        let memory = journal
+            .plain("vkGetPhysicalDeviceMemoryProperties", || instance.get_physical_device_memory_properties(physical));
         (memory, family as u32)
     };
     journal.phase("device")?;
@@ -98,13 +97,18 @@ fn with_device(
     Ok(results(objects, queries, journal))
 }
 
-fn data(objects: &mut Objects, memory: &vk::PhysicalDeviceMemoryProperties, journal: &mut Journal) -> Result<Data, Failed> {
+fn data(
+    objects: &mut Objects,
+    memory: &vk::PhysicalDeviceMemoryProperties,
+    journal: &mut Journal,
+) -> Result<Data, Failed> {
     let (from, from_map) = mapped(objects, memory, journal)?;
     let (to, to_map) = mapped(objects, memory, journal)?;
     // Memory that nobody maps, and more of it than is kept for later.
-    let own = memory.memory_types_as_slice().iter().position(|t| {
-        t.property_flags.contains(vk::MemoryPropertyFlags::DEVICE_LOCAL)
-    });
+    let own = memory
+        .memory_types_as_slice()
+        .iter()
+        .position(|t| t.property_flags.contains(vk::MemoryPropertyFlags::DEVICE_LOCAL));
     for size in [8 << 20, 64 << 10] {
         objects.memory(journal, size, own.unwrap_or(0) as u32)?;
     }
@@ -122,15 +126,16 @@ fn mapped(
     let buffer = made!(objects, journal, "vkCreateBuffer", create_buffer(&info), "vkDestroyBuffer", destroy_buffer);
     // SAFETY: valid handles; the memory is as large as the buffer demands.
     unsafe {
-        let needs = journal.plain("vkGetBufferMemoryRequirements", || {
-            objects.device.get_buffer_memory_requirements(buffer)
-        });
+        let needs =
+            journal.plain("vkGetBufferMemoryRequirements", || objects.device.get_buffer_memory_requirements(buffer));
         let flags = vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT;
-        let kind = memory.memory_types_as_slice().iter().enumerate().position(|(i, t)| {
-            needs.memory_type_bits >> i & 1 == 1 && t.property_flags.contains(flags)
-        });
+        let kind = memory
+            .memory_types_as_slice()
+            .iter()
+            .enumerate()
+            .position(|(i, t)| needs.memory_type_bits >> i & 1 == 1 && t.property_flags.contains(flags));
         // A query without a result can't report an error, so a lost device may say that nothing fits.
-        let kind = kind.ok_or_else(|| journal.fail("vkGetBufferMemoryRequirements", vk::Result::ERROR_DEVICE_LOST))?;
+        let kind = kind.ok_or_else(|| journal.fail("no memory for a buffer", vk::Result::ERROR_UNKNOWN))?;
         let memory = objects.memory(journal, needs.size.max(WORDS as u64 * 4), kind as u32)?;
         journal.call("vkBindBufferMemory", || objects.device.bind_buffer_memory(buffer, memory, 0))?;
         let none = vk::MemoryMapFlags::empty();
@@ -155,24 +160,41 @@ fn pipeline(objects: &mut Objects, data: &Data, journal: &mut Journal) -> Result
     let bindings = [binding(0), binding(1)];
     let info = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings);
     let set_layout = made!(
-        objects, journal, "vkCreateDescriptorSetLayout", create_descriptor_set_layout(&info),
-        "vkDestroyDescriptorSetLayout", destroy_descriptor_set_layout
+        objects,
+        journal,
+        "vkCreateDescriptorSetLayout",
+        create_descriptor_set_layout(&info),
+        "vkDestroyDescriptorSetLayout",
+        destroy_descriptor_set_layout
     );
     let layouts = [set_layout];
     let ranges = [vk::PushConstantRange::default().size(8).stage_flags(vk::ShaderStageFlags::COMPUTE)];
     let info = vk::PipelineLayoutCreateInfo::default().set_layouts(&layouts).push_constant_ranges(&ranges);
     let layout = made!(
-        objects, journal, "vkCreatePipelineLayout", create_pipeline_layout(&info),
-        "vkDestroyPipelineLayout", destroy_pipeline_layout
+        objects,
+        journal,
+        "vkCreatePipelineLayout",
+        create_pipeline_layout(&info),
+        "vkDestroyPipelineLayout",
+        destroy_pipeline_layout
     );
     let code = ash::util::read_spv(&mut std::io::Cursor::new(SCALE)).unwrap_or_default();
     let info = vk::ShaderModuleCreateInfo::default().code(&code);
     let shader = made!(
-        objects, journal, "vkCreateShaderModule", create_shader_module(&info), "vkDestroyShaderModule", destroy_shader_module
+        objects,
+        journal,
+        "vkCreateShaderModule",
+        create_shader_module(&info),
+        "vkDestroyShaderModule",
+        destroy_shader_module
     );
     let cache = made!(
-        objects, journal, "vkCreatePipelineCache", create_pipeline_cache(&vk::PipelineCacheCreateInfo::default()),
-        "vkDestroyPipelineCache", destroy_pipeline_cache
+        objects,
+        journal,
+        "vkCreatePipelineCache",
+        create_pipeline_cache(&vk::PipelineCacheCreateInfo::default()),
+        "vkDestroyPipelineCache",
+        destroy_pipeline_cache
     );
     let mut last = vk::Pipeline::null();
     for factor in [5, 3] {
@@ -195,12 +217,17 @@ fn pipeline(objects: &mut Objects, data: &Data, journal: &mut Journal) -> Result
     let sizes = [vk::DescriptorPoolSize::default().ty(kind).descriptor_count(2)];
     let info = vk::DescriptorPoolCreateInfo::default().max_sets(1).pool_sizes(&sizes);
     let pool = made!(
-        objects, journal, "vkCreateDescriptorPool", create_descriptor_pool(&info),
-        "vkDestroyDescriptorPool", destroy_descriptor_pool
+        objects,
+        journal,
+        "vkCreateDescriptorPool",
+        create_descriptor_pool(&info),
+        "vkDestroyDescriptorPool",
+        destroy_descriptor_pool
     );
     let info = vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts);
     // SAFETY: valid arguments.
-    let sets = journal.call("vkAllocateDescriptorSets", || unsafe { objects.device.allocate_descriptor_sets(&info) })?;
+    let sets =
+        journal.call("vkAllocateDescriptorSets", || unsafe { objects.device.allocate_descriptor_sets(&info) })?;
     let set = sets.first().copied().unwrap_or_default();
     let whole = |buffer| [vk::DescriptorBufferInfo::default().buffer(buffer).range(vk::WHOLE_SIZE)];
     let (from, to) = (whole(data.from), whole(data.to));
@@ -222,13 +249,29 @@ fn rounds_of(
     let flags = vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER;
     let info = vk::CommandPoolCreateInfo::default().queue_family_index(family).flags(flags);
     let pool = made!(
-        objects, journal, "vkCreateCommandPool", create_command_pool(&info), "vkDestroyCommandPool", destroy_command_pool
+        objects,
+        journal,
+        "vkCreateCommandPool",
+        create_command_pool(&info),
+        "vkDestroyCommandPool",
+        destroy_command_pool
     );
     let info = vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::TIMESTAMP).query_count(2);
-    let queries =
-        made!(objects, journal, "vkCreateQueryPool", create_query_pool(&info), "vkDestroyQueryPool", destroy_query_pool);
+    let queries = made!(
+        objects,
+        journal,
+        "vkCreateQueryPool",
+        create_query_pool(&info),
+        "vkDestroyQueryPool",
+        destroy_query_pool
+    );
     let fence = made!(
-        objects, journal, "vkCreateFence", create_fence(&vk::FenceCreateInfo::default()), "vkDestroyFence", destroy_fence
+        objects,
+        journal,
+        "vkCreateFence",
+        create_fence(&vk::FenceCreateInfo::default()),
+        "vkDestroyFence",
+        destroy_fence
     );
     let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
     let info = vk::SemaphoreCreateInfo::default().push_next(&mut kind);
@@ -318,11 +361,20 @@ unsafe fn record(
 
 fn results(objects: &mut Objects, queries: vk::QueryPool, journal: &mut Journal) -> Result<(), Failed> {
     let event = made!(
-        objects, journal, "vkCreateEvent", create_event(&vk::EventCreateInfo::default()), "vkDestroyEvent", destroy_event
+        objects,
+        journal,
+        "vkCreateEvent",
+        create_event(&vk::EventCreateInfo::default()),
+        "vkDestroyEvent",
+        destroy_event
     );
     let cache = made!(
-        objects, journal, "vkCreatePipelineCache", create_pipeline_cache(&vk::PipelineCacheCreateInfo::default()),
-        "vkDestroyPipelineCache", destroy_pipeline_cache
+        objects,
+        journal,
+        "vkCreatePipelineCache",
+        create_pipeline_cache(&vk::PipelineCacheCreateInfo::default()),
+        "vkDestroyPipelineCache",
+        destroy_pipeline_cache
     );
     let device = objects.device.clone();
     let mut times = [0u64; 2];
