@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use ash::vk;
 use hesper_rig::{Driver, Host};
-use hesper_tests::error_codes;
+use hesper_tests::result_codes::error_codes;
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::program::{Equipment, Program, Running};

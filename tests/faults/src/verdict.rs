@@ -120,7 +120,7 @@ fn careful(ended: &Ended, injected: Instant, expected: Expected) -> Verdict {
     {
         return Verdict::Bad(Bad::Others(format!("{call}: {code:?}, though there is another driver")));
     }
-    if call.starts_with("vk") && !hesper_tests::allowed(call, code) {
+    if call.starts_with("vk") && !hesper_tests::result_codes::allowed(call, code) {
         return Verdict::Bad(Bad::Code(format!("{call}: {code:?}")));
     }
     Verdict::Error { call: call.into(), code }
