@@ -99,6 +99,17 @@ fn a_silent_host_is_waited_for() {
     std::fs::remove_file(&path).unwrap();
 }
 
+/// A host's driver that has no memory for a submission: what waits for the submission gets an error, and doesn't wait forever.
+#[test]
+fn a_submission_that_the_host_refuses_is_an_error() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_FAIL", "vkQueueSubmit:-2:3")]).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    let text = both(&output("the client", command.args(["careful", "hesper"])));
+    assert!(text.contains("its driver has refused a vkQueueSubmit: ERROR_OUT_OF_DEVICE_MEMORY"), "{text}");
+    assert!(text.contains(r#""code":-4"#), "{text}");
+}
+
 #[test]
 fn a_program_in_the_middle_of_anything_ends_with_an_error() {
     let (out, took) = killed_under("cycles 10000000");

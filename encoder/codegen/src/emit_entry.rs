@@ -83,16 +83,21 @@ impl Model {
         }
         let ends = ending == Some("end");
         if (posted || prompt || c.ret == "void") && (!outputs || !made.is_empty()) {
-            out.line(format!(
-                "let sent = {}({first}, |w| request::{name}(w, 0, {args}));",
-                if prompt {
+            out.line(if prompt && c.ret == "VkResult" {
+                let command = &c.name;
+                format!(
+                    "let sent = send_for_outcome({first}, \"{command}\", |w, flags| request::{name}(w, flags, {args}));"
+                )
+            } else {
+                let send = if prompt {
                     "send"
                 } else if ends {
                     "post_end"
                 } else {
                     "post"
-                }
-            ));
+                };
+                format!("let sent = {send}({first}, |w| request::{name}(w, 0, {args}));")
+            });
             if c.ret == "void" {
                 out.line("let _ = sent;");
             } else {

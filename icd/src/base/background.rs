@@ -51,10 +51,10 @@ impl Background {
         commands.send_due(|after| main.done(after), |request| side.ask(request.bytes, request.reply_size, Show::Now));
     }
 
-    /// Begins a command; `None` where there is no room, and it has to be waited for at once.
+    /// Begins a command; `None` where there is no room, or no ring to be had, and it has to be waited for at once.
     ///
     /// # Errors
-    /// Those of making the side ring. That the host is gone shows in [`Self::finish`].
+    /// [`Error::Lost`] when the host is gone while the ring is made. That the host is gone shows in [`Self::finish`].
     pub fn begin(
         &self,
         main: &Ring,
@@ -62,7 +62,12 @@ impl Background {
         request: Request,
         new_ring: impl FnOnce() -> Result<Ring, Error>,
     ) -> Result<Option<Ticket>, Error> {
-        self.side.get_or_try_init(new_ring)?;
+        match self.side.get_or_try_init(new_ring) {
+            Ok(_) => {}
+            Err(e @ Error::Lost(_)) => return Err(e),
+            // Without memory or files for another ring the command is waited for at once, elsewhere.
+            Err(_) => return Ok(None),
+        }
         let after = main.position();
         Ok(self.with(|commands| {
             let begun = commands.begin(owner, after, request).map(Ticket);

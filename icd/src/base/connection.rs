@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
-use hesper_winsys::ring::RingOptions;
+use hesper_winsys::ring::{RingOptions, Show};
 use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
@@ -15,11 +15,15 @@ use crate::base::background::{Background, Ticket};
 use crate::base::backlog::Request;
 use crate::base::detour;
 use crate::base::log::error;
+use crate::base::outcomes::{self, Outcomes};
 use crate::base::room::Room;
 use crate::base::settings::Settings;
 
 /// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
 const ANSWER: Duration = Duration::from_micros(100);
+
+/// A command's flag that has the host reply (WIRE.md 2.1).
+const GENERATE_REPLY: u32 = 1;
 
 /// Bytes of commands in a side ring: more than the background's.
 const SIDE: usize = 64 << 10;
@@ -35,11 +39,13 @@ pub struct Connection {
     /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on; those that nobody uses now.
     side: Mutex<Vec<Ring>>,
     background: Background,
+    outcomes: Outcomes,
     next_ring: AtomicU64,
     /// Timelines of the context that queues use; bit 0 is the context's own (WIRE.md 7.1).
     timelines: Mutex<u64>,
     options: RingOptions,
     sync: bool,
+    asks_for_outcomes: bool,
     reported: AtomicBool,
     /// What the driver keeps at the host for later use.
     pub room: Room,
@@ -93,10 +99,12 @@ impl Connection {
             codec,
             side: Mutex::new(Vec::new()),
             background: Background::default(),
+            outcomes: Outcomes::default(),
             next_ring: AtomicU64::new(2),
             timelines: Mutex::new(1),
             options,
             sync: settings.sync,
+            asks_for_outcomes: settings.outcomes,
             reported: AtomicBool::new(false),
             room: Room::default(),
             generation: detour::generation(),
@@ -124,6 +132,39 @@ impl Connection {
         self.report(sent)
     }
 
+    /// Sends a command that nobody waits for, but whose failure must not stay unknown ([`outcomes`]). `encode` is given the command's flags.
+    ///
+    /// # Errors
+    /// A lost host; also where such a command has failed before.
+    pub fn send_for_outcome(
+        &self,
+        command: &'static str,
+        encode: impl FnOnce(&mut Writer, u32),
+    ) -> Result<Seqno, Error> {
+        if !self.asks_for_outcomes {
+            return self.send(|w| encode(w, 0));
+        }
+        self.look_at_outcomes()?;
+        let ask = |bytes: &[u8]| self.ring.ask(bytes, outcomes::REPLY, Show::Now);
+        let asked = self.report(with_encoded(&self.codec, |w| encode(w, GENERATE_REPLY), ask))?;
+        let seqno = asked.seqno();
+        self.outcomes.expect(command, asked);
+        if self.sync {
+            self.report(self.ring.wait(seqno))?;
+            self.look_at_outcomes()?;
+        }
+        Ok(seqno)
+    }
+
+    /// Looks at what came of commands that nobody waited for.
+    #[inline]
+    fn look_at_outcomes(&self) -> Result<(), Error> {
+        if self.outcomes.any() {
+            self.report(self.outcomes.look(&self.ring).map_err(|e| self.health.lose(e)))?;
+        }
+        Ok(())
+    }
+
     /// Sends a command that has no effect anybody could see before the next one is sent; the host may see it later.
     pub fn post(&self, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
         if self.sync {
@@ -144,6 +185,7 @@ impl Connection {
             // The main ring has just come to where something may wait for it.
             self.background.go_on(&self.ring);
         }
+        self.look_at_outcomes()?;
         self.report(called)
     }
 
@@ -200,13 +242,20 @@ impl Connection {
         encode: impl FnOnce(&mut Writer),
         decode: impl FnOnce(&mut Reader) -> R,
     ) -> Result<R, Error> {
-        let called = self.idle_side_ring().and_then(|side| {
-            let called = call_on(&side, &self.codec, size, encode, decode);
-            if called.is_ok() {
-                self.side.lock().push(side);
+        let called = match self.idle_side_ring() {
+            Ok(side) => {
+                let called = call_on(&side, &self.codec, size, encode, decode);
+                if called.is_ok() {
+                    self.side.lock().push(side);
+                }
+                called
             }
-            called
-        });
+            Err(e @ Error::Lost(_)) => Err(e),
+            // Without memory or files for another ring everybody waits with the caller.
+            Err(_) => call_on(&self.ring, &self.codec, size, encode, decode),
+        };
+        // Whoever waits for a submission that another thread has sent meanwhile hears that it was refused.
+        self.look_at_outcomes()?;
         self.report(called)
     }
 

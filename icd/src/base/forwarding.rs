@@ -90,6 +90,17 @@ pub unsafe fn send<H: Dispatchable>(handle: H, encode: impl FnOnce(&mut Writer))
     unsafe { object::get(handle) }.connection().send(encode)
 }
 
+/// Sends a command that nobody waits for, but whose failure must not stay unknown, on the connection of `handle`. `encode` is given the command's
+/// flags.
+pub unsafe fn send_for_outcome<H: Dispatchable>(
+    handle: H,
+    command: &'static str,
+    encode: impl FnOnce(&mut Writer, u32),
+) -> Result<Seqno, Error> {
+    // SAFETY: as in `send`.
+    unsafe { object::get(handle) }.connection().send_for_outcome(command, encode)
+}
+
 /// Sends a command that has no effect anybody could see before the next one is sent, on the connection of `handle`.
 pub unsafe fn post<H: Dispatchable>(handle: H, encode: impl FnOnce(&mut Writer)) -> Result<Seqno, Error> {
     // SAFETY: as in `send`.

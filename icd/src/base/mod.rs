@@ -14,6 +14,7 @@ pub mod in_progress;
 pub mod kept_file;
 pub mod log;
 pub mod object;
+pub mod outcomes;
 pub mod progress;
 pub mod result_codes;
 pub mod room;

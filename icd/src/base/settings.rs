@@ -40,6 +40,8 @@ pub struct Settings {
     pub sync: bool,
     /// Whether small uploads travel with the next submission.
     pub uploads: bool,
+    /// Whether the driver looks at what came of submissions.
+    pub outcomes: bool,
     /// Whether devices may be tried out for what the protocol doesn't tell.
     pub probe: bool,
     /// The folder for what is kept from one start to the next; there may be none.
@@ -94,6 +96,7 @@ fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         },
         sync: switch("sync"),
         uploads: !switch("no-uploads") && !switch("sync"),
+        outcomes: !switch("no-outcomes"),
         probe: !switch("no-probe"),
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),

@@ -164,11 +164,11 @@ pub unsafe fn get_event_status(device: vk::Device, event: vk::Event) -> vk::Resu
     result
 }
 pub unsafe fn set_event(device: vk::Device, event: vk::Event) -> vk::Result {
-    let sent = send(device, |w| request::set_event(w, 0, device, event));
+    let sent = send_for_outcome(device, "vkSetEvent", |w, flags| request::set_event(w, flags, device, event));
     done(sent)
 }
 pub unsafe fn reset_event(device: vk::Device, event: vk::Event) -> vk::Result {
-    let sent = send(device, |w| request::reset_event(w, 0, device, event));
+    let sent = send_for_outcome(device, "vkResetEvent", |w, flags| request::reset_event(w, flags, device, event));
     done(sent)
 }
 pub unsafe fn create_query_pool(device: vk::Device, p_create_info: *const vk::QueryPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_query_pool: *mut vk::QueryPool) -> vk::Result {
@@ -562,7 +562,7 @@ pub unsafe fn wait_semaphores(device: vk::Device, p_wait_info: *const vk::Semaph
     result
 }
 pub unsafe fn signal_semaphore(device: vk::Device, p_signal_info: *const vk::SemaphoreSignalInfo) -> vk::Result {
-    let sent = send(device, |w| request::signal_semaphore(w, 0, device, p_signal_info));
+    let sent = send_for_outcome(device, "vkSignalSemaphore", |w, flags| request::signal_semaphore(w, flags, device, p_signal_info));
     done(sent)
 }
 pub unsafe fn get_buffer_device_address(device: vk::Device, p_info: *const vk::BufferDeviceAddressInfo) -> vk::DeviceAddress {

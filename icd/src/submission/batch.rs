@@ -8,6 +8,9 @@ use crate::base::chain::slice;
 
 /// One batch of a submission, in either form.
 pub trait Batch: Copy {
+    /// The command that submits it.
+    const COMMAND: &'static str;
+
     /// How it names a command buffer.
     type Named: Copy;
 
@@ -57,6 +60,8 @@ impl From<vk::Semaphore> for Wait {
 }
 
 impl Batch for vk::SubmitInfo<'_> {
+    const COMMAND: &'static str = "vkQueueSubmit";
+
     type Named = vk::CommandBuffer;
     type Wait = Wait;
 
@@ -113,6 +118,8 @@ impl From<vk::Semaphore> for Wait2 {
 }
 
 impl<'a> Batch for vk::SubmitInfo2<'a> {
+    const COMMAND: &'static str = "vkQueueSubmit2";
+
     type Named = vk::CommandBufferSubmitInfo<'a>;
     type Wait = Wait2;
 

@@ -55,7 +55,9 @@ impl Queue {
         let batch: *const vk::SubmitInfo = std::ptr::from_ref(batch).cast();
         let (submission, _) = locked.number(self.place, |_| {
             // SAFETY: by contract, and pointers to locals.
-            self.connection().send(|w| unsafe { request::queue_submit(w, 0, handle, 1, batch, fence) })
+            self.connection().send_for_outcome("vkQueueSubmit", |w, flags| unsafe {
+                request::queue_submit(w, flags, handle, 1, batch, fence);
+            })
         })?;
         fence::submitted(fence, submission.clone());
         Ok(submission)

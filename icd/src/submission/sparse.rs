@@ -48,7 +48,9 @@ pub unsafe fn queue_bind_sparse(
     let sent = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false, false) } {
         // SAFETY: the entry point's parameters.
         Ok(mut locked) => locked.number(queue.place, |_| unsafe {
-            queue.connection().send(|w| request::queue_bind_sparse(w, 0, handle, n, infos, signalled))
+            queue.connection().send_for_outcome("vkQueueBindSparse", |w, flags| {
+                request::queue_bind_sparse(w, flags, handle, n, infos, signalled);
+            })
         }),
         Err(e) => {
             queue.fences.lock().extend(own);

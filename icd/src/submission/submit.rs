@@ -19,8 +19,8 @@ use crate::sync::fence;
 pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
     // SAFETY: the entry point's parameters.
     unsafe {
-        submit(queue, slice(submits, n), fence, |w, batches| {
-            request::queue_submit(w, 0, queue, batches.len() as u32, batches.as_ptr(), fence);
+        submit(queue, slice(submits, n), fence, |w, flags, batches| {
+            request::queue_submit(w, flags, queue, batches.len() as u32, batches.as_ptr(), fence);
         })
     }
 }
@@ -28,8 +28,8 @@ pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitI
 pub unsafe fn queue_submit2(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo2, fence: vk::Fence) -> vk::Result {
     // SAFETY: the entry point's parameters.
     unsafe {
-        submit(queue, slice(submits, n), fence, |w, batches| {
-            request::queue_submit2(w, 0, queue, batches.len() as u32, batches.as_ptr(), fence);
+        submit(queue, slice(submits, n), fence, |w, flags, batches| {
+            request::queue_submit2(w, flags, queue, batches.len() as u32, batches.as_ptr(), fence);
         })
     }
 }
@@ -38,7 +38,7 @@ unsafe fn submit<B: Batch>(
     handle: vk::Queue,
     batches: &[B],
     fence: vk::Fence,
-    encode: impl FnOnce(&mut Writer, &[B]),
+    encode: impl FnOnce(&mut Writer, u32, &[B]),
 ) -> vk::Result {
     // SAFETY: a valid queue, whose device is alive.
     let (queue, device) = unsafe {
@@ -92,7 +92,7 @@ unsafe fn submit<B: Batch>(
     let sent = locked.number(queue.place, |submission| {
         // SAFETY: command buffers of the submission.
         batches.iter().for_each(|b| unsafe { query_resets::submitting(b.buffers(), submission) });
-        queue.connection().send(|w| encode(w, batches))
+        queue.connection().send_for_outcome(B::COMMAND, |w, flags| encode(w, flags, batches))
     });
     match sent {
         Ok((submission, _)) => {

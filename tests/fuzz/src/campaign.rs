@@ -31,6 +31,7 @@ const SWITCHES: &[&str] = &[
     "sync",
     "no-feedback",
     "wait-block",
+    "no-outcomes",
     "no-uploads,feedback",
     "wait-poll,feedback",
     "wait-block,feedback,no-uploads",

@@ -1,0 +1,89 @@
+//! What came of commands that nobody waits for, but whose failure somebody would wait for forever: submissions, and signals of the program's own.
+//!
+//! A host's driver may refuse a submission for lack of memory. Whoever then waits for its fence waits for something that never comes. So such a
+//! command asks for a reply, which is read when it is there: before the next such command, and after every answer that the main ring gives,
+//! since the ring has run by then what was sent before. A failure ends the context, since the program has been told of success.
+//!
+//! The switch `no-outcomes` turns this off.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ash::vk;
+use hesper_encoder::Reader;
+use hesper_winsys::ring::Asked;
+use hesper_winsys::{Error, Ring};
+use parking_lot::Mutex;
+
+/// Bytes of a reply: the command's number and its result (WIRE.md 2.2).
+pub const REPLY: usize = 8;
+
+/// Replies that haven't been read.
+#[derive(Default)]
+pub struct Outcomes {
+    /// In the order in which the ring runs the commands, but for those that two threads sent at the same time.
+    due: Mutex<VecDeque<(&'static str, Asked)>>,
+    /// Whether there are any. A thread that has been answered after a command sees that the command's reply is due, or has been read.
+    any: AtomicBool,
+}
+
+impl Outcomes {
+    /// Whether any replies haven't been read.
+    #[inline]
+    pub fn any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
+    /// A reply will be there when the ring has run a command.
+    pub fn expect(&self, command: &'static str, reply: Asked) {
+        let mut due = self.due.lock();
+        due.push_back((command, reply));
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads the replies that are there.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] where a command has failed.
+    pub fn look(&self, ring: &Ring) -> Result<(), Error> {
+        let mut due = self.due.lock();
+        let mut failed = Ok(());
+        while let Some((command, reply)) = due.pop_front_if(|(_, reply)| ring.done(reply.seqno())) {
+            let result = ring.answer(reply, read)?;
+            failed = failed.and(outcome(command, result));
+        }
+        self.any.store(!due.is_empty(), Ordering::Relaxed);
+        failed
+    }
+}
+
+/// The result in a reply; `None` in one that was never written.
+fn read(reply: &[u8]) -> Option<vk::Result> {
+    let mut reader = Reader::new(reply);
+    let (command, result) = (reader.u32(), reader.u32());
+    (command != 0 && !reader.is_bad()).then(|| vk::Result::from_raw(result as i32))
+}
+
+fn outcome(command: &str, result: Option<vk::Result>) -> Result<(), Error> {
+    match result {
+        Some(result) if result.as_raw() >= 0 => Ok(()),
+        Some(result) => Err(Error::Lost(format!("its driver has refused a {command}: {result:?}").into())),
+        None => Err(Error::malformed("no result")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_told_apart() {
+        let reply = |command: u32, result: i32| [command.to_le_bytes(), result.to_le_bytes()].concat();
+        assert!(outcome("vkQueueSubmit", read(&reply(18, 0))).is_ok());
+        for (reply, said) in [(reply(18, -2), "vkQueueSubmit: ERROR_OUT_OF_DEVICE_MEMORY"), (reply(0, 0), "no result")]
+        {
+            let e = outcome("vkQueueSubmit", read(&reply)).unwrap_err();
+            assert!(matches!(&e, Error::Lost(_)) && e.to_string().contains(said), "{e}");
+        }
+    }
+}
