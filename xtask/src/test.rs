@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::step::{self, Step};
-use crate::{cargo, codegen, fuzz, licences, setup};
+use crate::{cargo, codegen, faults, fuzz, licences, setup};
 
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
@@ -54,6 +54,9 @@ pub fn run(args: &Args) -> Result<()> {
     let sum = tests(args)?;
     if args.random > 0.0 && args.filter.is_none() {
         check("random programs", fuzz::for_minutes(args.random));
+    }
+    if args.filter.is_none() && !args.quick {
+        check("faults", faults::short());
     }
     check("tests", if sum.good() { Ok(()) } else { Err(anyhow::anyhow!("tests failed")) });
     println!("\n{} passed, {} failed", sum.passed, sum.failed);

@@ -1,8 +1,10 @@
 //! A program that looks at every result, ends at the first error, destroys what it has made, and reports what it saw: how a driver's
 //! faults look from the outside. It knows nothing of what is done to its host meanwhile.
 
+mod data;
 mod journal;
 mod objects;
+mod pipeline;
 mod work;
 
 use std::time::Duration;

@@ -7,12 +7,11 @@ use anyhow::Result;
 use ash::{Instance, vk};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::data::{self, Data, WORDS};
 use super::journal::{Failed, Journal};
 use super::objects::{Objects, made};
-use crate::shaders::{SCALE, scale_constants};
+use super::pipeline::{self, Pipeline};
 
-/// Words that a dispatch works on.
-const WORDS: usize = 4096;
 /// Longer than anything takes, but for hosts that are stopped.
 const PATIENCE: u64 = 600_000_000_000;
 
@@ -71,15 +70,6 @@ pub fn run(
     done
 }
 
-/// Buffers and memory, mapped.
-struct Data {
-    from: vk::Buffer,
-    to: vk::Buffer,
-    /// `WORDS` words each.
-    from_map: *mut u32,
-    to_map: *const u32,
-}
-
 fn with_device(
     objects: &mut Objects,
     memory: &vk::PhysicalDeviceMemoryProperties,
@@ -88,154 +78,13 @@ fn with_device(
     rounds: Rounds,
 ) -> Result<Result<(), Failed>> {
     journal.phase("memory")?;
-    let Ok(data) = data(objects, memory, journal) else { return Ok(Err(Failed)) };
+    let Ok(data) = data::make(objects, memory, journal) else { return Ok(Err(Failed)) };
     journal.phase("pipelines")?;
-    let Ok(pipeline) = pipeline(objects, &data, journal) else { return Ok(Err(Failed)) };
+    let Ok(pipeline) = pipeline::make(objects, &data, journal) else { return Ok(Err(Failed)) };
     journal.phase("work")?;
     let Ok(queries) = rounds_of(objects, &data, &pipeline, family, journal, rounds) else { return Ok(Err(Failed)) };
     journal.phase("results")?;
     Ok(results(objects, queries, journal))
-}
-
-fn data(
-    objects: &mut Objects,
-    memory: &vk::PhysicalDeviceMemoryProperties,
-    journal: &mut Journal,
-) -> Result<Data, Failed> {
-    let (from, from_map) = mapped(objects, memory, journal)?;
-    let (to, to_map) = mapped(objects, memory, journal)?;
-    // Memory that nobody maps, and more of it than is kept for later.
-    let own = memory
-        .memory_types_as_slice()
-        .iter()
-        .position(|t| t.property_flags.contains(vk::MemoryPropertyFlags::DEVICE_LOCAL));
-    for size in [8 << 20, 64 << 10] {
-        objects.memory(journal, size, own.unwrap_or(0) as u32)?;
-    }
-    Ok(Data { from, to, from_map, to_map })
-}
-
-/// A buffer in memory of its own, which is mapped.
-fn mapped(
-    objects: &mut Objects,
-    memory: &vk::PhysicalDeviceMemoryProperties,
-    journal: &mut Journal,
-) -> Result<(vk::Buffer, *mut u32), Failed> {
-    let usage = vk::BufferUsageFlags::STORAGE_BUFFER | vk::BufferUsageFlags::TRANSFER_DST;
-    let info = vk::BufferCreateInfo::default().size(WORDS as u64 * 4).usage(usage);
-    let buffer = made!(objects, journal, "vkCreateBuffer", create_buffer(&info), "vkDestroyBuffer", destroy_buffer);
-    // SAFETY: valid handles; the memory is as large as the buffer demands.
-    unsafe {
-        let needs =
-            journal.plain("vkGetBufferMemoryRequirements", || objects.device.get_buffer_memory_requirements(buffer));
-        let flags = vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT;
-        let kind = memory
-            .memory_types_as_slice()
-            .iter()
-            .enumerate()
-            .position(|(i, t)| needs.memory_type_bits >> i & 1 == 1 && t.property_flags.contains(flags));
-        // A query without a result can't report an error, so a lost device may say that nothing fits.
-        let kind = kind.ok_or_else(|| journal.fail("no memory for a buffer", vk::Result::ERROR_UNKNOWN))?;
-        let memory = objects.memory(journal, needs.size.max(WORDS as u64 * 4), kind as u32)?;
-        journal.call("vkBindBufferMemory", || objects.device.bind_buffer_memory(buffer, memory, 0))?;
-        let none = vk::MemoryMapFlags::empty();
-        let map = journal.call("vkMapMemory", || objects.device.map_memory(memory, 0, vk::WHOLE_SIZE, none))?;
-        Ok((buffer, map.cast()))
-    }
-}
-
-/// A pipeline of the scale shader, and the set that it reads.
-struct Pipeline {
-    pipeline: vk::Pipeline,
-    layout: vk::PipelineLayout,
-    set: vk::DescriptorSet,
-}
-
-fn pipeline(objects: &mut Objects, data: &Data, journal: &mut Journal) -> Result<Pipeline, Failed> {
-    let kind = vk::DescriptorType::STORAGE_BUFFER;
-    let binding = |n| {
-        let binding = vk::DescriptorSetLayoutBinding::default().binding(n).descriptor_count(1).descriptor_type(kind);
-        binding.stage_flags(vk::ShaderStageFlags::COMPUTE)
-    };
-    let bindings = [binding(0), binding(1)];
-    let info = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings);
-    let set_layout = made!(
-        objects,
-        journal,
-        "vkCreateDescriptorSetLayout",
-        create_descriptor_set_layout(&info),
-        "vkDestroyDescriptorSetLayout",
-        destroy_descriptor_set_layout
-    );
-    let layouts = [set_layout];
-    let ranges = [vk::PushConstantRange::default().size(8).stage_flags(vk::ShaderStageFlags::COMPUTE)];
-    let info = vk::PipelineLayoutCreateInfo::default().set_layouts(&layouts).push_constant_ranges(&ranges);
-    let layout = made!(
-        objects,
-        journal,
-        "vkCreatePipelineLayout",
-        create_pipeline_layout(&info),
-        "vkDestroyPipelineLayout",
-        destroy_pipeline_layout
-    );
-    let code = ash::util::read_spv(&mut std::io::Cursor::new(SCALE)).unwrap_or_default();
-    let info = vk::ShaderModuleCreateInfo::default().code(&code);
-    let shader = made!(
-        objects,
-        journal,
-        "vkCreateShaderModule",
-        create_shader_module(&info),
-        "vkDestroyShaderModule",
-        destroy_shader_module
-    );
-    let cache = made!(
-        objects,
-        journal,
-        "vkCreatePipelineCache",
-        create_pipeline_cache(&vk::PipelineCacheCreateInfo::default()),
-        "vkDestroyPipelineCache",
-        destroy_pipeline_cache
-    );
-    let mut last = vk::Pipeline::null();
-    for factor in [5, 3] {
-        let (entries, constants) = scale_constants(factor);
-        let special = vk::SpecializationInfo::default().map_entries(&entries).data(&constants);
-        let stage = vk::PipelineShaderStageCreateInfo::default().stage(vk::ShaderStageFlags::COMPUTE).module(shader);
-        let stage = stage.name(c"main").specialization_info(&special);
-        let info = [vk::ComputePipelineCreateInfo::default().layout(layout).stage(stage)];
-        // SAFETY: valid arguments.
-        let made = journal.call("vkCreateComputePipelines", || unsafe {
-            objects.device.create_compute_pipelines(cache, &info, None).map_err(|(_, code)| code)
-        })?;
-        last = made.first().copied().unwrap_or_default();
-        let pipeline = last;
-        objects.at_the_end(move |device, journal| {
-            // SAFETY: made by this device, and used no longer.
-            journal.plain("vkDestroyPipeline", || unsafe { device.destroy_pipeline(pipeline, None) });
-        });
-    }
-    let sizes = [vk::DescriptorPoolSize::default().ty(kind).descriptor_count(2)];
-    let info = vk::DescriptorPoolCreateInfo::default().max_sets(1).pool_sizes(&sizes);
-    let pool = made!(
-        objects,
-        journal,
-        "vkCreateDescriptorPool",
-        create_descriptor_pool(&info),
-        "vkDestroyDescriptorPool",
-        destroy_descriptor_pool
-    );
-    let info = vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts);
-    // SAFETY: valid arguments.
-    let sets =
-        journal.call("vkAllocateDescriptorSets", || unsafe { objects.device.allocate_descriptor_sets(&info) })?;
-    let set = sets.first().copied().unwrap_or_default();
-    let whole = |buffer| [vk::DescriptorBufferInfo::default().buffer(buffer).range(vk::WHOLE_SIZE)];
-    let (from, to) = (whole(data.from), whole(data.to));
-    let write = |n| vk::WriteDescriptorSet::default().dst_set(set).dst_binding(n).descriptor_type(kind);
-    let writes = [write(0).buffer_info(&from), write(1).buffer_info(&to)];
-    // SAFETY: valid arguments.
-    journal.plain("vkUpdateDescriptorSets", || unsafe { objects.device.update_descriptor_sets(&writes, &[]) });
-    Ok(Pipeline { pipeline: last, layout, set })
 }
 
 fn rounds_of(
@@ -279,7 +128,7 @@ fn rounds_of(
         made!(objects, journal, "vkCreateSemaphore", create_semaphore(&info), "vkDestroySemaphore", destroy_semaphore);
     let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
     let device = objects.device.clone();
-    // SAFETY, here and below: valid handles; the command buffer isn't in use when it is begun, and the maps are `WORDS` words that the
+    // SAFETY: valid handles; the command buffer isn't in use when it is begun, and the maps are `WORDS` words that the
     // device isn't using.
     unsafe {
         let buffers = journal.call("vkAllocateCommandBuffers", || device.allocate_command_buffers(&info))?;

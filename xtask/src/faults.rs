@@ -1,0 +1,87 @@
+//! `faults`: programs whose host is damaged by script.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::step::{self, Step};
+use crate::{cargo, setup};
+
+/// Damages the host of the test client and of llama-bench by script, at every point of a run, and fails if that leads to anything but an error
+/// that Vulkan allows, in time. With the whole grid, Mesa's driver runs beside, and the table is written into docs/reliability.md: an hour on
+/// two cores.
+#[derive(clap::Args)]
+pub struct Args {
+    /// One point of each fault, Hesper alone, no table: a minute.
+    #[arg(long)]
+    short: bool,
+    /// Only faults and conditions whose names have this in them; no table.
+    #[arg(long)]
+    only: Option<String>,
+    /// Points of each phase of a run, at most.
+    #[arg(long, default_value_t = 6)]
+    points: u32,
+}
+
+/// Where the document has the table.
+const DOCUMENT: &str = "docs/reliability.md";
+const MARKERS: (&str, &str) = ("<!-- faults -->\n", "<!-- /faults -->\n");
+
+/// One point of each fault.
+///
+/// # Errors
+/// When one leads to what it must not lead to.
+pub fn short() -> Result<()> {
+    let mut command = tool();
+    command.args(["--points=1", "--phases=1"]);
+    let step = Step::start("Faults of the host", "one point of each");
+    let status = step::lines(&mut command, |line| step.above(line))?;
+    ensure!(status.success(), "a fault led to what it must not lead to");
+    step.done("");
+    Ok(())
+}
+
+fn tool() -> std::process::Command {
+    cargo::cargo(&["run", "--quiet", "--package=hesper-faults", "--"])
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    setup::ensure()?;
+    if args.short {
+        return short();
+    }
+    let mut command = tool();
+    command.arg(format!("--points={}", args.points));
+    if let Some(only) = &args.only {
+        command.args(["--every", "--only", only]);
+        ensure!(command.status()?.success(), "a fault led to what it must not lead to");
+        return Ok(());
+    }
+    let table = hesper_rig::target_folder()?.join("faults.md");
+    let status = command.args(["--mesa", "--table"]).arg(&table).status()?;
+    ensure!(status.success(), "a fault led to what it must not lead to");
+    let document = hesper_rig::workspace().join(DOCUMENT);
+    let text = std::fs::read_to_string(&document).with_context(|| format!("reading {}", document.display()))?;
+    let text = replaced(&text, &std::fs::read_to_string(&table)?).context("the document has no place for the table")?;
+    std::fs::write(&document, text)?;
+    println!("  the table is in {DOCUMENT}");
+    Ok(())
+}
+
+/// The document with another table between the markers.
+fn replaced(document: &str, table: &str) -> Option<String> {
+    let (before, rest) = document.split_once(MARKERS.0)?;
+    let (_, after) = rest.split_once(MARKERS.1)?;
+    Some(format!("{before}{}\n{}\n{}{after}", MARKERS.0, table.trim_end(), MARKERS.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_goes_between_the_markers() {
+        let document = "a\n<!-- faults -->\n\nold\n\n<!-- /faults -->\nb\n";
+        let new = replaced(document, "new\n").unwrap();
+        assert_eq!(new, "a\n<!-- faults -->\n\nnew\n\n<!-- /faults -->\nb\n");
+        assert_eq!(replaced("a\n", "new"), None);
+    }
+}
