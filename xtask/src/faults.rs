@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
 fn replaced(document: &str, table: &str) -> Option<String> {
     let (before, rest) = document.split_once(MARKERS.0)?;
     let (_, after) = rest.split_once(MARKERS.1)?;
-    Some(format!("{before}{}\n{}\n{}{after}", MARKERS.0, table.trim_end(), MARKERS.1))
+    Some(format!("{before}{}\n{}\n\n{}{after}", MARKERS.0, table.trim_end(), MARKERS.1))
 }
 
 #[cfg(test)]

@@ -41,8 +41,8 @@ const COMMANDS: [(&str, bool, u32); 13] = [
 ];
 /// Codes that every command may return, and that no host means.
 const ANYWHERE: [i32; 2] = [vk::Result::ERROR_UNKNOWN.as_raw(), vk::Result::ERROR_VALIDATION_FAILED_EXT.as_raw()];
-/// Numbers of files: from too few for the loader to enough.
-const FILES: [u64; 12] = [8, 12, 14, 16, 18, 20, 22, 24, 28, 32, 64, 128];
+/// Numbers of files: from too few for the program to begin with to enough.
+const FILES: [u64; 12] = [5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 64, 128];
 
 impl Condition {
     /// All of them; a short form has every third.
