@@ -160,7 +160,7 @@ impl Connection {
     #[inline]
     fn look_at_outcomes(&self) -> Result<(), Error> {
         if self.outcomes.any() {
-            self.report(self.outcomes.look(&self.ring).map_err(|e| self.health.lose(e)))?;
+            self.report(self.outcomes.look(&self.ring))?;
         }
         Ok(())
     }
@@ -290,16 +290,24 @@ impl Connection {
         *self.timelines.lock() &= !(1u64 << (n & 63)) | 1;
     }
 
-    /// Says once, on stderr, that and why the host is lost.
+    /// Where the host is lost, whoever found out, by whatever: loses it for everybody, and says once, on stderr, why.
+    #[inline]
     pub fn report<R>(&self, result: Result<R, Error>) -> Result<R, Error> {
-        if let Err(e @ Error::Lost(_)) = &result
+        result.map_err(|e| self.lose(e))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lose(&self, e: Error) -> Error {
+        let e = self.health.lose(e);
+        if let Error::Lost(_) = &e
             && !self.reported.swap(true, Ordering::Relaxed)
         {
             error!(
                 "{e}; Vulkan calls fail from now on, with VK_ERROR_DEVICE_LOST where they may; restart the program once the host is back"
             );
         }
-        result
+        e
     }
 }
 

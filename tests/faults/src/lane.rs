@@ -124,7 +124,14 @@ impl<'a> Lane<'a> {
                 String::from_utf8_lossy(&out.stderr)
             );
         }
-        lock(&self.shared).host = None;
+        let host = lock(&self.shared).host.take();
+        let Some(host) = host else { return Ok(()) };
+        let start = Instant::now();
+        // Whatever was done to a connection, its context ends with it.
+        while !host.workers()?.is_empty() {
+            ensure!(start.elapsed() < LIMIT, "contexts are left at the host: {:?}", host.workers()?);
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Ok(())
     }
 

@@ -112,15 +112,21 @@ impl Host {
     /// # Errors
     /// When there are none.
     pub fn kill_workers(&self) -> Result<()> {
-        let mut killed = 0;
-        for process in self.processes()? {
-            let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-            // virglrenderer names a context's process after the context.
-            if name.starts_with("virgl-") && kill(Pid::from_raw(process), Signal::SIGKILL).is_ok() {
-                killed += 1;
-            }
-        }
+        let workers = self.workers()?;
+        let killed = workers.iter().filter(|w| kill(Pid::from_raw(**w), Signal::SIGKILL).is_ok()).count();
         if killed == 0 { bail!("no context has a process of its own") } else { Ok(()) }
+    }
+
+    /// The processes that run the clients' contexts.
+    ///
+    /// # Errors
+    /// When /proc can't be read.
+    pub fn workers(&self) -> Result<Vec<i32>> {
+        let mut processes = self.processes()?;
+        // virglrenderer names a context's process after the context.
+        let name = |p: &i32| fs::read_to_string(format!("/proc/{p}/comm")).unwrap_or_default();
+        processes.retain(|p| name(p).starts_with("virgl-"));
+        Ok(processes)
     }
 
     /// Stops it and its render servers, until [`Self::go_on`].
