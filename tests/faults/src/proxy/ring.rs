@@ -60,6 +60,11 @@ impl Damage {
     }
 }
 
+/// Whether a head has come to a position; both count modulo 2^32, and are less than a ring apart.
+fn is_at(head: u32, position: u32) -> bool {
+    head.wrapping_sub(position).cast_signed() >= 0
+}
+
 /// A ring in two memories.
 pub struct Mirror {
     pub id: u64,
@@ -207,10 +212,11 @@ impl Mirror {
         let head = self.host.word(self.layout.head).load(Ordering::Acquire);
         let mut seen = head;
         if let Some(damage) = &self.damage {
-            if head.wrapping_sub(damage.from) >= damage.to.wrapping_sub(damage.from) {
+            if is_at(head, damage.to) {
                 damage.inflict();
                 self.damage = None;
-            } else {
+            } else if is_at(head, damage.from) {
+                // Nobody hears of a reply before it is damaged.
                 seen = damage.from;
             }
         }
