@@ -54,7 +54,7 @@ impl Background {
     /// Begins a command; `None` where there is no room, and it has to be waited for at once.
     ///
     /// # Errors
-    /// Those of making the side ring. That the host is gone shows in [`Self::finish`].
+    /// Those of making the side ring, and a host that is known to be lost; that it has gone since shows in [`Self::finish`].
     pub fn begin(
         &self,
         main: &Ring,
@@ -62,6 +62,7 @@ impl Background {
         request: Request,
         new_ring: impl FnOnce() -> Result<Ring, Error>,
     ) -> Result<Option<Ticket>, Error> {
+        main.check()?;
         self.side.get_or_try_init(new_ring)?;
         let after = main.position();
         Ok(self.with(|commands| {
