@@ -106,14 +106,23 @@ impl Model {
     /// Room for an output.
     fn room(&self, c: &Command, p: &Member) -> Result<String> {
         let counts = c.params.iter().any(|o| o.len.first() == Some(&p.name));
+        // A command that can't say that it failed has to say so with its outputs.
+        let silent = c.ret == "void";
         Ok(match self.param_shape(c, p)? {
+            _ if counts && silent => "w.answer(SEVERAL as _, 0)".into(),
             _ if counts => "keep(SEVERAL as _)".into(),
             Shape::Pointer { to, len, .. } => {
-                let make = match *to {
-                    Shape::Struct(_) => "Default::default()",
-                    _ => "core::mem::zeroed()",
+                let (make, head) = match *to {
+                    Shape::Struct(name) => {
+                        ("Default::default()", if self.reg.structs[&name].chained() { 16 } else { 0 })
+                    }
+                    _ => ("core::mem::zeroed()", 0),
                 };
-                if len.is_some() { format!("several(|| {make})") } else { format!("keep({make})") }
+                match len {
+                    Some(_) => format!("several(|| {make})"),
+                    None if silent => format!("w.garbage({make}, {head})"),
+                    None => format!("keep({make})"),
+                }
             }
             Shape::Pointers { .. } | Shape::Null => "keep(core::mem::zeroed())".into(),
             other => bail!("{}: no room for {other:?}", p.name),

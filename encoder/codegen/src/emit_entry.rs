@@ -107,7 +107,24 @@ impl Model {
                 "let called = call({first}, size, |w| request::{name}(w, 1, {args}), |r| reply::{name}(r, {args}));"
             ));
             match c.ret.as_str() {
-                "void" => out.line("let _ = called;"),
+                "void" => {
+                    out.line("if called.is_err() {");
+                    for p in c.params.iter().filter(|p| Self::is_output(p)) {
+                        let (name, counted) = (snake(&p.name), p.len.first().is_some_and(|l| l != "1"));
+                        match self.param_shape(c, p)? {
+                            // None of its elements count.
+                            _ if counted => {}
+                            Shape::Pointer { to, .. } => match *to {
+                                Shape::Struct(s) if self.reg.structs[&s].chained() => {
+                                    out.line(format!("empty({name});"))
+                                }
+                                _ => out.line(format!("zero({name});")),
+                            },
+                            other => bail!("{}: no way to say that {other:?} isn't there", p.name),
+                        }
+                    }
+                    out.line("}");
+                }
                 "VkResult" => {
                     out.line("let result = result_of(called);");
                     for (p, n) in &made {

@@ -42,19 +42,20 @@ impl World {
 
     /// One that is recorded, outside of render passes, with a pipeline and what it takes.
     pub fn outside(&mut self) -> vk::CommandBuffer {
-        let buffer = self.initial();
+        let (buffer, pipeline) = (self.initial(), self.shared_pipeline());
         let point = vk::PipelineBindPoint::COMPUTE;
         // SAFETY: a new command buffer, and objects of this device.
         unsafe {
             self.d.begin_command_buffer(buffer, &vk::CommandBufferBeginInfo::default()).expect(RECORDED);
-            self.d.cmd_bind_pipeline(buffer, point, self.shared.pipeline);
+            self.d.cmd_bind_pipeline(buffer, point, pipeline);
+            self.d.cmd_bind_descriptor_sets(buffer, point, self.shared.layout, 0, &[self.shared.set], &[]);
         }
         buffer
     }
 
     /// One that is recorded, inside of a rendering, with a pipeline that draws.
     pub fn inside(&mut self) -> vk::CommandBuffer {
-        let buffer = self.outside();
+        let (buffer, pipeline) = (self.outside(), self.shared_graphics_pipeline());
         let view = self.image_view();
         let attachment =
             [vk::RenderingAttachmentInfo::default().image_view(view).image_layout(vk::ImageLayout::GENERAL)];
@@ -63,10 +64,18 @@ impl World {
         // SAFETY: recording, with objects of this device.
         unsafe {
             self.d.cmd_begin_rendering(buffer, &info);
-            self.d.cmd_bind_pipeline(buffer, vk::PipelineBindPoint::GRAPHICS, self.shared.graphics_pipeline);
+            self.d.cmd_bind_pipeline(buffer, vk::PipelineBindPoint::GRAPHICS, pipeline);
             let indices = self.buffer();
             self.d.cmd_bind_index_buffer(buffer, indices, 0, vk::IndexType::UINT16);
         }
+        buffer
+    }
+
+    /// One with a pipeline that casts rays.
+    pub fn tracing(&mut self) -> vk::CommandBuffer {
+        let (buffer, pipeline) = (self.outside(), self.ray_pipeline());
+        // SAFETY: recording, with a pipeline of this device.
+        unsafe { self.d.cmd_bind_pipeline(buffer, vk::PipelineBindPoint::RAY_TRACING_KHR, pipeline) };
         buffer
     }
 

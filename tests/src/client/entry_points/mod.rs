@@ -18,6 +18,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use ash::vk;
 use call::{Call, Erased, Prepared, Scope};
 use hesper_tests::result_codes::allowed;
+use keep::Output;
 use watch::Watch;
 use world::World;
 
@@ -55,7 +56,8 @@ pub fn run(args: &Args) -> Result<()> {
         let offered = find(&world, call)?;
         if let Some(f) = offered {
             // SAFETY: the function of this name.
-            calls.push((call, unsafe { (call.prepare)(&mut world, f) }));
+            let prepared = unsafe { (call.prepare)(&mut world, f) };
+            calls.push((call, prepared, std::mem::take(&mut world.outputs)));
         }
         worlds.push(world);
         if args.apart && offered.is_some() {
@@ -113,15 +115,22 @@ fn find(world: &World, call: &Call) -> Result<Option<Erased>> {
 }
 
 /// Makes the calls, prints a line for each, and returns what is wrong.
-fn make(calls: Vec<(&'static Call, Prepared)>, args: &Args) -> Vec<String> {
-    let watch = Watch::new(Duration::from_millis(args.limit));
+fn make(calls: Vec<(&'static Call, Prepared, Vec<Output>)>, args: &Args) -> Vec<String> {
+    let limit = Duration::from_millis(args.limit);
+    let watch = Watch::new(limit);
     let (mut complaints, mut host) = (Vec::new(), if args.alive { HostIs::Alive } else { HostIs::Dead });
-    for (call, prepared) in calls {
+    for (call, prepared, outputs) in calls {
         let (code, took) = watch.call(call.name, prepared);
         let shown = code.map_or_else(|| "-".into(), |c| format!("{c:?}"));
         println!("{}\t{shown}\t{}", call.name, took.as_micros());
         let wrong = wrong(call, code, host);
         complaints.extend(wrong.map(|why| format!("{}: {shown}, {why}", call.name)));
+        if took > limit {
+            complaints.push(format!("{}: took {took:?}", call.name));
+        }
+        if outputs.iter().any(Output::is_untouched) {
+            complaints.push(format!("{}: leaves what was there before for its answer", call.name));
+        }
         if host == HostIs::Dead && call.asks && !args.apart {
             host = HostIs::Lost;
         }

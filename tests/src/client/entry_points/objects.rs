@@ -102,7 +102,7 @@ impl World {
     }
 
     /// Memory for buffers whose addresses are asked for.
-    fn addressed_memory(&mut self) -> vk::DeviceMemory {
+    pub fn addressed_memory(&mut self) -> vk::DeviceMemory {
         // SAFETY: a valid device and info.
         unsafe {
             let flags = vk::MemoryAllocateFlags::DEVICE_ADDRESS;
@@ -120,10 +120,34 @@ impl World {
     }
 
     pub fn image(&mut self) -> vk::Image {
-        let (image, memory) = (self.unbound_image(), self.device_memory());
-        // SAFETY: new objects of this device.
-        unsafe { self.d.bind_image_memory(image, memory, 0) }.expect(MADE);
-        image
+        self.image_with(|_| {})
+    }
+
+    /// An image of another kind.
+    pub fn image_with(&mut self, change: impl FnOnce(&mut vk::ImageCreateInfo)) -> vk::Image {
+        // SAFETY: a valid device and info; new objects.
+        unsafe {
+            let mut info = info::image_create_info(self);
+            change(&mut info);
+            let image = self.d.create_image(&info, None).expect(MADE);
+            let needs = self.d.get_image_memory_requirements(image);
+            let allocation = vk::MemoryAllocateInfo { allocation_size: needs.size, ..info::memory_allocate_info(self) };
+            let memory = self.d.allocate_memory(&allocation, None).expect(MADE);
+            self.d.bind_image_memory(image, memory, 0).expect(MADE);
+            image
+        }
+    }
+
+    pub fn depth_image(&mut self) -> vk::Image {
+        self.image_with(|i| {
+            i.format = vk::Format::D32_SFLOAT;
+            i.usage = vk::ImageUsageFlags::TRANSFER_DST | vk::ImageUsageFlags::DEPTH_STENCIL_ATTACHMENT;
+        })
+    }
+
+    /// Those of an image.
+    pub fn corners(&self) -> [vk::Offset3D; 2] {
+        [vk::Offset3D::default(), vk::Offset3D { x: 16, y: 16, z: 1 }]
     }
 
     pub fn mapped_memory(&mut self) -> vk::DeviceMemory {
@@ -143,6 +167,15 @@ impl World {
         vk::DeviceOrHostAddressKHR { device_address: self.device_address() }
     }
 
+    pub fn const_address(&mut self) -> vk::DeviceOrHostAddressConstKHR {
+        vk::DeviceOrHostAddressConstKHR { device_address: self.device_address() }
+    }
+
+    /// Where a shader that casts rays could be named.
+    pub fn region(&mut self) -> vk::StridedDeviceAddressRegionKHR {
+        vk::StridedDeviceAddressRegionKHR { device_address: self.device_address(), stride: 64, size: 64 }
+    }
+
     /// Two storage buffers, as the shader takes them.
     pub fn bindings(&self) -> *mut vk::DescriptorSetLayoutBinding<'static> {
         let binding = |n| {
@@ -157,7 +190,13 @@ impl World {
         unsafe {
             let mut info = info::descriptor_set_allocate_info(self);
             info.descriptor_pool = self.shared.descriptor_pool;
-            self.d.allocate_descriptor_sets(&info).expect(MADE)[0]
+            let set = self.d.allocate_descriptor_sets(&info).expect(MADE)[0];
+            let buffers = [info::descriptor_buffer_info(self), info::descriptor_buffer_info(self)];
+            let kind = vk::DescriptorType::STORAGE_BUFFER;
+            let write = vk::WriteDescriptorSet::default().dst_set(set).descriptor_type(kind);
+            let writes = [0, 1].map(|n| write.dst_binding(n).buffer_info(&buffers[n as usize..=n as usize]));
+            self.d.update_descriptor_sets(&writes, &[]);
+            set
         }
     }
 
@@ -177,7 +216,11 @@ impl World {
     pub fn query_pool_of(&mut self, kind: vk::QueryType) -> vk::QueryPool {
         let info = vk::QueryPoolCreateInfo::default().query_type(kind).query_count(SEVERAL as u32);
         // SAFETY: a valid device and info.
-        unsafe { self.d.create_query_pool(&info, None) }.expect(MADE)
+        unsafe {
+            let pool = self.d.create_query_pool(&info, None).expect(MADE);
+            self.d.reset_query_pool(pool, 0, SEVERAL as u32);
+            pool
+        }
     }
 
     pub fn timeline(&mut self) -> vk::Semaphore {

@@ -1,6 +1,6 @@
 //! Pipelines of each kind.
 
-use ash::vk;
+use ash::vk::{self, Handle as _};
 
 use crate::entry_points::keep::keep;
 use crate::entry_points::world::World;
@@ -30,6 +30,22 @@ impl World {
         let info = vk::ShaderModuleCreateInfo::default().code(code);
         // SAFETY: a valid device and shader.
         unsafe { self.d.create_shader_module(&info, None) }.expect(MADE)
+    }
+
+    /// The pipeline that command buffers compute with.
+    pub fn shared_pipeline(&mut self) -> vk::Pipeline {
+        if self.shared.pipeline.is_null() {
+            self.shared.pipeline = self.pipeline();
+        }
+        self.shared.pipeline
+    }
+
+    /// The pipeline that command buffers draw with.
+    pub fn shared_graphics_pipeline(&mut self) -> vk::Pipeline {
+        if self.shared.graphics_pipeline.is_null() {
+            self.shared.graphics_pipeline = self.graphics_pipeline();
+        }
+        self.shared.graphics_pipeline
     }
 
     /// A pipeline that computes.

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_void};
 use anyhow::{Context, Result};
 use ash::{Device, Entry, Instance, vk};
 
-use crate::entry_points::keep::keep;
+use crate::entry_points::keep::{Output, keep};
 use crate::generated::calls::{
     EXTENSIONS, FEATURES, command_pool_create_info, descriptor_pool_create_info, descriptor_set_layout_create_info,
 };
@@ -22,9 +22,11 @@ pub struct Shared {
     /// Its sets are pushed.
     pub push_layout: vk::PipelineLayout,
     pub descriptor_pool: vk::DescriptorPool,
+    pub set: vk::DescriptorSet,
     pub command_pool: vk::CommandPool,
     pub render_pass: vk::RenderPass,
     pub framebuffer: vk::Framebuffer,
+    /// Both made for the first that binds one.
     pub pipeline: vk::Pipeline,
     pub graphics_pipeline: vk::Pipeline,
     pub query_pool: vk::QueryPool,
@@ -46,6 +48,8 @@ pub struct World {
     pub buffer_size: u64,
     pub code: Vec<u32>,
     pub shared: Shared,
+    /// Where the call that is prepared answers, if it can't fail otherwise.
+    pub outputs: Vec<Output>,
     /// The device's extensions.
     extensions: Vec<&'static CStr>,
 }
@@ -125,12 +129,29 @@ impl World {
                 buffer_size: 4096,
                 code: ash::util::read_spv(&mut std::io::Cursor::new(SCALE))?,
                 shared: Shared::default(),
+                outputs: Vec::new(),
                 extensions,
             };
             world.share()?;
             world.hold_up()?;
             Ok(world)
         }
+    }
+
+    /// Where a call answers: a value that it must change, but for its first `head` bytes.
+    pub fn answer<T>(&mut self, value: T, head: usize) -> *mut T {
+        let p = keep(value);
+        self.outputs.push(Output::new(p, head));
+        p
+    }
+
+    /// The same, with garbage behind the head.
+    pub fn garbage<T>(&mut self, value: T, head: usize) -> *mut T {
+        let p = keep(value);
+        // SAFETY: inside of a new value of numbers, any of which will do.
+        unsafe { p.cast::<u8>().add(head).write_bytes(0xa5, size_of::<T>() - head) };
+        self.outputs.push(Output::new(p, head));
+        p
     }
 
     /// Whether the device has an extension.
@@ -157,13 +178,12 @@ impl World {
             pool.p_pool_sizes =
                 keep(vk::DescriptorPoolSize { ty: vk::DescriptorType::STORAGE_BUFFER, descriptor_count: 128 });
             self.shared.descriptor_pool = self.d.create_descriptor_pool(&pool, None)?;
+            self.shared.set = self.descriptor_set();
             let mut pool = command_pool_create_info(self);
             pool.flags = vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER;
             self.shared.command_pool = self.d.create_command_pool(&pool, None)?;
             self.shared.render_pass = self.render_pass();
             self.shared.framebuffer = self.framebuffer();
-            self.shared.pipeline = self.pipeline();
-            self.shared.graphics_pipeline = self.graphics_pipeline();
             self.shared.query_pool = self.query_pool_of(vk::QueryType::OCCLUSION);
             if self.has(ash::ext::transform_feedback::NAME) {
                 self.shared.stream_query_pool = self.query_pool_of(vk::QueryType::TRANSFORM_FEEDBACK_STREAM_EXT);
