@@ -21,7 +21,7 @@ impl Model {
     }
 
     /// Whether a command only stands in a command buffer.
-    fn is_recorded(c: &Command) -> bool {
+    pub fn is_recorded(c: &Command) -> bool {
         c.params.first().is_some_and(|p| p.ty == "VkCommandBuffer") && c.ret == "void"
     }
 
@@ -112,7 +112,24 @@ impl Model {
                 "let called = call({first}, size, |w| request::{name}(w, 1, {args}), |r| reply::{name}(r, {args}));"
             ));
             match c.ret.as_str() {
-                "void" => out.line("let _ = called;"),
+                "void" => {
+                    out.line("if called.is_err() {");
+                    for p in c.params.iter().filter(|p| Self::is_output(p)) {
+                        let (name, counted) = (snake(&p.name), p.len.first().is_some_and(|l| l != "1"));
+                        match self.param_shape(c, p)? {
+                            // None of its elements count.
+                            _ if counted => {}
+                            Shape::Pointer { to, .. } => match *to {
+                                Shape::Struct(s) if self.reg.structs[&s].chained() => {
+                                    out.line(format!("empty({name});"))
+                                }
+                                _ => out.line(format!("zero({name});")),
+                            },
+                            other => bail!("{}: no way to say that {other:?} isn't there", p.name),
+                        }
+                    }
+                    out.line("}");
+                }
                 "VkResult" => {
                     out.line("let result = result_of(called);");
                     for (p, n) in &made {
@@ -218,20 +235,20 @@ impl Model {
         format!("Gate {{ version: {:#x}, extensions: &[{}] }}", gate.version.unwrap_or(u32::MAX), exts.join(", "))
     }
 
+    /// What a command is dispatched on.
+    pub fn scope(c: &Command) -> &'static str {
+        match (c.name.as_str(), c.params.first().map(|p| p.ty.as_str())) {
+            ("vkDestroyInstance" | "vkGetInstanceProcAddr", _) | (_, Some("VkInstance")) => "Instance",
+            (_, Some("VkPhysicalDevice")) => "PhysicalDevice",
+            (_, Some("VkDevice" | "VkQueue" | "VkCommandBuffer")) => "Device",
+            _ => "Global",
+        }
+    }
+
     pub fn emit_procs(&self) -> Result<String> {
         let mut rows = Vec::new();
         for (_, c) in self.entries() {
-            let scope = match c.params.first().map(|p| p.ty.as_str()) {
-                Some("VkInstance") => "Instance",
-                Some("VkPhysicalDevice") => "PhysicalDevice",
-                Some("VkDevice" | "VkQueue" | "VkCommandBuffer") => "Device",
-                _ => "Global",
-            };
-            let scope = if matches!(c.name.as_str(), "vkDestroyInstance" | "vkGetInstanceProcAddr") {
-                "Instance"
-            } else {
-                scope
-            };
+            let scope = Self::scope(c);
             for name in self.all_names(&c.name) {
                 let mut gate = self.reg.gates.get(&name).cloned().unwrap_or_default();
                 if gate.version.is_none() && gate.extensions.is_empty() {

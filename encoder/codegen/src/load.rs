@@ -59,7 +59,8 @@ impl Registry {
                 .and_then(|e| e.attribute("value"))
                 .and_then(|v| v.parse().ok())
                 .unwrap_or(1);
-            self.extensions.insert(name.into(), Extension { spec_version: spec });
+            let of_device = x.attribute("type") == Some("device");
+            self.extensions.insert(name.into(), Extension { spec_version: spec, number, of_device });
         }
         Ok(())
     }
@@ -241,6 +242,7 @@ impl Registry {
             values: m.attribute("values").map(str::to_string),
             selector: m.attribute("selector").map(str::to_string),
             selection: split(m.attribute("selection")),
+            optional: m.attribute("optional").is_some_and(|o| o.starts_with("true")),
             name,
             ty,
         })
@@ -259,7 +261,8 @@ impl Registry {
             params.push(self.member(&p).with_context(|| name.clone())?);
         }
         let (successes, errors) = (split(c.attribute("successcodes")), split(c.attribute("errorcodes")));
-        self.commands.insert(name.clone(), Command { name, ret, params, successes, errors });
+        let in_render_pass = c.attribute("renderpass") == Some("inside");
+        self.commands.insert(name.clone(), Command { name, ret, params, successes, errors, in_render_pass });
         Ok(())
     }
 }

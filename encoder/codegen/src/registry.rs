@@ -22,6 +22,8 @@ pub struct Member {
     pub values: Option<String>,
     pub selector: Option<String>,
     pub selection: Vec<String>,
+    /// Whether null or zero will do.
+    pub optional: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,8 @@ pub struct Command {
     /// The names of the codes that it may return, if it returns one: those that aren't errors, and those that are.
     pub successes: Vec<String>,
     pub errors: Vec<String>,
+    /// Whether it is recorded inside of a render pass, where it isn't allowed outside.
+    pub in_render_pass: bool,
 }
 
 /// What a basic type is.
@@ -74,6 +78,9 @@ pub struct Gate {
 #[derive(Clone, Debug)]
 pub struct Extension {
     pub spec_version: u32,
+    pub number: u32,
+    /// Whether devices have it, not instances.
+    pub of_device: bool,
 }
 
 /// A command that a version or an extension brings.

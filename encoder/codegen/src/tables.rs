@@ -40,7 +40,8 @@ pub struct Tables {
     pub features: Vec<(String, String, Vec<String>)>,
 }
 
-fn rows(dir: &Path, file: &str) -> Result<Vec<Vec<String>>> {
+/// The rows of a table, without comments and head.
+pub fn rows(dir: &Path, file: &str) -> Result<Vec<Vec<String>>> {
     let path = dir.join(file);
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let lines = text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).skip(1);

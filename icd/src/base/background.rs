@@ -54,7 +54,7 @@ impl Background {
     /// Begins a command; `None` where there is no room, or no ring to be had, and it has to be waited for at once.
     ///
     /// # Errors
-    /// [`Error::Lost`] when the host is gone while the ring is made. That the host is gone shows in [`Self::finish`].
+    /// [`Error::Lost`] when the host is known to be gone; that it has gone since shows in [`Self::finish`].
     pub fn begin(
         &self,
         main: &Ring,
@@ -62,6 +62,7 @@ impl Background {
         request: Request,
         new_ring: impl FnOnce() -> Result<Ring, Error>,
     ) -> Result<Option<Ticket>, Error> {
+        main.check()?;
         match self.side.get_or_try_init(new_ring) {
             Ok(_) => {}
             Err(e @ Error::Lost(_)) => return Err(e),

@@ -195,6 +195,20 @@ pub unsafe fn forget_failed<H: vk::Handle>(result: vk::Result, p: *mut H, n: usi
     }
 }
 
+/// Zero where an answer should be that didn't come, for a command that has no other way to say so: a program may take whatever was there before
+/// for a count.
+pub unsafe fn zero<T>(p: *mut T) {
+    // SAFETY: an output parameter of the command.
+    unsafe { p.write_bytes(0, 1) };
+}
+
+/// The same for a struct with a chain, whose head stays.
+pub unsafe fn empty<T>(p: *mut T) {
+    let head = size_of::<vk::BaseOutStructure>();
+    // SAFETY: an output parameter of the command, a struct that begins with sType and pNext.
+    unsafe { p.cast::<u8>().add(head).write_bytes(0, size_of::<T>() - head) };
+}
+
 /// The result of a command that was sent.
 pub fn done(sent: Result<Seqno, Error>) -> vk::Result {
     result_of(sent.map(|_| vk::Result::SUCCESS))

@@ -9,6 +9,7 @@ mod compute;
 mod cycles;
 mod descriptors;
 mod draws;
+mod entry_points;
 mod forks;
 mod gpu;
 mod hostile;
@@ -33,6 +34,12 @@ mod sync;
 mod threads;
 mod uploads;
 
+/// Written by `encoder/codegen`; never edited.
+#[rustfmt::skip]
+mod generated {
+    pub mod calls;
+}
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -48,7 +55,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, forks, refused, bench and spin.
+    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, forks, refused, every-entry-point, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -104,6 +111,8 @@ enum Sub {
         /// How long.
         milliseconds: u64,
     },
+    /// Calls every entry point once, after a line of input before which the host may be killed; prints names, results and microseconds.
+    EveryEntryPoint(entry_points::Args),
     /// Measures what calls cost; a line of JSON each.
     Bench {
         /// Only these rows.
@@ -173,6 +182,7 @@ fn main() -> ExitCode {
         Sub::Forks => forks::run(),
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
+        Sub::EveryEntryPoint(args) => entry_points::run(&args),
         Sub::Bench { only } => bench::run(&only),
         Sub::Spin => spin::run(),
         Sub::Careful { driver, rounds, pause_ms } => careful::run(&driver, rounds, Duration::from_millis(pause_ms)),

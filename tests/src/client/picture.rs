@@ -5,8 +5,8 @@ use ash::vk;
 
 use crate::gpu::{Buffer, Gpu};
 
-const VERTEX: &[u8] = include_bytes!("../../shaders/generated/marks.vert.spv");
-const FRAGMENT: &[u8] = include_bytes!("../../shaders/generated/marks.frag.spv");
+pub const VERTEX: &[u8] = include_bytes!("../../shaders/generated/marks.vert.spv");
+pub const FRAGMENT: &[u8] = include_bytes!("../../shaders/generated/marks.frag.spv");
 
 pub const SIDE: u32 = 16;
 pub const FORMAT: vk::Format = vk::Format::R8G8B8A8_UNORM;
