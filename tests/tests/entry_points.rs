@@ -90,6 +90,22 @@ fn they_come_back_from_a_dead_host() {
     print("a dead host", ready.go().table());
 }
 
+/// A host that is stopped is waited for: a call that takes too long is named.
+#[test]
+fn a_call_that_does_not_come_back_is_named() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let ready = Ready::new(&root, Driver::Hesper, Some(&host), &["vkGetEventStatus"]);
+    host.stop().unwrap();
+    let out = ready.go().child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        out.status.code() == Some(2) && text.contains("vkGetEventStatus hasn't returned"),
+        "{}:\n{text}",
+        out.status
+    );
+}
+
 /// Each call on a connection of its own notices the death by itself.
 #[test]
 fn each_notices_a_dead_host_by_itself() {

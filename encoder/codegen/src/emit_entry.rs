@@ -112,24 +112,7 @@ impl Model {
                 "let called = call({first}, size, |w| request::{name}(w, 1, {args}), |r| reply::{name}(r, {args}));"
             ));
             match c.ret.as_str() {
-                "void" => {
-                    out.line("if called.is_err() {");
-                    for p in c.params.iter().filter(|p| Self::is_output(p)) {
-                        let (name, counted) = (snake(&p.name), p.len.first().is_some_and(|l| l != "1"));
-                        match self.param_shape(c, p)? {
-                            // None of its elements count.
-                            _ if counted => {}
-                            Shape::Pointer { to, .. } => match *to {
-                                Shape::Struct(s) if self.reg.structs[&s].chained() => {
-                                    out.line(format!("empty({name});"))
-                                }
-                                _ => out.line(format!("zero({name});")),
-                            },
-                            other => bail!("{}: no way to say that {other:?} isn't there", p.name),
-                        }
-                    }
-                    out.line("}");
-                }
+                "void" => out.line(format!("if called.is_err() {{ {} }}", self.unanswered(c)?)),
                 "VkResult" => {
                     out.line("let result = result_of(called);");
                     for (p, n) in &made {
@@ -142,6 +125,24 @@ impl Model {
         }
         out.line("}");
         Ok(())
+    }
+
+    /// Empties the outputs of a command that has no other way to say that they weren't filled.
+    fn unanswered(&self, c: &Command) -> Result<String> {
+        let mut calls = Vec::new();
+        for p in c.params.iter().filter(|p| Self::is_output(p)) {
+            let name = snake(&p.name);
+            match self.param_shape(c, p)? {
+                // None of an array's elements count.
+                _ if p.len.first().is_some_and(|l| l != "1") => {}
+                Shape::Pointer { to, .. } => {
+                    let chained = matches!(&*to, Shape::Struct(s) if self.reg.structs[s].chained());
+                    calls.push(format!("{}({name});", if chained { "empty" } else { "zero" }));
+                }
+                other => bail!("{}: no way to say that {other:?} isn't there", p.name),
+            }
+        }
+        Ok(calls.join(" "))
     }
 
     /// Tells of the objects that a command ends, before it does.
@@ -223,7 +224,15 @@ impl Model {
             let handle = c.params.first().filter(|p| self.reg.basic(&p.ty) == Some(Basic::Dispatchable) && !local);
             let handle = handle.filter(|p| p.pointers == 0).map(|p| snake(&p.name));
             let handle = handle.unwrap_or_else(|| "vk::Instance::null()".into());
-            out.line(allowed(&format!("guard({handle}, {:?}, {failed}, move || {body})", c.name))?);
+            if c.ret == "void" && c.params.iter().any(Self::is_output) {
+                let unanswered = self.unanswered(c)?;
+                out.line(format!(
+                    "if !guard({handle}, {:?}, false, move || {{ {body}; true }}) {{ {unanswered} }}",
+                    c.name
+                ));
+            } else {
+                out.line(allowed(&format!("guard({handle}, {:?}, {failed}, move || {body})", c.name))?);
+            }
             out.line("}");
         }
         Ok(out.text)

@@ -128,7 +128,7 @@ fn main() -> Result<()> {
         &icd,
         "thunks.rs",
         &format!(
-            "{ICD}use super::{{forward, record}};\nuse crate::base::forwarding::{{guard, with_room, with_room_for_all}};\nuse crate::base::result_codes::allowed;\nuse crate::device::private_data;\n"
+            "{ICD}use super::{{forward, record}};\nuse crate::base::forwarding::{{empty, guard, with_room, with_room_for_all, zero}};\nuse crate::base::result_codes::allowed;\nuse crate::device::private_data;\n"
         ),
         "The C functions behind the entry points.",
         model.emit_thunks()?,

@@ -145,7 +145,13 @@ impl Connection {
             return self.send(|w| encode(w, 0));
         }
         self.look_at_outcomes()?;
-        let ask = |bytes: &[u8]| self.ring.ask(bytes, outcomes::REPLY, Show::Now);
+        let reply = match self.ring.room_for_reply(outcomes::REPLY) {
+            Ok(reply) => reply,
+            Err(e @ Error::Lost(_)) => return self.report(Err(e)),
+            // The command needs no room for a reply.
+            Err(_) => return self.send(|w| encode(w, 0)),
+        };
+        let ask = |bytes: &[u8]| self.ring.ask_for(reply, bytes, outcomes::REPLY, Show::Now);
         let asked = self.report(with_encoded(&self.codec, |w| encode(w, GENERATE_REPLY), ask))?;
         let seqno = asked.seqno();
         self.outcomes.expect(command, asked);
@@ -232,10 +238,14 @@ impl Connection {
         // An empty submission tells how far the main ring has been filled.
         let drained = self.ring.submit(&[]).and_then(|s| self.ring.wait(s));
         self.report(drained)?;
+        self.look_at_outcomes()?;
         self.aside(size, encode, decode)
     }
 
     /// Like [`Self::side_call`], for what depends on nothing that the main ring might not have run yet.
+    ///
+    /// # Errors
+    /// A lost host, or no memory for another ring.
     pub fn aside<R>(
         &self,
         size: usize,
@@ -250,9 +260,8 @@ impl Connection {
                 }
                 called
             }
-            Err(e @ Error::Lost(_)) => Err(e),
-            // Without memory or files for another ring everybody waits with the caller.
-            Err(_) => call_on(&self.ring, &self.codec, size, encode, decode),
+            // Not on the main ring instead: what another thread sends there may be what the caller waits for.
+            Err(e) => Err(e),
         };
         // Whoever waits for a submission that another thread has sent meanwhile hears that it was refused.
         self.look_at_outcomes()?;
@@ -260,9 +269,14 @@ impl Connection {
     }
 
     /// A side ring that nobody uses, which is the caller's until it is put back.
+    ///
+    /// # Errors
+    /// A lost host, or no memory, which no room for another open file is, too.
     fn idle_side_ring(&self) -> Result<Ring, Error> {
-        let kept = self.side.lock().pop();
-        kept.map_or_else(|| self.new_side_ring(), Ok)
+        if let Some(kept) = self.side.lock().pop() {
+            return Ok(kept);
+        }
+        self.new_side_ring().map_err(|e| if matches!(e, Error::Lost(_)) { e } else { Error::OutOfHostMemory })
     }
 
     fn new_side_ring(&self) -> Result<Ring, Error> {

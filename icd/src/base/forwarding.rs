@@ -25,6 +25,8 @@ pub trait Returned: Sized {
 }
 
 impl Returned for () {}
+/// Whether a command has answered that returns nothing.
+impl Returned for bool {}
 impl Returned for u32 {}
 impl Returned for u64 {}
 impl<F> Returned for Option<F> {}

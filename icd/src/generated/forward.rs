@@ -14,16 +14,12 @@ pub unsafe fn destroy_instance(instance: vk::Instance, p_allocator: *const vk::A
 pub unsafe fn get_physical_device_features(physical_device: vk::PhysicalDevice, p_features: *mut vk::PhysicalDeviceFeatures) -> () {
     let size = reply::get_physical_device_features_size(physical_device, p_features);
     let called = call(physical_device, size, |w| request::get_physical_device_features(w, 1, physical_device, p_features), |r| reply::get_physical_device_features(r, physical_device, p_features));
-    if called.is_err() {
-        zero(p_features);
-    }
+    if called.is_err() { zero(p_features); }
 }
 pub unsafe fn get_physical_device_format_properties(physical_device: vk::PhysicalDevice, format: vk::Format, p_format_properties: *mut vk::FormatProperties) -> () {
     let size = reply::get_physical_device_format_properties_size(physical_device, format, p_format_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_format_properties(w, 1, physical_device, format, p_format_properties), |r| reply::get_physical_device_format_properties(r, physical_device, format, p_format_properties));
-    if called.is_err() {
-        zero(p_format_properties);
-    }
+    if called.is_err() { zero(p_format_properties); }
 }
 pub unsafe fn get_physical_device_image_format_properties(physical_device: vk::PhysicalDevice, format: vk::Format, ty: vk::ImageType, tiling: vk::ImageTiling, usage: vk::ImageUsageFlags, flags: vk::ImageCreateFlags, p_image_format_properties: *mut vk::ImageFormatProperties) -> vk::Result {
     let size = reply::get_physical_device_image_format_properties_size(physical_device, format, ty, tiling, usage, flags, p_image_format_properties);
@@ -34,23 +30,17 @@ pub unsafe fn get_physical_device_image_format_properties(physical_device: vk::P
 pub unsafe fn get_physical_device_properties(physical_device: vk::PhysicalDevice, p_properties: *mut vk::PhysicalDeviceProperties) -> () {
     let size = reply::get_physical_device_properties_size(physical_device, p_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_properties(w, 1, physical_device, p_properties), |r| reply::get_physical_device_properties(r, physical_device, p_properties));
-    if called.is_err() {
-        zero(p_properties);
-    }
+    if called.is_err() { zero(p_properties); }
 }
 pub unsafe fn get_physical_device_queue_family_properties(physical_device: vk::PhysicalDevice, p_queue_family_property_count: *mut u32, p_queue_family_properties: *mut vk::QueueFamilyProperties) -> () {
     let size = reply::get_physical_device_queue_family_properties_size(physical_device, p_queue_family_property_count, p_queue_family_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_queue_family_properties(w, 1, physical_device, p_queue_family_property_count, p_queue_family_properties), |r| reply::get_physical_device_queue_family_properties(r, physical_device, p_queue_family_property_count, p_queue_family_properties));
-    if called.is_err() {
-        zero(p_queue_family_property_count);
-    }
+    if called.is_err() { zero(p_queue_family_property_count); }
 }
 pub unsafe fn get_physical_device_memory_properties(physical_device: vk::PhysicalDevice, p_memory_properties: *mut vk::PhysicalDeviceMemoryProperties) -> () {
     let size = reply::get_physical_device_memory_properties_size(physical_device, p_memory_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_memory_properties(w, 1, physical_device, p_memory_properties), |r| reply::get_physical_device_memory_properties(r, physical_device, p_memory_properties));
-    if called.is_err() {
-        zero(p_memory_properties);
-    }
+    if called.is_err() { zero(p_memory_properties); }
 }
 pub unsafe fn destroy_device(device: vk::Device, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = post(device, |w| request::destroy_device(w, 0, device, p_allocator));
@@ -83,9 +73,7 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, p_alloca
 pub unsafe fn get_device_memory_commitment(device: vk::Device, memory: vk::DeviceMemory, p_committed_memory_in_bytes: *mut vk::DeviceSize) -> () {
     let size = reply::get_device_memory_commitment_size(device, memory, p_committed_memory_in_bytes);
     let called = call(device, size, |w| request::get_device_memory_commitment(w, 1, device, memory, p_committed_memory_in_bytes), |r| reply::get_device_memory_commitment(r, device, memory, p_committed_memory_in_bytes));
-    if called.is_err() {
-        zero(p_committed_memory_in_bytes);
-    }
+    if called.is_err() { zero(p_committed_memory_in_bytes); }
 }
 pub unsafe fn bind_buffer_memory(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
     let sent = post(device, |w| request::bind_buffer_memory(w, 0, device, buffer, memory, memory_offset));
@@ -98,30 +86,22 @@ pub unsafe fn bind_image_memory(device: vk::Device, image: vk::Image, memory: vk
 pub unsafe fn get_buffer_memory_requirements(device: vk::Device, buffer: vk::Buffer, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
     let size = reply::get_buffer_memory_requirements_size(device, buffer, p_memory_requirements);
     let called = call(device, size, |w| request::get_buffer_memory_requirements(w, 1, device, buffer, p_memory_requirements), |r| reply::get_buffer_memory_requirements(r, device, buffer, p_memory_requirements));
-    if called.is_err() {
-        zero(p_memory_requirements);
-    }
+    if called.is_err() { zero(p_memory_requirements); }
 }
 pub unsafe fn get_image_memory_requirements(device: vk::Device, image: vk::Image, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
     let size = reply::get_image_memory_requirements_size(device, image, p_memory_requirements);
     let called = call(device, size, |w| request::get_image_memory_requirements(w, 1, device, image, p_memory_requirements), |r| reply::get_image_memory_requirements(r, device, image, p_memory_requirements));
-    if called.is_err() {
-        zero(p_memory_requirements);
-    }
+    if called.is_err() { zero(p_memory_requirements); }
 }
 pub unsafe fn get_image_sparse_memory_requirements(device: vk::Device, image: vk::Image, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements) -> () {
     let size = reply::get_image_sparse_memory_requirements_size(device, image, p_sparse_memory_requirement_count, p_sparse_memory_requirements);
     let called = call(device, size, |w| request::get_image_sparse_memory_requirements(w, 1, device, image, p_sparse_memory_requirement_count, p_sparse_memory_requirements), |r| reply::get_image_sparse_memory_requirements(r, device, image, p_sparse_memory_requirement_count, p_sparse_memory_requirements));
-    if called.is_err() {
-        zero(p_sparse_memory_requirement_count);
-    }
+    if called.is_err() { zero(p_sparse_memory_requirement_count); }
 }
 pub unsafe fn get_physical_device_sparse_image_format_properties(physical_device: vk::PhysicalDevice, format: vk::Format, ty: vk::ImageType, samples: vk::SampleCountFlags, usage: vk::ImageUsageFlags, tiling: vk::ImageTiling, p_property_count: *mut u32, p_properties: *mut vk::SparseImageFormatProperties) -> () {
     let size = reply::get_physical_device_sparse_image_format_properties_size(physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_sparse_image_format_properties(w, 1, physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties), |r| reply::get_physical_device_sparse_image_format_properties(r, physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties));
-    if called.is_err() {
-        zero(p_property_count);
-    }
+    if called.is_err() { zero(p_property_count); }
 }
 pub unsafe fn queue_bind_sparse(queue: vk::Queue, bind_info_count: u32, p_bind_info: *const vk::BindSparseInfo, fence: vk::Fence) -> vk::Result {
     let size = reply::queue_bind_sparse_size(queue, bind_info_count, p_bind_info, fence);
@@ -246,9 +226,7 @@ pub unsafe fn destroy_image(device: vk::Device, image: vk::Image, p_allocator: *
 pub unsafe fn get_image_subresource_layout(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource, p_layout: *mut vk::SubresourceLayout) -> () {
     let size = reply::get_image_subresource_layout_size(device, image, p_subresource, p_layout);
     let called = call(device, size, |w| request::get_image_subresource_layout(w, 1, device, image, p_subresource, p_layout), |r| reply::get_image_subresource_layout(r, device, image, p_subresource, p_layout));
-    if called.is_err() {
-        zero(p_layout);
-    }
+    if called.is_err() { zero(p_layout); }
 }
 pub unsafe fn create_image_view(device: vk::Device, p_create_info: *const vk::ImageViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::ImageView) -> vk::Result {
     new_ids(p_view, 1);
@@ -403,9 +381,7 @@ pub unsafe fn destroy_render_pass(device: vk::Device, render_pass: vk::RenderPas
 pub unsafe fn get_render_area_granularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
     let size = reply::get_render_area_granularity_size(device, render_pass, p_granularity);
     let called = call(device, size, |w| request::get_render_area_granularity(w, 1, device, render_pass, p_granularity), |r| reply::get_render_area_granularity(r, device, render_pass, p_granularity));
-    if called.is_err() {
-        zero(p_granularity);
-    }
+    if called.is_err() { zero(p_granularity); }
 }
 pub unsafe fn create_command_pool(device: vk::Device, p_create_info: *const vk::CommandPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_command_pool: *mut vk::CommandPool) -> vk::Result {
     new_ids(p_command_pool, 1);
@@ -456,9 +432,7 @@ pub unsafe fn bind_image_memory2(device: vk::Device, bind_info_count: u32, p_bin
 pub unsafe fn get_device_group_peer_memory_features(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) -> () {
     let size = reply::get_device_group_peer_memory_features_size(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features);
     let called = call(device, size, |w| request::get_device_group_peer_memory_features(w, 1, device, heap_index, local_device_index, remote_device_index, p_peer_memory_features), |r| reply::get_device_group_peer_memory_features(r, device, heap_index, local_device_index, remote_device_index, p_peer_memory_features));
-    if called.is_err() {
-        zero(p_peer_memory_features);
-    }
+    if called.is_err() { zero(p_peer_memory_features); }
 }
 pub unsafe fn enumerate_physical_device_groups(instance: vk::Instance, p_physical_device_group_count: *mut u32, p_physical_device_group_properties: *mut vk::PhysicalDeviceGroupProperties) -> vk::Result {
     let size = reply::enumerate_physical_device_groups_size(instance, p_physical_device_group_count, p_physical_device_group_properties);
@@ -469,44 +443,32 @@ pub unsafe fn enumerate_physical_device_groups(instance: vk::Instance, p_physica
 pub unsafe fn get_image_memory_requirements2(device: vk::Device, p_info: *const vk::ImageMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
     let size = reply::get_image_memory_requirements2_size(device, p_info, p_memory_requirements);
     let called = call(device, size, |w| request::get_image_memory_requirements2(w, 1, device, p_info, p_memory_requirements), |r| reply::get_image_memory_requirements2(r, device, p_info, p_memory_requirements));
-    if called.is_err() {
-        empty(p_memory_requirements);
-    }
+    if called.is_err() { empty(p_memory_requirements); }
 }
 pub unsafe fn get_buffer_memory_requirements2(device: vk::Device, p_info: *const vk::BufferMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
     let size = reply::get_buffer_memory_requirements2_size(device, p_info, p_memory_requirements);
     let called = call(device, size, |w| request::get_buffer_memory_requirements2(w, 1, device, p_info, p_memory_requirements), |r| reply::get_buffer_memory_requirements2(r, device, p_info, p_memory_requirements));
-    if called.is_err() {
-        empty(p_memory_requirements);
-    }
+    if called.is_err() { empty(p_memory_requirements); }
 }
 pub unsafe fn get_image_sparse_memory_requirements2(device: vk::Device, p_info: *const vk::ImageSparseMemoryRequirementsInfo2, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
     let size = reply::get_image_sparse_memory_requirements2_size(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements);
     let called = call(device, size, |w| request::get_image_sparse_memory_requirements2(w, 1, device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements), |r| reply::get_image_sparse_memory_requirements2(r, device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements));
-    if called.is_err() {
-        zero(p_sparse_memory_requirement_count);
-    }
+    if called.is_err() { zero(p_sparse_memory_requirement_count); }
 }
 pub unsafe fn get_physical_device_features2(physical_device: vk::PhysicalDevice, p_features: *mut vk::PhysicalDeviceFeatures2) -> () {
     let size = reply::get_physical_device_features2_size(physical_device, p_features);
     let called = call(physical_device, size, |w| request::get_physical_device_features2(w, 1, physical_device, p_features), |r| reply::get_physical_device_features2(r, physical_device, p_features));
-    if called.is_err() {
-        empty(p_features);
-    }
+    if called.is_err() { empty(p_features); }
 }
 pub unsafe fn get_physical_device_properties2(physical_device: vk::PhysicalDevice, p_properties: *mut vk::PhysicalDeviceProperties2) -> () {
     let size = reply::get_physical_device_properties2_size(physical_device, p_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_properties2(w, 1, physical_device, p_properties), |r| reply::get_physical_device_properties2(r, physical_device, p_properties));
-    if called.is_err() {
-        empty(p_properties);
-    }
+    if called.is_err() { empty(p_properties); }
 }
 pub unsafe fn get_physical_device_format_properties2(physical_device: vk::PhysicalDevice, format: vk::Format, p_format_properties: *mut vk::FormatProperties2) -> () {
     let size = reply::get_physical_device_format_properties2_size(physical_device, format, p_format_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_format_properties2(w, 1, physical_device, format, p_format_properties), |r| reply::get_physical_device_format_properties2(r, physical_device, format, p_format_properties));
-    if called.is_err() {
-        empty(p_format_properties);
-    }
+    if called.is_err() { empty(p_format_properties); }
 }
 pub unsafe fn get_physical_device_image_format_properties2(physical_device: vk::PhysicalDevice, p_image_format_info: *const vk::PhysicalDeviceImageFormatInfo2, p_image_format_properties: *mut vk::ImageFormatProperties2) -> vk::Result {
     let size = reply::get_physical_device_image_format_properties2_size(physical_device, p_image_format_info, p_image_format_properties);
@@ -517,23 +479,17 @@ pub unsafe fn get_physical_device_image_format_properties2(physical_device: vk::
 pub unsafe fn get_physical_device_queue_family_properties2(physical_device: vk::PhysicalDevice, p_queue_family_property_count: *mut u32, p_queue_family_properties: *mut vk::QueueFamilyProperties2) -> () {
     let size = reply::get_physical_device_queue_family_properties2_size(physical_device, p_queue_family_property_count, p_queue_family_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_queue_family_properties2(w, 1, physical_device, p_queue_family_property_count, p_queue_family_properties), |r| reply::get_physical_device_queue_family_properties2(r, physical_device, p_queue_family_property_count, p_queue_family_properties));
-    if called.is_err() {
-        zero(p_queue_family_property_count);
-    }
+    if called.is_err() { zero(p_queue_family_property_count); }
 }
 pub unsafe fn get_physical_device_memory_properties2(physical_device: vk::PhysicalDevice, p_memory_properties: *mut vk::PhysicalDeviceMemoryProperties2) -> () {
     let size = reply::get_physical_device_memory_properties2_size(physical_device, p_memory_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_memory_properties2(w, 1, physical_device, p_memory_properties), |r| reply::get_physical_device_memory_properties2(r, physical_device, p_memory_properties));
-    if called.is_err() {
-        empty(p_memory_properties);
-    }
+    if called.is_err() { empty(p_memory_properties); }
 }
 pub unsafe fn get_physical_device_sparse_image_format_properties2(physical_device: vk::PhysicalDevice, p_format_info: *const vk::PhysicalDeviceSparseImageFormatInfo2, p_property_count: *mut u32, p_properties: *mut vk::SparseImageFormatProperties2) -> () {
     let size = reply::get_physical_device_sparse_image_format_properties2_size(physical_device, p_format_info, p_property_count, p_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_sparse_image_format_properties2(w, 1, physical_device, p_format_info, p_property_count, p_properties), |r| reply::get_physical_device_sparse_image_format_properties2(r, physical_device, p_format_info, p_property_count, p_properties));
-    if called.is_err() {
-        zero(p_property_count);
-    }
+    if called.is_err() { zero(p_property_count); }
 }
 pub unsafe fn trim_command_pool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolTrimFlags) -> () {
     let sent = post(device, |w| request::trim_command_pool(w, 0, device, command_pool, flags));
@@ -564,30 +520,22 @@ pub unsafe fn destroy_descriptor_update_template(device: vk::Device, descriptor_
 pub unsafe fn get_physical_device_external_buffer_properties(physical_device: vk::PhysicalDevice, p_external_buffer_info: *const vk::PhysicalDeviceExternalBufferInfo, p_external_buffer_properties: *mut vk::ExternalBufferProperties) -> () {
     let size = reply::get_physical_device_external_buffer_properties_size(physical_device, p_external_buffer_info, p_external_buffer_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_external_buffer_properties(w, 1, physical_device, p_external_buffer_info, p_external_buffer_properties), |r| reply::get_physical_device_external_buffer_properties(r, physical_device, p_external_buffer_info, p_external_buffer_properties));
-    if called.is_err() {
-        empty(p_external_buffer_properties);
-    }
+    if called.is_err() { empty(p_external_buffer_properties); }
 }
 pub unsafe fn get_physical_device_external_fence_properties(physical_device: vk::PhysicalDevice, p_external_fence_info: *const vk::PhysicalDeviceExternalFenceInfo, p_external_fence_properties: *mut vk::ExternalFenceProperties) -> () {
     let size = reply::get_physical_device_external_fence_properties_size(physical_device, p_external_fence_info, p_external_fence_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_external_fence_properties(w, 1, physical_device, p_external_fence_info, p_external_fence_properties), |r| reply::get_physical_device_external_fence_properties(r, physical_device, p_external_fence_info, p_external_fence_properties));
-    if called.is_err() {
-        empty(p_external_fence_properties);
-    }
+    if called.is_err() { empty(p_external_fence_properties); }
 }
 pub unsafe fn get_physical_device_external_semaphore_properties(physical_device: vk::PhysicalDevice, p_external_semaphore_info: *const vk::PhysicalDeviceExternalSemaphoreInfo, p_external_semaphore_properties: *mut vk::ExternalSemaphoreProperties) -> () {
     let size = reply::get_physical_device_external_semaphore_properties_size(physical_device, p_external_semaphore_info, p_external_semaphore_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_external_semaphore_properties(w, 1, physical_device, p_external_semaphore_info, p_external_semaphore_properties), |r| reply::get_physical_device_external_semaphore_properties(r, physical_device, p_external_semaphore_info, p_external_semaphore_properties));
-    if called.is_err() {
-        empty(p_external_semaphore_properties);
-    }
+    if called.is_err() { empty(p_external_semaphore_properties); }
 }
 pub unsafe fn get_descriptor_set_layout_support(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_support: *mut vk::DescriptorSetLayoutSupport) -> () {
     let size = reply::get_descriptor_set_layout_support_size(device, p_create_info, p_support);
     let called = call(device, size, |w| request::get_descriptor_set_layout_support(w, 1, device, p_create_info, p_support), |r| reply::get_descriptor_set_layout_support(r, device, p_create_info, p_support));
-    if called.is_err() {
-        empty(p_support);
-    }
+    if called.is_err() { empty(p_support); }
 }
 pub unsafe fn create_render_pass2(device: vk::Device, p_create_info: *const vk::RenderPassCreateInfo2, p_allocator: *const vk::AllocationCallbacks, p_render_pass: *mut vk::RenderPass) -> vk::Result {
     new_ids(p_render_pass, 1);
@@ -647,23 +595,17 @@ pub unsafe fn queue_submit2(queue: vk::Queue, submit_count: u32, p_submits: *con
 pub unsafe fn get_device_buffer_memory_requirements(device: vk::Device, p_info: *const vk::DeviceBufferMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
     let size = reply::get_device_buffer_memory_requirements_size(device, p_info, p_memory_requirements);
     let called = call(device, size, |w| request::get_device_buffer_memory_requirements(w, 1, device, p_info, p_memory_requirements), |r| reply::get_device_buffer_memory_requirements(r, device, p_info, p_memory_requirements));
-    if called.is_err() {
-        empty(p_memory_requirements);
-    }
+    if called.is_err() { empty(p_memory_requirements); }
 }
 pub unsafe fn get_device_image_memory_requirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
     let size = reply::get_device_image_memory_requirements_size(device, p_info, p_memory_requirements);
     let called = call(device, size, |w| request::get_device_image_memory_requirements(w, 1, device, p_info, p_memory_requirements), |r| reply::get_device_image_memory_requirements(r, device, p_info, p_memory_requirements));
-    if called.is_err() {
-        empty(p_memory_requirements);
-    }
+    if called.is_err() { empty(p_memory_requirements); }
 }
 pub unsafe fn get_device_image_sparse_memory_requirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
     let size = reply::get_device_image_sparse_memory_requirements_size(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements);
     let called = call(device, size, |w| request::get_device_image_sparse_memory_requirements(w, 1, device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements), |r| reply::get_device_image_sparse_memory_requirements(r, device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements));
-    if called.is_err() {
-        zero(p_sparse_memory_requirement_count);
-    }
+    if called.is_err() { zero(p_sparse_memory_requirement_count); }
 }
 pub unsafe fn get_physical_device_calibrateable_time_domains_khr(physical_device: vk::PhysicalDevice, p_time_domain_count: *mut u32, p_time_domains: *mut vk::TimeDomainKHR) -> vk::Result {
     let size = reply::get_physical_device_calibrateable_time_domains_khr_size(physical_device, p_time_domain_count, p_time_domains);
@@ -686,30 +628,22 @@ pub unsafe fn get_physical_device_fragment_shading_rates_khr(physical_device: vk
 pub unsafe fn get_rendering_area_granularity(device: vk::Device, p_rendering_area_info: *const vk::RenderingAreaInfoKHR, p_granularity: *mut vk::Extent2D) -> () {
     let size = reply::get_rendering_area_granularity_size(device, p_rendering_area_info, p_granularity);
     let called = call(device, size, |w| request::get_rendering_area_granularity(w, 1, device, p_rendering_area_info, p_granularity), |r| reply::get_rendering_area_granularity(r, device, p_rendering_area_info, p_granularity));
-    if called.is_err() {
-        zero(p_granularity);
-    }
+    if called.is_err() { zero(p_granularity); }
 }
 pub unsafe fn get_device_image_subresource_layout(device: vk::Device, p_info: *const vk::DeviceImageSubresourceInfoKHR, p_layout: *mut vk::SubresourceLayout2KHR) -> () {
     let size = reply::get_device_image_subresource_layout_size(device, p_info, p_layout);
     let called = call(device, size, |w| request::get_device_image_subresource_layout(w, 1, device, p_info, p_layout), |r| reply::get_device_image_subresource_layout(r, device, p_info, p_layout));
-    if called.is_err() {
-        empty(p_layout);
-    }
+    if called.is_err() { empty(p_layout); }
 }
 pub unsafe fn get_image_subresource_layout2(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource2KHR, p_layout: *mut vk::SubresourceLayout2KHR) -> () {
     let size = reply::get_image_subresource_layout2_size(device, image, p_subresource, p_layout);
     let called = call(device, size, |w| request::get_image_subresource_layout2(w, 1, device, image, p_subresource, p_layout), |r| reply::get_image_subresource_layout2(r, device, image, p_subresource, p_layout));
-    if called.is_err() {
-        empty(p_layout);
-    }
+    if called.is_err() { empty(p_layout); }
 }
 pub unsafe fn get_physical_device_multisample_properties_ext(physical_device: vk::PhysicalDevice, samples: vk::SampleCountFlags, p_multisample_properties: *mut vk::MultisamplePropertiesEXT) -> () {
     let size = reply::get_physical_device_multisample_properties_ext_size(physical_device, samples, p_multisample_properties);
     let called = call(physical_device, size, |w| request::get_physical_device_multisample_properties_ext(w, 1, physical_device, samples, p_multisample_properties), |r| reply::get_physical_device_multisample_properties_ext(r, physical_device, samples, p_multisample_properties));
-    if called.is_err() {
-        empty(p_multisample_properties);
-    }
+    if called.is_err() { empty(p_multisample_properties); }
 }
 pub unsafe fn copy_image_to_image(device: vk::Device, p_copy_image_to_image_info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {
     let size = reply::copy_image_to_image_size(device, p_copy_image_to_image_info);
@@ -743,16 +677,12 @@ pub unsafe fn get_acceleration_structure_device_address_khr(device: vk::Device, 
 pub unsafe fn get_device_acceleration_structure_compatibility_khr(device: vk::Device, p_version_info: *const vk::AccelerationStructureVersionInfoKHR, p_compatibility: *mut vk::AccelerationStructureCompatibilityKHR) -> () {
     let size = reply::get_device_acceleration_structure_compatibility_khr_size(device, p_version_info, p_compatibility);
     let called = call(device, size, |w| request::get_device_acceleration_structure_compatibility_khr(w, 1, device, p_version_info, p_compatibility), |r| reply::get_device_acceleration_structure_compatibility_khr(r, device, p_version_info, p_compatibility));
-    if called.is_err() {
-        zero(p_compatibility);
-    }
+    if called.is_err() { zero(p_compatibility); }
 }
 pub unsafe fn get_acceleration_structure_build_sizes_khr(device: vk::Device, build_type: vk::AccelerationStructureBuildTypeKHR, p_build_info: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_max_primitive_counts: *const u32, p_size_info: *mut vk::AccelerationStructureBuildSizesInfoKHR) -> () {
     let size = reply::get_acceleration_structure_build_sizes_khr_size(device, build_type, p_build_info, p_max_primitive_counts, p_size_info);
     let called = call(device, size, |w| request::get_acceleration_structure_build_sizes_khr(w, 1, device, build_type, p_build_info, p_max_primitive_counts, p_size_info), |r| reply::get_acceleration_structure_build_sizes_khr(r, device, build_type, p_build_info, p_max_primitive_counts, p_size_info));
-    if called.is_err() {
-        empty(p_size_info);
-    }
+    if called.is_err() { empty(p_size_info); }
 }
 pub unsafe fn create_ray_tracing_pipelines_khr(device: vk::Device, deferred_operation: vk::DeferredOperationKHR, pipeline_cache: vk::PipelineCache, create_info_count: u32, p_create_infos: *const vk::RayTracingPipelineCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_pipelines: *mut vk::Pipeline) -> vk::Result {
     new_ids(p_pipelines, (create_info_count as usize));

@@ -6,7 +6,7 @@ use ash::vk;
 use hesper_encoder::bits::*;
 use hesper_encoder::generated::{reply, request, types};
 use super::{forward, record};
-use crate::base::forwarding::{guard, with_room, with_room_for_all};
+use crate::base::forwarding::{empty, guard, with_room, with_room_for_all, zero};
 use crate::base::result_codes::allowed;
 use crate::device::private_data;
 
@@ -20,22 +20,22 @@ pub unsafe extern "system" fn vkEnumeratePhysicalDevices(instance: vk::Instance,
     allowed(&[0, 5], &[-1, -2, -3, -13, -1000011001], guard(instance, "vkEnumeratePhysicalDevices", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_devices(instance, p_physical_device_count, p_physical_devices)))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFeatures(physical_device: vk::PhysicalDevice, p_features: *mut vk::PhysicalDeviceFeatures) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceFeatures", (), move || crate::physical::physical_device::get_physical_device_features(physical_device, p_features))
+    if !guard(physical_device, "vkGetPhysicalDeviceFeatures", false, move || { crate::physical::physical_device::get_physical_device_features(physical_device, p_features); true }) { zero(p_features); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFormatProperties(physical_device: vk::PhysicalDevice, format: vk::Format, p_format_properties: *mut vk::FormatProperties) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceFormatProperties", (), move || crate::physical::formats::get_physical_device_format_properties(physical_device, format, p_format_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceFormatProperties", false, move || { crate::physical::formats::get_physical_device_format_properties(physical_device, format, p_format_properties); true }) { zero(p_format_properties); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceImageFormatProperties(physical_device: vk::PhysicalDevice, format: vk::Format, ty: vk::ImageType, tiling: vk::ImageTiling, usage: vk::ImageUsageFlags, flags: vk::ImageCreateFlags, p_image_format_properties: *mut vk::ImageFormatProperties) -> vk::Result {
     allowed(&[0], &[-1, -2, -11, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceImageFormatProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties(physical_device, format, ty, tiling, usage, flags, p_image_format_properties)))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceProperties(physical_device: vk::PhysicalDevice, p_properties: *mut vk::PhysicalDeviceProperties) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceProperties", (), move || crate::physical::physical_device::get_physical_device_properties(physical_device, p_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceProperties", false, move || { crate::physical::physical_device::get_physical_device_properties(physical_device, p_properties); true }) { zero(p_properties); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceQueueFamilyProperties(physical_device: vk::PhysicalDevice, p_queue_family_property_count: *mut u32, p_queue_family_properties: *mut vk::QueueFamilyProperties) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceQueueFamilyProperties", (), move || crate::physical::physical_device::get_physical_device_queue_family_properties(physical_device, p_queue_family_property_count, p_queue_family_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceQueueFamilyProperties", false, move || { crate::physical::physical_device::get_physical_device_queue_family_properties(physical_device, p_queue_family_property_count, p_queue_family_properties); true }) { zero(p_queue_family_property_count); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceMemoryProperties(physical_device: vk::PhysicalDevice, p_memory_properties: *mut vk::PhysicalDeviceMemoryProperties) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceMemoryProperties", (), move || crate::physical::physical_device::get_physical_device_memory_properties(physical_device, p_memory_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceMemoryProperties", false, move || { crate::physical::physical_device::get_physical_device_memory_properties(physical_device, p_memory_properties); true }) { zero(p_memory_properties); }
 }
 pub unsafe extern "system" fn vkGetInstanceProcAddr(instance: vk::Instance, p_name: *const c_char) -> vk::PFN_vkVoidFunction {
     guard(vk::Instance::null(), "vkGetInstanceProcAddr", None, move || crate::loader::interface::get_instance_proc_addr(instance, p_name))
@@ -62,7 +62,7 @@ pub unsafe extern "system" fn vkEnumerateDeviceLayerProperties(physical_device: 
     allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkEnumerateDeviceLayerProperties", vk::Result::ERROR_UNKNOWN, move || crate::physical::physical_device::enumerate_device_layer_properties(physical_device, p_property_count, p_properties)))
 }
 pub unsafe extern "system" fn vkGetDeviceQueue(device: vk::Device, queue_family_index: u32, queue_index: u32, p_queue: *mut vk::Queue) -> () {
-    guard(device, "vkGetDeviceQueue", (), move || crate::submission::queue::get_device_queue(device, queue_family_index, queue_index, p_queue))
+    if !guard(device, "vkGetDeviceQueue", false, move || { crate::submission::queue::get_device_queue(device, queue_family_index, queue_index, p_queue); true }) { zero(p_queue); }
 }
 pub unsafe extern "system" fn vkQueueSubmit(queue: vk::Queue, submit_count: u32, p_submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
     allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(queue, "vkQueueSubmit", vk::Result::ERROR_UNKNOWN, move || crate::submission::submit::queue_submit(queue, submit_count, p_submits, fence)))
@@ -92,7 +92,7 @@ pub unsafe extern "system" fn vkInvalidateMappedMemoryRanges(device: vk::Device,
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
 }
 pub unsafe extern "system" fn vkGetDeviceMemoryCommitment(device: vk::Device, memory: vk::DeviceMemory, p_committed_memory_in_bytes: *mut vk::DeviceSize) -> () {
-    guard(device, "vkGetDeviceMemoryCommitment", (), move || forward::get_device_memory_commitment(device, memory, p_committed_memory_in_bytes))
+    if !guard(device, "vkGetDeviceMemoryCommitment", false, move || { forward::get_device_memory_commitment(device, memory, p_committed_memory_in_bytes); true }) { zero(p_committed_memory_in_bytes); }
 }
 pub unsafe extern "system" fn vkBindBufferMemory(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkBindBufferMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory(device, buffer, memory, memory_offset)))
@@ -101,16 +101,16 @@ pub unsafe extern "system" fn vkBindImageMemory(device: vk::Device, image: vk::I
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkBindImageMemory", vk::Result::ERROR_UNKNOWN, move || forward::bind_image_memory(device, image, memory, memory_offset)))
 }
 pub unsafe extern "system" fn vkGetBufferMemoryRequirements(device: vk::Device, buffer: vk::Buffer, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
-    guard(device, "vkGetBufferMemoryRequirements", (), move || crate::memory::buffer::get_buffer_memory_requirements(device, buffer, p_memory_requirements))
+    if !guard(device, "vkGetBufferMemoryRequirements", false, move || { crate::memory::buffer::get_buffer_memory_requirements(device, buffer, p_memory_requirements); true }) { zero(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetImageMemoryRequirements(device: vk::Device, image: vk::Image, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
-    guard(device, "vkGetImageMemoryRequirements", (), move || crate::memory::image::get_image_memory_requirements(device, image, p_memory_requirements))
+    if !guard(device, "vkGetImageMemoryRequirements", false, move || { crate::memory::image::get_image_memory_requirements(device, image, p_memory_requirements); true }) { zero(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetImageSparseMemoryRequirements(device: vk::Device, image: vk::Image, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements) -> () {
-    guard(device, "vkGetImageSparseMemoryRequirements", (), move || forward::get_image_sparse_memory_requirements(device, image, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
+    if !guard(device, "vkGetImageSparseMemoryRequirements", false, move || { forward::get_image_sparse_memory_requirements(device, image, p_sparse_memory_requirement_count, p_sparse_memory_requirements); true }) { zero(p_sparse_memory_requirement_count); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceSparseImageFormatProperties(physical_device: vk::PhysicalDevice, format: vk::Format, ty: vk::ImageType, samples: vk::SampleCountFlags, usage: vk::ImageUsageFlags, tiling: vk::ImageTiling, p_property_count: *mut u32, p_properties: *mut vk::SparseImageFormatProperties) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceSparseImageFormatProperties", (), move || forward::get_physical_device_sparse_image_format_properties(physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceSparseImageFormatProperties", false, move || { forward::get_physical_device_sparse_image_format_properties(physical_device, format, ty, samples, usage, tiling, p_property_count, p_properties); true }) { zero(p_property_count); }
 }
 pub unsafe extern "system" fn vkQueueBindSparse(queue: vk::Queue, bind_info_count: u32, p_bind_info: *const vk::BindSparseInfo, fence: vk::Fence) -> vk::Result {
     allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(queue, "vkQueueBindSparse", vk::Result::ERROR_UNKNOWN, move || crate::submission::sparse::queue_bind_sparse(queue, bind_info_count, p_bind_info, fence)))
@@ -179,7 +179,7 @@ pub unsafe extern "system" fn vkDestroyImage(device: vk::Device, image: vk::Imag
     guard(device, "vkDestroyImage", (), move || { private_data::end(device, &raw const image, 1); crate::memory::image::destroy_image(device, image, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetImageSubresourceLayout(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource, p_layout: *mut vk::SubresourceLayout) -> () {
-    guard(device, "vkGetImageSubresourceLayout", (), move || forward::get_image_subresource_layout(device, image, p_subresource, p_layout))
+    if !guard(device, "vkGetImageSubresourceLayout", false, move || { forward::get_image_subresource_layout(device, image, p_subresource, p_layout); true }) { zero(p_layout); }
 }
 pub unsafe extern "system" fn vkCreateImageView(device: vk::Device, p_create_info: *const vk::ImageViewCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_view: *mut vk::ImageView) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkCreateImageView", vk::Result::ERROR_UNKNOWN, move || forward::create_image_view(device, p_create_info, p_allocator, p_view)))
@@ -263,7 +263,7 @@ pub unsafe extern "system" fn vkDestroyRenderPass(device: vk::Device, render_pas
     guard(device, "vkDestroyRenderPass", (), move || { private_data::end(device, &raw const render_pass, 1); crate::pipelines::render_pass::destroy_render_pass(device, render_pass, p_allocator) })
 }
 pub unsafe extern "system" fn vkGetRenderAreaGranularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) -> () {
-    guard(device, "vkGetRenderAreaGranularity", (), move || forward::get_render_area_granularity(device, render_pass, p_granularity))
+    if !guard(device, "vkGetRenderAreaGranularity", false, move || { forward::get_render_area_granularity(device, render_pass, p_granularity); true }) { zero(p_granularity); }
 }
 pub unsafe extern "system" fn vkCreateCommandPool(device: vk::Device, p_create_info: *const vk::CommandPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_command_pool: *mut vk::CommandPool) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateCommandPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::recording::command_pool::create_command_pool(device, p_create_info, p_allocator, p_command_pool))))
@@ -431,7 +431,7 @@ pub unsafe extern "system" fn vkBindImageMemory2(device: vk::Device, bind_info_c
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_image_memory2(device, bind_info_count, p_bind_infos)))
 }
 pub unsafe extern "system" fn vkGetDeviceGroupPeerMemoryFeatures(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) -> () {
-    guard(device, "vkGetDeviceGroupPeerMemoryFeatures", (), move || forward::get_device_group_peer_memory_features(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features))
+    if !guard(device, "vkGetDeviceGroupPeerMemoryFeatures", false, move || { forward::get_device_group_peer_memory_features(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features); true }) { zero(p_peer_memory_features); }
 }
 pub unsafe extern "system" fn vkCmdSetDeviceMask(command_buffer: vk::CommandBuffer, device_mask: u32) -> () {
     guard(command_buffer, "vkCmdSetDeviceMask", (), move || record::cmd_set_device_mask(command_buffer, device_mask))
@@ -443,40 +443,40 @@ pub unsafe extern "system" fn vkEnumeratePhysicalDeviceGroups(instance: vk::Inst
     allowed(&[0, 5], &[-1, -2, -3, -13, -1000011001], guard(instance, "vkEnumeratePhysicalDeviceGroups", vk::Result::ERROR_UNKNOWN, move || crate::physical::enumeration::enumerate_physical_device_groups(instance, p_physical_device_group_count, p_physical_device_group_properties)))
 }
 pub unsafe extern "system" fn vkGetImageMemoryRequirements2(device: vk::Device, p_info: *const vk::ImageMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard(device, "vkGetImageMemoryRequirements2", (), move || crate::memory::image::get_image_memory_requirements2(device, p_info, p_memory_requirements))
+    if !guard(device, "vkGetImageMemoryRequirements2", false, move || { crate::memory::image::get_image_memory_requirements2(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetBufferMemoryRequirements2(device: vk::Device, p_info: *const vk::BufferMemoryRequirementsInfo2, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard(device, "vkGetBufferMemoryRequirements2", (), move || crate::memory::buffer::get_buffer_memory_requirements2(device, p_info, p_memory_requirements))
+    if !guard(device, "vkGetBufferMemoryRequirements2", false, move || { crate::memory::buffer::get_buffer_memory_requirements2(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetImageSparseMemoryRequirements2(device: vk::Device, p_info: *const vk::ImageSparseMemoryRequirementsInfo2, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
-    guard(device, "vkGetImageSparseMemoryRequirements2", (), move || forward::get_image_sparse_memory_requirements2(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
+    if !guard(device, "vkGetImageSparseMemoryRequirements2", false, move || { forward::get_image_sparse_memory_requirements2(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements); true }) { zero(p_sparse_memory_requirement_count); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFeatures2(physical_device: vk::PhysicalDevice, p_features: *mut vk::PhysicalDeviceFeatures2) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceFeatures2", (), move || crate::physical::physical_device::get_physical_device_features2(physical_device, p_features))
+    if !guard(physical_device, "vkGetPhysicalDeviceFeatures2", false, move || { crate::physical::physical_device::get_physical_device_features2(physical_device, p_features); true }) { empty(p_features); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceProperties2(physical_device: vk::PhysicalDevice, p_properties: *mut vk::PhysicalDeviceProperties2) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceProperties2", (), move || crate::physical::physical_device::get_physical_device_properties2(physical_device, p_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceProperties2", false, move || { crate::physical::physical_device::get_physical_device_properties2(physical_device, p_properties); true }) { empty(p_properties); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceFormatProperties2(physical_device: vk::PhysicalDevice, format: vk::Format, p_format_properties: *mut vk::FormatProperties2) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceFormatProperties2", (), move || crate::physical::formats::get_physical_device_format_properties2(physical_device, format, p_format_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceFormatProperties2", false, move || { crate::physical::formats::get_physical_device_format_properties2(physical_device, format, p_format_properties); true }) { empty(p_format_properties); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceImageFormatProperties2(physical_device: vk::PhysicalDevice, p_image_format_info: *const vk::PhysicalDeviceImageFormatInfo2, p_image_format_properties: *mut vk::ImageFormatProperties2) -> vk::Result {
     allowed(&[0], &[-1, -2, -11, -13, -1000011001, -1000023000, -1000023001, -1000023002, -1000023003, -1000023004], guard(physical_device, "vkGetPhysicalDeviceImageFormatProperties2", vk::Result::ERROR_UNKNOWN, move || crate::physical::formats::get_physical_device_image_format_properties2(physical_device, p_image_format_info, p_image_format_properties)))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceQueueFamilyProperties2(physical_device: vk::PhysicalDevice, p_queue_family_property_count: *mut u32, p_queue_family_properties: *mut vk::QueueFamilyProperties2) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceQueueFamilyProperties2", (), move || crate::physical::physical_device::get_physical_device_queue_family_properties2(physical_device, p_queue_family_property_count, p_queue_family_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceQueueFamilyProperties2", false, move || { crate::physical::physical_device::get_physical_device_queue_family_properties2(physical_device, p_queue_family_property_count, p_queue_family_properties); true }) { zero(p_queue_family_property_count); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceMemoryProperties2(physical_device: vk::PhysicalDevice, p_memory_properties: *mut vk::PhysicalDeviceMemoryProperties2) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceMemoryProperties2", (), move || crate::physical::physical_device::get_physical_device_memory_properties2(physical_device, p_memory_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceMemoryProperties2", false, move || { crate::physical::physical_device::get_physical_device_memory_properties2(physical_device, p_memory_properties); true }) { empty(p_memory_properties); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceSparseImageFormatProperties2(physical_device: vk::PhysicalDevice, p_format_info: *const vk::PhysicalDeviceSparseImageFormatInfo2, p_property_count: *mut u32, p_properties: *mut vk::SparseImageFormatProperties2) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceSparseImageFormatProperties2", (), move || forward::get_physical_device_sparse_image_format_properties2(physical_device, p_format_info, p_property_count, p_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceSparseImageFormatProperties2", false, move || { forward::get_physical_device_sparse_image_format_properties2(physical_device, p_format_info, p_property_count, p_properties); true }) { zero(p_property_count); }
 }
 pub unsafe extern "system" fn vkTrimCommandPool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolTrimFlags) -> () {
     guard(device, "vkTrimCommandPool", (), move || forward::trim_command_pool(device, command_pool, flags))
 }
 pub unsafe extern "system" fn vkGetDeviceQueue2(device: vk::Device, p_queue_info: *const vk::DeviceQueueInfo2, p_queue: *mut vk::Queue) -> () {
-    guard(device, "vkGetDeviceQueue2", (), move || crate::submission::queue::get_device_queue2(device, p_queue_info, p_queue))
+    if !guard(device, "vkGetDeviceQueue2", false, move || { crate::submission::queue::get_device_queue2(device, p_queue_info, p_queue); true }) { zero(p_queue); }
 }
 pub unsafe extern "system" fn vkCreateSamplerYcbcrConversion(device: vk::Device, p_create_info: *const vk::SamplerYcbcrConversionCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_ycbcr_conversion: *mut vk::SamplerYcbcrConversion) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateSamplerYcbcrConversion", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler_ycbcr_conversion(device, p_create_info, p_allocator, p_ycbcr_conversion)))
@@ -494,16 +494,16 @@ pub unsafe extern "system" fn vkUpdateDescriptorSetWithTemplate(device: vk::Devi
     guard(device, "vkUpdateDescriptorSetWithTemplate", (), move || crate::descriptors::update_template::update_descriptor_set_with_template(device, descriptor_set, descriptor_update_template, p_data))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceExternalBufferProperties(physical_device: vk::PhysicalDevice, p_external_buffer_info: *const vk::PhysicalDeviceExternalBufferInfo, p_external_buffer_properties: *mut vk::ExternalBufferProperties) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceExternalBufferProperties", (), move || crate::physical::formats::get_physical_device_external_buffer_properties(physical_device, p_external_buffer_info, p_external_buffer_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceExternalBufferProperties", false, move || { crate::physical::formats::get_physical_device_external_buffer_properties(physical_device, p_external_buffer_info, p_external_buffer_properties); true }) { empty(p_external_buffer_properties); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceExternalFenceProperties(physical_device: vk::PhysicalDevice, p_external_fence_info: *const vk::PhysicalDeviceExternalFenceInfo, p_external_fence_properties: *mut vk::ExternalFenceProperties) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceExternalFenceProperties", (), move || crate::physical::formats::get_physical_device_external_fence_properties(physical_device, p_external_fence_info, p_external_fence_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceExternalFenceProperties", false, move || { crate::physical::formats::get_physical_device_external_fence_properties(physical_device, p_external_fence_info, p_external_fence_properties); true }) { empty(p_external_fence_properties); }
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceExternalSemaphoreProperties(physical_device: vk::PhysicalDevice, p_external_semaphore_info: *const vk::PhysicalDeviceExternalSemaphoreInfo, p_external_semaphore_properties: *mut vk::ExternalSemaphoreProperties) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceExternalSemaphoreProperties", (), move || crate::physical::formats::get_physical_device_external_semaphore_properties(physical_device, p_external_semaphore_info, p_external_semaphore_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceExternalSemaphoreProperties", false, move || { crate::physical::formats::get_physical_device_external_semaphore_properties(physical_device, p_external_semaphore_info, p_external_semaphore_properties); true }) { empty(p_external_semaphore_properties); }
 }
 pub unsafe extern "system" fn vkGetDescriptorSetLayoutSupport(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_support: *mut vk::DescriptorSetLayoutSupport) -> () {
-    guard(device, "vkGetDescriptorSetLayoutSupport", (), move || forward::get_descriptor_set_layout_support(device, p_create_info, p_support))
+    if !guard(device, "vkGetDescriptorSetLayoutSupport", false, move || { forward::get_descriptor_set_layout_support(device, p_create_info, p_support); true }) { empty(p_support); }
 }
 pub unsafe extern "system" fn vkCmdDrawIndirectCount(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) -> () {
     guard(command_buffer, "vkCmdDrawIndirectCount", (), move || record::cmd_draw_indirect_count(command_buffer, buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride))
@@ -584,7 +584,7 @@ pub unsafe extern "system" fn vkSetPrivateData(device: vk::Device, object_type: 
     allowed(&[0], &[-1, -13, -1000011001], guard(device, "vkSetPrivateData", vk::Result::ERROR_UNKNOWN, move || crate::device::private_data::set_private_data(device, object_type, object_handle, private_data_slot, data)))
 }
 pub unsafe extern "system" fn vkGetPrivateData(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, p_data: *mut u64) -> () {
-    guard(device, "vkGetPrivateData", (), move || crate::device::private_data::get_private_data(device, object_type, object_handle, private_data_slot, p_data))
+    if !guard(device, "vkGetPrivateData", false, move || { crate::device::private_data::get_private_data(device, object_type, object_handle, private_data_slot, p_data); true }) { zero(p_data); }
 }
 pub unsafe extern "system" fn vkCmdSetEvent2(command_buffer: vk::CommandBuffer, event: vk::Event, p_dependency_info: *const vk::DependencyInfo) -> () {
     guard(command_buffer, "vkCmdSetEvent2", (), move || crate::recording::ownership::cmd_set_event2(command_buffer, event, p_dependency_info))
@@ -674,13 +674,13 @@ pub unsafe extern "system" fn vkCmdSetPrimitiveRestartEnable(command_buffer: vk:
     guard(command_buffer, "vkCmdSetPrimitiveRestartEnable", (), move || record::cmd_set_primitive_restart_enable(command_buffer, primitive_restart_enable))
 }
 pub unsafe extern "system" fn vkGetDeviceBufferMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceBufferMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard(device, "vkGetDeviceBufferMemoryRequirements", (), move || crate::memory::buffer::get_device_buffer_memory_requirements(device, p_info, p_memory_requirements))
+    if !guard(device, "vkGetDeviceBufferMemoryRequirements", false, move || { crate::memory::buffer::get_device_buffer_memory_requirements(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetDeviceImageMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    guard(device, "vkGetDeviceImageMemoryRequirements", (), move || forward::get_device_image_memory_requirements(device, p_info, p_memory_requirements))
+    if !guard(device, "vkGetDeviceImageMemoryRequirements", false, move || { forward::get_device_image_memory_requirements(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetDeviceImageSparseMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
-    guard(device, "vkGetDeviceImageSparseMemoryRequirements", (), move || forward::get_device_image_sparse_memory_requirements(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements))
+    if !guard(device, "vkGetDeviceImageSparseMemoryRequirements", false, move || { forward::get_device_image_sparse_memory_requirements(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements); true }) { zero(p_sparse_memory_requirement_count); }
 }
 pub unsafe extern "system" fn vkCmdSetPatchControlPointsEXT(command_buffer: vk::CommandBuffer, patch_control_points: u32) -> () {
     guard(command_buffer, "vkCmdSetPatchControlPointsEXT", (), move || record::cmd_set_patch_control_points_ext(command_buffer, patch_control_points))
@@ -806,19 +806,19 @@ pub unsafe extern "system" fn vkCmdBindIndexBuffer2(command_buffer: vk::CommandB
     guard(command_buffer, "vkCmdBindIndexBuffer2", (), move || record::cmd_bind_index_buffer2(command_buffer, buffer, offset, size, index_type))
 }
 pub unsafe extern "system" fn vkGetRenderingAreaGranularity(device: vk::Device, p_rendering_area_info: *const vk::RenderingAreaInfoKHR, p_granularity: *mut vk::Extent2D) -> () {
-    guard(device, "vkGetRenderingAreaGranularity", (), move || forward::get_rendering_area_granularity(device, p_rendering_area_info, p_granularity))
+    if !guard(device, "vkGetRenderingAreaGranularity", false, move || { forward::get_rendering_area_granularity(device, p_rendering_area_info, p_granularity); true }) { zero(p_granularity); }
 }
 pub unsafe extern "system" fn vkGetDeviceImageSubresourceLayout(device: vk::Device, p_info: *const vk::DeviceImageSubresourceInfoKHR, p_layout: *mut vk::SubresourceLayout2KHR) -> () {
-    guard(device, "vkGetDeviceImageSubresourceLayout", (), move || forward::get_device_image_subresource_layout(device, p_info, p_layout))
+    if !guard(device, "vkGetDeviceImageSubresourceLayout", false, move || { forward::get_device_image_subresource_layout(device, p_info, p_layout); true }) { empty(p_layout); }
 }
 pub unsafe extern "system" fn vkGetImageSubresourceLayout2(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource2KHR, p_layout: *mut vk::SubresourceLayout2KHR) -> () {
-    guard(device, "vkGetImageSubresourceLayout2", (), move || forward::get_image_subresource_layout2(device, image, p_subresource, p_layout))
+    if !guard(device, "vkGetImageSubresourceLayout2", false, move || { forward::get_image_subresource_layout2(device, image, p_subresource, p_layout); true }) { empty(p_layout); }
 }
 pub unsafe extern "system" fn vkCmdSetSampleLocationsEXT(command_buffer: vk::CommandBuffer, p_sample_locations_info: *const vk::SampleLocationsInfoEXT) -> () {
     guard(command_buffer, "vkCmdSetSampleLocationsEXT", (), move || record::cmd_set_sample_locations_ext(command_buffer, p_sample_locations_info))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceMultisamplePropertiesEXT(physical_device: vk::PhysicalDevice, samples: vk::SampleCountFlags, p_multisample_properties: *mut vk::MultisamplePropertiesEXT) -> () {
-    guard(physical_device, "vkGetPhysicalDeviceMultisamplePropertiesEXT", (), move || forward::get_physical_device_multisample_properties_ext(physical_device, samples, p_multisample_properties))
+    if !guard(physical_device, "vkGetPhysicalDeviceMultisamplePropertiesEXT", false, move || { forward::get_physical_device_multisample_properties_ext(physical_device, samples, p_multisample_properties); true }) { empty(p_multisample_properties); }
 }
 pub unsafe extern "system" fn vkMapMemory2(device: vk::Device, p_memory_map_info: *const vk::MemoryMapInfoKHR, pp_data: *mut *mut c_void) -> vk::Result {
     allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory2(device, p_memory_map_info, pp_data)))
@@ -914,10 +914,10 @@ pub unsafe extern "system" fn vkCmdWriteAccelerationStructuresPropertiesKHR(comm
     guard(command_buffer, "vkCmdWriteAccelerationStructuresPropertiesKHR", (), move || record::cmd_write_acceleration_structures_properties_khr(command_buffer, acceleration_structure_count, p_acceleration_structures, query_type, query_pool, first_query))
 }
 pub unsafe extern "system" fn vkGetDeviceAccelerationStructureCompatibilityKHR(device: vk::Device, p_version_info: *const vk::AccelerationStructureVersionInfoKHR, p_compatibility: *mut vk::AccelerationStructureCompatibilityKHR) -> () {
-    guard(device, "vkGetDeviceAccelerationStructureCompatibilityKHR", (), move || forward::get_device_acceleration_structure_compatibility_khr(device, p_version_info, p_compatibility))
+    if !guard(device, "vkGetDeviceAccelerationStructureCompatibilityKHR", false, move || { forward::get_device_acceleration_structure_compatibility_khr(device, p_version_info, p_compatibility); true }) { zero(p_compatibility); }
 }
 pub unsafe extern "system" fn vkGetAccelerationStructureBuildSizesKHR(device: vk::Device, build_type: vk::AccelerationStructureBuildTypeKHR, p_build_info: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_max_primitive_counts: *const u32, p_size_info: *mut vk::AccelerationStructureBuildSizesInfoKHR) -> () {
-    guard(device, "vkGetAccelerationStructureBuildSizesKHR", (), move || forward::get_acceleration_structure_build_sizes_khr(device, build_type, p_build_info, p_max_primitive_counts, p_size_info))
+    if !guard(device, "vkGetAccelerationStructureBuildSizesKHR", false, move || { forward::get_acceleration_structure_build_sizes_khr(device, build_type, p_build_info, p_max_primitive_counts, p_size_info); true }) { empty(p_size_info); }
 }
 pub unsafe extern "system" fn vkCmdTraceRaysKHR(command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) -> () {
     guard(command_buffer, "vkCmdTraceRaysKHR", (), move || record::cmd_trace_rays_khr(command_buffer, p_raygen_shader_binding_table, p_miss_shader_binding_table, p_hit_shader_binding_table, p_callable_shader_binding_table, width, height, depth))

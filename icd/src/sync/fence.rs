@@ -266,11 +266,11 @@ pub unsafe fn wait_for_fences(
     let d = unsafe { Device::of(device) };
     // SAFETY: fences of the program's array, or of `unknown`, that are alive.
     let block = |slice| unsafe {
-        result_of(d.connection().aside(
+        d.connection().aside(
             reply::wait_for_fences_size(device, n, fences, all, slice),
             |w| request::wait_for_fences(w, 1, device, n, fences, all, slice),
             |r| reply::wait_for_fences(r, device, n, fences, all, slice),
-        ))
+        )
     };
     // SAFETY: as above.
     let poll = |stay| unsafe { poll(device, asked, all, stay) };

@@ -21,11 +21,11 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
     };
     // SAFETY: as for `poll`.
     let block = |slice| unsafe {
-        result_of(d.connection().aside(
+        d.connection().aside(
             reply::wait_semaphores_size(device, info, slice),
             |w| request::wait_semaphores(w, 1, device, info, slice),
             |r| reply::wait_semaphores(r, device, info, slice),
-        ))
+        )
     };
     wait::wait(d.strategy, timeout, true, std::iter::empty(), poll, block)
 }

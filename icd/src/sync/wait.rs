@@ -10,14 +10,17 @@
 use std::time::Duration;
 
 use ash::vk;
-use hesper_winsys::trace;
+use hesper_winsys::{Error, trace};
 
 use crate::base::clock::now;
+use crate::base::forwarding::result_of_error;
 use crate::base::settings::{self, Strategy};
 use crate::sync::forecast::Forecast;
 
 /// The longest wait that the host is asked for at once, in nanoseconds: a lost host is noticed in between.
 const SLICE: u64 = 1_000_000_000;
+/// How long a wait sleeps between two questions that can't block in the host.
+const NAP: u64 = 1_000_000;
 /// How long a wait polls before it blocks from the start: for what has been done already, or nearly.
 const GLANCE: u64 = 50_000;
 /// Shorter dozes aren't worth it: the kernel adds about 50 microseconds to each sleep.
@@ -27,14 +30,14 @@ const SHORTEST_DOZE: u64 = 100_000;
 const LONGEST_DOZE: u64 = 2_000_000;
 
 /// A wait of at most `timeout` nanoseconds for all, or for one, of what `forecasts` tells of. `poll` asks on the main ring, where the host waits for
-/// some nanoseconds, whether it is over (SUCCESS, or NOT_READY or TIMEOUT), `block` has the host wait on a side ring.
+/// some nanoseconds, whether it is over (SUCCESS, or NOT_READY or TIMEOUT), `block` has the host wait on a side ring, where there is one to be had.
 pub fn wait<'a>(
     strategy: Strategy,
     timeout: u64,
     all: bool,
     forecasts: impl Iterator<Item = &'a Forecast> + Clone,
     mut poll: impl FnMut(u64) -> vk::Result,
-    block: impl FnMut(u64) -> vk::Result,
+    mut block: impl FnMut(u64) -> Result<vk::Result, Error>,
 ) -> vk::Result {
     let start = now();
     let end = start.saturating_add(timeout);
@@ -81,7 +84,19 @@ pub fn wait<'a>(
     }
     drop(polling);
     let _span = trace::span("block");
-    let result = in_slices(end.saturating_sub(now()), now, block);
+    let block_or_nap = |slice: u64| match block(slice) {
+        Ok(result) => result,
+        Err(e @ Error::Lost(_)) => result_of_error(&e),
+        // Without memory or files for a side ring: not on the main ring, where nobody may be kept from ending what is waited for.
+        Err(_) => {
+            sleep(NAP.min(slice));
+            match poll(0) {
+                vk::Result::NOT_READY => vk::Result::TIMEOUT,
+                result => result,
+            }
+        }
+    };
+    let result = in_slices(end.saturating_sub(now()), now, block_or_nap);
     if result == vk::Result::SUCCESS {
         learn(false);
     }
@@ -116,13 +131,13 @@ fn doze(
     }
 }
 
-/// Repeats a wait of the host until it ends or `timeout` nanoseconds are over.
+/// Repeats a wait, which may be shorter than it is asked to be, until it ends or `timeout` nanoseconds are over.
 fn in_slices(timeout: u64, mut now: impl FnMut() -> u64, mut block: impl FnMut(u64) -> vk::Result) -> vk::Result {
     let start = now();
     loop {
         let left = timeout.saturating_sub(now().saturating_sub(start));
         match block(left.min(SLICE)) {
-            vk::Result::TIMEOUT if left > SLICE => {}
+            vk::Result::TIMEOUT if left > 0 => {}
             result => return result,
         }
     }
@@ -150,8 +165,25 @@ mod tests {
         };
         assert_eq!(wait(2 * SLICE + 5), vk::Result::TIMEOUT);
         assert_eq!(wait(5), vk::Result::TIMEOUT);
-        assert_eq!(asked, [SLICE, SLICE, 5, 5]);
+        assert_eq!(asked, [SLICE, SLICE, 5, 0, 5, 0]);
         assert_eq!(in_slices(u64::MAX, || 0, |_| vk::Result::SUCCESS), vk::Result::SUCCESS);
+    }
+
+    #[test]
+    fn a_wait_without_a_side_ring_asks_until_it_is_over() {
+        let asked = Cell::new(0);
+        let poll = |_| {
+            asked.set(asked.get() + 1);
+            if asked.get() < 5 { vk::Result::NOT_READY } else { vk::Result::SUCCESS }
+        };
+        let none = |_| Err(Error::OutOfHostMemory);
+        assert_eq!(wait(Strategy::Block, u64::MAX, true, [].iter(), poll, none), vk::Result::SUCCESS);
+        assert_eq!(wait(Strategy::Block, NAP, true, [].iter(), |_| vk::Result::TIMEOUT, none), vk::Result::TIMEOUT);
+        let lost = |_| Err(Error::Lost("gone".into()));
+        assert_eq!(
+            wait(Strategy::Block, u64::MAX, true, [].iter(), |_| vk::Result::TIMEOUT, lost),
+            vk::Result::ERROR_DEVICE_LOST
+        );
     }
 
     /// How late a wait is that dozes for work which ends at `ends` and is due at `due`; and the number of questions.
@@ -192,7 +224,7 @@ mod tests {
         let forecasts = [Forecast::default(), Forecast::default()];
         let wait = |all, n| {
             let over = |_| vk::Result::SUCCESS;
-            wait(Strategy::Block, u64::MAX, all, forecasts.iter().take(n), over, over)
+            wait(Strategy::Block, u64::MAX, all, forecasts.iter().take(n), over, |slice| Ok(over(slice)))
         };
         forecasts.iter().for_each(|f| f.learn_of(1 << 40, false));
         let known = forecasts.each_ref().map(Forecast::due);

@@ -54,8 +54,10 @@ impl<'a> Lane<'a> {
         lock(&self.shared).program = Some(running.process());
         let lasts = fault.map_or(Duration::ZERO, |(f, _)| f.lasts());
         let passes = fault.is_some_and(|(f, _)| f.passes());
-        // A program that must go on has all its time; one that must end a second more than it is allowed, to tell how late it is.
-        let limit = || script.injected().filter(|_| !passes).map(|at| at + LIMIT + lasts + Duration::from_secs(3));
+        // A program that must go on has all its time, as has llama.cpp, which goes on with the processor where it finds no device; another one has
+        // more than it is allowed, to tell how late it is.
+        let more = if program == Program::Llama { Duration::from_secs(30) } else { Duration::from_secs(3) };
+        let limit = || script.injected().filter(|_| !passes).map(|at| at + LIMIT + lasts + more);
         let ended = running.wait(limit)?;
         lock(&self.shared).program = None;
         drop(proxy);

@@ -100,6 +100,10 @@ fn inherited(gpu: &Gpu) -> Result<()> {
         fails("vkAllocateMemory", d.allocate_memory(&vk::MemoryAllocateInfo::default().allocation_size(4096), None))?;
         fails("vkWaitSemaphores", d.wait_semaphores(&vk::SemaphoreWaitInfo::default(), PATIENCE))?;
         fails("vkResetCommandPool", d.reset_command_pool(gpu.pool, vk::CommandPoolResetFlags::empty()))?;
+        let mut families = 7;
+        let count = gpu.instance.fp_v1_0().get_physical_device_queue_family_properties;
+        count(gpu.physical, &mut families, std::ptr::null_mut());
+        ensure!(families == 0, "{families} queue families are left from before the call");
         d.destroy_command_pool(gpu.pool, None);
         d.destroy_device(None);
         gpu.instance.destroy_instance(None);

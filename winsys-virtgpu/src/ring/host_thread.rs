@@ -104,7 +104,11 @@ impl HostThread {
         }
         if status & STATUS_IDLE != 0 {
             let _span = crate::trace::span("wake the host");
-            self.notify(tail as u32)?;
+            // The commands can be seen already, so they count as sent, even where a full kernel has no room for the call: whoever sends the next
+            // ones, or waits for these, calls again.
+            if let Err(e @ Error::Lost(_)) = self.notify(tail as u32) {
+                return Err(e);
+            }
         }
         Ok(())
     }

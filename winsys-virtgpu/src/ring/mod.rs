@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use parking_lot::Mutex;
 
 use crate::seqno::{Progress, Seqno};
-use crate::stream::{Chunk, Reply, ReplyPool, StreamPool};
+pub use crate::stream::Reply;
+use crate::stream::{Chunk, ReplyPool, StreamPool};
 use crate::{Error, Health, Winsys, trace, transport};
 use host_thread::HostThread;
 use memory::RingMemory;
@@ -183,7 +184,22 @@ impl Ring {
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
     pub fn ask(&self, command: &[u8], reply_size: usize, show: Show) -> Result<Asked, Error> {
-        let reply = self.replies.take(reply_size)?;
+        self.ask_for(self.room_for_reply(reply_size)?, command, reply_size, show)
+    }
+
+    /// Room for a reply of at most `reply_size` bytes, for [`Self::ask_for`].
+    ///
+    /// # Errors
+    /// What the host or the kernel refuse.
+    pub fn room_for_reply(&self, reply_size: usize) -> Result<Reply, Error> {
+        self.replies.take(reply_size)
+    }
+
+    /// Does what [`Self::ask`] does, with room for the reply that has been taken.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn ask_for(&self, reply: Reply, command: &[u8], reply_size: usize, show: Show) -> Result<Asked, Error> {
         let set_reply = transport::set_reply(reply.resource(), reply.offset(), reply_size);
         let large = if command.len() > self.direct_limit() {
             let mut chunk = self.streams.take(command.len())?;
