@@ -15,6 +15,7 @@ mod ignored;
 mod images;
 mod mappings;
 mod memory;
+mod pause;
 mod picture;
 mod pipelines;
 mod private_data;
@@ -22,6 +23,7 @@ mod put_off;
 mod queues;
 mod recordings;
 mod refused;
+mod reload;
 mod results;
 mod scarce;
 mod shaders;
@@ -46,7 +48,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, forks, refused, bench and spin.
+    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, forks, reload, refused, bench and spin.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -74,7 +76,7 @@ enum Sub {
     Queues,
     /// Sparse buffers and images; fails on a device that has none.
     Sparse,
-    /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
+    /// Creates and destroys everything COUNT times, in two halves that wait for a line of input at their end.
     Cycles {
         /// How often.
         count: u32,
@@ -95,6 +97,11 @@ enum Sub {
     Ignored,
     /// Forks, and calls Vulkan in the child.
     Forks,
+    /// Loads and unloads loader and driver COUNT times around threads that use them and live on, in halves as `cycles`.
+    Reload {
+        /// How often.
+        count: u32,
+    },
     /// Makes pipelines that the host refuses.
     Refused,
     /// Makes, uses and destroys pipelines on a host that takes MILLISECONDS for each.
@@ -157,6 +164,7 @@ fn main() -> ExitCode {
         Sub::Hostile => hostile::run(),
         Sub::Scarce { room } => scarce::run(room),
         Sub::Forks => forks::run(),
+        Sub::Reload { count } => reload::run(count),
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::Bench { only } => bench::run(&only),
