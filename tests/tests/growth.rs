@@ -1,9 +1,7 @@
 //! What grows and what doesn't: ten thousand times everything made and destroyed, thousands of mappings.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
-
-use hesper_rig::{Driver, Host, Usage};
+use hesper_rig::{Driver, Host};
+use hesper_tests::endure::{Growth, Paused, Slack};
 use hesper_tests::{good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
@@ -23,24 +21,19 @@ fn nothing_grows_when_the_driver_is_loaded_again_and_again() {
 fn flat_on_both_sides(part: &[&str]) {
     let root = root();
     let host = Host::start(&root).unwrap();
-    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
-    let mut child = command.args(part).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut input = child.stdin.take().unwrap();
-    let halves = [0; 2].map(|_| {
-        lines.next().expect("the client ended early").unwrap();
-        let both = (Usage::of(child.id()), host.settled().unwrap());
-        writeln!(input).unwrap();
+    let mut client = Paused::start(root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().args(part)).unwrap();
+    let [first, second] = ["half 1", "half 2"].map(|half| {
+        client.wait(half).unwrap();
+        let both = (client.usage(), host.settled().unwrap());
+        client.go_on().unwrap();
         both
     });
-    assert!(child.wait().unwrap().success());
-    println!("{part:?}, after each half: {halves:#?}");
-    // Allocators may keep a page or two more; a leak of one word a cycle would be ten pages.
-    for (who, before, after) in [("program", halves[0].0, halves[1].0), ("host", halves[0].1, halves[1].1)] {
-        assert!(after.files <= before.files && after.threads <= before.threads, "the {who} grew");
-        assert!(after.mappings <= before.mappings + 2, "the {who}'s mappings grew");
-        assert!(after.resident <= before.resident + (2 << 20), "the {who}'s memory grew");
-    }
+    client.end().unwrap();
+    let (program, host) = (Growth::between(first.0, second.0), Growth::between(first.1, second.1));
+    println!("{part:?}, after each half: {program}; the host: {host}");
+    let mut grown = program.complaints("the program", Slack::AT_REST);
+    grown.extend(host.complaints("the host", Slack::AT_REST));
+    assert!(grown.is_empty(), "{grown:?}");
 }
 
 /// A mapping holds no file open: a process may have many more mappings than files.

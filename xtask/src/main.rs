@@ -8,6 +8,7 @@ mod chart;
 mod charts;
 mod codegen;
 mod demo;
+mod endure;
 mod fuzz;
 mod image;
 mod licences;
@@ -37,6 +38,7 @@ enum Sub {
     Demo(demo::Args),
     Test(test::Args),
     Fuzz(fuzz::Args),
+    Endure(endure::Args),
     Sanitize(sanitize::Args),
     Codegen(codegen::Args),
     Rig(rig::Args),
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Sub::Demo(args) => demo::run(&args),
         Sub::Test(args) => test::run(&args),
         Sub::Fuzz(args) => fuzz::run(&args),
+        Sub::Endure(args) => endure::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),

@@ -8,6 +8,7 @@ mod compute;
 mod cycles;
 mod descriptors;
 mod draws;
+mod endure;
 mod forks;
 mod gpu;
 mod hostile;
@@ -48,7 +49,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, forks, reload, refused, bench and spin.
+    /// Everything below but what takes long, needs a special host, or is a measurement.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -92,6 +93,32 @@ enum Sub {
     Scarce {
         /// How many the device has room for.
         room: u32,
+    },
+    /// Works in THREADS threads until a line of input comes.
+    Crowd {
+        /// How many.
+        threads: u32,
+    },
+    /// Starts and ends everything COUNT times, and waits for a line of input after each EVERY of them.
+    Starts {
+        /// How often.
+        count: u32,
+        /// How many between two pauses.
+        every: u32,
+    },
+    /// Makes COUNT objects that live at the same time, uses and destroys them, ROUNDS times, with two pauses in each.
+    Many {
+        /// How many.
+        count: u32,
+        /// How often.
+        rounds: u32,
+    },
+    /// Records, runs and resets a command buffer of COMMANDS commands, ROUNDS times, with two pauses in each.
+    Long {
+        /// How many.
+        commands: u32,
+        /// How often.
+        rounds: u32,
     },
     /// Garbage wherever Vulkan says that nobody looks.
     Ignored,
@@ -163,6 +190,10 @@ fn main() -> ExitCode {
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Scarce { room } => scarce::run(room),
+        Sub::Crowd { threads } => endure::crowd::run(threads),
+        Sub::Starts { count, every } => endure::starts::run(count, every),
+        Sub::Many { count, rounds } => endure::many::run(count, rounds),
+        Sub::Long { commands, rounds } => endure::long::run(commands, rounds),
         Sub::Forks => forks::run(),
         Sub::Reload { count } => reload::run(count),
         Sub::Refused => refused::run(),

@@ -1,0 +1,125 @@
+//! `endure`: what goes on for long, or with very much of everything, in full.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use hesper_rig::{Driver, Root};
+use hesper_tests::endure::{self, Row, Setup};
+
+use crate::step::{self, Step};
+use crate::table::table;
+use crate::{cargo, setup};
+
+/// Runs crowds of processes, thousands of starts, very many objects and very long command buffers, and looks at what programs and host hold
+/// meanwhile: it must not grow.
+///
+/// Half an hour on 2 cores. The table goes to docs/reliability.md when all of it was run.
+#[derive(clap::Args)]
+pub struct Args {
+    /// For how long the crowd works.
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// How often everything is started and ended.
+    #[arg(long, default_value_t = 10_000)]
+    starts: u32,
+    /// How many objects live at once.
+    #[arg(long, default_value_t = 100_000)]
+    objects: u32,
+    /// How many commands a command buffer has.
+    #[arg(long, default_value_t = 1_000_000)]
+    commands: u32,
+    /// Only these, and no table in the document.
+    #[arg(long, num_args = 1..)]
+    only: Vec<Kind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Crowd,
+    Starts,
+    Objects,
+    Commands,
+}
+
+/// Processes of a crowd, and threads of each.
+const CROWD: (u32, u32) = (32, 64);
+/// Mesa's driver is shown with a tenth: it takes minutes for what it does with each object the longer the more there are.
+const BESIDE: u32 = 10;
+const DOCUMENT: &str = "docs/reliability.md";
+const MARKS: [&str; 2] = ["<!-- endure -->", "<!-- /endure -->"];
+
+pub fn run(args: &Args) -> Result<()> {
+    setup::ensure()?;
+    let root = Root::ensure()?;
+    hesper_rig::build_driver()?;
+    let mut build = cargo::cargo(&["build", "--release", "--package", "hesper-tests", "--bin", "hesper-client"]);
+    step::run("Building the test client", "under a minute", &mut build)?;
+    let client = hesper_rig::target_folder()?.join("release/hesper-client");
+    let wanted = |kind| args.only.is_empty() || args.only.contains(&kind);
+    let on = |driver| Setup { root: &root, client: &client, driver };
+    let mut rows = Vec::new();
+    let mut row = |title: &str, run: &dyn Fn() -> Result<Row>| {
+        let step = Step::start(title, "");
+        let row = run()?;
+        step.done(&row.note);
+        rows.push(row);
+        Ok::<_, anyhow::Error>(())
+    };
+    for (driver, part) in [(Driver::Hesper, 1), (Driver::Mesa, BESIDE)] {
+        if wanted(Kind::Objects) {
+            row(&format!("Objects on {driver}"), &|| endure::many(on(driver), args.objects / part))?;
+        }
+        if wanted(Kind::Starts) {
+            row(&format!("Starts on {driver}"), &|| endure::starts(on(driver), args.starts / part))?;
+        }
+    }
+    if wanted(Kind::Commands) {
+        row("Commands", &|| endure::long(on(Driver::Hesper), args.commands))?;
+    }
+    if wanted(Kind::Crowd) {
+        let (time, (processes, threads)) = (Duration::from_secs_f64(args.minutes * 60.0), CROWD);
+        row("A crowd", &|| endure::crowd(on(Driver::Hesper), processes, threads, time))?;
+    }
+    let text = table(&Row::HEAD, &rows.iter().map(Row::cells).collect::<Vec<_>>());
+    println!("\n{text}");
+    for row in &rows {
+        row.complaints.iter().for_each(|c| println!("{} on {}: {c}", row.what, row.driver));
+    }
+    // Mesa's driver is looked at, not judged.
+    let good = rows.iter().all(|row| row.driver != Driver::Hesper || row.complaints.is_empty());
+    ensure!(good, "something grew, or took longer and longer");
+    if args.only.is_empty() {
+        let path = hesper_rig::workspace().join(DOCUMENT);
+        write_between(&path, MARKS, &text)?;
+    }
+    Ok(())
+}
+
+/// Puts `text` between two lines of a document.
+fn write_between(path: &Path, [from, to]: [&str; 2], text: &str) -> Result<()> {
+    let old = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let new = replaced(&old, from, to, text).with_context(|| format!("{} has no {from} … {to}", path.display()))?;
+    std::fs::write(path, new).with_context(|| format!("writing {}", path.display()))
+}
+
+fn replaced(old: &str, from: &str, to: &str, text: &str) -> Option<String> {
+    let (before, rest) = old.split_once(from)?;
+    let (_, after) = rest.split_once(to)?;
+    Some(format!("{before}{from}\n{text}{to}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_between_the_marks_is_replaced() {
+        let [from, to] = MARKS;
+        let old = format!("a\n{from}\nold\n{to}\nb\n");
+        assert_eq!(replaced(&old, from, to, "new\n").unwrap(), format!("a\n{from}\nnew\n{to}\nb\n"));
+        assert_eq!(replaced("a", from, to, "new"), None);
+        let document = std::fs::read_to_string(hesper_rig::workspace().join(DOCUMENT)).unwrap();
+        assert!(replaced(&document, from, to, "").is_some(), "{DOCUMENT} has no place for the table");
+    }
+}
