@@ -12,9 +12,9 @@ use crate::table::table;
 use crate::{cargo, setup};
 
 /// Runs crowds of processes, thousands of starts, very many objects and very long command buffers, and looks at what programs and host hold
-/// meanwhile: it must not grow.
+/// meanwhile: it must not grow. llama.cpp must say the same whether its host is stopped for minutes or not.
 ///
-/// Half an hour on 2 cores. The table goes to docs/reliability.md when all of it was run.
+/// Forty minutes on 2 cores. The table goes to docs/reliability.md when all of it was run.
 #[derive(clap::Args)]
 pub struct Args {
     /// For how long the crowd works.
@@ -40,12 +40,15 @@ enum Kind {
     Starts,
     Objects,
     Commands,
+    Stops,
 }
 
 /// Processes of a crowd, and threads of each.
 const CROWD: (u32, u32) = (32, 64);
 /// Mesa's driver is shown with a tenth: it takes minutes for what it does with each object the longer the more there are.
 const BESIDE: u32 = 10;
+/// Seconds for which llama.cpp's host is stopped.
+const STOPS: [u64; 3] = [5, 30, 120];
 const DOCUMENT: &str = "docs/reliability.md";
 const MARKS: [&str; 2] = ["<!-- endure -->", "<!-- /endure -->"];
 
@@ -76,6 +79,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if wanted(Kind::Commands) {
         row("Commands", &|| endure::long(on(Driver::Hesper), args.commands))?;
+    }
+    if wanted(Kind::Stops) {
+        row("Stops", &|| endure::stops(&root, &STOPS))?;
     }
     if wanted(Kind::Crowd) {
         let (time, (processes, threads)) = (Duration::from_secs_f64(args.minutes * 60.0), CROWD);

@@ -6,6 +6,7 @@
 
 pub mod cache;
 mod client;
+mod clocks;
 mod driver;
 mod driver_build;
 mod host;
@@ -19,6 +20,7 @@ mod usage;
 mod vm;
 pub mod vulkaninfo;
 
+pub use clocks::Clocks;
 pub use driver::Driver;
 pub use driver_build::{DriverBuild, build_driver, manifest_for, target_folder, workspace};
 pub use host::Host;
