@@ -1,5 +1,6 @@
 //! What the end-to-end tests share.
 
+pub mod endure;
 pub mod house;
 pub mod result_codes;
 

@@ -30,6 +30,14 @@ fn exports_the_loader_interface_alone() {
     );
 }
 
+/// Closing the driver doesn't unmap it: its tables serve the next load (`growth.rs` has the loads).
+#[test]
+fn stays_where_it_is() {
+    let library = build_driver().unwrap().library;
+    let out = good("readelf", Command::new("readelf").args(["--dynamic", "--wide"]).arg(&library));
+    assert!(out.lines().any(|l| l.contains("FLAGS_1") && l.contains("NODELETE")), "{out}");
+}
+
 /// A machine without a device that this driver is for says nothing, unless somebody wants to know.
 #[test]
 fn a_driver_that_nobody_chose_is_silent() {

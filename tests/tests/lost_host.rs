@@ -152,31 +152,6 @@ fn llama_bench_ends_with_its_own_error() {
     assert!(text.contains("ErrorDeviceLost") && !text.contains("panicked"), "{}:\n{text}", out.status);
 }
 
-/// llama-bench goes on when its host has been stopped for two minutes; by hand, as it takes three.
-#[test]
-#[ignore = "takes three minutes"]
-fn llama_bench_survives_a_host_that_is_stopped() {
-    let root = root();
-    let model = models::tiny(Tiny::Q4K).unwrap();
-    let host = Host::start(&root).unwrap();
-    let mut command = root.client(Driver::Hesper, Some(&host), llama::BENCH).unwrap();
-    command
-        .args(["-m", &model.display().to_string(), "-ngl", "99", "-p", "0", "-n", "3000", "-r", "1", "-o", "csv"])
-        .envs(llama::ENVIRONMENT);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    for seconds in [5, 30, 120] {
-        std::thread::sleep(Duration::from_secs(3));
-        assert!(child.try_wait().unwrap().is_none(), "llama-bench has ended by itself");
-        host.stop().unwrap();
-        std::thread::sleep(Duration::from_secs(seconds));
-        host.go_on().unwrap();
-    }
-    let out = child.wait_with_output().unwrap();
-    let text = both(&out);
-    assert!(out.status.success() && !text.contains("the host is lost"), "{}:\n{text}", out.status);
-    println!("{text}");
-}
-
 #[test]
 fn llama_server_reports_its_own_error() {
     if quick() {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::Error;
+use crate::{Error, notice};
 
 /// How much silence there is before a user is told why nothing goes on.
 pub const SAY: Duration = Duration::from_secs(10);
@@ -40,7 +40,9 @@ impl Health {
             return e;
         }
         let why = self.why.get_or_init(|| e).clone();
-        self.lost.store(true, Ordering::Release);
+        if !self.lost.swap(true, Ordering::AcqRel) {
+            notice::forget();
+        }
         why
     }
 }

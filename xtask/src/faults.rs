@@ -1,9 +1,9 @@
 //! `faults`: programs whose host is damaged by script.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::step::{self, Step};
-use crate::{cargo, setup};
+use crate::{cargo, document, setup};
 
 /// Damages the host of the test client and of llama-bench by script, at every point of a run, and fails if that leads to anything but an error
 /// that Vulkan allows, in time. With the whole grid, Mesa's driver runs beside, and the table is written into docs/reliability.md: an hour on
@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Where the document has the table.
 const DOCUMENT: &str = "docs/reliability.md";
-const MARKERS: (&str, &str) = ("<!-- faults -->\n", "<!-- /faults -->\n");
+const MARKS: [&str; 2] = ["<!-- faults -->", "<!-- /faults -->"];
 
 /// One point of each fault.
 ///
@@ -58,30 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
     let table = hesper_rig::target_folder()?.join("faults.md");
     let status = command.args(["--mesa", "--table"]).arg(&table).status()?;
     ensure!(status.success(), "a fault led to what it must not lead to");
-    let document = hesper_rig::workspace().join(DOCUMENT);
-    let text = std::fs::read_to_string(&document).with_context(|| format!("reading {}", document.display()))?;
-    let text = replaced(&text, &std::fs::read_to_string(&table)?).context("the document has no place for the table")?;
-    std::fs::write(&document, text)?;
+    document::write_between(DOCUMENT, MARKS, &format!("\n{}\n", std::fs::read_to_string(&table)?.trim()))?;
     println!("  the table is in {DOCUMENT}");
     Ok(())
-}
-
-/// The document with another table between the markers.
-fn replaced(document: &str, table: &str) -> Option<String> {
-    let (before, rest) = document.split_once(MARKERS.0)?;
-    let (_, after) = rest.split_once(MARKERS.1)?;
-    Some(format!("{before}{}\n{}\n\n{}{after}", MARKERS.0, table.trim_end(), MARKERS.1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_goes_between_the_markers() {
-        let document = "a\n<!-- faults -->\n\nold\n\n<!-- /faults -->\nb\n";
-        let new = replaced(document, "new\n").unwrap();
-        assert_eq!(new, "a\n<!-- faults -->\n\nnew\n\n<!-- /faults -->\nb\n");
-        assert_eq!(replaced("a\n", "new"), None);
-    }
 }

@@ -8,6 +8,8 @@ mod chart;
 mod charts;
 mod codegen;
 mod demo;
+mod document;
+mod endure;
 mod faults;
 mod fuzz;
 mod image;
@@ -38,6 +40,7 @@ enum Sub {
     Demo(demo::Args),
     Test(test::Args),
     Fuzz(fuzz::Args),
+    Endure(endure::Args),
     Faults(faults::Args),
     Sanitize(sanitize::Args),
     Codegen(codegen::Args),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Sub::Test(args) => test::run(&args),
         Sub::Fuzz(args) => fuzz::run(&args),
         Sub::Faults(args) => faults::run(&args),
+        Sub::Endure(args) => endure::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),

@@ -26,15 +26,15 @@ pub struct InProgress<T> {
 struct State<T> {
     /// The number of the last recording that has begun.
     last: u64,
-    /// Numbers of the recordings in progress, ascending.
-    numbers: Vec<u64>,
+    /// Numbers of the recordings in progress, ascending. They mostly end at one of both ends, where taking one out moves no others.
+    numbers: VecDeque<u64>,
     /// What waits until no recording with this number or a lower one is in progress; the numbers ascend.
     waiting: VecDeque<(u64, T)>,
 }
 
 impl<T> Default for InProgress<T> {
     fn default() -> Self {
-        let state = State { last: 0, numbers: Vec::new(), waiting: VecDeque::new() };
+        let state = State { last: 0, numbers: VecDeque::new(), waiting: VecDeque::new() };
         Self { state: Mutex::new(state), count: AtomicUsize::new(0) }
     }
 }
@@ -45,7 +45,7 @@ impl<T> InProgress<T> {
         let mut state = self.state.lock();
         state.last += 1;
         let number = state.last;
-        state.numbers.push(number);
+        state.numbers.push_back(number);
         self.count.store(state.numbers.len(), Ordering::Relaxed);
         number
     }
@@ -57,7 +57,7 @@ impl<T> InProgress<T> {
             state.numbers.remove(at);
             self.count.store(state.numbers.len(), Ordering::Relaxed);
         }
-        let oldest = state.numbers.first().copied().unwrap_or(u64::MAX);
+        let oldest = state.numbers.front().copied().unwrap_or(u64::MAX);
         let over = state.waiting.iter().take_while(|(number, _)| *number < oldest).count();
         state.waiting.drain(..over).map(|(_, value)| value).collect()
     }

@@ -13,6 +13,7 @@ pub mod gate;
 pub mod in_progress;
 pub mod kept_file;
 pub mod log;
+pub mod members;
 pub mod object;
 pub mod outcomes;
 pub mod progress;

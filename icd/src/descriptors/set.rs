@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
-use parking_lot::Mutex;
 
 use crate::base::chain::slice;
 use crate::base::forwarding::{done, post, result_of};
+use crate::base::members::Members;
 use crate::base::object;
 use crate::base::slab::{Slab, fresh_id};
 use crate::generated::forward;
@@ -20,7 +20,7 @@ pub type Immutable = Arc<[u32]>;
 static LAYOUTS: Slab<Immutable> = Slab::new(5);
 static SETS: Slab<Immutable> = Slab::new(6);
 /// The sets of each pool, by id.
-static POOLS: Slab<Mutex<Vec<vk::DescriptorSet>>> = Slab::new(9);
+static POOLS: Slab<Members<vk::DescriptorSet>> = Slab::new(9);
 
 const FULL: vk::Result = vk::Result::ERROR_OUT_OF_HOST_MEMORY;
 
@@ -78,7 +78,7 @@ pub unsafe fn create_descriptor_pool(
 ) -> vk::Result {
     // SAFETY: `to` is the output parameter of vkCreateDescriptorPool, `info` its create info.
     unsafe {
-        POOLS.create(Mutex::default(), to, || {
+        POOLS.create(Members::default(), to, || {
             done(post(device, |w| request::create_descriptor_pool(w, 0, device, info, allocator, to)))
         })
     }
@@ -86,7 +86,7 @@ pub unsafe fn create_descriptor_pool(
 
 /// The sets that were allocated from a pool and not freed.
 pub fn allocated_from(pool: vk::DescriptorPool) -> Vec<vk::DescriptorSet> {
-    POOLS.get(pool).map(|sets| sets.lock().clone()).unwrap_or_default()
+    POOLS.get(pool).map(Members::all).unwrap_or_default()
 }
 
 fn forget_sets(sets: Vec<vk::DescriptorSet>) {
@@ -101,7 +101,7 @@ pub unsafe fn destroy_descriptor_pool(
     allocator: *const vk::AllocationCallbacks,
 ) {
     if let Some(p) = POOLS.remove(pool) {
-        forget_sets(p.into_inner());
+        forget_sets(p.take());
         // SAFETY: the device's pool, which was alive until now and which nothing uses any more.
         unsafe { forward::destroy_descriptor_pool(device, pool, allocator) };
     }
@@ -113,7 +113,7 @@ pub unsafe fn reset_descriptor_pool(
     flags: vk::DescriptorPoolResetFlags,
 ) -> vk::Result {
     if let Some(p) = POOLS.get(pool) {
-        forget_sets(std::mem::take(&mut p.lock()));
+        forget_sets(p.take());
     }
     // SAFETY: the device's pool, whose sets nothing uses any more (vkResetDescriptorPool).
     unsafe { forward::reset_descriptor_pool(device, pool, flags) }
@@ -157,7 +157,7 @@ pub unsafe fn allocate_descriptor_sets(
         unsafe { to.add(i).write(set) };
     }
     match POOLS.get(pool) {
-        Some(p) if result == vk::Result::SUCCESS => p.lock().extend(made),
+        Some(p) if result == vk::Result::SUCCESS => p.add(&made),
         _ => forget_sets(made),
     }
     result
@@ -175,7 +175,7 @@ pub unsafe fn free_descriptor_sets(
         return vk::Result::SUCCESS;
     }
     if let Some(p) = POOLS.get(pool) {
-        p.lock().retain(|s| !list.contains(s));
+        p.remove(list);
     }
     forget_sets(list.to_vec());
     // SAFETY: the device's pool and sets of it, or null, which nothing uses any more.

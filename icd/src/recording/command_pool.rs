@@ -5,11 +5,11 @@ use std::sync::Arc;
 use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::generated::request;
-use parking_lot::Mutex;
 
 use crate::base::chain::slice;
 use crate::base::forwarding::{done, post};
 use crate::base::in_progress::Recordings;
+use crate::base::members::Members;
 use crate::base::object::{self, Part, Whole};
 use crate::base::slab::Slab;
 use crate::generated::forward;
@@ -19,7 +19,7 @@ use crate::recording::command_buffer::CommandBuffer;
 /// A command pool of the program's.
 struct Pool {
     /// Its command buffers, for resetting or destroying all of them.
-    buffers: Mutex<Vec<vk::CommandBuffer>>,
+    buffers: Members<vk::CommandBuffer>,
     /// Whether it has VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT.
     resettable: bool,
 }
@@ -28,7 +28,7 @@ static POOLS: Slab<Pool> = Slab::new(4);
 
 /// The command buffers that were allocated from a pool and not freed.
 pub fn allocated_from(pool: vk::CommandPool) -> Vec<vk::CommandBuffer> {
-    POOLS.get(pool).map(|p| p.buffers.lock().clone()).unwrap_or_default()
+    POOLS.get(pool).map(|p| p.buffers.all()).unwrap_or_default()
 }
 
 pub unsafe fn create_command_pool(
@@ -40,7 +40,7 @@ pub unsafe fn create_command_pool(
     // SAFETY: a valid struct, by valid usage.
     let flags = unsafe { (*info).flags };
     let resettable = flags.contains(vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER);
-    let Some(id) = POOLS.insert(Pool { buffers: Mutex::default(), resettable }) else {
+    let Some(id) = POOLS.insert(Pool { buffers: Members::default(), resettable }) else {
         return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
     };
     let mut pool = vk::CommandPool::from_raw(id);
@@ -64,7 +64,7 @@ pub unsafe fn destroy_command_pool(
     allocator: *const vk::AllocationCallbacks,
 ) {
     let Some(p) = POOLS.remove(pool) else { return };
-    let buffers = p.buffers.into_inner();
+    let buffers = p.buffers.take();
     // SAFETY: handles of the pool's living command buffers, which nobody uses any more.
     let dropped: Vec<_> = buffers.iter().map(|c| unsafe { CommandBuffer::of(*c).discard() }).collect();
     // SAFETY: handed on.
@@ -82,9 +82,8 @@ pub unsafe fn reset_command_pool(
     flags: vk::CommandPoolResetFlags,
 ) -> vk::Result {
     let Some(p) = POOLS.get(pool) else { return vk::Result::ERROR_UNKNOWN };
-    let buffers = p.buffers.lock();
     // SAFETY: handles of the pool's living command buffers, which nobody uses while their pool is reset.
-    let dropped: Vec<_> = buffers.iter().map(|c| unsafe { CommandBuffer::of(*c).discard() }).collect();
+    let dropped = p.buffers.map(|c| unsafe { CommandBuffer::of(c).discard() });
     // SAFETY: handed on.
     let result = unsafe { forward::reset_command_pool(device, pool, flags) };
     drop(dropped);
@@ -104,7 +103,7 @@ pub unsafe fn allocate_command_buffers(
     let result = unsafe { allocate(device, &*info, pool.resettable, recordings, to) };
     if result == vk::Result::SUCCESS {
         // SAFETY: written by `allocate`.
-        pool.buffers.lock().extend(unsafe { slice(to, (*info).command_buffer_count) });
+        pool.buffers.add(unsafe { slice(to, (*info).command_buffer_count) });
     }
     result
 }
@@ -154,7 +153,7 @@ pub unsafe fn free_command_buffers(
     // SAFETY: a valid device, and handles that are null or valid.
     let _ = unsafe { post(device, |w| request::free_command_buffers(w, 0, device, pool, n, buffers)) };
     if let Some(p) = POOLS.get(pool) {
-        p.buffers.lock().retain(|c| !list.contains(c));
+        p.buffers.remove(list);
     }
     for c in list.iter().filter(|c| **c != vk::CommandBuffer::null()) {
         // SAFETY: a valid handle of a command buffer that nobody uses any more.

@@ -63,7 +63,7 @@ fn cargo<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
     command
 }
 
-/// Builds the release driver and the layer, once a process.
+/// Builds the release driver and the test equipment, once a process.
 ///
 /// # Errors
 /// When the build fails, with its output.
@@ -80,6 +80,7 @@ fn build() -> Result<DriverBuild> {
         "--package=hesper-icd",
         "--package=hesper",
         "--package=hesper-rig-layer",
+        "--package=hesper-rig-clock",
     ]);
     let out = command.output().context("running cargo build")?;
     if !out.status.success() {

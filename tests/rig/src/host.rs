@@ -13,26 +13,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Root, driver_build, pin};
+use crate::{Root, Usage, driver_build, pin};
 
 /// A running host; it and its folder go away when dropped.
 pub struct Host {
     child: Child,
     folder: PathBuf,
     socket: PathBuf,
-}
-
-/// What the host's processes hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Bytes of resident memory.
-    pub resident: u64,
-    /// Open files.
-    pub files: u64,
-    /// Mappings.
-    pub mappings: u64,
-    /// Threads.
-    pub threads: u64,
 }
 
 impl Host {
@@ -184,17 +171,25 @@ impl Host {
     pub fn usage(&self) -> Result<Usage> {
         let mut sum = Usage::default();
         for process in self.processes()? {
-            let path = Path::new("/proc").join(process.to_string());
-            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
-            let number = |name: &str| {
-                status.lines().find_map(|l| l.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok())
-            };
-            sum.resident += number("VmRSS:").unwrap_or(0) * 1024;
-            sum.threads += number("Threads:").unwrap_or(0);
-            sum.files += fs::read_dir(path.join("fd")).map_or(0, |d| d.count() as u64);
-            sum.mappings += fs::read_to_string(path.join("maps")).map_or(0, |m| m.lines().count() as u64);
+            sum += Usage::of(process.unsigned_abs());
         }
         Ok(sum)
+    }
+
+    /// The same once it has come to rest: it may still be freeing what it was told to.
+    ///
+    /// # Errors
+    /// When /proc can't be read.
+    pub fn settled(&self) -> Result<Usage> {
+        let mut last = self.usage()?;
+        loop {
+            std::thread::sleep(Duration::from_millis(100));
+            let now = self.usage()?;
+            if now == last {
+                return Ok(now);
+            }
+            last = now;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod cache;
 mod client;
+mod clocks;
 mod driver;
 mod driver_build;
 mod host;
@@ -15,11 +16,14 @@ pub mod llama;
 pub mod models;
 pub mod pin;
 mod root;
+mod usage;
 mod vm;
 pub mod vulkaninfo;
 
+pub use clocks::Clocks;
 pub use driver::Driver;
 pub use driver_build::{DriverBuild, build_driver, manifest_for, target_folder, workspace};
-pub use host::{Host, Usage};
+pub use host::Host;
 pub use root::Root;
+pub use usage::Usage;
 pub use vm::{GuestJob, GuestResult, Vm};

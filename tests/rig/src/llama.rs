@@ -7,6 +7,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::cache::Wheel;
@@ -192,6 +194,27 @@ impl Server {
         let answer: Value = serde_json::from_str(&text).with_context(|| format!("reading {text:?}"))?;
         let tokens = answer["tokens"].as_array().with_context(|| format!("no tokens in {text:?}"))?;
         Ok((tokens.iter().filter_map(Value::as_u64).collect(), Timings::read(&answer["timings"])))
+    }
+
+    /// Stops the server's process, until [`Self::go_on`].
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn stop(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let process = Pid::from_raw(i32::try_from(self.child.id())?);
+        kill(process, signal).with_context(|| format!("sending {signal} to llama-server"))
     }
 
     /// Waits for the server to end by itself, at most `limit`; how it ended, or nothing if it goes on.

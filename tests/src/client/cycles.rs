@@ -1,39 +1,24 @@
 //! Everything made and destroyed again and again: nothing may grow, here or at the host.
 
-use std::fs;
-use std::io::BufRead;
-
 use anyhow::{Context, Result};
 use ash::vk;
 
 use crate::gpu::Gpu;
+use crate::pause::pause;
 use crate::shaders::SCALE;
 
-/// Two halves. After each, a line `{"files": …, "mappings": …, "resident": …}` of this process is printed and a line of
-/// input awaited, so that somebody else can look at the host meanwhile.
+/// Two halves with a pause after each.
 pub fn run(count: u32) -> Result<()> {
     let gpu = Gpu::new()?;
-    for _ in 0..2 {
+    for half in 1..=2 {
         for i in 0..count / 2 {
             cycle(&gpu, i).with_context(|| format!("cycle {i}"))?;
         }
         // SAFETY: a valid device.
         unsafe { gpu.device.device_wait_idle()? };
-        println!("{}", usage()?);
-        std::io::stdin().lock().read_line(&mut String::new())?;
+        pause(&format!("half {half}"))?;
     }
     Ok(())
-}
-
-fn usage() -> Result<serde_json::Value> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let resident =
-        status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok());
-    Ok(serde_json::json!({
-        "files": fs::read_dir("/proc/self/fd")?.count(),
-        "mappings": fs::read_to_string("/proc/self/maps")?.lines().count(),
-        "resident": resident.context("no VmRSS")? * 1024
-    }))
 }
 
 fn cycle(gpu: &Gpu, i: u32) -> Result<()> {

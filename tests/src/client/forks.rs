@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
 }
 
 /// A dispatch, and what it writes.
-fn works(gpu: &Gpu) -> Result<()> {
+pub fn works(gpu: &Gpu) -> Result<()> {
     let word = gpu.buffer(16)?;
     gpu.run(|cmd| {
         // SAFETY: recording; inside the buffer.
@@ -57,7 +57,7 @@ fn works(gpu: &Gpu) -> Result<()> {
 }
 
 /// Runs `child` in a fork, which must end well and in time.
-fn forked(what: &str, child: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn forked(what: &str, child: impl FnOnce() -> Result<()>) -> Result<()> {
     // SAFETY: the child ends with _exit, and until then calls what a program might, which is what is tested.
     match unsafe { fork() }.context("fork")? {
         ForkResult::Child => {

@@ -9,6 +9,7 @@ mod compute;
 mod cycles;
 mod descriptors;
 mod draws;
+mod endure;
 mod entry_points;
 mod forks;
 mod gpu;
@@ -17,6 +18,7 @@ mod ignored;
 mod images;
 mod mappings;
 mod memory;
+mod pause;
 mod picture;
 mod pipelines;
 mod private_data;
@@ -24,6 +26,7 @@ mod put_off;
 mod queues;
 mod recordings;
 mod refused;
+mod reload;
 mod results;
 mod scarce;
 mod shaders;
@@ -55,7 +58,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Everything below but queues, sparse, cycles, mappings, hostile, scarce, ignored, forks, refused, every-entry-point, bench and spin.
+    /// Everything below but what takes long, needs a special host, or is a measurement.
     All,
     /// Dispatches, push and specialisation constants, barriers, copies, fills, updates, indirect dispatches, pipeline caches.
     Compute,
@@ -83,7 +86,7 @@ enum Sub {
     Queues,
     /// Sparse buffers and images; fails on a device that has none.
     Sparse,
-    /// Creates and destroys everything COUNT times, in two halves with a line of input before each, and reports its own use.
+    /// Creates and destroys everything COUNT times, in two halves that wait for a line of input at their end.
     Cycles {
         /// How often.
         count: u32,
@@ -100,10 +103,41 @@ enum Sub {
         /// How many the device has room for.
         room: u32,
     },
+    /// Works in THREADS threads until a line of input comes.
+    Crowd {
+        /// How many.
+        threads: u32,
+    },
+    /// Starts and ends everything COUNT times, and waits for a line of input after each EVERY of them.
+    Starts {
+        /// How often.
+        count: u32,
+        /// How many between two pauses.
+        every: u32,
+    },
+    /// Makes COUNT objects that live at the same time, uses and destroys them, ROUNDS times, with two pauses in each.
+    Many {
+        /// How many.
+        count: u32,
+        /// How often.
+        rounds: u32,
+    },
+    /// Records, runs and resets a command buffer of COMMANDS commands, ROUNDS times, with two pauses in each.
+    Long {
+        /// How many.
+        commands: u32,
+        /// How often.
+        rounds: u32,
+    },
     /// Garbage wherever Vulkan says that nobody looks.
     Ignored,
     /// Forks, and calls Vulkan in the child.
     Forks,
+    /// Loads and unloads loader and driver COUNT times around threads that use them and live on, in halves as `cycles`.
+    Reload {
+        /// How often.
+        count: u32,
+    },
     /// Makes pipelines that the host refuses.
     Refused,
     /// Makes, uses and destroys pipelines on a host that takes MILLISECONDS for each.
@@ -179,7 +213,12 @@ fn main() -> ExitCode {
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Scarce { room } => scarce::run(room),
+        Sub::Crowd { threads } => endure::crowd::run(threads),
+        Sub::Starts { count, every } => endure::starts::run(count, every),
+        Sub::Many { count, rounds } => endure::many::run(count, rounds),
+        Sub::Long { commands, rounds } => endure::long::run(commands, rounds),
         Sub::Forks => forks::run(),
+        Sub::Reload { count } => reload::run(count),
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::EveryEntryPoint(args) => entry_points::run(&args),

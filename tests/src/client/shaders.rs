@@ -102,15 +102,26 @@ impl Gpu {
         layout: vk::DescriptorSetLayout,
         buffers: &[&Buffer],
     ) -> Result<vk::DescriptorSet> {
+        let whole: Vec<_> = buffers.iter().map(|b| (*b, vk::WHOLE_SIZE)).collect();
+        self.set_of(pool, layout, vk::DescriptorType::STORAGE_BUFFER, &whole)
+    }
+
+    /// A set with the first bytes of buffers behind its bindings of one kind.
+    pub fn set_of(
+        &self,
+        pool: vk::DescriptorPool,
+        layout: vk::DescriptorSetLayout,
+        kind: vk::DescriptorType,
+        buffers: &[(&Buffer, u64)],
+    ) -> Result<vk::DescriptorSet> {
         let layouts = [layout];
         // SAFETY: handles of this device.
         unsafe {
             let set = self.device.allocate_descriptor_sets(
                 &vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts),
             )?[0];
-            for (i, b) in buffers.iter().enumerate() {
-                let info = [vk::DescriptorBufferInfo::default().buffer(b.buffer).range(vk::WHOLE_SIZE)];
-                let kind = vk::DescriptorType::STORAGE_BUFFER;
+            for (i, (b, bytes)) in buffers.iter().enumerate() {
+                let info = [vk::DescriptorBufferInfo::default().buffer(b.buffer).range(*bytes)];
                 let write = vk::WriteDescriptorSet::default()
                     .dst_set(set)
                     .dst_binding(i as u32)

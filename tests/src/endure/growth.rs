@@ -1,0 +1,116 @@
+//! Whether what is held has grown.
+
+use std::fmt;
+
+use hesper_rig::Usage;
+
+/// What was held at first, once everything had its size, and in the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    before: Usage,
+    after: Usage,
+}
+
+/// What may come on top without being growth.
+#[derive(Clone, Copy, Debug)]
+pub struct Slack {
+    /// Bytes of memory.
+    pub resident: u64,
+    /// Files, mappings and threads.
+    pub each: u64,
+    /// Parts in a hundred of what there was before, for what goes up and down while somebody looks.
+    pub percent: u64,
+}
+
+impl Slack {
+    /// For processes that are at rest when they are looked at. Allocators may keep a page or two more.
+    pub const AT_REST: Self = Self { resident: 2 << 20, each: 2, percent: 0 };
+}
+
+impl Growth {
+    /// From one moment to another.
+    pub fn between(before: Usage, after: Usage) -> Self {
+        Self { before, after }
+    }
+
+    /// The most that was held in the second quarter of the time, and in the last one.
+    pub fn of(samples: &[Usage]) -> Self {
+        let most = |samples: &[Usage]| {
+            samples.iter().fold(Usage::default(), |a, b| Usage {
+                resident: a.resident.max(b.resident),
+                files: a.files.max(b.files),
+                mappings: a.mappings.max(b.mappings),
+                threads: a.threads.max(b.threads),
+            })
+        };
+        let n = samples.len();
+        let second = &samples[n / 4..(n / 2).max(n / 4 + 1).min(n)];
+        Self { before: most(second), after: most(&samples[n - n.div_ceil(4)..]) }
+    }
+
+    /// What has grown, in words; nothing for what hasn't.
+    pub fn complaints(&self, who: &str, slack: Slack) -> Vec<String> {
+        let (a, b) = (self.before, self.after);
+        let grown = |what: &str, before: u64, after: u64, more: u64| {
+            let allowed = before + more + before * slack.percent / 100;
+            (after > allowed).then(|| format!("{who}: {what} grew from {before} to {after}"))
+        };
+        [
+            grown("memory", a.resident, b.resident, slack.resident),
+            grown("files", a.files, b.files, slack.each),
+            grown("mappings", a.mappings, b.mappings, slack.each),
+            grown("threads", a.threads, b.threads, slack.each),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl fmt::Display for Growth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (a, b) = (self.before, self.after);
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        write!(
+            f,
+            "{:.1} → {:.1} MiB, {} → {}, {} → {}, {} → {}",
+            mib(a.resident),
+            mib(b.resident),
+            a.files,
+            b.files,
+            a.mappings,
+            b.mappings,
+            a.threads,
+            b.threads
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(mib: u64) -> Usage {
+        Usage { resident: mib << 20, files: 10, mappings: 20, threads: 3 }
+    }
+
+    #[test]
+    fn warming_up_is_no_growth_and_a_leak_is() {
+        let warm: Vec<_> = [1, 5, 40, 41, 40, 41, 41, 40].into_iter().map(memory).collect();
+        assert!(Growth::of(&warm).complaints("x", Slack::AT_REST).is_empty());
+        let leak: Vec<_> = (0..8).map(|n| memory(40 + n)).collect();
+        assert_eq!(Growth::of(&leak).complaints("x", Slack::AT_REST).len(), 1);
+        let mut files = warm;
+        files[7].files = 13;
+        assert_eq!(Growth::of(&files).complaints("x", Slack::AT_REST), ["x: files grew from 10 to 13"]);
+        assert!(Growth::of(&files).complaints("x", Slack { percent: 10, ..Slack::AT_REST }).is_empty());
+    }
+
+    #[test]
+    fn few_samples() {
+        for n in 1..4 {
+            let all = vec![memory(7); n];
+            assert_eq!(Growth::of(&all).after, memory(7));
+        }
+    }
+}

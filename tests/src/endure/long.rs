@@ -1,0 +1,55 @@
+//! Command buffers of very many commands.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use hesper_rig::Host;
+
+use super::row::grouped;
+use super::{Growth, Paused, Row, Setup, Slack};
+
+const ROUNDS: usize = 4;
+/// The host's allocator keeps pieces of different sizes.
+const SLACK: Slack = Slack { resident: 4 << 20, each: 2, percent: 3 };
+
+/// A command buffer of `commands` commands, recorded, run, checked and reset, again and again.
+///
+/// # Errors
+/// When the results are wrong.
+pub fn long(setup: Setup, commands: u32) -> Result<Row> {
+    let host = Host::start(setup.root)?;
+    let start = Instant::now();
+    let mut command = setup.root.client(setup.driver, Some(&host), setup.client)?;
+    let mut client = Paused::start(command.arg("long").args([commands.to_string(), ROUNDS.to_string()]))?;
+    let (mut full, mut empty) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        for (at, all) in [("full", &mut full), ("empty", &mut empty)] {
+            client.wait(at)?;
+            all.push((client.usage(), host.settled()?));
+            client.go_on()?;
+        }
+    }
+    client.end()?;
+    let took = start.elapsed();
+    ensure!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+    let mut complaints = Vec::new();
+    // What the first round has made may stay for the next ones.
+    let mut growth = |all: &[(hesper_rig::Usage, hesper_rig::Usage)], when: &str| {
+        let (first, last) = (all[1], all[ROUNDS - 1]);
+        let (program, host) = (Growth::between(first.0, last.0), Growth::between(first.1, last.1));
+        complaints.extend(program.complaints(&format!("the program with {when} command buffers"), SLACK));
+        complaints.extend(host.complaints(&format!("the host with {when} command buffers"), SLACK));
+        (program, host)
+    };
+    growth(&empty, "empty");
+    let (program, hosts) = growth(&full, "full");
+    Ok(Row {
+        what: format!("a command buffer of {} commands", grouped(commands.into())),
+        driver: setup.driver,
+        took,
+        note: format!("recorded, run and reset {ROUNDS} times; full"),
+        program: Some(program),
+        host: Some(hosts),
+        complaints,
+    })
+}
