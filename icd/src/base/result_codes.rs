@@ -16,7 +16,8 @@ fn error(successes: &'static [i32], errors: &'static [i32], result: vk::Result) 
     if errors.contains(&result.as_raw()) {
         return result;
     }
-    // A command whose list has no failure that a valid program could cause takes something back, or tells what is known here. On a lost device it has nothing left to do.
+    // A command whose list has no failure that a valid program could cause takes something back, or tells what is known here. On a lost
+    // device it has nothing left to do.
     let cannot_fail = errors.iter().all(|e| ANYWHERE.contains(&vk::Result::from_raw(*e)));
     if result == vk::Result::ERROR_DEVICE_LOST && cannot_fail && successes.contains(&vk::Result::SUCCESS.as_raw()) {
         return vk::Result::SUCCESS;
