@@ -6,8 +6,10 @@ use anyhow::{Context, Result, ensure};
 use hesper_rig::Host;
 use serde_json::Value;
 
-use super::row::grouped;
-use super::{Growth, Paused, Row, Setup, Slack};
+use super::growth::{Growth, Slack};
+use super::paused::Paused;
+use super::row::{Row, grouped};
+use super::setup::Setup;
 
 const ROUNDS: usize = 4;
 /// Allocations that the host's device has room for: as many as NVIDIA's driver grants on some systems.
