@@ -102,26 +102,26 @@ impl Gpu {
         layout: vk::DescriptorSetLayout,
         buffers: &[&Buffer],
     ) -> Result<vk::DescriptorSet> {
-        let whole: Vec<_> = buffers.iter().map(|b| (*b, vk::WHOLE_SIZE)).collect();
-        self.set_of(pool, layout, vk::DescriptorType::STORAGE_BUFFER, &whole)
+        let whole: Vec<_> = buffers.iter().map(|b| (*b, 0, vk::WHOLE_SIZE)).collect();
+        self.set_of(pool, layout, &whole)
     }
 
-    /// A set with the first bytes of buffers behind its bindings of one kind.
+    /// A set with parts of buffers behind its bindings: from where, and how many bytes.
     pub fn set_of(
         &self,
         pool: vk::DescriptorPool,
         layout: vk::DescriptorSetLayout,
-        kind: vk::DescriptorType,
-        buffers: &[(&Buffer, u64)],
+        buffers: &[(&Buffer, u64, u64)],
     ) -> Result<vk::DescriptorSet> {
+        let kind = vk::DescriptorType::STORAGE_BUFFER;
         let layouts = [layout];
         // SAFETY: handles of this device.
         unsafe {
             let set = self.device.allocate_descriptor_sets(
                 &vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts),
             )?[0];
-            for (i, (b, bytes)) in buffers.iter().enumerate() {
-                let info = [vk::DescriptorBufferInfo::default().buffer(b.buffer).range(*bytes)];
+            for (i, (b, from, bytes)) in buffers.iter().enumerate() {
+                let info = [vk::DescriptorBufferInfo::default().buffer(b.buffer).offset(*from).range(*bytes)];
                 let write = vk::WriteDescriptorSet::default()
                     .dst_set(set)
                     .dst_binding(i as u32)

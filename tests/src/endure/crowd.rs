@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use hesper_rig::{Host, Usage};
 
-use super::row::grouped;
-use super::{Growth, Paused, Row, Setup, Slack};
+use super::growth::{Growth, Slack};
+use super::paused::Paused;
+use super::row::{Row, grouped};
+use super::setup::Setup;
 
 /// Threads come and go at the host with what waits just then, and the processes' allocators hand memory around.
 const SLACK: Slack = Slack { resident: 16 << 20, each: 8, percent: 5 };

@@ -5,8 +5,10 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use hesper_rig::Host;
 
-use super::row::grouped;
-use super::{Growth, Paused, Row, Setup, Slack};
+use super::growth::{Growth, Slack};
+use super::paused::Paused;
+use super::row::{Row, grouped};
+use super::setup::Setup;
 
 const ROUNDS: usize = 4;
 /// The host's allocator keeps pieces of different sizes.

@@ -6,8 +6,10 @@ use anyhow::{Context, Result, ensure};
 use hesper_rig::Host;
 use serde_json::Value;
 
-use super::row::grouped;
-use super::{Growth, Paused, Row, Setup, Slack};
+use super::growth::{Growth, Slack};
+use super::paused::Paused;
+use super::row::{Row, grouped};
+use super::setup::Setup;
 
 const ROUNDS: usize = 4;
 /// Allocations that the host's device has room for: as many as NVIDIA's driver grants on some systems.
@@ -15,7 +17,7 @@ const ALLOCATIONS: &str = "4096";
 /// The host's allocator keeps pieces of different sizes.
 const SLACK: Slack = Slack { resident: 4 << 20, each: 2, percent: 3 };
 /// What takes a time that grows with the number of living objects takes seven times as much for the last ones, or for the first ones to be freed.
-const STEADY: f64 = 4.0;
+const STEADY: f64 = 5.0;
 /// Some hundreds of nanoseconds say nothing.
 const NOTHING: f64 = 500.0;
 

@@ -8,12 +8,9 @@ mod long;
 mod many;
 mod paused;
 mod row;
+mod setup;
 mod starts;
 mod stops;
-
-use std::path::Path;
-
-use hesper_rig::{Driver, Root};
 
 pub use crowd::crowd;
 pub use disturbed::Disturbed;
@@ -22,16 +19,6 @@ pub use long::long;
 pub use many::many;
 pub use paused::Paused;
 pub use row::Row;
+pub use setup::Setup;
 pub use starts::starts;
 pub use stops::stops;
-
-/// What runs, and on what.
-#[derive(Clone, Copy)]
-pub struct Setup<'a> {
-    /// The rig's tree.
-    pub root: &'a Root,
-    /// The test client.
-    pub client: &'a Path,
-    /// One that needs a host.
-    pub driver: Driver,
-}

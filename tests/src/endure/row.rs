@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hesper_rig::Driver;
 
-use super::Growth;
+use super::growth::Growth;
 
 /// A line of the table.
 #[derive(Debug)]

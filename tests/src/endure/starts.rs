@@ -6,8 +6,10 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use hesper_rig::{Host, Usage};
 
-use super::row::grouped;
-use super::{Growth, Paused, Row, Setup, Slack};
+use super::growth::{Growth, Slack};
+use super::paused::Paused;
+use super::row::{Row, grouped};
+use super::setup::Setup;
 
 const LANES: usize = 2;
 /// How often all stand still, and one looks.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use hesper_rig::{Driver, Root};
 
-use super::{Disturbed, Row};
+use super::disturbed::Disturbed;
+use super::row::Row;
 
 const HOUR: i64 = 3600;
 

@@ -10,7 +10,8 @@ use crate::shaders::Pipeline;
 
 /// Commands of a dispatch: bind a set, push constants, dispatch, copy what it wrote.
 const EACH: u32 = 4;
-/// Dispatches write this many words apart, as offsets of descriptors demand.
+/// So many dispatches write to places of their own, so many words apart, before what they wrote is copied away.
+const PLACES: u32 = 256;
 const APART: u32 = 64;
 const FACTOR: u32 = 3;
 const SEED: u32 = 1234;
@@ -26,7 +27,7 @@ struct Work<'a> {
     to: Buffer,
     log: Buffer,
     scale: Pipeline,
-    set: vk::DescriptorSet,
+    sets: Vec<vk::DescriptorSet>,
     picture: Picture,
     points: vk::Pipeline,
 }
@@ -35,16 +36,20 @@ struct Work<'a> {
 /// is empty again.
 pub fn run(commands: u32, rounds: u32) -> Result<()> {
     let gpu = Gpu::new()?;
-    let kind = vk::DescriptorType::STORAGE_BUFFER_DYNAMIC;
+    let kind = vk::DescriptorType::STORAGE_BUFFER;
     let scale = gpu.scale(FACTOR, vk::DescriptorSetLayoutCreateFlags::empty(), kind)?;
-    let pool = gpu.descriptor_pool(1, kind)?;
+    let pool = gpu.descriptor_pool(PLACES, kind)?;
     let shaders = Points::new(&gpu)?;
     let formats = [FORMAT];
     let mut rendering = vk::PipelineRenderingCreateInfo::default().color_attachment_formats(&formats);
     let points = shaders.pipeline(&gpu, |info| info.p_next = (&raw mut rendering).cast())?;
     let dispatches = commands / EACH / 4 * 3;
-    let (from, to) = (gpu.buffer(APART as usize)?, gpu.buffer((dispatches * APART) as usize)?);
-    let set = gpu.set_of(pool, scale.set_layout, kind, &[(&from, vk::WHOLE_SIZE), (&to, u64::from(APART) * 4)])?;
+    let (from, to) = (gpu.buffer(APART as usize)?, gpu.buffer((PLACES * APART) as usize)?);
+    let bytes = u64::from(APART) * 4;
+    let set = |place: u32| {
+        gpu.set_of(pool, scale.set_layout, &[(&from, 0, vk::WHOLE_SIZE), (&to, u64::from(place) * bytes, bytes)])
+    };
+    let sets = (0..PLACES).map(set).collect::<Result<_>>()?;
     let work = Work {
         gpu: &gpu,
         dispatches,
@@ -53,7 +58,7 @@ pub fn run(commands: u32, rounds: u32) -> Result<()> {
         to,
         log: gpu.buffer(dispatches as usize)?,
         scale,
-        set,
+        sets,
         picture: Picture::new(&gpu, vk::ImageCreateInfo::default())?,
         points,
     };
@@ -91,16 +96,21 @@ impl Work<'_> {
         // SAFETY: recording with handles of this device; all offsets lie inside the buffers.
         unsafe {
             d.cmd_bind_pipeline(cmd, point, self.scale.pipeline);
-            for n in 0..self.dispatches {
-                d.cmd_bind_descriptor_sets(cmd, point, self.scale.layout, 0, &[self.set], &[0, n * APART * 4]);
-                let push: Vec<u8> = [1, n ^ round].iter().flat_map(|v: &u32| v.to_le_bytes()).collect();
-                d.cmd_push_constants(cmd, self.scale.layout, vk::ShaderStageFlags::COMPUTE, 0, &push);
-                d.cmd_dispatch(cmd, 1, 1, 1);
-            }
-            gpu.barrier(cmd);
-            for n in 0..u64::from(self.dispatches) {
-                let region = vk::BufferCopy { src_offset: n * u64::from(APART) * 4, dst_offset: n * 4, size: 4 };
-                d.cmd_copy_buffer(cmd, self.to.buffer, self.log.buffer, &[region]);
+            for first in (0..self.dispatches).step_by(PLACES as usize) {
+                let some = first..self.dispatches.min(first + PLACES);
+                for (n, set) in some.clone().zip(&self.sets) {
+                    d.cmd_bind_descriptor_sets(cmd, point, self.scale.layout, 0, &[*set], &[]);
+                    let push: Vec<u8> = [1, n ^ round].iter().flat_map(|v: &u32| v.to_le_bytes()).collect();
+                    d.cmd_push_constants(cmd, self.scale.layout, vk::ShaderStageFlags::COMPUTE, 0, &push);
+                    d.cmd_dispatch(cmd, 1, 1, 1);
+                }
+                gpu.barrier(cmd);
+                for (n, place) in some.zip(0..) {
+                    let (from, to) = (place * u64::from(APART) * 4, u64::from(n) * 4);
+                    let region = vk::BufferCopy { src_offset: from, dst_offset: to, size: 4 };
+                    d.cmd_copy_buffer(cmd, self.to.buffer, self.log.buffer, &[region]);
+                }
+                gpu.barrier(cmd);
             }
             self.picture.begin(gpu, cmd);
             let attachments = [self.picture.attachment()];
