@@ -180,7 +180,8 @@ impl Work<'_> {
         while made.len() < most {
             match make(made.len()) {
                 Ok(next) => made.push(next),
-                Err(vk::Result::ERROR_TOO_MANY_OBJECTS) => break,
+                // The first is what drivers say, the second what vkAllocateMemory may return.
+                Err(vk::Result::ERROR_TOO_MANY_OBJECTS | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY) => break,
                 Err(e) => bail!("allocation {}: {e}", made.len()),
             }
         }
