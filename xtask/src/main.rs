@@ -9,14 +9,17 @@ mod charts;
 mod codegen;
 mod demo;
 mod fuzz;
+mod fuzz_targets;
 mod image;
 mod licences;
 mod measure;
 mod parity;
 mod rig;
 mod sanitize;
+mod sanitizer;
 mod setup;
 mod step;
+mod symbols;
 mod table;
 mod test;
 
@@ -37,6 +40,7 @@ enum Sub {
     Demo(demo::Args),
     Test(test::Args),
     Fuzz(fuzz::Args),
+    FuzzTargets(fuzz_targets::Args),
     Sanitize(sanitize::Args),
     Codegen(codegen::Args),
     Rig(rig::Args),
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Sub::Demo(args) => demo::run(&args),
         Sub::Test(args) => test::run(&args),
         Sub::Fuzz(args) => fuzz::run(&args),
+        Sub::FuzzTargets(args) => fuzz_targets::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),

@@ -15,6 +15,7 @@ pub mod llama;
 pub mod models;
 pub mod pin;
 mod root;
+pub mod std_source;
 mod vm;
 pub mod vulkaninfo;
 
