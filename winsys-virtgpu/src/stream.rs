@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hesper_encoder::Window;
-use parking_lot::Mutex;
 
 use crate::seqno::{Progress, Seqno};
+use crate::shared::Mutex;
 use crate::{Error, Shmem, Winsys};
 
 /// Bytes of an ordinary chunk.

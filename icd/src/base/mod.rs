@@ -17,4 +17,5 @@ pub mod object;
 pub mod progress;
 pub mod room;
 pub mod settings;
+pub mod shared;
 pub mod slab;
