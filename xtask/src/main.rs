@@ -13,6 +13,8 @@ mod fuzz_targets;
 mod image;
 mod licences;
 mod measure;
+mod models;
+mod nightly;
 mod parity;
 mod rig;
 mod sanitize;
@@ -42,6 +44,7 @@ enum Sub {
     Fuzz(fuzz::Args),
     FuzzTargets(fuzz_targets::Args),
     Sanitize(sanitize::Args),
+    Nightly(nightly::Args),
     Codegen(codegen::Args),
     Rig(rig::Args),
     Bench(bench::Args),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Sub::Fuzz(args) => fuzz::run(&args),
         Sub::FuzzTargets(args) => fuzz_targets::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
+        Sub::Nightly(args) => nightly::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),

@@ -49,6 +49,14 @@ pub fn run(args: &Args) -> Result<()> {
     if wanted(Only::Memory) { unit_tests(&Sanitizer::memory()?) } else { Ok(()) }
 }
 
+/// All of them.
+///
+/// # Errors
+/// When one of them found something.
+pub fn all() -> Result<()> {
+    run(&Args { minutes: MINUTES, only: None })
+}
+
 fn unit_tests(sanitizer: &Sanitizer) -> Result<()> {
     let tests = [&["test", "--quiet", "--lib", "--tests"][..], &CRATES].concat();
     let title = format!("Unit tests with {}", sanitizer.name);
