@@ -19,6 +19,13 @@ mod recording;
 mod submission;
 mod sync;
 
+/// What reads files and variables that others may have written, for the fuzz targets.
+pub mod readers {
+    pub use crate::base::settings::read as settings;
+    pub use crate::physical::sm_builtins::parse as multiprocessors;
+    pub use crate::pipelines::store::parse as pipelines;
+}
+
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]
 mod generated {

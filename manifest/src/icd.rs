@@ -31,10 +31,18 @@ pub fn text(library: &str) -> String {
 /// When the file can't be read, or is no ICD manifest.
 pub fn library_of(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let json: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?;
+    library_in(&text).with_context(|| format!("{} is no manifest", path.display()))
+}
+
+/// The library that a manifest names.
+///
+/// # Errors
+/// When the text is no ICD manifest.
+pub fn library_in(text: &str) -> Result<String> {
+    let json: Value = serde_json::from_str(text).context("no JSON")?;
     match json.pointer("/ICD/library_path").and_then(Value::as_str) {
         Some(library) => Ok(library.to_owned()),
-        None => bail!("{} names no library (ICD.library_path)", path.display()),
+        None => bail!("no library is named (ICD.library_path)"),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod probe;
 pub mod resource;
 pub mod ring;
 mod seqno;
+mod shared;
 pub mod stream;
 #[cfg(test)]
 mod testing;

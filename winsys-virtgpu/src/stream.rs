@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 
 use hesper_encoder::Window;
-use parking_lot::Mutex;
 
 use crate::seqno::{Progress, Seqno};
+use crate::shared::{Mutex, fence};
 use crate::{Error, Shmem, Winsys};
 
 /// Bytes of an ordinary chunk.

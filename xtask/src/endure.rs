@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clap::ValueEnum as _;
 use hesper_rig::{Driver, Root};
 use hesper_tests::endure::{self, Row, Setup};
 
@@ -50,6 +51,15 @@ const BESIDE: u32 = 10;
 const STOPS: [u64; 3] = [5, 30, 120];
 const DOCUMENT: &str = "docs/reliability.md";
 const MARKS: [&str; 2] = ["<!-- endure -->", "<!-- /endure -->"];
+
+/// All of it, without a table in the document.
+///
+/// # Errors
+/// When something grew.
+pub fn whole() -> Result<()> {
+    let only = Kind::value_variants().to_vec();
+    run(&Args { minutes: 10.0, starts: 10_000, objects: 100_000, commands: 1_000_000, only })
+}
 
 pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;

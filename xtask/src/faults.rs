@@ -30,9 +30,21 @@ const MARKS: [&str; 2] = ["<!-- faults -->", "<!-- /faults -->"];
 /// # Errors
 /// When one leads to what it must not lead to.
 pub fn short() -> Result<()> {
+    some("one point of each", &["--points=1", "--phases=1"])
+}
+
+/// Two points of each phase, without Mesa's driver, and without a table.
+///
+/// # Errors
+/// As [`short`].
+pub fn whole() -> Result<()> {
+    some("two points of each phase", &["--points=2"])
+}
+
+fn some(which: &str, args: &[&str]) -> Result<()> {
     let mut command = tool();
-    command.args(["--points=1", "--phases=1"]);
-    let step = Step::start("Faults of the host", "one point of each");
+    command.args(args);
+    let step = Step::start("Faults of the host", which);
     let status = step::lines(&mut command, |line| step.above(line))?;
     ensure!(status.success(), "a fault led to what it must not lead to");
     step.done("");

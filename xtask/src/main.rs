@@ -12,14 +12,19 @@ mod document;
 mod endure;
 mod faults;
 mod fuzz;
+mod fuzz_targets;
 mod image;
 mod licences;
 mod measure;
+mod models;
+mod nightly;
 mod parity;
 mod rig;
 mod sanitize;
+mod sanitizer;
 mod setup;
 mod step;
+mod symbols;
 mod table;
 mod test;
 
@@ -42,7 +47,9 @@ enum Sub {
     Fuzz(fuzz::Args),
     Endure(endure::Args),
     Faults(faults::Args),
+    FuzzTargets(fuzz_targets::Args),
     Sanitize(sanitize::Args),
+    Nightly(nightly::Args),
     Codegen(codegen::Args),
     Rig(rig::Args),
     Bench(bench::Args),
@@ -59,7 +66,9 @@ fn main() -> ExitCode {
         Sub::Fuzz(args) => fuzz::run(&args),
         Sub::Faults(args) => faults::run(&args),
         Sub::Endure(args) => endure::run(&args),
+        Sub::FuzzTargets(args) => fuzz_targets::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
+        Sub::Nightly(args) => nightly::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),

@@ -7,10 +7,11 @@ use anyhow::{Result, bail};
 use crate::step;
 
 /// A program to look for, its arguments, and the package that has it.
-const NEEDS: [(&str, &[&str], &str); 3] = [
+const NEEDS: [(&str, &[&str], &str); 4] = [
     ("mmdebstrap", &["--version"], "mmdebstrap"),
     ("python3", &["-m", "pip", "--version"], "python3-pip"),
     ("cc", &["--version"], "gcc"),
+    ("c++", &["--version"], "g++"),
 ];
 
 /// Installs what is missing, or says what to install.

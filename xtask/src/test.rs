@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::step::{self, Step};
-use crate::{cargo, codegen, faults, fuzz, licences, setup};
+use crate::{cargo, codegen, faults, fuzz, fuzz_targets, licences, setup};
 
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
@@ -22,12 +22,16 @@ pub struct Args {
     /// Switches of HESPER_DEBUG that the driver gets in all end-to-end tests, such as wait-poll, wait-block or sync.
     #[arg(long, default_value = "")]
     switches: String,
-    /// Minutes for which random programs run, too (`cargo xtask fuzz`), unless only some tests do; their seed is printed.
+    /// Minutes for which random programs run, too (`cargo xtask fuzz`), unless only some tests do; their seed is printed. 0 leaves out the
+    /// fuzz targets as well.
     #[arg(long, default_value_t = 2.0)]
     random: f64,
     /// Only tests whose names contain this.
     filter: Option<String>,
 }
+
+/// For how long each fuzz target runs here.
+const FUZZ_TARGET_SECONDS: u64 = 20;
 
 pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
@@ -54,6 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
     let sum = tests(args)?;
     if args.random > 0.0 && args.filter.is_none() {
         check("random programs", fuzz::for_minutes(args.random));
+        check("fuzz targets", fuzz_targets::all(FUZZ_TARGET_SECONDS));
     }
     if args.filter.is_none() && !args.quick {
         check("faults", faults::short());

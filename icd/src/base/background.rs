@@ -1,13 +1,12 @@
 //! Commands that take the host long and that nobody waits for, on a side ring of their own; [`backlog`](crate::base::backlog) has their order.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use hesper_winsys::ring::{Asked, Show};
 use hesper_winsys::{Error, Ring, Seqno};
-use once_cell::sync::OnceCell;
-use parking_lot::Mutex;
 
 use crate::base::backlog::{Backlog, Ending, Request};
+use crate::base::shared::{AtomicUsize, Mutex, OnceCell};
 
 type Commands = Backlog<Seqno, Result<Asked, Error>>;
 

@@ -7,10 +7,11 @@
 //! recordings that have begun, and by the end of the device.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use hesper_encoder::Writer;
-use parking_lot::Mutex;
+
+use crate::base::shared::{AtomicUsize, Mutex};
 
 /// The recordings in progress of a device, and the ends of objects that wait for them.
 pub type Recordings = InProgress<Box<dyn Fn(&mut Writer) + Send>>;

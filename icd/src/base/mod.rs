@@ -20,4 +20,5 @@ pub mod progress;
 pub mod result_codes;
 pub mod room;
 pub mod settings;
+pub mod shared;
 pub mod slab;

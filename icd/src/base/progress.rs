@@ -1,7 +1,9 @@
 //! How far a queue has come: its submissions are numbered, and end in order.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::base::shared::AtomicU64;
 
 /// The number of the last submission to a queue that is known to have ended.
 #[derive(Debug, Default)]

@@ -63,7 +63,8 @@ pub fn spin_limit() -> u64 {
     u64::try_from(get().spin.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
+/// The settings that these variables ask for.
+pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
     let debug = var("HESPER_DEBUG").unwrap_or_default();
     let switch = |name: &str| debug.split(',').any(|s| s.trim() == name);
     let number = |name: &str| {

@@ -4,12 +4,12 @@
 //! back to the system, so a stale or foreign handle finds a slot of another generation instead of freed memory.
 
 use std::cell::UnsafeCell;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use ash::vk;
 use ash::vk::Handle;
-use parking_lot::Mutex;
+
+use crate::base::shared::{AtomicU32, Mutex, OnceLock};
 
 /// Slots in the first block; each further block is twice as large.
 const FIRST: usize = 64;
@@ -44,7 +44,7 @@ pub fn fresh_id() -> u64 {
 
 /// The first of `n` such ids that follow each other.
 pub fn fresh_ids(n: u32) -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     NEXT.fetch_add(u64::from(n), Ordering::Relaxed)
 }
 

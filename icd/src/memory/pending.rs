@@ -3,11 +3,12 @@
 //! A higher floor defers them (`submission::upload`). Memory and buffers can't know of it, so they tell it what is about to happen to them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use ash::vk;
 
 use crate::base::asymmetric_fence;
+use crate::base::shared::AtomicBool;
 
 /// Whoever defers writes to memory.
 pub trait Pending: Send + Sync {

@@ -84,7 +84,11 @@ fn file_name(uuid: &[u8; 16]) -> String {
 }
 
 fn read(path: &Path) -> Option<Multiprocessors> {
-    let text = fs::read_to_string(path).ok()?;
+    parse(&fs::read_to_string(path).ok()?)
+}
+
+/// What a file tells, if it is one of these.
+pub fn parse(text: &str) -> Option<Multiprocessors> {
     let (count, warps) = text.trim().split_once(' ')?;
     Multiprocessors::checked(count.parse().ok()?, warps.parse().ok()?)
 }

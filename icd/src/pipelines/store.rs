@@ -169,7 +169,11 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     if size > (LARGEST + HEAD) as u64 {
         return None;
     }
-    let mut bytes = fs::read(path).ok()?;
+    parse(fs::read(path).ok()?)
+}
+
+/// The data of a cache, if the file is one, and whole.
+pub fn parse(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     let (head, data) = bytes.split_at_checked(HEAD)?;
     let (magic, sum) = head.split_at_checked(MAGIC.len())?;
     if magic != MAGIC || sum != checksum(data).to_le_bytes() {

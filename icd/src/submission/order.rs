@@ -29,9 +29,9 @@ use std::sync::Arc;
 
 use ash::vk;
 use hesper_winsys::Error;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::progress::{Progress, Submission};
+use crate::base::shared::{Mutex, MutexGuard};
 use crate::memory::pending::AnyPending;
 use crate::submission::crossing::Crossing;
 use crate::submission::mark::Mark;

@@ -150,6 +150,8 @@ impl Fleet {
             }
             command.env("HESPER_DEBUG", format!("vtest,{}", seat.switches));
         }
+        // For builds with a sanitizer.
+        command.envs(std::env::vars_os().filter(|(name, _)| name.to_string_lossy().ends_with("SAN_OPTIONS")));
         self.started += 1;
         let errors = std::env::temp_dir().join(format!("hesper-fuzz-{}-{}", std::process::id(), self.started));
         let mut child = command

@@ -16,6 +16,7 @@ pub mod llama;
 pub mod models;
 pub mod pin;
 mod root;
+pub mod std_source;
 mod usage;
 mod vm;
 pub mod vulkaninfo;

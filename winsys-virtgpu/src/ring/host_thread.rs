@@ -1,15 +1,14 @@
 //! The host's thread that runs a ring, as the guest sees it: how far it has come, whether it sleeps, whether it lives.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
 
 use super::memory::{RingMemory, STATUS_ALIVE, STATUS_FATAL, STATUS_IDLE};
 use super::question::Question;
 use super::silence::{Silence, Verdict};
 use crate::seqno::{Seqno, widen};
+use crate::shared::{AtomicU64, Mutex};
 use crate::{Error, Health, Winsys};
 use crate::{notice, transport};
 

@@ -1,9 +1,8 @@
 //! The memory of a ring: where its words and its buffer lie, and how commands get into it (WIRE.md 5.1, 5.3).
 
-use std::sync::atomic::AtomicU32;
-
 use hesper_encoder::fetch::fetch_for_writing;
 
+use crate::shared::AtomicU32;
 use crate::transport::RingLayout;
 use crate::{Error, Shmem, Winsys};
 
@@ -59,6 +58,8 @@ pub struct RingMemory {
     shmem: Shmem,
     main: Place,
     question: Place,
+    /// Stands for words that aren't there; none is.
+    nowhere: AtomicU32,
 }
 
 impl RingMemory {
@@ -67,7 +68,7 @@ impl RingMemory {
         let main = Place { start: 0, buffer_size };
         let question = Place { start: main.end().next_multiple_of(64), buffer_size: 64 };
         let shmem = winsys.create_shmem(question.end() as u64)?;
-        Ok(Self { shmem, main, question })
+        Ok(Self { shmem, main, question, nowhere: AtomicU32::new(0) })
     }
 
     /// What the host is told of the ring.
@@ -88,9 +89,8 @@ impl RingMemory {
 
     #[inline]
     fn word(&self, at: usize) -> &AtomicU32 {
-        static NOWHERE: AtomicU32 = AtomicU32::new(0);
         // The mapping is as long as `create` asked for, so the word is always there.
-        self.shmem.mapping().word(at).unwrap_or(&NOWHERE)
+        self.shmem.mapping().word(at).unwrap_or(&self.nowhere)
     }
 
     /// Bytes that the host has run, modulo 2^32.

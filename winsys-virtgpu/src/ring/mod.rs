@@ -12,11 +12,10 @@ mod silence;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
-
-use parking_lot::Mutex;
+use std::sync::atomic::Ordering;
 
 use crate::seqno::{Progress, Seqno};
+use crate::shared::{AtomicU64, Mutex, fence};
 pub use crate::stream::Reply;
 use crate::stream::{Chunk, ReplyPool, StreamPool};
 use crate::{Error, Health, Winsys, trace, transport};

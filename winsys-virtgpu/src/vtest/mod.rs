@@ -4,6 +4,7 @@ mod protocol;
 mod socket;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,14 +41,22 @@ struct Vtest {
 /// Connects to the server and makes a Venus context.
 pub fn open(config: &Config) -> Result<Arc<dyn Winsys>, Error> {
     let path = config.vtest_socket.as_deref().unwrap_or(Path::new(DEFAULT_SOCKET));
-    let mut socket = Socket::connect(path)?;
+    over_socket(Socket::connect(path)?, format!("vtest {}", path.display()), config)
+}
+
+/// Makes a Venus context over a connection that stands.
+pub fn over(stream: UnixStream, config: &Config) -> Result<Arc<dyn Winsys>, Error> {
+    over_socket(Socket::from_stream(stream), "vtest".to_owned(), config)
+}
+
+fn over_socket(mut socket: Socket, name: String, config: &Config) -> Result<Arc<dyn Winsys>, Error> {
     let version = socket.handshake("hesper")?;
     let capset = Capset::parse(&socket.capset(capset::VENUS, capset::SIZE)?)?;
     socket.send(Command::ContextInit, &[capset::VENUS])?;
     Ok(Arc::new(Vtest {
         server: Arc::new(Server { socket: Mutex::new(socket) }),
         capset,
-        name: format!("vtest {}", path.display()),
+        name,
         alignment: alignment(config, 0),
         version,
     }))

@@ -53,13 +53,13 @@ impl Socket {
             let hint = "is virgl_test_server --venus running there?";
             Error::NoDevice(format!("can't connect to {}: {e} ({hint})", path.display()).into())
         })?;
-        let _ = stream.set_read_timeout(Some(LOOK));
-        let _ = stream.set_write_timeout(Some(LOOK));
-        Ok(Self { stream, lost: None })
+        Ok(Self::from_stream(stream))
     }
 
-    #[cfg(test)]
-    fn from_stream(stream: UnixStream) -> Self {
+    /// Takes a connection that stands.
+    pub fn from_stream(stream: UnixStream) -> Self {
+        let _ = stream.set_read_timeout(Some(LOOK));
+        let _ = stream.set_write_timeout(Some(LOOK));
         Self { stream, lost: None }
     }
 

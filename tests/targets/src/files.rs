@@ -1,0 +1,62 @@
+//! Files and variables that another program, another version or a person may have written.
+//!
+//! An input is which of them (1 byte), and its content.
+
+use std::path::PathBuf;
+
+use hesper_manifest::{cdi, icd};
+use vulkan_hesper::readers;
+
+pub fn run(input: &[u8]) {
+    let Some((which, content)) = input.split_first() else { return };
+    match which % 4 {
+        0 => manifest(content),
+        1 => pipelines(content),
+        2 => multiprocessors(content),
+        _ => settings(content),
+    }
+}
+
+/// A manifest names a library, or isn't one; what is written of that library can be read again.
+fn manifest(content: &[u8]) {
+    let Ok(text) = std::str::from_utf8(content) else { return };
+    let Ok(library) = icd::library_in(text) else { return };
+    assert_eq!(icd::library_in(&icd::text(&library)).unwrap(), library);
+    let paths = (PathBuf::from("/dev/dri/renderD128"), PathBuf::from(&library), PathBuf::from("/m.json"));
+    let spec = cdi::Spec { nodes: vec![paths.0], library: paths.1.clone(), manifest: paths.2 }.json();
+    assert_eq!(spec.is_ok(), paths.1.is_absolute());
+}
+
+/// A cache on disk is whole, or none; what is kept is read back.
+fn pipelines(content: &[u8]) {
+    if let Some(data) = readers::pipelines(content.to_vec()) {
+        assert!(content.ends_with(&data) && content.len() - data.len() == 16);
+    }
+}
+
+fn multiprocessors(content: &[u8]) {
+    let Ok(text) = std::str::from_utf8(content) else { return };
+    if let Some(m) = readers::multiprocessors(text) {
+        assert!((1..=65_536).contains(&m.count) && (1..=1024).contains(&m.warps));
+    }
+}
+
+/// Lines of variables, `NAME=VALUE`.
+fn settings(content: &[u8]) {
+    let text = String::from_utf8_lossy(content);
+    let find = |name: &str| {
+        text.lines().find_map(|l| l.split_once('=').filter(|(n, _)| *n == name)).map(|(_, value)| value.to_owned())
+    };
+    let read = readers::settings(&find);
+    assert!(read.spin.as_secs() <= 1);
+    assert!(read.cache.is_none_or(|folder| folder.is_absolute()));
+}
+
+pub fn seeds() -> Vec<Vec<u8>> {
+    let variables = "HESPER_DEBUG=vtest,sync,wait-poll,no-feedback\nHESPER_SPIN_US=2000\nHESPER_BLOB_ALIGNMENT=65536\nHOME=/root\n\
+        XDG_CACHE_HOME=/x\nHESPER_PIPELINE_CACHE=off\nHESPER_VTEST_SOCKET=/s\nVK_DRIVER_FILES=/a/hesper_icd.json:/b.json\n";
+    // The checksum of no data.
+    let cache = [&b"HESPERPC"[..], &0xcbf2_9ce4_8422_2325_u64.to_le_bytes()].concat();
+    let all = [icd::text("/usr/lib/libvulkan_hesper.so").into_bytes(), cache, b"132 64\n".to_vec(), variables.into()];
+    all.into_iter().enumerate().map(|(i, content)| [&[i as u8][..], &content].concat()).collect()
+}

@@ -1,0 +1,27 @@
+//! `nightly`: what takes too long for every change.
+
+use anyhow::Result;
+
+use crate::{endure, faults, fuzz, fuzz_targets, models, sanitize, setup};
+
+/// Runs what takes too long for every change: sanitizers, fuzz targets, models with more preemptions, the whole grid of faults, endurance, and an
+/// hour of random programs. Four hours on 2 cores; it ends at the first thing that is found.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Seconds for each fuzz target.
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// Minutes of random programs.
+    #[arg(long, default_value_t = 60.0)]
+    minutes: f64,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    setup::ensure()?;
+    sanitize::all()?;
+    fuzz_targets::all(args.seconds)?;
+    models::with_more_preemptions()?;
+    faults::whole()?;
+    endure::whole()?;
+    fuzz::for_minutes(args.minutes)
+}
