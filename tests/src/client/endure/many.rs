@@ -52,9 +52,9 @@ pub fn run(count: u32, rounds: u32) -> Result<()> {
 }
 
 impl Work<'_> {
-    /// Buffers with a set and a command buffer each, fences, events, timelines, and allocations, a sixth or so of each.
+    /// Buffers with a set and a command buffer each, fences, events, timelines: a sixth of each, and allocations beside them.
     fn round(&self, count: usize, round: u32) -> Result<()> {
-        let (d, n) = (&self.gpu.device, count / 7);
+        let (d, n) = (&self.gpu.device, count.div_ceil(6));
         let memory = self.allocate(n as u64 * APART)?;
         let map = self.map(memory)?;
         let mut buffers = self.pace.each("buffers", "made", n, |i| self.buffer(memory, i as u64 * APART))?;
@@ -81,18 +81,18 @@ impl Work<'_> {
             for batch in commands.chunks(BATCH) {
                 self.gpu.submit(batch)?;
             }
-            self.pace.each("fences", "used", n, |i| Ok(d.queue_submit(self.gpu.queue, &[], fences[i])?))?;
+            self.pace.each("fences", "submitted", n, |i| Ok(d.queue_submit(self.gpu.queue, &[], fences[i])?))?;
             self.pace.each("fences", "waited for", n, |i| {
                 d.wait_for_fences(&[fences[i]], true, PATIENCE)?;
                 ensure!(d.get_fence_status(fences[i])?, "fence {i} isn't signalled");
                 Ok(())
             })?;
-            self.pace.each("events", "used", n, |i| {
+            self.pace.each("events", "asked for", n, |i| {
                 d.set_event(events[i])?;
                 ensure!(d.get_event_status(events[i])?, "event {i} isn't set");
                 Ok(())
             })?;
-            self.pace.each("timelines", "used", n, |i| {
+            self.pace.each("timelines", "asked for", n, |i| {
                 d.signal_semaphore(&vk::SemaphoreSignalInfo::default().semaphore(timelines[i]).value(8))?;
                 ensure!(d.get_semaphore_counter_value(timelines[i])? == 8, "timeline {i} isn't at 8");
                 Ok(())
