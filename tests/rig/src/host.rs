@@ -176,20 +176,19 @@ impl Host {
         Ok(sum)
     }
 
-    /// The same once it has come to rest: it may still be freeing what it was told to.
+    /// The same once it has come to rest: it may still be freeing what it was told to, and not get to it for a while on a busy machine.
     ///
     /// # Errors
     /// When /proc can't be read.
     pub fn settled(&self) -> Result<Usage> {
-        let mut last = self.usage()?;
-        loop {
+        let (mut last, mut same) = (self.usage()?, 0);
+        while same < 3 {
             std::thread::sleep(Duration::from_millis(100));
             let now = self.usage()?;
-            if now == last {
-                return Ok(now);
-            }
+            same = if now == last { same + 1 } else { 0 };
             last = now;
         }
+        Ok(last)
     }
 }
 

@@ -12,8 +12,9 @@ use super::setup::Setup;
 
 /// Threads come and go at the host with what waits just then, and the processes' allocators hand memory around.
 const SLACK: Slack = Slack { resident: 16 << 20, each: 8, percent: 5 };
-/// How often one looks, at least.
+/// How often one looks in the time; where looking itself takes long, the crowd works until there were enough looks to tell growth by.
 const LOOKS: u32 = 40;
+const ENOUGH: usize = 8;
 
 /// `processes` clients of `threads` threads each, which record, submit, wait, map, allocate, make pipelines, and check what comes out.
 ///
@@ -22,7 +23,6 @@ const LOOKS: u32 = 40;
 pub fn crowd(setup: Setup, processes: u32, threads: u32, time: Duration) -> Result<Row> {
     let host = Host::start(setup.root)?;
     let empty = host.settled()?;
-    let start = Instant::now();
     let mut clients = (0..processes)
         .map(|_| {
             let mut command = setup.root.client(setup.driver, Some(&host), setup.client)?;
@@ -32,8 +32,9 @@ pub fn crowd(setup: Setup, processes: u32, threads: u32, time: Duration) -> Resu
     for client in &mut clients {
         client.wait("working")?;
     }
+    let start = Instant::now();
     let (mut programs, mut hosts) = (Vec::new(), Vec::new());
-    while start.elapsed() < time {
+    while start.elapsed() < time || hosts.len() < ENOUGH {
         std::thread::sleep((time / LOOKS).min(Duration::from_secs(10)));
         let mut sum = Usage::default();
         for client in &mut clients {
@@ -66,7 +67,7 @@ pub fn crowd(setup: Setup, processes: u32, threads: u32, time: Duration) -> Resu
         what: format!("{processes} processes of {threads} threads"),
         driver: setup.driver,
         took,
-        note: format!("{} rounds, {} of a thread at least", grouped(all), grouped(least)),
+        note: format!("{} rounds, {} of a thread at least; {} looks", grouped(all), grouped(least), programs.len()),
         program: Some(program),
         host: Some(hosts),
         complaints,
