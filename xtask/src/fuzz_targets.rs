@@ -71,8 +71,8 @@ fn fuzz(program: &Path, name: &str, corpus: &Path, seconds: u64, options: (&str,
     let mut command = Command::new(program);
     command.env("HESPER_TARGET", name).env("HESPER_SEEDS", corpus).env(options.0, options.1).arg(corpus);
     command.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", kept.display()));
-    // An input takes some microseconds; the fuzzer's own memory grows with what it has found.
-    command.args(["-timeout=10", "-rss_limit_mb=4096", "-print_final_stats=1", "-verbosity=1"]);
+    // An input takes some microseconds, and seconds where the machine is crowded; the fuzzer's own memory grows with what it has found.
+    command.args(["-timeout=100", "-report_slow_units=100", "-rss_limit_mb=4096", "-print_final_stats=1"]);
     let out = command.output().context("starting it")?;
     let text = String::from_utf8_lossy(&out.stderr);
     let _ = std::fs::remove_dir(&kept);
