@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(long)]
     only: Option<String>,
     /// Points of each phase of a run, at most.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 4)]
     points: u32,
 }
 
