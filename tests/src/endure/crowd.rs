@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hesper_rig::{Host, Usage};
+use nix::sys::signal::Signal;
 
 use super::growth::{Growth, Slack};
 use super::paused::Paused;
@@ -17,6 +18,9 @@ const LOOKS: u32 = 40;
 const ENOUGH: usize = 8;
 
 /// `processes` clients of `threads` threads each, which record, submit, wait, map, allocate, make pipelines, and check what comes out.
+///
+/// All stand still while one looks: who looks at a process waits for whatever its threads do with its memory, and here those wait for thousands of
+/// others.
 ///
 /// # Errors
 /// When one doesn't start, or doesn't end well.
@@ -36,13 +40,17 @@ pub fn crowd(setup: Setup, processes: u32, threads: u32, time: Duration) -> Resu
     let (mut programs, mut hosts) = (Vec::new(), Vec::new());
     while start.elapsed() < time || hosts.len() < ENOUGH {
         std::thread::sleep((time / LOOKS).min(Duration::from_secs(10)));
-        let mut sum = Usage::default();
         for client in &mut clients {
             client.lives()?;
-            sum += client.usage();
+            client.signal(Signal::SIGSTOP)?;
         }
+        host.stop()?;
+        let mut sum = Usage::default();
+        clients.iter().for_each(|client| sum += client.usage());
         programs.push(sum);
         hosts.push(host.usage()?);
+        host.go_on()?;
+        clients.iter().try_for_each(|client| client.signal(Signal::SIGCONT))?;
     }
     for client in &mut clients {
         client.go_on()?;

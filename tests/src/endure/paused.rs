@@ -5,6 +5,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use hesper_rig::Usage;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// A running client; killed when dropped.
 pub struct Paused {
@@ -51,6 +53,14 @@ impl Paused {
     /// When it has ended.
     pub fn go_on(&mut self) -> Result<()> {
         writeln!(self.input).context("the client has ended")
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), signal).context("the client has ended")
     }
 
     /// Fails if it has ended.
