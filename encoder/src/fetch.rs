@@ -4,6 +4,9 @@
 /// cache, and a store that has to wait for such a line holds up all that follow: recording takes two to three times as long.
 ///
 /// A hint, which touches nothing that the program could tell, wherever `at` points.
+///
+/// PREFETCHW is no part of the x86-64 baseline, and needs no look at CPUID: AMD's processors have always had it, Intel's since Broadwell, and
+/// those before do nothing at its place. Only the first 64-bit Pentium 4 refuse it, of before 2006. PRFM is part of every AArch64.
 #[inline]
 pub fn fetch_for_writing<const LINES: usize>(at: *const u8) {
     for line in 0..LINES {

