@@ -8,13 +8,21 @@ mod fill;
 use std::ffi::{CStr, CString, c_void};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use ash::{Entry, StaticFn, vk};
 
 /// A name whose lookup panics in the driver (`icd/src/loader/interface.rs`).
 const PANICS: &CStr = c"hesperPanics";
 
+/// The stack that musl gives a program's threads: the smallest that a driver is called on.
+const STACK: usize = 128 << 10;
+
 fn main() -> Result<()> {
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(run).context("starting a thread")?;
+    thread.join().map_err(|_| anyhow!("the thread panicked"))?
+}
+
+fn run() -> Result<()> {
     let library = std::env::args().nth(1).context("which library?")?;
     let start = Instant::now();
     let library = open(&library)?;
