@@ -5,12 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hesper_manifest::{files, icd};
-use hesper_rig::{Host, Root};
+use hesper_rig::{Guest, Host, Root};
 
 use crate::shared_object::SharedObject;
 use crate::table::table;
-use crate::target::Target;
-use crate::{cargo, setup, step};
+use crate::{cargo, guests, setup, step};
 
 /// The libraries that the driver may need, and no others: it must load in any container.
 const ALLOWED: [&str; 5] = ["linux-vdso", "libc.so", "libm.so", "libgcc_s.so", "ld-linux"];
@@ -24,7 +23,7 @@ const MAX_SIZE: u64 = 4 << 20;
 pub struct Args {
     /// A guest to build for, whatever this machine is; several may be given.
     #[arg(long, value_delimiter = ',', num_args = 1..)]
-    target: Vec<Target>,
+    target: Vec<Guest>,
     /// Open what was built as its guest would, over the rig's host.
     #[arg(long, requires = "target")]
     open: bool,
@@ -35,17 +34,17 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Builds for each, and prints what came out as a table.
-fn for_guests(targets: &[Target], open: bool) -> Result<()> {
+fn for_guests(all: &[Guest], open: bool) -> Result<()> {
     setup::ensure()?;
     let host = if open { Some(Host::start(&Root::ensure()?)?) } else { None };
     let mut rows = Vec::new();
-    for target in targets {
-        let built = target.build()?;
+    for guest in all {
+        let built = guests::build(*guest)?;
         let library = SharedObject::read(&built.library)?;
         library.check().with_context(|| built.library.display().to_string())?;
-        let mut row = vec![target.name().to_owned(), mib(library.size), library.glibc(), library.needs.join(" ")];
+        let mut row = vec![guest.name().to_owned(), mib(library.size), library.glibc(), library.needs.join(" ")];
         if let Some(host) = &host {
-            let times = target.open(&built, host)?;
+            let times = guests::open(*guest, &built, host)?;
             row.extend([times.load, times.first_use].map(|us| format!("{:.1} ms", us / 1e3)));
         }
         println!("{}", built.library.display());

@@ -13,6 +13,7 @@ mod endure;
 mod faults;
 mod fuzz;
 mod fuzz_targets;
+mod guests;
 mod image;
 mod licences;
 mod measure;
@@ -27,7 +28,6 @@ mod shared_object;
 mod step;
 mod symbols;
 mod table;
-mod target;
 mod test;
 mod zig;
 

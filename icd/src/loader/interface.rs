@@ -66,7 +66,7 @@ unsafe fn lookup(name: *const c_char, wanted: impl Fn(Scope) -> bool) -> vk::PFN
     // SAFETY: not null, so NUL-terminated by contract.
     let name = unsafe { CStr::from_ptr(name) };
     let Some(found) = procs::find(name) else {
-        #[allow(clippy::manual_assert, clippy::panic)]
+        #[allow(clippy::panic)]
         if name == PANICS {
             panic!("{PANICS:?} was looked up, which is no bug");
         }

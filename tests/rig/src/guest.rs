@@ -5,22 +5,47 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
 use crate::cache;
 
 const RECIPE: &str = include_str!("../guests.sh");
 
-/// What a program is built for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A guest's processor and C library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Guest {
+    /// x86-64, glibc.
     Amd64,
+    /// AArch64, glibc.
     Arm64,
+    /// x86-64, musl.
     Amd64Musl,
+    /// AArch64, musl.
     Arm64Musl,
 }
 
 impl Guest {
+    /// As it is called in commands and folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+            Self::Amd64Musl => "amd64-musl",
+            Self::Arm64Musl => "arm64-musl",
+        }
+    }
+
+    /// rustc's name.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-unknown-linux-gnu",
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+            Self::Amd64Musl => "x86_64-unknown-linux-musl",
+            Self::Arm64Musl => "aarch64-unknown-linux-musl",
+        }
+    }
+
     /// A command that runs `program`, which is linked to its C library.
     ///
     /// # Errors
