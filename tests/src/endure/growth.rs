@@ -15,7 +15,7 @@ pub struct Growth {
 #[derive(Clone, Copy, Debug)]
 pub struct Slack {
     /// Bytes of memory.
-    pub resident: u64,
+    pub memory: u64,
     /// Files, mappings and threads.
     pub each: u64,
     /// Parts in a hundred of what there was before, for what goes up and down while somebody looks.
@@ -24,7 +24,7 @@ pub struct Slack {
 
 impl Slack {
     /// For processes that are at rest when they are looked at. Allocators may keep a page or two more.
-    pub const AT_REST: Self = Self { resident: 2 << 20, each: 2, percent: 0 };
+    pub const AT_REST: Self = Self { memory: 2 << 20, each: 2, percent: 0 };
 }
 
 impl Growth {
@@ -37,7 +37,7 @@ impl Growth {
     pub fn of(samples: &[Usage]) -> Self {
         let most = |samples: &[Usage]| {
             samples.iter().fold(Usage::default(), |a, b| Usage {
-                resident: a.resident.max(b.resident),
+                memory: a.memory.max(b.memory),
                 files: a.files.max(b.files),
                 mappings: a.mappings.max(b.mappings),
                 threads: a.threads.max(b.threads),
@@ -56,7 +56,7 @@ impl Growth {
             (after > allowed).then(|| format!("{who}: {what} grew from {before} to {after}"))
         };
         [
-            grown("memory", a.resident, b.resident, slack.resident),
+            grown("memory", a.memory, b.memory, slack.memory),
             grown("files", a.files, b.files, slack.each),
             grown("mappings", a.mappings, b.mappings, slack.each),
             grown("threads", a.threads, b.threads, slack.each),
@@ -74,8 +74,8 @@ impl fmt::Display for Growth {
         write!(
             f,
             "{:.1} → {:.1} MiB, {} → {}, {} → {}, {} → {}",
-            mib(a.resident),
-            mib(b.resident),
+            mib(a.memory),
+            mib(b.memory),
             a.files,
             b.files,
             a.mappings,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn memory(mib: u64) -> Usage {
-        Usage { resident: mib << 20, files: 10, mappings: 20, threads: 3 }
+        Usage { memory: mib << 20, files: 10, mappings: 20, threads: 3 }
     }
 
     #[test]

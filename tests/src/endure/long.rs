@@ -12,7 +12,7 @@ use super::setup::Setup;
 
 const ROUNDS: usize = 4;
 /// The host's allocator keeps pieces of different sizes.
-const SLACK: Slack = Slack { resident: 4 << 20, each: 2, percent: 3 };
+const SLACK: Slack = Slack { memory: 4 << 20, each: 2, percent: 3 };
 
 /// A command buffer of `commands` commands, recorded, run, checked and reset, again and again.
 ///
