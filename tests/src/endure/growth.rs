@@ -33,6 +33,20 @@ impl Growth {
         Self { before, after }
     }
 
+    /// The least that was held at some moments, and at later ones: an allocator gives back when it likes what it has too much of.
+    pub fn of_least(before: &[Usage], after: &[Usage]) -> Self {
+        let least = |samples: &[Usage]| {
+            let least = |of: fn(&Usage) -> u64| samples.iter().map(of).min().unwrap_or(0);
+            Usage {
+                memory: least(|u| u.memory),
+                files: least(|u| u.files),
+                mappings: least(|u| u.mappings),
+                threads: least(|u| u.threads),
+            }
+        };
+        Self { before: least(before), after: least(after) }
+    }
+
     /// The most that was held in the second quarter of the time, and in the last one.
     pub fn of(samples: &[Usage]) -> Self {
         let most = |samples: &[Usage]| {
@@ -104,6 +118,14 @@ mod tests {
         files[7].files = 13;
         assert_eq!(Growth::of(&files).complaints("x", Slack::AT_REST), ["x: files grew from 10 to 13"]);
         assert!(Growth::of(&files).complaints("x", Slack { percent: 10, ..Slack::AT_REST }).is_empty());
+    }
+
+    #[test]
+    fn what_is_given_back_later_is_no_growth() {
+        let swings: Vec<_> = [200, 202, 202, 204, 219, 201].into_iter().map(memory).collect();
+        assert!(Growth::of_least(&swings[..3], &swings[3..]).complaints("x", Slack::AT_REST).is_empty());
+        let leak: Vec<_> = [200, 202, 204, 206, 208, 210].into_iter().map(memory).collect();
+        assert_eq!(Growth::of_least(&leak[..3], &leak[3..]).complaints("x", Slack::AT_REST).len(), 1);
     }
 
     #[test]
