@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use hesper_encoder::Window;
 
 use crate::seqno::{Progress, Seqno};
-use crate::shared::{Mutex, fence};
+use crate::shared::Mutex;
 use crate::{Error, Shmem, Winsys};
 
 /// Bytes of an ordinary chunk.
@@ -183,17 +182,16 @@ impl ReplyPool {
             return Ok(Reply { shmem: Arc::new(self.winsys.create_shmem(size as u64)?), offset: 0 });
         }
         let mut r = self.replies.lock();
-        if let Some(shmem) = &r.shmem {
-            if Arc::strong_count(shmem) == 1 {
-                // All readers are done, and what they did to the memory came before they let go of it.
-                fence(Ordering::Acquire);
-                let shmem = shmem.clone();
-                r.next = size;
-                return Ok(Reply { shmem, offset: 0 });
+        let Replies { shmem, next } = &mut *r;
+        if let Some(shmem) = shmem {
+            // All readers are done, and what they did to the memory came before they let go of it, where nobody else refers to it.
+            if Arc::get_mut(shmem).is_some() {
+                *next = size;
+                return Ok(Reply { shmem: shmem.clone(), offset: 0 });
             }
-            if r.next + size <= REPLIES {
-                let reply = Reply { shmem: shmem.clone(), offset: r.next };
-                r.next += size;
+            if *next + size <= REPLIES {
+                let reply = Reply { shmem: shmem.clone(), offset: *next };
+                *next += size;
                 return Ok(reply);
             }
         }

@@ -6,7 +6,7 @@ use crate::step::{self, Step};
 use crate::{cargo, document, setup};
 
 /// Damages the host of the test client and of llama-bench by script, at every point of a run, and fails if that leads to anything but an error
-/// that Vulkan allows, in time. With the whole grid, Mesa's driver runs beside, and the table is written into docs/reliability.md: an hour on
+/// that Vulkan allows, in time. With the whole grid, Mesa's driver runs beside, and the table is written into docs/reliability.md: a quarter of an hour on
 /// two cores.
 #[derive(clap::Args)]
 pub struct Args {

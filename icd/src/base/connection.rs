@@ -15,7 +15,7 @@ use crate::base::background::{Background, Ticket};
 use crate::base::backlog::Request;
 use crate::base::detour;
 use crate::base::log::error;
-use crate::base::outcomes::{self, Outcomes};
+use crate::base::outcomes::{self, Due, Outcomes};
 use crate::base::room::Room;
 use crate::base::settings::Settings;
 
@@ -151,10 +151,14 @@ impl Connection {
             // The command needs no room for a reply.
             Err(_) => return self.send(|w| encode(w, 0)),
         };
-        let ask = |bytes: &[u8]| self.ring.ask_for(reply, bytes, outcomes::REPLY, Show::Now);
-        let asked = self.report(with_encoded(&self.codec, |w| encode(w, GENERATE_REPLY), ask))?;
-        let seqno = asked.seqno();
-        self.outcomes.expect(command, asked);
+        let ask = |bytes: &[u8]| {
+            let number = Reader::new(bytes).u32();
+            let asked = self.ring.ask_for(reply, bytes, outcomes::REPLY, Show::Now)?;
+            Ok(Due { command, number, reply: asked })
+        };
+        let due = self.report(with_encoded(&self.codec, |w| encode(w, GENERATE_REPLY), ask))?;
+        let seqno = due.reply.seqno();
+        self.outcomes.expect(due);
         if self.sync {
             self.report(self.ring.wait(seqno))?;
             self.look_at_outcomes()?;

@@ -18,11 +18,19 @@ use parking_lot::Mutex;
 /// Bytes of a reply: the command's number and its result (WIRE.md 2.2).
 pub const REPLY: usize = 8;
 
+/// A reply that hasn't been read.
+pub struct Due {
+    /// The command's name and number.
+    pub command: &'static str,
+    pub number: u32,
+    pub reply: Asked,
+}
+
 /// Replies that haven't been read.
 #[derive(Default)]
 pub struct Outcomes {
     /// In the order in which the ring runs the commands, but for those that two threads sent at the same time.
-    due: Mutex<VecDeque<(&'static str, Asked)>>,
+    due: Mutex<VecDeque<Due>>,
     /// Whether there are any. A thread that has been answered after a command sees that the command's reply is due, or has been read.
     any: AtomicBool,
 }
@@ -35,9 +43,9 @@ impl Outcomes {
     }
 
     /// A reply will be there when the ring has run a command.
-    pub fn expect(&self, command: &'static str, reply: Asked) {
+    pub fn expect(&self, reply: Due) {
         let mut due = self.due.lock();
-        due.push_back((command, reply));
+        due.push_back(reply);
         self.any.store(true, Ordering::Relaxed);
     }
 
@@ -48,8 +56,8 @@ impl Outcomes {
     pub fn look(&self, ring: &Ring) -> Result<(), Error> {
         let mut due = self.due.lock();
         let mut failed = Ok(());
-        while let Some((command, reply)) = due.pop_front_if(|(_, reply)| ring.done(reply.seqno())) {
-            let result = ring.answer(reply, read)?;
+        while let Some(Due { command, number, reply }) = due.pop_front_if(|due| ring.done(due.reply.seqno())) {
+            let result = ring.answer(reply, |reply| read(number, reply))?;
             failed = failed.and(outcome(command, result));
         }
         self.any.store(!due.is_empty(), Ordering::Relaxed);
@@ -57,11 +65,12 @@ impl Outcomes {
     }
 }
 
-/// The result in a reply; `None` in one that was never written.
-fn read(reply: &[u8]) -> Option<vk::Result> {
+/// The result in the reply of a command with this number; `None` in one that was never written, or is another's.
+fn read(number: u32, reply: &[u8]) -> Option<vk::Result> {
     let mut reader = Reader::new(reply);
-    let (command, result) = (reader.u32(), reader.u32());
-    (command != 0 && !reader.is_bad()).then(|| vk::Result::from_raw(result as i32))
+    reader.expect32(number);
+    let result = reader.u32();
+    (!reader.is_bad()).then(|| vk::Result::from_raw(result as i32))
 }
 
 fn outcome(command: &str, result: Option<vk::Result>) -> Result<(), Error> {
@@ -79,10 +88,10 @@ mod tests {
     #[test]
     fn replies_are_told_apart() {
         let reply = |command: u32, result: i32| [command.to_le_bytes(), result.to_le_bytes()].concat();
-        assert!(outcome("vkQueueSubmit", read(&reply(18, 0))).is_ok());
-        for (reply, said) in [(reply(18, -2), "vkQueueSubmit: ERROR_OUT_OF_DEVICE_MEMORY"), (reply(0, 0), "no result")]
-        {
-            let e = outcome("vkQueueSubmit", read(&reply)).unwrap_err();
+        assert!(outcome("vkQueueSubmit", read(18, &reply(18, 0))).is_ok());
+        let refused = (reply(18, -2), "vkQueueSubmit: ERROR_OUT_OF_DEVICE_MEMORY");
+        for (reply, said) in [refused, (reply(0, 0), "no result"), (reply(19, 0), "no result")] {
+            let e = outcome("vkQueueSubmit", read(18, &reply)).unwrap_err();
             assert!(matches!(&e, Error::Lost(_)) && e.to_string().contains(said), "{e}");
         }
     }

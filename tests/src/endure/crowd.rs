@@ -12,7 +12,7 @@ use super::row::{Row, grouped};
 use super::setup::Setup;
 
 /// Threads come and go at the host with what waits just then, and the processes' allocators hand memory around.
-const SLACK: Slack = Slack { resident: 16 << 20, each: 8, percent: 5 };
+const SLACK: Slack = Slack { memory: 16 << 20, each: 8, percent: 5 };
 /// How often one looks in the time; where looking itself takes long, the crowd works until there were enough looks to tell growth by.
 const LOOKS: u32 = 40;
 const ENOUGH: usize = 8;

@@ -15,7 +15,7 @@ pub struct Growth {
 #[derive(Clone, Copy, Debug)]
 pub struct Slack {
     /// Bytes of memory.
-    pub resident: u64,
+    pub memory: u64,
     /// Files, mappings and threads.
     pub each: u64,
     /// Parts in a hundred of what there was before, for what goes up and down while somebody looks.
@@ -24,7 +24,7 @@ pub struct Slack {
 
 impl Slack {
     /// For processes that are at rest when they are looked at. Allocators may keep a page or two more.
-    pub const AT_REST: Self = Self { resident: 2 << 20, each: 2, percent: 0 };
+    pub const AT_REST: Self = Self { memory: 2 << 20, each: 2, percent: 0 };
 }
 
 impl Growth {
@@ -33,11 +33,25 @@ impl Growth {
         Self { before, after }
     }
 
+    /// The least that was held at some moments, and at later ones: an allocator gives back when it likes what it has too much of.
+    pub fn of_least(before: &[Usage], after: &[Usage]) -> Self {
+        let least = |samples: &[Usage]| {
+            let least = |of: fn(&Usage) -> u64| samples.iter().map(of).min().unwrap_or(0);
+            Usage {
+                memory: least(|u| u.memory),
+                files: least(|u| u.files),
+                mappings: least(|u| u.mappings),
+                threads: least(|u| u.threads),
+            }
+        };
+        Self { before: least(before), after: least(after) }
+    }
+
     /// The most that was held in the second quarter of the time, and in the last one.
     pub fn of(samples: &[Usage]) -> Self {
         let most = |samples: &[Usage]| {
             samples.iter().fold(Usage::default(), |a, b| Usage {
-                resident: a.resident.max(b.resident),
+                memory: a.memory.max(b.memory),
                 files: a.files.max(b.files),
                 mappings: a.mappings.max(b.mappings),
                 threads: a.threads.max(b.threads),
@@ -56,7 +70,7 @@ impl Growth {
             (after > allowed).then(|| format!("{who}: {what} grew from {before} to {after}"))
         };
         [
-            grown("memory", a.resident, b.resident, slack.resident),
+            grown("memory", a.memory, b.memory, slack.memory),
             grown("files", a.files, b.files, slack.each),
             grown("mappings", a.mappings, b.mappings, slack.each),
             grown("threads", a.threads, b.threads, slack.each),
@@ -74,8 +88,8 @@ impl fmt::Display for Growth {
         write!(
             f,
             "{:.1} → {:.1} MiB, {} → {}, {} → {}, {} → {}",
-            mib(a.resident),
-            mib(b.resident),
+            mib(a.memory),
+            mib(b.memory),
             a.files,
             b.files,
             a.mappings,
@@ -91,7 +105,7 @@ mod tests {
     use super::*;
 
     fn memory(mib: u64) -> Usage {
-        Usage { resident: mib << 20, files: 10, mappings: 20, threads: 3 }
+        Usage { memory: mib << 20, files: 10, mappings: 20, threads: 3 }
     }
 
     #[test]
@@ -104,6 +118,14 @@ mod tests {
         files[7].files = 13;
         assert_eq!(Growth::of(&files).complaints("x", Slack::AT_REST), ["x: files grew from 10 to 13"]);
         assert!(Growth::of(&files).complaints("x", Slack { percent: 10, ..Slack::AT_REST }).is_empty());
+    }
+
+    #[test]
+    fn what_is_given_back_later_is_no_growth() {
+        let swings: Vec<_> = [200, 202, 202, 204, 219, 201].into_iter().map(memory).collect();
+        assert!(Growth::of_least(&swings[..3], &swings[3..]).complaints("x", Slack::AT_REST).is_empty());
+        let leak: Vec<_> = [200, 202, 204, 206, 208, 210].into_iter().map(memory).collect();
+        assert_eq!(Growth::of_least(&leak[..3], &leak[3..]).complaints("x", Slack::AT_REST).len(), 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ const ROUNDS: usize = 4;
 /// Allocations that the host's device has room for: as many as NVIDIA's driver grants on some systems.
 const ALLOCATIONS: &str = "4096";
 /// The host's allocator keeps pieces of different sizes.
-const SLACK: Slack = Slack { resident: 4 << 20, each: 2, percent: 3 };
+const SLACK: Slack = Slack { memory: 4 << 20, each: 2, percent: 3 };
 /// What takes a time that grows with the number of living objects takes seven times as much for the last ones, or for the first ones to be freed.
 const STEADY: f64 = 5.0;
 /// Some hundreds of nanoseconds say nothing.
