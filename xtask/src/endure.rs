@@ -14,7 +14,7 @@ use crate::{cargo, document, setup};
 /// Runs crowds of processes, thousands of starts, very many objects and very long command buffers, and looks at what programs and host hold
 /// meanwhile: it must not grow. llama.cpp must say the same whether its host is stopped for minutes or not.
 ///
-/// Forty minutes on 2 cores. The table goes to docs/reliability.md when all of it was run.
+/// 25 minutes on 2 cores, with nothing else on them. The table goes to docs/reliability.md when all of it was run.
 #[derive(clap::Args)]
 pub struct Args {
     /// For how long the crowd works.
