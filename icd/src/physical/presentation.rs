@@ -64,8 +64,16 @@ pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Conne
         v.conformance_version = vk::ConformanceVersion { major: 1, minor: 3, subminor: 0, patch: 0 };
     }
 
+    // SAFETY: sysconf takes a number, and touches no memory of this process.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    present_limits(&mut d.properties.limits, page);
     features::switch_off(&mut d.more_features);
     d.host_cached = present_memory(&mut d.memory);
+}
+
+/// Mappings lie at multiples of the guest's page, which may be smaller than what the host's lie at. `page` is a power of two.
+fn present_limits(limits: &mut vk::PhysicalDeviceLimits, page: usize) {
+    limits.min_memory_map_alignment = limits.min_memory_map_alignment.min(page);
 }
 
 /// The guest can't flush, so only coherent memory is host-visible (WIRE.md 12.5). Returns a bit for each type that the guest can map and
@@ -127,6 +135,15 @@ mod tests {
         assert_eq!(device_name("llvmpipe"), "Virtio-GPU Venus (llvmpipe)");
         let long = device_name(&"é".repeat(300));
         assert!(long.len() < vk::MAX_PHYSICAL_DEVICE_NAME_SIZE && long.ends_with("...)"));
+    }
+
+    #[test]
+    fn no_alignment_is_promised_that_the_guests_pages_do_not_have() {
+        for (host, page, shown) in [(64, 4096, 64), (16384, 4096, 4096), (16384, 16384, 16384), (4096, 65536, 4096)] {
+            let mut limits = vk::PhysicalDeviceLimits { min_memory_map_alignment: host, ..Default::default() };
+            present_limits(&mut limits, page);
+            assert_eq!(limits.min_memory_map_alignment, shown);
+        }
     }
 
     #[test]

@@ -52,8 +52,9 @@ fn round_trip(gpu: &Gpu, kind: u32) -> Result<()> {
     Ok(())
 }
 
-/// Mapping again and at offsets shows the same bytes; allocations don't overlap.
+/// Mapping again and at offsets shows the same bytes, at addresses that are aligned as the device says; allocations don't overlap.
 fn mappings(gpu: &Gpu, kind: u32) -> Result<()> {
+    let step = gpu.properties.limits.min_memory_map_alignment;
     let none = vk::MemoryMapFlags::empty();
     // SAFETY: handles of this device; reads and writes stay inside the mappings.
     unsafe {
@@ -65,12 +66,15 @@ fn mappings(gpu: &Gpu, kind: u32) -> Result<()> {
             [1, 100, 4095, 4096, 12_345, 1 << 20].into_iter().map(|s| Ok((s, make(s)?))).collect::<Result<_>>()?;
         for (i, (size, memory)) in all.iter().enumerate() {
             let p: *mut u8 = gpu.device.map_memory(*memory, 0, *size, none)?.cast();
+            ensure!(p.addr().is_multiple_of(step), "{size} bytes are mapped at {p:p}, no multiple of {step}");
             std::ptr::write_bytes(p, i as u8 + 1, *size as usize);
             gpu.device.unmap_memory(*memory);
         }
         for (i, (size, memory)) in all.iter().enumerate() {
             let offset = size / 3;
             let p: *const u8 = gpu.device.map_memory(*memory, offset, vk::WHOLE_SIZE, none)?.cast();
+            let start = p.addr() - offset as usize;
+            ensure!(start.is_multiple_of(step), "byte {offset} is mapped at {p:p}: its allocation starts off {step}");
             let bytes = std::slice::from_raw_parts(p, (size - offset) as usize);
             ensure!(
                 bytes.iter().all(|b| *b == i as u8 + 1),
