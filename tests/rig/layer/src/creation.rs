@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use ash::vk;
 
 use crate::chain::{self, GetDeviceProc, GetInstanceProc};
-use crate::{failing, physical, queues};
+use crate::{apple, failing, physical, queues};
 
 /// `VkLayerInstanceLink` and `VkLayerDeviceLink`: the same but for the last member.
 #[repr(C)]
@@ -87,7 +87,8 @@ pub unsafe extern "system" fn create_device(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::Device,
 ) -> vk::Result {
-    if let Some(code) = failing::now("vkCreateDevice") {
+    // SAFETY: called with valid arguments.
+    if let Some(code) = failing::now("vkCreateDevice").or_else(|| unsafe { apple::refusal(&*info) }) {
         return code;
     }
     // SAFETY: the loader calls with valid arguments, and its link names functions of the types that it says.

@@ -13,10 +13,12 @@
 //! `HESPER_TEST_LAYER_ALLOCATIONS=<n>` gives it room for few allocations (`scarce`); `HESPER_TEST_LAYER_FAIL=<command>:<code>:<n>` has a
 //! command fail (`failing`).
 //!
+//! `HESPER_TEST_LAYER_APPLE=moltenvk|kosmickrisp` makes the device one of Apple's (`apple`).
+//!
 //! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`); `HESPER_TEST_LAYER_STATES` watches command buffers
 //! (`states`).
 //!
-//! `creation` is the loader's protocol for layers, `chain` who comes next, `memory` the allocations, `resources` what memory they are for,
+//! `creation` is the loader's protocol for layers, `chain` who comes next, `memory` the allocations, `memory_types` the types that are shown, `resources` what memory they are for,
 //! `physical` what the device is said to be able to.
 
 /// Returns the entry point of a name, if it is among those listed.
@@ -32,12 +34,14 @@ macro_rules! intercept {
     };
 }
 
+mod apple;
 mod chain;
 mod creation;
 pub mod device_file;
 mod failing;
 mod host_trace;
 mod memory;
+mod memory_types;
 mod physical;
 mod queues;
 mod refusal;
@@ -86,6 +90,10 @@ unsafe extern "system" fn get_instance_proc_addr(
 ) -> vk::PFN_vkVoidFunction {
     // SAFETY: the loader passes a string.
     let text = unsafe { CStr::from_ptr(name) }.to_bytes();
+    let of_apple = apple::instance_entry(text);
+    if of_apple.is_some() {
+        return of_apple;
+    }
     intercept!(text,
         b"vkGetInstanceProcAddr" => get_instance_proc_addr,
         b"vkCreateInstance" => creation::create_instance,
@@ -127,6 +135,10 @@ fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoid
         if own.is_some() {
             return own;
         }
+    }
+    let of_apple = apple::device_entry(text);
+    if of_apple.is_some() {
+        return of_apple;
     }
     if slow::on() {
         intercept!(text,

@@ -9,9 +9,8 @@ use ash::vk;
 use parking_lot::Mutex;
 
 use crate::chain::{self, Device};
-use crate::device_file;
 use crate::physical::{importable, real_memory_properties};
-use crate::second_type;
+use crate::{device_file, memory_types};
 
 /// Larger than any driver's minImportedHostPointerAlignment, and the coarsest host page.
 const STEP: u64 = 64 << 10;
@@ -45,13 +44,33 @@ fn backings() -> &'static Mutex<HashMap<vk::DeviceMemory, Backing>> {
     MAP.get_or_init(Mutex::default)
 }
 
+/// Maps a file at a multiple of the step, as hosts with such pages would.
 fn map(fd: OwnedFd, len: u64) -> Option<File> {
-    let len = usize::try_from(len).ok()?;
-    // SAFETY: a new mapping of our own file.
+    let (len, step) = (usize::try_from(len).ok()?, usize::try_from(STEP).ok()?);
+    let room = len.checked_add(step)?;
+    let (nobody, anywhere) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
+    // SAFETY: a new mapping, which nobody uses.
+    let reserved = unsafe { libc::mmap(std::ptr::null_mut(), room, nobody, anywhere, -1, 0) };
+    if reserved == libc::MAP_FAILED {
+        return None;
+    }
+    let before = reserved.addr().next_multiple_of(step) - reserved.addr();
+    let at = reserved.wrapping_byte_add(before);
+    let (both, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_FIXED);
+    // SAFETY: the file takes a part of what was reserved, and what is left of that is given back: `room` is larger than both.
     let base = unsafe {
-        libc::mmap(std::ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd.as_raw_fd(), 0)
+        let base = libc::mmap(at, len, both, shared, fd.as_raw_fd(), 0);
+        if base == libc::MAP_FAILED {
+            libc::munmap(reserved, room);
+            return None;
+        }
+        if before > 0 {
+            libc::munmap(reserved, before);
+        }
+        libc::munmap(at.wrapping_byte_add(len), step - before);
+        base
     };
-    (base != libc::MAP_FAILED).then_some(File { fd, base, len })
+    Some(File { fd, base, len })
 }
 
 fn new_file(len: u64) -> Option<OwnedFd> {
@@ -77,17 +96,16 @@ pub unsafe extern "system" fn allocate_memory(
         let Some(d) = chain::device(device) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
         let Some(i) = chain::instance_of(d.physical) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
         let properties = real_memory_properties(&i, d.physical);
-        let mut own = *info;
-        if let Some(real) = second_type::real_type(&properties, own.memory_type_index) {
-            own.memory_type_index = real;
-            return (d.v1_0.allocate_memory)(device, &own, allocator, to);
+        let real = memory_types::real(&properties, (*info).memory_type_index);
+        let wanted = vk::MemoryAllocateInfo { memory_type_index: real.index, ..*info };
+        if real.is_devices_own {
+            return (d.v1_0.allocate_memory)(device, &wanted, allocator, to);
         }
-        let wanted = &*info;
-        if let Some(result) = allocate_mapped(&d, &properties, device, info, allocator, to) {
+        if let Some(result) = allocate_mapped(&d, &properties, device, &wanted, allocator, to) {
             return result;
         }
         if importable(&properties) & (1u32.checked_shl(wanted.memory_type_index).unwrap_or(0)) == 0 {
-            return (d.v1_0.allocate_memory)(device, info, allocator, to);
+            return (d.v1_0.allocate_memory)(device, &wanted, allocator, to);
         }
         // Keep what goes with a host pointer; exports, imports and dedicated allocations don't.
         let (mut flags, mut priority, mut imported) = (None, None, None);

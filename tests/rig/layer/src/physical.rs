@@ -7,8 +7,7 @@ use std::sync::OnceLock;
 use ash::vk;
 
 use crate::chain::{self, Instance};
-use crate::device_file;
-use crate::{queues, second_type};
+use crate::{apple, device_file, memory_types, queues};
 
 const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
 const HOST: &CStr = c"VK_EXT_external_memory_host";
@@ -57,7 +56,9 @@ pub unsafe extern "system" fn enumerate_device_extension_properties(
         }
         let mut list = real_extensions(&instance, device);
         list.retain(|e| shown(e) && !(queues::on() && e.extension_name_as_c_str() == Ok(SWAPCHAIN)));
-        if has(&real_extensions(&instance, device), HOST) && !has(&list, DMA_BUF) {
+        if let Some(host) = apple::host() {
+            apple::extensions::show(host, &mut list);
+        } else if has(&real_extensions(&instance, device), HOST) && !has(&list, DMA_BUF) {
             let mut e = vk::ExtensionProperties { spec_version: 1, ..Default::default() };
             for (t, f) in e.extension_name.iter_mut().zip(DMA_BUF.to_bytes()) {
                 *t = *f as c_char;
@@ -147,7 +148,7 @@ pub unsafe extern "system" fn get_memory_properties(
         if let Some(i) = chain::instance_of(device) {
             *to = real_memory_properties(&i, device);
             hide(&mut *to);
-            second_type::split(&mut *to);
+            memory_types::show(&mut *to);
         }
     }
 }
@@ -161,7 +162,7 @@ pub unsafe extern "system" fn get_memory_properties2(
         if let Some(i) = chain::instance_of(device) {
             (i.v1_1.get_physical_device_memory_properties2)(device, to);
             hide(&mut (*to).memory_properties);
-            second_type::split(&mut (*to).memory_properties);
+            memory_types::show(&mut (*to).memory_properties);
         }
     }
 }

@@ -7,8 +7,8 @@ use ash::vk::Handle;
 use parking_lot::Mutex;
 
 use crate::chain::{self, Device};
-use crate::physical::{importable, real_memory_properties};
-use crate::{queues, second_type};
+use crate::physical::real_memory_properties;
+use crate::{memory_types, queues};
 
 /// Sparse buffers and images, with their types.
 static SPARSE: Mutex<Option<HashSet<(vk::ObjectType, u64)>>> = Mutex::new(None);
@@ -95,10 +95,7 @@ unsafe fn change(d: &Device, answer: &mut impl Requirements, is_sparse: bool) {
         let Some(i) = chain::instance_of(d.physical) else { return };
         let types = answer.types();
         let real = real_memory_properties(&i, d.physical);
-        *types = match is_sparse {
-            true => second_type::of_sparse(&real, *types, importable(&real)),
-            false => second_type::of_others(&real, *types),
-        };
+        *types = memory_types::of_resource(&real, *types, is_sparse);
     }
 }
 
