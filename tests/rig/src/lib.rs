@@ -4,6 +4,7 @@
 //! `virgl_test_server` running in it; [`Root::client`] runs a program there on a [`Driver`]; [`Vm`] boots a stock kernel with a
 //! virtio-gpu under QEMU. The rig needs root: it makes a Debian tree and mounts into it.
 
+mod apple;
 pub mod cache;
 mod client;
 mod clocks;
@@ -22,6 +23,7 @@ mod usage;
 mod vm;
 pub mod vulkaninfo;
 
+pub use apple::Apple;
 pub use clocks::Clocks;
 pub use driver::Driver;
 pub use driver_build::{DriverBuild, build_driver, manifest_for, target_folder, workspace};

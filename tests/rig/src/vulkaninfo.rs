@@ -1,6 +1,7 @@
 //! What vulkaninfo shows on a driver, as facts to compare.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -15,16 +16,33 @@ pub type Facts = BTreeMap<String, String>;
 /// When it fails or shows no device.
 pub fn facts(root: &Root, driver: Driver) -> Result<Facts> {
     let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
-    let out = root.client(driver, host.as_ref(), "/usr/bin/vulkaninfo")?.output().context("running vulkaninfo")?;
-    ensure!(
-        out.status.success(),
-        "vulkaninfo on {driver} ended with {}:\n{}",
-        out.status,
-        String::from_utf8_lossy(&out.stderr)
-    );
+    facts_of(root.client(driver, host.as_ref(), VULKANINFO)?).with_context(|| format!("on {driver}"))
+}
+
+/// The program.
+pub const VULKANINFO: &str = "/usr/bin/vulkaninfo";
+
+/// The answers of the driver that a command of [`VULKANINFO`] finds.
+///
+/// # Errors
+/// When it fails or shows no device.
+pub fn facts_of(mut command: Command) -> Result<Facts> {
+    let out = command.output().context("running vulkaninfo")?;
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    ensure!(out.status.success(), "vulkaninfo ended with {}:\n{stderr}", out.status);
     let facts = parse(&String::from_utf8_lossy(&out.stdout));
-    ensure!(!facts.is_empty(), "vulkaninfo on {driver} shows no device");
+    ensure!(!facts.is_empty(), "vulkaninfo shows no device:\n{stderr}");
     Ok(facts)
+}
+
+/// Whether a fact is about a feature.
+pub fn is_feature(name: &str) -> bool {
+    name.starts_with("VkPhysicalDevice") && name.split('/').next().is_some_and(|s| s.contains("Features"))
+}
+
+/// A fact's own name, without its section.
+pub fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 /// Reads vulkaninfo's text: headings are underlined, names are indented below them, lists are indented below their names.
