@@ -3,20 +3,11 @@
 use std::collections::BTreeSet;
 
 use hesper_rig::Driver;
-use hesper_rig::vulkaninfo::{self, Facts};
+use hesper_rig::vulkaninfo::{self, Facts, is_feature, last};
 use hesper_tests::root;
 
 fn count(facts: &Facts, prefix: &str) -> usize {
     facts.keys().filter(|k| k.starts_with(prefix)).count()
-}
-
-fn is_feature(name: &str) -> bool {
-    name.starts_with("VkPhysicalDevice") && name.split('/').next().is_some_and(|s| s.contains("Features"))
-}
-
-/// A feature's own name.
-fn last(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }
 
 #[test]
