@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use hesper_rig::llama::{self, Server};
 use hesper_rig::models::{self, Tiny};
 use hesper_rig::vulkaninfo::{Facts, VULKANINFO, facts_of, is_feature, last};
-use hesper_rig::{Apple, Driver, Root, build_driver, target_folder};
+use hesper_rig::{Apple, Driver, Host, Root, build_driver, target_folder};
 use hesper_tests::{good, quick, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
@@ -101,6 +101,21 @@ fn the_device_is_shown_with_all_that_it_can_do() {
         let subgroup = "VkPhysicalDeviceVulkan11Properties/subgroupSize";
         assert_eq!((hesper[subgroup].as_str(), &hesper[subgroup]), ("32", &native[subgroup]), "{apple}");
     }
+}
+
+/// A guest that isn't told of any way to share memory sees the device with all it has. Mesa's driver sees less of it.
+#[test]
+fn a_host_without_external_memory_is_listed() {
+    let root = root();
+    let bare = [("HESPER_TEST_LAYER_APPLE", "moltenvk-bare")];
+    let host = Host::start_with(&root, &bare).unwrap();
+    let see = |driver| facts_of(root.client(driver, Some(&host), VULKANINFO).unwrap());
+    let hesper = see(Driver::Hesper).unwrap();
+    let whole = facts(&root, Apple::MoltenVk, Driver::Hesper);
+    assert_eq!(extensions(&hesper), extensions(&whole));
+    assert_eq!(all_features(&hesper), all_features(&whole));
+    assert_eq!(minor(&hesper), minor(&whole));
+    assert!(see(Driver::Mesa).is_ok_and(|mesa| minor(&mesa) < 3), "the peer sees something else than it did");
 }
 
 /// On the host's own driver and over the host, which hears nothing that it doesn't understand.

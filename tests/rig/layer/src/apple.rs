@@ -2,6 +2,9 @@
 //! virglrenderer hands it on from macOS: all memory in one heap, none of it behind a dma-buf, no file descriptors of fences and semaphores,
 //! fewer features and extensions, one pipeline compiled at a time. docs/macos.md has the sources.
 //!
+//! `moltenvk-bare` is MoltenVK behind krunkit's virglrenderer, which shows nothing that MoltenVK doesn't: a guest isn't told of any way to
+//! share memory. virglrenderer on Linux has no way to hand out memory then, so this host is one to look at only.
+//!
 //! What the real device lacks beneath stays lacking: an extension of the list that lavapipe doesn't have isn't shown, and of the lanes of a
 //! subgroup, 32 as they are said to be, shaders get no other use than those that don't tell their number.
 //!
@@ -24,6 +27,8 @@ use ash::vk;
 pub enum Host {
     /// MoltenVK of August 2026.
     MoltenVk,
+    /// The same, and not even virglrenderer's word for memory that it hands out.
+    MoltenVkBare,
     /// KosmicKrisp of Mesa 26.
     KosmicKrisp,
 }
@@ -33,9 +38,10 @@ pub fn host() -> Option<Host> {
     static HOST: OnceLock<Option<Host>> = OnceLock::new();
     *HOST.get_or_init(|| match std::env::var("HESPER_TEST_LAYER_APPLE").ok()?.as_str() {
         "moltenvk" => Some(Host::MoltenVk),
+        "moltenvk-bare" => Some(Host::MoltenVkBare),
         "kosmickrisp" => Some(Host::KosmicKrisp),
         other => {
-            eprintln!("HESPER_TEST_LAYER_APPLE={other}: neither moltenvk nor kosmickrisp");
+            eprintln!("HESPER_TEST_LAYER_APPLE={other}: none of moltenvk, moltenvk-bare, kosmickrisp");
             std::process::abort()
         }
     })

@@ -13,7 +13,7 @@
 //! `HESPER_TEST_LAYER_ALLOCATIONS=<n>` gives it room for few allocations (`scarce`); `HESPER_TEST_LAYER_FAIL=<command>:<code>:<n>` has a
 //! command fail (`failing`).
 //!
-//! `HESPER_TEST_LAYER_APPLE=moltenvk|kosmickrisp` makes the device one of Apple's (`apple`).
+//! `HESPER_TEST_LAYER_APPLE=moltenvk|moltenvk-bare|kosmickrisp` makes the device one of Apple's (`apple`).
 //!
 //! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`); `HESPER_TEST_LAYER_STATES` watches command buffers
 //! (`states`).

@@ -9,7 +9,7 @@ use super::Host;
 /// The names of the driver's device extensions, one a line.
 fn names(host: Host) -> std::str::Lines<'static> {
     match host {
-        Host::MoltenVk => include_str!("../../apple/moltenvk.txt").lines(),
+        Host::MoltenVk | Host::MoltenVkBare => include_str!("../../apple/moltenvk.txt").lines(),
         Host::KosmicKrisp => include_str!("../../apple/kosmickrisp.txt").lines(),
     }
 }
@@ -20,12 +20,14 @@ const MEMORY_FD: &CStr = c"VK_KHR_external_memory_fd";
 const PORTABILITY: &CStr = c"VK_KHR_portability_subset";
 
 fn has(host: Host, name: &CStr) -> bool {
-    name == MEMORY_FD || name.to_str().is_ok_and(|name| names(host).any(|n| n == name))
+    (name == MEMORY_FD && host != Host::MoltenVkBare) || name.to_str().is_ok_and(|name| names(host).any(|n| n == name))
 }
 
 /// Leaves what the host shows of the real device's extensions, and adds the one that it alone has.
 pub fn show(host: Host, list: &mut Vec<vk::ExtensionProperties>) {
     list.retain(|e| e.extension_name_as_c_str().is_ok_and(|name| has(host, name)));
+    // virglrenderer gives it no version.
+    list.iter_mut().filter(|e| e.extension_name_as_c_str() == Ok(MEMORY_FD)).for_each(|e| e.spec_version = 0);
     if has(host, PORTABILITY) {
         let mut e = vk::ExtensionProperties { spec_version: 1, ..Default::default() };
         for (t, f) in e.extension_name.iter_mut().zip(PORTABILITY.to_bytes()) {

@@ -56,7 +56,7 @@ const KOSMICKRISP_CHAIN: &[Lacking] = lacking!(
 
 fn lacking(host: Host) -> [(&'static [usize], &'static [Lacking]); 2] {
     let own = match host {
-        Host::MoltenVk => (MOLTENVK, &[][..]),
+        Host::MoltenVk | Host::MoltenVkBare => (MOLTENVK, &[][..]),
         Host::KosmicKrisp => (KOSMICKRISP, KOSMICKRISP_CHAIN),
     };
     [(CORE, CHAIN), own]

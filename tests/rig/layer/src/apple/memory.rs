@@ -13,7 +13,7 @@ fn types(host: Host) -> &'static [vk::MemoryPropertyFlags] {
     const MEMORYLESS: F = F::from_raw(F::DEVICE_LOCAL.as_raw() | F::LAZILY_ALLOCATED.as_raw());
     match host {
         // What Metal calls private, shared and memoryless.
-        Host::MoltenVk => &[F::DEVICE_LOCAL, SHARED, MEMORYLESS],
+        Host::MoltenVk | Host::MoltenVkBare => &[F::DEVICE_LOCAL, SHARED, MEMORYLESS],
         Host::KosmicKrisp => &[SHARED],
     }
 }

@@ -27,7 +27,7 @@ fn change(host: Host, p: &mut vk::PhysicalDeviceProperties) {
     let l = &mut p.limits;
     l.sparse_address_space_size = 0;
     match host {
-        Host::MoltenVk => {
+        Host::MoltenVk | Host::MoltenVkBare => {
             l.min_memory_map_alignment = 256;
             (l.min_uniform_buffer_offset_alignment, l.non_coherent_atom_size) = (256, 256);
         }
@@ -47,7 +47,7 @@ const OPERATIONS: vk::SubgroupFeatureFlags = vk::SubgroupFeatureFlags::BASIC;
 
 fn name(host: Host) -> (vk::DriverId, &'static str) {
     match host {
-        Host::MoltenVk => (vk::DriverId::MOLTENVK, "MoltenVK"),
+        Host::MoltenVk | Host::MoltenVkBare => (vk::DriverId::MOLTENVK, "MoltenVK"),
         // VK_DRIVER_ID_MESA_KOSMICKRISP.
         Host::KosmicKrisp => (vk::DriverId::from_raw(28), "KosmicKrisp"),
     }
