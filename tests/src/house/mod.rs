@@ -1,6 +1,7 @@
 //! The rules of the house, read from the sources: which file uses which, and how long it is.
 
 mod graph;
+mod named_tests;
 mod paths;
 mod source;
 mod strip;
@@ -8,6 +9,7 @@ mod strip;
 use std::collections::BTreeMap;
 
 use graph::Graph;
+pub use named_tests::{missing_tests, named_tests};
 pub use source::{Source, sources};
 
 /// The folders of the driver, from the ground up: each uses only itself and those before it.

@@ -8,44 +8,20 @@
 //! What the real device lacks beneath stays lacking: an extension of the list that lavapipe doesn't have isn't shown, and of the lanes of a
 //! subgroup, 32 as they are said to be, shaders get no other use than those that don't tell their number.
 //!
-//! `extensions` and `features` are what there is, `properties` what it is like, `memory` the types of memory, `external` the handles that
+//! `host` is which device, `extensions` and `features` are what there is, `properties` what it is like, `memory` the types of memory, `external` the handles that
 //! there aren't, `compiler` the pool of one.
 
 pub mod compiler;
 pub mod extensions;
 pub mod external;
 pub mod features;
+pub mod host;
 pub mod memory;
 pub mod properties;
 
-use std::sync::OnceLock;
-
 use ash::vk;
 
-/// The driver of an Apple device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// MoltenVK of August 2026.
-    MoltenVk,
-    /// The same, and not even virglrenderer's word for memory that it hands out.
-    MoltenVkBare,
-    /// KosmicKrisp of Mesa 26.
-    KosmicKrisp,
-}
-
-/// The one that was asked for.
-pub fn host() -> Option<Host> {
-    static HOST: OnceLock<Option<Host>> = OnceLock::new();
-    *HOST.get_or_init(|| match std::env::var("HESPER_TEST_LAYER_APPLE").ok()?.as_str() {
-        "moltenvk" => Some(Host::MoltenVk),
-        "moltenvk-bare" => Some(Host::MoltenVkBare),
-        "kosmickrisp" => Some(Host::KosmicKrisp),
-        other => {
-            eprintln!("HESPER_TEST_LAYER_APPLE={other}: none of moltenvk, moltenvk-bare, kosmickrisp");
-            std::process::abort()
-        }
-    })
-}
+use host::host;
 
 /// Entry points of an instance and its physical devices.
 pub fn instance_entry(name: &[u8]) -> vk::PFN_vkVoidFunction {

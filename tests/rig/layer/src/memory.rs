@@ -9,7 +9,8 @@ use ash::vk;
 use parking_lot::Mutex;
 
 use crate::chain::{self, Device};
-use crate::physical::{importable, real_memory_properties};
+use crate::memory_types::importable;
+use crate::physical::real_memory_properties;
 use crate::{device_file, memory_types};
 
 /// Larger than any driver's minImportedHostPointerAlignment, and the coarsest host page.

@@ -3,7 +3,6 @@
 
 use ash::vk;
 
-use crate::physical::importable;
 use crate::{apple, second_type};
 
 /// What is behind a type that is shown.
@@ -16,7 +15,7 @@ pub struct Real {
 
 /// Shows them in place of the driver's.
 pub fn show(p: &mut vk::PhysicalDeviceMemoryProperties) {
-    match apple::host() {
+    match apple::host::host() {
         Some(host) => apple::memory::show(host, p),
         None => second_type::split(p),
     }
@@ -24,7 +23,7 @@ pub fn show(p: &mut vk::PhysicalDeviceMemoryProperties) {
 
 /// What is behind `shown`.
 pub fn real(real: &vk::PhysicalDeviceMemoryProperties, shown: u32) -> Real {
-    match apple::host() {
+    match apple::host::host() {
         Some(host) => Real { index: 0, is_devices_own: !apple::memory::is_mapped(host, shown) },
         None => match second_type::real_type(real, shown) {
             Some(index) => Real { index, is_devices_own: true },
@@ -35,9 +34,20 @@ pub fn real(real: &vk::PhysicalDeviceMemoryProperties, shown: u32) -> Real {
 
 /// The types that are shown for a resource, of those that the driver names.
 pub fn of_resource(real: &vk::PhysicalDeviceMemoryProperties, bits: u32, is_sparse: bool) -> u32 {
-    match apple::host() {
+    match apple::host::host() {
         Some(host) => apple::memory::of_resources(host),
         None if is_sparse => second_type::of_sparse(real, bits, importable(real)),
         None => second_type::of_others(real, bits),
     }
+}
+
+/// Memory types that take host pointers: the host-visible ones, without the device's own where there are others.
+pub fn importable(p: &vk::PhysicalDeviceMemoryProperties) -> u32 {
+    use vk::MemoryPropertyFlags as F;
+    let types = p.memory_types.iter().take(p.memory_type_count as usize).enumerate();
+    let bits = |want: &dyn Fn(F) -> bool| {
+        types.clone().filter(|(_, t)| want(t.property_flags)).fold(0, |b, (i, _)| b | 1 << i)
+    };
+    let plain = bits(&|f| f.contains(F::HOST_VISIBLE) && !f.contains(F::DEVICE_LOCAL));
+    if plain != 0 { plain } else { bits(&|f| f.contains(F::HOST_VISIBLE)) }
 }

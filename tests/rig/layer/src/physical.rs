@@ -56,7 +56,7 @@ pub unsafe extern "system" fn enumerate_device_extension_properties(
         }
         let mut list = real_extensions(&instance, device);
         list.retain(|e| shown(e) && !(queues::on() && e.extension_name_as_c_str() == Ok(SWAPCHAIN)));
-        if let Some(host) = apple::host() {
+        if let Some(host) = apple::host::host() {
             apple::extensions::show(host, &mut list);
         } else if has(&real_extensions(&instance, device), HOST) && !has(&list, DMA_BUF) {
             let mut e = vk::ExtensionProperties { spec_version: 1, ..Default::default() };
@@ -103,24 +103,13 @@ pub unsafe fn device_extensions(
     }
 }
 
-/// Memory types that take host pointers: the host-visible ones, without the device's own where there are others.
-pub fn importable(p: &vk::PhysicalDeviceMemoryProperties) -> u32 {
-    use vk::MemoryPropertyFlags as F;
-    let types = p.memory_types.iter().take(p.memory_type_count as usize).enumerate();
-    let bits = |want: &dyn Fn(F) -> bool| {
-        types.clone().filter(|(_, t)| want(t.property_flags)).fold(0, |b, (i, _)| b | 1 << i)
-    };
-    let plain = bits(&|f| f.contains(F::HOST_VISIBLE) && !f.contains(F::DEVICE_LOCAL));
-    if plain != 0 { plain } else { bits(&|f| f.contains(F::HOST_VISIBLE)) }
-}
-
 /// Types that can't be shown to another process aren't host-visible there.
 fn hide(p: &mut vk::PhysicalDeviceMemoryProperties) {
     if device_file::caught() && Path::new("/dev/nvidiactl").exists() {
         return;
     }
     use vk::MemoryPropertyFlags as F;
-    let bits = importable(p);
+    let bits = memory_types::importable(p);
     for (i, t) in p.memory_types.iter_mut().enumerate() {
         if bits & (1 << i) == 0 {
             t.property_flags &= !(F::HOST_VISIBLE | F::HOST_COHERENT | F::HOST_CACHED);

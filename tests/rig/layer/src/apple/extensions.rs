@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 
 use ash::vk;
 
-use super::Host;
+use super::host::Host;
 
 /// The names of the driver's device extensions, one a line.
 fn names(host: Host) -> std::str::Lines<'static> {

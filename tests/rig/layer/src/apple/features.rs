@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use ash::vk;
 use ash::vk::TaggedStructure;
 
-use super::{Host, host};
+use super::host::{Host, host};
 use crate::chain;
 
 /// A struct of features, and where in it the lacking ones are, in bytes.

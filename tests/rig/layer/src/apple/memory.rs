@@ -2,7 +2,7 @@
 
 use ash::vk;
 
-use super::Host;
+use super::host::Host;
 
 /// The types in their order.
 fn types(host: Host) -> &'static [vk::MemoryPropertyFlags] {

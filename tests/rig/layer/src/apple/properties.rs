@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use ash::vk;
 
-use super::{Host, host};
+use super::host::{Host, host};
 use crate::chain;
 
 /// Apple's number as a vendor.
