@@ -81,6 +81,7 @@ fn build() -> Result<DriverBuild> {
         "--package=hesper",
         "--package=hesper-rig-layer",
         "--package=hesper-rig-clock",
+        "--package=hesper-rig-virtgpu",
     ]);
     let out = command.output().context("running cargo build")?;
     if !out.status.success() {

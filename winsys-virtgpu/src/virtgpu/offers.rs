@@ -102,7 +102,7 @@ pub fn begin(path: &Path, node: &Node, step: u64) -> Result<(), Problem> {
     let (bo, _) = node
         .create_blob(0, step, BlobFlags::MAPPABLE.0, &[])
         .map_err(|e| problem(Obstacle::NoSharedMemory, format!("no shared memory can be made (blob id 0): {e}")))?;
-    let mapped = node.map_offset(bo).and_then(|offset| Ok(Mapping::new(node, step, offset)));
+    let mapped = node.map_offset(bo).map(|offset| Mapping::new(node, step, offset));
     node.close(bo);
     match mapped {
         Ok(Ok(_)) => Ok(()),
