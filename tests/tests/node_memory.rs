@@ -1,14 +1,20 @@
-//! Memory of a render node, without a driver on top: handles, dma-bufs and their ends.
+//! Memory of a render node, without a driver on top: handles, dma-bufs and their ends; on nodes by script (`tests/rig/virtgpu`), and on the
+//! kernel's own in a guest, where the kernel's answers are as on hosts with large pages.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
+use std::time::Duration;
 
-use hesper_rig::{Host, Nodes};
-use hesper_tests::{good, root};
+use hesper_rig::{Driver, GuestJob, Host, Nodes, Vm, build_driver};
+use hesper_tests::{good, quick, root};
 use hesper_winsys::{BlobFlags, Config, Error};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::ftruncate;
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
+/// Arguments by which this program runs the test below that is for others to run.
+const ON_A_NODE: [&str; 4] = ["--exact", "on_a_node", "--ignored", "--test-threads=1"];
 
 /// Open files of this process.
 fn files() -> usize {
@@ -75,7 +81,48 @@ fn handles_end_with_what_they_name() {
     for lines in ["", "param 9 16384\nalign 16384"] {
         let nodes = Nodes::over(&host, lines).unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
-        let command = command.args(["--exact", "on_a_node", "--ignored", "--test-threads=1"]).envs(nodes.environment());
-        assert!(good("handles on a node", command).contains("1 passed"));
+        assert!(good("handles on a node", command.args(ON_A_NODE).envs(nodes.environment())).contains("1 passed"));
     }
+}
+
+/// A shell command with nodes by script.
+fn on(nodes: &Nodes, command: &str) -> String {
+    let variables: Vec<String> = nodes.environment().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("env {} {command}", variables.join(" "))
+}
+
+#[test]
+fn a_guest_whose_host_has_large_pages() {
+    if quick() {
+        return;
+    }
+    let root = root();
+    let told = Nodes::new(&[("renderD128", "host kernel\nparam 9 16384\nalign 16384")]).unwrap();
+    let private = Nodes::new(&[("renderD128", "host kernel\nparam 4 0\nparam 9 1")]).unwrap();
+    let doctor = format!("{} doctor", build_driver().unwrap().program.display());
+    let handles = format!("{} {}", std::env::current_exe().unwrap().display(), ON_A_NODE.join(" "));
+    let job = |name: &str, driver, command: String, seconds| GuestJob {
+        name: name.into(),
+        driver,
+        command,
+        timeout: Duration::from_secs(seconds),
+    };
+    let jobs = [
+        job("odd sizes", Driver::Hesper, on(&told, &format!("{CLIENT} odd-sizes")), 120),
+        job("compute", Driver::Hesper, on(&told, &format!("{CLIENT} compute")), 120),
+        job("vulkaninfo", Driver::Hesper, on(&told, "vulkaninfo --summary"), 60),
+        job("doctor", Driver::Hesper, on(&told, &doctor), 60),
+        job("open files", Driver::Hesper, format!("{CLIENT} exec"), 60),
+        job("handles", Driver::Hesper, handles.clone(), 60),
+        job("handles with large pages", Driver::Hesper, on(&told, &handles), 60),
+        job("guest vram", Driver::Hesper, on(&private, &format!("sh -c '{doctor}; test $? = 8'")), 60),
+    ];
+    let results = Vm::run(&root, &jobs).unwrap();
+    for result in &results {
+        assert_eq!(result.status, 0, "{} failed:\n{}", result.name, result.output);
+    }
+    let said = |name: &str| &results.iter().find(|r| r.name == name).unwrap().output;
+    assert!(said("vulkaninfo").contains("Virtio-GPU Venus (llvmpipe"), "{}", said("vulkaninfo"));
+    assert!(said("doctor").contains("blob sizes are multiples of 16384 bytes\n"), "{}", said("doctor"));
+    assert!(said("guest vram").contains("the kernel's parameter 9 is 1: a private patch"), "{}", said("guest vram"));
 }
