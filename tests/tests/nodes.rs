@@ -2,8 +2,10 @@
 
 use std::process::{Command, Output};
 
-use hesper_rig::{Host, Nodes, build_driver};
-use hesper_tests::{both, good, output, root};
+use hesper_rig::llama::{self, Server};
+use hesper_rig::models::{self, Tiny};
+use hesper_rig::{Driver, Host, Nodes, build_driver, target_folder};
+use hesper_tests::{both, good, output, quick, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.json";
@@ -35,9 +37,9 @@ const OBSTACLES: [(&str, &str, &str, i32); 19] = [
     ("refuse context EINVAL", "no Venus context can be made: refused: making a context", "monitor on the host", 9),
     ("refuse shmem EINVAL", "no shared memory can be made (blob id 0)", "virglrenderer 1.0", 9),
     // What the host refuses of a blob shows when it is mapped.
-    ("refuse mmap EINVAL", "(blob id 0) can't be mapped: Invalid argument", "HESPER_BLOB_ALIGNMENT=16384", 9),
+    ("refuse mmap EINVAL", "(blob id 0) can't be mapped: Invalid argument", "HESPER_BLOB_ALIGNMENT to their size", 9),
     ("refuse mmap EACCES", "the node can be opened, but mapping its memory is denied", "SELinux", 4),
-    ("align 16777216", "no shared memory can be made (blob id 0)", "HESPER_BLOB_ALIGNMENT=16384", 9),
+    ("align 16777216", "no shared memory can be made (blob id 0)", "HESPER_BLOB_ALIGNMENT to their size", 9),
 ];
 
 #[test]
@@ -144,7 +146,10 @@ fn everything_is_a_multiple_of_the_step_that_is_told() {
     ] {
         let step = if cfg!(target_arch = "aarch64") { step.replace("4096", "16384") } else { step.to_owned() };
         let nodes = Nodes::over(&host, lines).unwrap();
-        good(lines, root.client_on(&nodes, CLIENT).unwrap().arg("memory"));
+        good(
+            lines,
+            root.client_on(&nodes, CLIENT).unwrap().arg(if step.contains("told") { "memory" } else { "odd-sizes" }),
+        );
         let out = both(&doctor(&nodes, &[]));
         assert!(out.contains(&step), "{lines}: {out}");
     }
@@ -170,9 +175,26 @@ fn files_are_closed_with_their_objects_and_at_exec() {
     let root = root();
     let host = Host::start(&root).unwrap();
     let nodes = Nodes::over(&host, "").unwrap();
-    let over_socket = root.client(hesper_rig::Driver::Hesper, Some(&host), CLIENT).unwrap();
+    let over_socket = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
     for mut command in [root.client_on(&nodes, CLIENT).unwrap(), over_socket] {
         let text = good("the client", command.arg("exec"));
         assert!(text.contains("files are open after exec, as before"), "{text}");
     }
+}
+
+#[test]
+fn llama_says_the_same_on_a_host_with_large_pages() {
+    if quick() {
+        return;
+    }
+    const PROMPT: [u32; 6] = [1, 300, 7, 301, 42, 400];
+    let (root, logs) = (root(), target_folder().unwrap());
+    let (program, model) = (llama::server().unwrap(), models::tiny(Tiny::Q4K).unwrap());
+    let host = Host::start(&root).unwrap();
+    let nodes = Nodes::over(&host, "param 9 16384\nalign 16384").unwrap();
+    let command = root.client_on(&nodes, &program).unwrap();
+    let server = Server::start_as(command, Some(host), &model, &logs.join("llama-large-pages.log"), &[]).unwrap();
+    assert!(server.device().unwrap().starts_with("Virtio-GPU Venus ("), "{}", server.device().unwrap());
+    let native = Server::start(&root, Driver::Native, &program, &model, &logs.join("llama-native.log")).unwrap();
+    assert_eq!(server.tokens(&PROMPT, 32).unwrap().0, native.tokens(&PROMPT, 32).unwrap().0);
 }

@@ -70,7 +70,7 @@ impl Obstacle {
             }
             Self::NoContext => "see the log of the machine's monitor on the host: it must offer Venus contexts",
             Self::NoSharedMemory => {
-                "the machine's monitor needs virglrenderer 1.0 or newer; where the host's pages are larger than the guest's, set HESPER_BLOB_ALIGNMENT=16384"
+                "the machine's monitor needs virglrenderer 1.0 or newer; where the host's pages are larger than the guest's, set HESPER_BLOB_ALIGNMENT to their size in bytes (Apple Silicon: 16384)"
             }
             Self::MappingDenied => {
                 "a security module forbids it (SELinux: see ausearch -m avc): run the container with --security-opt label=disable, or allow its domain to map dri_device_t"
