@@ -1,10 +1,11 @@
 //! Render nodes as the driver and `hesper doctor` find them in a guest: which one is used, why others aren't, and what theirs demands.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use hesper_rig::llama::{self, Server};
 use hesper_rig::models::{self, Tiny};
-use hesper_rig::{Driver, Host, Nodes, build_driver, target_folder};
+use hesper_rig::{Driver, Host, Nodes, Usage, build_driver, target_folder};
 use hesper_tests::{both, good, output, quick, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
@@ -179,6 +180,30 @@ fn files_are_closed_with_their_objects_and_at_exec() {
     for mut command in [root.client_on(&nodes, CLIENT).unwrap(), over_socket] {
         let text = good("the client", command.arg("exec"));
         assert!(text.contains("files are open after exec, as before"), "{text}");
+    }
+}
+
+/// What the kernel does for a program that is killed, the host is told.
+#[test]
+fn a_killed_program_leaves_nothing_at_the_host() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let nodes = Nodes::over(&host, "").unwrap();
+    good("a program that ends", root.client_on(&nodes, CLIENT).unwrap().arg("compute"));
+    let before = host.settled().unwrap();
+    for _ in 0..3 {
+        let mut command = root.client_on(&nodes, CLIENT).unwrap();
+        let mut child = command.args(["crowd", "2"]).stdin(Stdio::piped()).spawn().unwrap();
+        let start = Instant::now();
+        while host.usage().unwrap().mappings < before.mappings + 100 {
+            assert!(start.elapsed() < Duration::from_secs(60), "the program doesn't come to work");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let after = host.settled().unwrap();
+        let held = |u: Usage| (u.files, u.mappings, u.threads);
+        assert_eq!(held(after), held(before), "the host holds something of a killed program");
     }
 }
 
