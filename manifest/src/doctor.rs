@@ -90,8 +90,14 @@ impl Report {
         })
     }
 
+    /// With the node that the driver takes: the first that works.
     fn verdict(&self) -> String {
-        self.problem().map_or("Hesper can work here.".to_owned(), |p| format!("Hesper can't work here: {}.", p.detail))
+        let usable = self.nodes.iter().find(|(_, r)| r.is_ok());
+        match (self.problem(), usable) {
+            (Some(p), _) => format!("Hesper can't work here: {}.", p.detail),
+            (None, Some((node, _))) => format!("Hesper can work here, on {}.", node.display()),
+            (None, None) => "Hesper can't work here: there is no render node.".to_owned(),
+        }
     }
 
     /// For people.

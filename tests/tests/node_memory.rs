@@ -108,14 +108,14 @@ fn a_guest_whose_host_has_large_pages() {
         timeout: Duration::from_secs(seconds),
     };
     let jobs = [
-        job("odd sizes", Driver::Hesper, on(&told, &format!("{CLIENT} odd-sizes")), 120),
-        job("compute", Driver::Hesper, on(&told, &format!("{CLIENT} compute")), 120),
-        job("vulkaninfo", Driver::Hesper, on(&told, "vulkaninfo --summary"), 60),
-        job("doctor", Driver::Hesper, on(&told, &doctor), 60),
-        job("open files", Driver::Hesper, format!("{CLIENT} exec"), 60),
-        job("handles", Driver::Hesper, handles.clone(), 60),
-        job("handles with large pages", Driver::Hesper, on(&told, &handles), 60),
-        job("guest vram", Driver::Hesper, on(&private, &format!("sh -c '{doctor}; test $? = 8'")), 60),
+        job("odd sizes", Driver::Hesper, on(&told, &format!("{CLIENT} odd-sizes")), 300),
+        job("compute", Driver::Hesper, on(&told, &format!("{CLIENT} compute")), 300),
+        job("vulkaninfo", Driver::Hesper, on(&told, "vulkaninfo --summary"), 180),
+        job("doctor", Driver::Hesper, on(&told, &doctor), 180),
+        job("open files", Driver::Hesper, format!("{CLIENT} exec"), 180),
+        job("handles", Driver::Hesper, handles.clone(), 180),
+        job("handles with large pages", Driver::Hesper, on(&told, &handles), 180),
+        job("guest vram", Driver::Hesper, on(&private, &format!("sh -c '{doctor}; test $? = 8'")), 180),
     ];
     let results = Vm::run(&root, &jobs).unwrap();
     for result in &results {

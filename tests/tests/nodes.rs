@@ -101,6 +101,8 @@ fn the_first_node_that_can_be_used_is_taken_unless_one_is_named() {
     assert!(connected(Some("/dev/dri/renderD131")).contains("virtio-gpu /dev/dri/renderD131,"));
     assert!(connected(Some("/dev/dri/renderD129")).contains("mapping its memory is denied"));
     assert!(connected(Some("/dev/dri/renderD128")).contains("driven by amdgpu"));
+    let out = both(&doctor(&nodes, &[]));
+    assert!(out.contains("Hesper can work here, on /dev/dri/renderD130."), "{out}");
     // Without a usable one, the one that came closest is told of.
     let out = both(&doctor(
         &Nodes::new(&[("renderD128", "driver i915"), ("renderD129", "param 4 0"), ("renderD130", "param 1 0")])
@@ -121,7 +123,7 @@ fn a_context_with_fewer_timelines_works() {
             good(script, root.client_on(&nodes, CLIENT).unwrap().arg(part));
         }
         let out = doctor(&nodes, &[]);
-        assert!(both(&out).contains("Hesper can work here."), "{script}: {}", both(&out));
+        assert!(both(&out).contains("Hesper can work here, on /dev/dri/renderD128."), "{script}: {}", both(&out));
     }
 }
 
