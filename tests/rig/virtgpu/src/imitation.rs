@@ -1,7 +1,7 @@
 //! A virtio-gpu that isn't there: what Linux's driver answers (drivers/gpu/drm/virtio), on memory of a test server.
 
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd};
 
 use hesper_winsys::capset;
@@ -11,10 +11,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
 
 use crate::host::{Host, Memory};
-use crate::kernel::{
-    BLOB_MEM_HOST3D, CONTEXT_NUM_RINGS, ContextInit, CreateBlob, EXECBUF_RING_IDX, Execbuffer, GemClose, GetCaps,
-    GetParam, Map, PrimeHandle, Request, ResourceInfo, Version, at, bytes, context_param,
-};
+use crate::kernel::{BLOB_MEM_HOST3D, CreateBlob, EXECBUF_RING_IDX, Execbuffer, Request};
 
 /// Parameters 1 to 7 (WIRE.md 8.2), of which the last is the mask of capsets; others are unknown.
 const PARAMS: [u32; 7] = [1, 1, 1, 1, 1, 1, 1 << capset::VENUS];
@@ -48,78 +45,55 @@ impl Imitation {
     }
 
     /// Answers a request.
-    ///
-    /// # Safety
-    /// The argument is what the request demands.
-    pub unsafe fn ioctl(&mut self, request: Request, argument: *mut c_void) -> Result<c_int, Errno> {
-        // SAFETY: each request's own struct, by contract; what it points at is as long as it says.
-        unsafe {
-            match request {
-                Request::Version => {
-                    let ask: &mut Version = at(argument);
-                    let name = b"virtio_gpu";
-                    std::ptr::copy_nonoverlapping(name.as_ptr(), ask.name, name.len().min(ask.name_len));
-                    (ask.name_len, ask.date_len, ask.desc_len) = (name.len(), 0, 0);
-                }
-                Request::GetParam => {
-                    let ask: &mut GetParam = at(argument);
-                    let index = usize::try_from(ask.param).ok().and_then(|n| n.checked_sub(1));
-                    *ask.value = *index.and_then(|i| PARAMS.get(i)).ok_or(Errno::EINVAL)?;
-                }
-                Request::GetCaps => {
-                    let ask: &mut GetCaps = at(argument);
-                    if ask.id != capset::VENUS {
-                        return Err(Errno::EINVAL);
-                    }
-                    let all = self.host.capset();
-                    std::ptr::copy_nonoverlapping(all.as_ptr(), ask.to, all.len().min(ask.size as usize));
-                }
-                Request::ContextInit => self.context(context_param(at::<ContextInit>(argument), CONTEXT_NUM_RINGS))?,
-                Request::Execbuffer => {
-                    let ask: &mut Execbuffer = at(argument);
-                    let rings = self.rings.ok_or(Errno::EINVAL)?;
-                    if ask.flags & EXECBUF_RING_IDX != 0 && u64::from(ask.ring_idx) >= rings {
-                        return Err(Errno::EINVAL);
-                    }
-                    self.host.submit(bytes(ask.command, ask.size))?;
-                }
-                Request::CreateBlob => {
-                    let ask: &mut CreateBlob = at(argument);
-                    if self.rings.is_none() || ask.blob_mem != BLOB_MEM_HOST3D || ask.size == 0 {
-                        return Err(Errno::EINVAL);
-                    }
-                    let size = ask.size.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
-                    let memory = self.host.blob(ask.id, size, ask.flags, bytes(ask.command, ask.command_size))?;
-                    (ask.handle, ask.resource) = (self.next, memory.resource);
-                    self.blobs.insert(self.next, Blob { memory, size });
-                    self.next += 1;
-                }
-                Request::Map => {
-                    let ask: &mut Map = at(argument);
-                    self.blob(ask.handle)?;
-                    ask.offset = u64::from(ask.handle) << WINDOW;
-                }
-                Request::ResourceInfo => {
-                    let ask: &mut ResourceInfo = at(argument);
-                    let blob = self.blob(ask.handle)?;
-                    // The kernel's field has no room for more.
-                    (ask.resource, ask.size, ask.blob_mem) = (blob.memory.resource, blob.size as u32, BLOB_MEM_HOST3D);
-                }
-                Request::GemClose => {
-                    self.blobs.remove(&at::<GemClose>(argument).handle).ok_or(Errno::EINVAL)?;
-                }
-                Request::PrimeHandleToFd => {
-                    let ask: &mut PrimeHandle = at(argument);
-                    ask.fd = self.export(ask.handle, ask.flags)?;
-                }
-                Request::PrimeFdToHandle => {
-                    let ask: &mut PrimeHandle = at(argument);
-                    ask.handle = self.import(BorrowedFd::borrow_raw(ask.fd))?;
-                }
-                Request::Other => return Err(Errno::ENOTTY),
+    pub fn ioctl(&mut self, request: Request<'_>) -> Result<(), Errno> {
+        match request {
+            Request::Version(ask) => ask.answer("virtio_gpu"),
+            Request::GetParam(ask) => {
+                let index = usize::try_from(ask.param).ok().and_then(|n| n.checked_sub(1));
+                ask.answer(*index.and_then(|i| PARAMS.get(i)).ok_or(Errno::EINVAL)?);
             }
+            Request::GetCaps(ask) if ask.id == capset::VENUS => ask.answer(&self.host.capset()),
+            Request::GetCaps(_) => return Err(Errno::EINVAL),
+            Request::ContextInit(ask) => self.context(ask.rings())?,
+            Request::Execbuffer(ask) => self.execute(ask)?,
+            Request::CreateBlob(ask) => self.create(ask)?,
+            Request::Map(ask) => {
+                self.blob(ask.handle)?;
+                ask.offset = u64::from(ask.handle) << WINDOW;
+            }
+            Request::ResourceInfo(ask) => {
+                let blob = self.blob(ask.handle)?;
+                // The kernel's field has no room for more.
+                (ask.resource, ask.size, ask.blob_mem) = (blob.memory.resource, blob.size as u32, BLOB_MEM_HOST3D);
+            }
+            Request::GemClose(ask) => {
+                self.blobs.remove(&ask.handle).ok_or(Errno::EINVAL)?;
+            }
+            Request::PrimeHandleToFd(ask) => ask.fd = self.export(ask.handle, ask.flags)?,
+            Request::PrimeFdToHandle(ask) => ask.handle = self.import(ask.fd)?,
+            Request::Other => return Err(Errno::ENOTTY),
         }
-        Ok(0)
+        Ok(())
+    }
+
+    fn execute(&self, ask: &Execbuffer) -> Result<(), Errno> {
+        let rings = self.rings.ok_or(Errno::EINVAL)?;
+        if ask.flags & EXECBUF_RING_IDX != 0 && u64::from(ask.ring_idx) >= rings {
+            return Err(Errno::EINVAL);
+        }
+        self.host.submit(ask.commands())
+    }
+
+    fn create(&mut self, ask: &mut CreateBlob) -> Result<(), Errno> {
+        if self.rings.is_none() || ask.blob_mem != BLOB_MEM_HOST3D || ask.size == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let size = ask.size.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
+        let memory = self.host.blob(ask.id, size, ask.flags, ask.commands())?;
+        (ask.handle, ask.resource) = (self.next, memory.resource);
+        self.blobs.insert(self.next, Blob { memory, size });
+        self.next += 1;
+        Ok(())
     }
 
     fn context(&mut self, rings: Option<u64>) -> Result<(), Errno> {
@@ -140,8 +114,10 @@ impl Imitation {
     }
 
     /// Memory of other devices isn't imitated.
-    fn import(&self, file: BorrowedFd<'_>) -> Result<u32, Errno> {
+    fn import(&self, fd: c_int) -> Result<u32, Errno> {
         let which = |stat: libc::stat| (stat.st_dev, stat.st_ino);
+        // SAFETY: the program keeps its file open during its call; a number that is none is refused by the look at it.
+        let file = unsafe { BorrowedFd::borrow_raw(if fd < 0 { return Err(Errno::EBADF) } else { fd }) };
         let wanted = which(fstat(file)?);
         let is_it = |b: &Blob| b.memory.file.as_ref().and_then(|f| fstat(f).ok()).is_some_and(|s| which(s) == wanted);
         self.blobs.iter().find(|(_, b)| is_it(b)).map(|(handle, _)| *handle).ok_or(Errno::EINVAL)

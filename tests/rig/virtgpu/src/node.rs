@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use crate::dri;
 use crate::host::Host;
 use crate::imitation::{self, Imitation};
-use crate::kernel::{self, CONTEXT_NUM_RINGS, ContextInit, CreateBlob, GetCaps, GetParam, Request, Version, at};
+use crate::kernel::{self, Request};
 use crate::script::{Goes, Script};
 
 enum Behind {
@@ -61,64 +61,52 @@ impl Node {
     /// # Safety
     /// As ioctl(2).
     pub unsafe fn ioctl(&self, request: c_ulong, argument: *mut c_void) -> Result<c_int, Errno> {
-        let kind = Request::of(request);
         // SAFETY: by contract.
-        unsafe {
-            if let Some(answer) = self.scripted(kind, argument) {
-                return answer;
-            }
-            let done = match &self.behind {
-                Behind::Kernel(fd) => kernel::ioctl(*fd, request, argument),
-                Behind::Imitation(i) => i.lock().unwrap_or_else(PoisonError::into_inner).ioctl(kind, argument),
-            };
-            if kind == Request::GetCaps
-                && let Some(kept) = self.script.capset
-            {
-                let ask: &mut GetCaps = at(argument);
-                let (size, kept) = (ask.size as usize, kept.min(ask.size as usize));
-                std::ptr::write_bytes(ask.to.add(kept), 0, size - kept);
-            }
-            done
+        let asked = || unsafe { Request::of(request, argument) };
+        if self.scripted(asked())? {
+            return Ok(0);
         }
+        let done = match &self.behind {
+            // SAFETY: by contract.
+            Behind::Kernel(fd) => unsafe { kernel::ioctl(*fd, request, argument) },
+            Behind::Imitation(i) => i.lock().unwrap_or_else(PoisonError::into_inner).ioctl(asked()).map(|()| 0),
+        };
+        if let (Request::GetCaps(ask), Some(kept)) = (asked(), self.script.capset) {
+            ask.cut(kept);
+        }
+        done
     }
 
-    /// What the script answers in place of what is behind the node; nothing where that shall answer.
+    /// Whether the script has answered in place of what is behind the node.
     ///
-    /// # Safety
-    /// As ioctl(2).
-    unsafe fn scripted(&self, kind: Request, argument: *mut c_void) -> Option<Result<c_int, Errno>> {
+    /// # Errors
+    /// What the script refuses.
+    fn scripted(&self, request: Request<'_>) -> Result<bool, Errno> {
         let script = &self.script;
-        // SAFETY: each request's own struct, by contract; what it points at is as long as it says.
-        let allowed = unsafe {
-            match kind {
-                Request::Version => {
-                    let (name, ask) = (script.driver.as_ref()?, at::<Version>(argument));
-                    std::ptr::copy_nonoverlapping(name.as_ptr(), ask.name, name.len().min(ask.name_len));
-                    (ask.name_len, ask.date_len, ask.desc_len) = (name.len(), 0, 0);
-                    return Some(Ok(0));
-                }
-                Request::GetParam => {
-                    let ask: &mut GetParam = at(argument);
-                    return Some(script.params.get(&ask.param)?.map(|answer| {
-                        *ask.value = answer;
-                        0
-                    }));
-                }
-                Request::GetCaps => script.allows("capset"),
-                Request::ContextInit => {
-                    let asked = kernel::context_param(at::<ContextInit>(argument), CONTEXT_NUM_RINGS);
-                    let too_many = asked.zip(script.rings).is_some_and(|(asked, most)| asked > most);
-                    script.allows("context").and(if too_many { Err(Errno::EINVAL) } else { Ok(()) })
-                }
-                Request::CreateBlob => {
-                    let ask: &mut CreateBlob = at(argument);
-                    script.allows(if ask.id == 0 { "shmem" } else { "blob" }).and(script.allows_size(ask.size))
-                }
-                Request::Map => script.allows("map"),
-                _ => Ok(()),
+        match request {
+            Request::Version(ask) => {
+                return Ok(script.driver.as_ref().map(|name| ask.answer(name)).is_some());
             }
-        };
-        allowed.err().map(Err)
+            Request::GetParam(ask) => {
+                let Some(answer) = script.params.get(&ask.param) else { return Ok(false) };
+                ask.answer((*answer)?);
+                return Ok(true);
+            }
+            Request::GetCaps(_) => script.allows("capset")?,
+            Request::ContextInit(ask) => {
+                script.allows("context")?;
+                if ask.rings().zip(script.rings).is_some_and(|(asked, most)| asked > most) {
+                    return Err(Errno::EINVAL);
+                }
+            }
+            Request::CreateBlob(ask) => {
+                script.allows(if ask.id == 0 { "shmem" } else { "blob" })?;
+                script.allows_size(ask.size)?;
+            }
+            Request::Map(_) => script.allows("map")?,
+            _ => {}
+        }
+        Ok(false)
     }
 
     /// The file to map in the node's place, and where in it.
