@@ -1,79 +1,44 @@
 //! Calls that every DRM device answers (Linux, include/uapi/drm/drm.h): its driver's name, and handles of memory.
 //!
-//! They go through the C library's `ioctl`, so that a library that is preloaded for a test sees them.
+//! The crate drm makes them. They go through the C library's `ioctl` (see Cargo.toml on rustix), so that a library that is preloaded for a
+//! test sees them.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
+use std::io;
+use std::num::NonZeroU32;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use nix::libc::c_int;
+use ::drm::Device as _;
+use ::drm::buffer::Handle;
+use ::drm::control::Device as _;
+use nix::errno::Errno;
 
 use super::ioctl::{Node, retry};
 use crate::Error;
 
-#[repr(C)]
-struct Version {
-    major: c_int,
-    minor: c_int,
-    patchlevel: c_int,
-    name_len: usize,
-    name: *mut u8,
-    date_len: usize,
-    date: *mut u8,
-    desc_len: usize,
-    desc: *mut u8,
+impl ::drm::Device for Node {}
+impl ::drm::control::Device for Node {}
+
+/// A dma-buf's file is closed at exec, and may be written to by whoever maps it.
+const PRIME_FLAGS: u32 = ::drm::CLOEXEC | ::drm::RDWR;
+
+/// Makes a call of the crate drm, as often as a signal comes in between.
+fn call<T>(what: &str, mut call: impl FnMut() -> io::Result<T>) -> Result<T, Error> {
+    retry(what, || call().map_err(|e| e.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)))
 }
 
-#[repr(C)]
-#[derive(Default)]
-struct GemClose {
-    handle: u32,
-    pad: u32,
+/// A handle as the crate drm has it; the kernel gives none that is 0.
+fn handle(bo: u32) -> Option<Handle> {
+    NonZeroU32::new(bo).map(Handle::from)
 }
-
-#[repr(C)]
-#[derive(Default)]
-struct PrimeHandle {
-    handle: u32,
-    flags: u32,
-    fd: i32,
-}
-
-nix::ioctl_readwrite!(version, b'd', 0x00, Version);
-nix::ioctl_write_ptr!(gem_close, b'd', 0x09, GemClose);
-nix::ioctl_readwrite!(prime_handle_to_fd, b'd', 0x2d, PrimeHandle);
-nix::ioctl_readwrite!(prime_fd_to_handle, b'd', 0x2e, PrimeHandle);
-
-/// A dma-buf's file is closed at exec, and may be written to by whoever maps it (`DRM_CLOEXEC`, `DRM_RDWR`).
-const PRIME_FLAGS: u32 = (nix::libc::O_CLOEXEC | nix::libc::O_RDWR) as u32;
 
 impl Node {
-    fn raw(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
-
-    /// The name of the kernel's driver; at most 64 bytes of it.
+    /// The name of the kernel's driver.
     ///
     /// # Errors
     /// [`Error::Refused`] for a file that is no DRM device.
     pub fn driver(&self) -> Result<String, Error> {
-        let mut name = [0u8; 64];
-        let none = ptr::null_mut();
-        let mut ask = Version {
-            major: 0,
-            minor: 0,
-            patchlevel: 0,
-            name_len: name.len(),
-            name: name.as_mut_ptr(),
-            date_len: 0,
-            date: none,
-            desc_len: 0,
-            desc: none,
-        };
-        // SAFETY: `ask` has the layout of the kernel's struct, which writes at most `name_len` bytes to `name`: all that the array has; the
-        // other two texts are asked for with no room.
-        retry("asking for the driver's name", || unsafe { version(self.raw(), &raw mut ask) })?;
-        let name = name.get(..ask.name_len).unwrap_or(&name);
-        Ok(String::from_utf8_lossy(name).into_owned())
+        let driver = call("asking for the driver's name", || self.get_driver())?;
+        Ok(driver.name().to_string_lossy().into_owned())
     }
 
     /// A dma-buf of a handle, closed at exec.
@@ -81,11 +46,9 @@ impl Node {
     /// # Errors
     /// What the kernel refuses: an unknown handle, a blob that isn't shareable, no room for another open file.
     pub fn export(&self, bo: u32) -> Result<OwnedFd, Error> {
-        let mut ask = PrimeHandle { handle: bo, flags: PRIME_FLAGS, fd: -1 };
-        // SAFETY: `ask` has the layout of the kernel's struct, and holds no pointers.
-        retry("exporting a dma-buf", || unsafe { prime_handle_to_fd(self.raw(), &raw mut ask) })?;
-        // SAFETY: the kernel has just opened this descriptor for this call, and nothing else owns it.
-        Ok(unsafe { OwnedFd::from_raw_fd(ask.fd) })
+        let what = "exporting a dma-buf";
+        let handle = handle(bo).ok_or_else(|| Error::os(what, Errno::ENOENT))?;
+        call(what, || self.buffer_to_prime_fd(handle, PRIME_FLAGS))
     }
 
     /// The handle of a dma-buf; the same one each time for the same memory.
@@ -93,39 +56,39 @@ impl Node {
     /// # Errors
     /// What the kernel refuses, such as a file that is no dma-buf.
     pub fn import(&self, fd: BorrowedFd<'_>) -> Result<u32, Error> {
-        let mut ask = PrimeHandle { fd: fd.as_raw_fd(), ..PrimeHandle::default() };
-        // SAFETY: `ask` has the layout of the kernel's struct, and holds no pointers.
-        retry("importing a dma-buf", || unsafe { prime_fd_to_handle(self.raw(), &raw mut ask) })?;
-        Ok(ask.handle)
+        call("importing a dma-buf", || self.prime_fd_to_buffer(fd)).map(u32::from)
     }
 
     /// Forgets a handle.
     pub fn close(&self, bo: u32) {
-        let ask = GemClose { handle: bo, pad: 0 };
-        // Only a handle that isn't there can fail.
-        // SAFETY: `ask` has the layout of the kernel's struct, and holds no pointers.
-        let _ = retry("closing a handle", || unsafe { gem_close(self.raw(), &raw const ask) });
+        if let Some(handle) = handle(bo) {
+            // Only a handle that isn't there can fail.
+            let _ = call("closing a handle", || self.close_buffer(handle));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::os::fd::AsFd as _;
 
     use super::*;
-
-    /// Sizes of drm.h's structs, which are part of the ioctl numbers.
-    #[test]
-    fn structs_are_the_kernels() {
-        assert_eq!(size_of::<Version>(), 64);
-        assert_eq!(size_of::<GemClose>(), 8);
-        assert_eq!(size_of::<PrimeHandle>(), 12);
-    }
 
     #[test]
     fn a_file_that_is_no_device_refuses() {
         let node = Node::new(File::open("/dev/null").unwrap());
         assert!(node.driver().is_err() && node.export(1).is_err() && node.import(node.as_fd()).is_err());
         node.close(1);
+    }
+
+    #[test]
+    fn no_handle_is_0() {
+        let node = Node::new(File::open("/dev/null").unwrap());
+        assert_eq!(
+            node.export(0).unwrap_err().to_string(),
+            Error::os("exporting a dma-buf", Errno::ENOENT).to_string()
+        );
+        node.close(0);
     }
 }

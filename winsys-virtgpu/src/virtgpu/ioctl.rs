@@ -142,10 +142,10 @@ pub struct Known {
 }
 
 /// Asks again when a signal came in between.
-pub(super) fn retry(what: &str, mut call: impl FnMut() -> nix::Result<c_int>) -> Result<(), Error> {
+pub(super) fn retry<T>(what: &str, mut call: impl FnMut() -> nix::Result<T>) -> Result<T, Error> {
     loop {
         match call() {
-            Ok(_) => return Ok(()),
+            Ok(value) => return Ok(value),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             Err(e) => return Err(Error::os(what, e)),
         }
@@ -178,7 +178,7 @@ impl Node {
         let mut ask =
             GetCaps { cap_set_id: id, addr: bytes.as_mut_ptr() as u64, size: bytes.len() as u32, ..Default::default() };
         // SAFETY: `ask` has the layout of the kernel's struct, which writes at most `size` bytes to `addr`: no more than `bytes` has.
-        retry("asking for the Venus capset", || unsafe { get_caps(self.fd(), &raw mut ask) })
+        retry("asking for the Venus capset", || unsafe { get_caps(self.fd(), &raw mut ask) }).map(drop)
     }
 
     /// Makes this file's context, with up to `timelines` timelines; with one, or none that a submission can name, where the kernel refuses
@@ -201,7 +201,7 @@ impl Node {
     fn init(&self, params: &[ContextParam]) -> Result<(), Error> {
         let mut ask = ContextInit { num_params: params.len() as u32, pad: 0, params: params.as_ptr() as u64 };
         // SAFETY: `ask` has the layout of the kernel's struct, which reads `num_params` entries: all that `params` has.
-        retry("making a context", || unsafe { context_init(self.fd(), &raw mut ask) })
+        retry("making a context", || unsafe { context_init(self.fd(), &raw mut ask) }).map(drop)
     }
 
     /// Makes a blob after the context has run `before`; returns the kernel's handle and the host's id.
@@ -239,7 +239,7 @@ impl Node {
         };
         // SAFETY: `ask` has the layout of the kernel's struct, which copies `size` bytes from `command`: all that `commands` has; the
         // other pointers are null and their counts 0.
-        retry("submitting commands", || unsafe { execbuffer(self.fd(), &raw mut ask) })
+        retry("submitting commands", || unsafe { execbuffer(self.fd(), &raw mut ask) }).map(drop)
     }
 
     /// What the kernel knows of a handle's memory.
