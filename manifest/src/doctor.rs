@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use hesper_winsys::Config;
-use hesper_winsys::probe::{self, Facts, Obstacle, Problem};
+use hesper_winsys::probe::{self, Obstacle, Problem, Usable};
 use serde_json::{Value, json};
 
 use crate::icd;
@@ -16,7 +16,7 @@ const MANIFEST_FOLDERS: [&str; 4] =
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct Report {
-    nodes: Vec<(PathBuf, Result<Facts, Problem>)>,
+    nodes: Vec<(PathBuf, Result<Usable, Problem>)>,
     /// Why there are no nodes.
     none: Option<Problem>,
     /// Manifests of this driver that the loader would find, and what is wrong with each.
@@ -26,7 +26,8 @@ pub struct Report {
 /// Looks at everything, with the driver's own settings.
 pub fn examine() -> Report {
     let asked = std::env::var_os("HESPER_RENDER_NODE").map(PathBuf::from);
-    let config = Config { render_node: asked, ..Config::default() };
+    let step = std::env::var("HESPER_BLOB_ALIGNMENT").ok().and_then(|s| s.trim().parse().ok());
+    let config = Config { render_node: asked, blob_alignment: step, ..Config::default() };
     let (nodes, none) = match probe::nodes(config.render_node.as_deref()) {
         Ok(nodes) => (nodes, None),
         Err(problem) => (Vec::new(), Some(problem)),
@@ -69,31 +70,34 @@ fn wrong(manifest: &Path) -> Option<String> {
 
 impl Report {
     /// The problem of the device that came closest to being usable; nothing if one is usable.
-    fn problem(&self) -> Option<&Problem> {
+    fn problem(&self) -> Option<Problem> {
         if self.nodes.iter().any(|(_, r)| r.is_ok()) {
             return None;
         }
-        let worst = self.nodes.iter().filter_map(|(_, r)| r.as_ref().err());
-        worst
-            .max_by_key(|p| if p.obstacle == Obstacle::NotVirtioGpu { 0 } else { 1 + p.obstacle as u32 })
-            .or(self.none.as_ref())
+        Problem::closest(self.nodes.iter().filter_map(|(_, r)| r.as_ref().err()).cloned()).or_else(|| self.none.clone())
     }
 
-    /// The exit status: 0, or the number of the obstacle (see `hesper doctor --help`).
+    /// The exit status: 0, or the number of the obstacle's kind (see `hesper doctor --help`).
     pub fn status(&self) -> u8 {
         self.problem().map_or(0, |p| match p.obstacle {
             Obstacle::NoDevice => 3,
-            Obstacle::NoPermission => 4,
+            Obstacle::NoPermission | Obstacle::MappingDenied => 4,
             Obstacle::NotVirtioGpu => 5,
             Obstacle::OldKernel => 6,
-            Obstacle::NoVenus => 7,
-            Obstacle::NoHostVisibleMemory => 8,
-            Obstacle::Refused => 9,
+            Obstacle::No3d | Obstacle::NoContextInit | Obstacle::NoBlobs | Obstacle::NoVenus | Obstacle::OldVenus => 7,
+            Obstacle::NoHostVisibleMemory | Obstacle::GuestVram => 8,
+            Obstacle::NoContext | Obstacle::NoSharedMemory | Obstacle::Refused => 9,
         })
     }
 
+    /// With the node that the driver takes: the first that works.
     fn verdict(&self) -> String {
-        self.problem().map_or("Hesper can work here.".to_owned(), |p| format!("Hesper can't work here: {}.", p.detail))
+        let usable = self.nodes.iter().find(|(_, r)| r.is_ok());
+        match (self.problem(), usable) {
+            (Some(p), _) => format!("Hesper can't work here: {}.", p.detail),
+            (None, Some((node, _))) => format!("Hesper can work here, on {}.", node.display()),
+            (None, None) => "Hesper can't work here: there is no render node.".to_owned(),
+        }
     }
 
     /// For people.
@@ -101,7 +105,7 @@ impl Report {
         let mut text = String::new();
         for (node, result) in &self.nodes {
             let _ = match result {
-                Ok(f) => writeln!(text, "{}: usable; {}", node.display(), facts(f)),
+                Ok(u) => writeln!(text, "{}: usable; {}", node.display(), facts(u)),
                 // The detail names the node.
                 Err(p) => writeln!(text, "{}", p.detail),
             };
@@ -121,10 +125,10 @@ impl Report {
 
     /// For programs.
     pub fn json(&self) -> Value {
-        let node = |(path, result): &(PathBuf, Result<Facts, Problem>)| match result {
-            Ok(f) => json!({
+        let node = |(path, result): &(PathBuf, Result<Usable, Problem>)| match result {
+            Ok(Usable { facts: f, alignment }) => json!({
                 "path": path, "usable": true, "venus": f.capset.venus_version, "vk_xml": version(f.capset.vk_xml_version),
-                "blob_alignment": f.blob_alignment, "cross_device": f.cross_device
+                "blob_alignment": f.blob_alignment, "blob_alignment_used": alignment, "cross_device": f.cross_device
             }),
             Err(p) => json!({ "path": path, "usable": false, "problem": p.detail }),
         };
@@ -138,12 +142,13 @@ impl Report {
     }
 }
 
-fn facts(f: &Facts) -> String {
-    let alignment = f.blob_alignment.map_or("not told".to_owned(), |a| format!("{a} bytes"));
+fn facts(u: &Usable) -> String {
+    let told = if u.facts.blob_alignment.is_some() { "" } else { " (none is told)" };
     format!(
-        "Venus {}, Vulkan registry {}, blob alignment {alignment}",
-        f.capset.venus_version,
-        version(f.capset.vk_xml_version)
+        "Venus {}, Vulkan registry {}, blob sizes are multiples of {} bytes{told}",
+        u.facts.capset.venus_version,
+        version(u.facts.capset.vk_xml_version),
+        u.alignment
     )
 }
 

@@ -50,8 +50,8 @@ enum Sub {
     },
     /// Says whether Hesper can work here, and if not, why and what to do.
     ///
-    /// Exit status: 0 it can; 1 an error of this program; 2 wrong usage; 3 no device; 4 no permission; 5 no virtio-gpu;
-    /// 6 the kernel is too old; 7 the host offers no Venus; 8 no host-visible memory; 9 the host refuses.
+    /// Exit status: 0 it can; 1 an error of this program; 2 wrong usage; 3 no device; 4 no permission to open it or to map its memory;
+    /// 5 no virtio-gpu; 6 the kernel is too old; 7 the host offers no Venus; 8 no host-visible memory; 9 the host refuses.
     Doctor {
         /// JSON instead of text.
         #[arg(long)]

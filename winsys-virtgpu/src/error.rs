@@ -34,6 +34,14 @@ impl Error {
         }
     }
 
+    /// The reason alone, where the error has one of its own.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NoDevice(m) | Self::Refused(m) | Self::Lost(m) => m.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// A reply that can't be right.
     pub fn malformed(what: &str) -> Self {
         Self::Lost(format!("the host sent a malformed reply: {what}").into())

@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod alignment;
 pub mod capset;
 pub mod error;
 pub mod health;
@@ -63,7 +64,7 @@ pub trait Winsys: Send + Sync {
     fn capset(&self) -> &Capset;
     /// The way, for people: `virtio-gpu /dev/dri/renderD128`.
     fn name(&self) -> &str;
-    /// The step of blob sizes in bytes: the guest's page, or the host's where it is told to be larger (WIRE.md 8.6).
+    /// The step of blob sizes in bytes: the guest's page, or the host's where that is told or assumed to be larger (WIRE.md 8.6).
     fn alignment(&self) -> u64;
     /// Shared memory of at least `size` bytes, mapped, all zeros (WIRE.md 6.2).
     fn create_shmem(&self, size: u64) -> Result<Shmem, Error>;
@@ -90,7 +91,7 @@ pub struct Config {
     pub vtest_socket: Option<PathBuf>,
     /// The render node; the first of a virtio-gpu with Venus otherwise.
     pub render_node: Option<PathBuf>,
-    /// Round blob sizes to this, for hosts that don't tell (a power of two).
+    /// Round blob sizes to this many bytes, a power of two, where the kernel tells no larger step.
     pub blob_alignment: Option<u64>,
 }
 
@@ -100,14 +101,6 @@ pub struct Config {
 /// [`Error::NoDevice`] if there is nothing to connect to, with the reason.
 pub fn open(config: &Config) -> Result<Arc<dyn Winsys>, Error> {
     if config.vtest { vtest::open(config) } else { virtgpu::open(config) }
-}
-
-/// The guest's page size, or the configured step if that is larger and sane.
-fn alignment(config: &Config, told: u64) -> u64 {
-    // SAFETY: sysconf takes a number, and touches no memory of this process.
-    let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-    let sane = |a: &u64| a.is_power_of_two() && *a <= 1 << 21;
-    [Some(page), Some(told), config.blob_alignment].into_iter().flatten().filter(sane).max().unwrap_or(4096)
 }
 
 /// `size` rounded up to `step`.

@@ -46,6 +46,9 @@ struct Blob {
     _resource: Resource,
 }
 
+/// Bytes of the page that most hosts have.
+const ORDINARY_PAGE: vk::DeviceSize = 4096;
+
 static MEMORIES: Slab<Memory> = Slab::new(2);
 
 /// The freed memory of a device, which its connection gives back where the host runs short of room.
@@ -108,10 +111,10 @@ pub unsafe fn allocate_memory(
     let dedicated = unsafe { find::<vk::MemoryDedicatedAllocateInfo>(info.p_next) }
         .is_some_and(|d| d.buffer != vk::Buffer::null() || d.image != vk::Image::null());
     let size = info.allocation_size;
-    // The blob over it is as large as the host's page demands, and the memory behind must be no smaller. A
-    // dedicated allocation's size is its image's or buffer's.
-    if host_visible && !dedicated {
-        let step = d.connection().winsys.alignment();
+    // The blob over it is as large as the host's page demands, and the memory behind must be no smaller. A dedicated allocation's size is its
+    // image's or buffer's, and hosts with ordinary pages round that up themselves; where pages are larger, mapping the memory goes before.
+    let step = d.connection().winsys.alignment();
+    if host_visible && (!dedicated || step > ORDINARY_PAGE) {
         info.allocation_size = size.checked_next_multiple_of(step).unwrap_or(size).max(size);
     }
     // What stands in the chain makes a piece special.

@@ -82,6 +82,7 @@ fn build() -> Result<DriverBuild> {
         "--package=hesper-rig-layer",
         "--package=hesper-rig-clock",
         "--package=hesper-rig-shm",
+        "--package=hesper-rig-virtgpu",
     ]);
     let out = command.output().context("running cargo build")?;
     if !out.status.success() {

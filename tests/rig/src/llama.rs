@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -114,9 +114,23 @@ impl Server {
         log: &Path,
         environment: &[(&str, &str)],
     ) -> Result<Self> {
+        let command = root.client(driver, host.as_ref(), binary)?;
+        Self::start_as(command, host, model, log, environment)
+    }
+
+    /// Starts a server by a command that has its driver, with more environment variables; `host` goes with it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as(
+        mut command: Command,
+        host: Option<Host>,
+        model: &Path,
+        log: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let port = http::free_port()?;
         let file = File::create(log).with_context(|| format!("making {}", log.display()))?;
-        let mut command = root.client(driver, host.as_ref(), binary)?;
         command
             .args(ARGUMENTS)
             .args(["--port", &port.to_string(), "--model"])

@@ -18,6 +18,8 @@ mod ignored;
 mod images;
 mod mappings;
 mod memory;
+mod odd_sizes;
+mod open_files;
 mod pause;
 mod picture;
 mod pipelines;
@@ -82,6 +84,8 @@ enum Sub {
     PutOff,
     /// Mapped memory of every host-visible type.
     Memory,
+    /// A thousand allocations of odd sizes, mapped and used.
+    OddSizes,
     /// Four queues of two families that wait for each other; fails on a device that has fewer.
     Queues,
     /// Sparse buffers and images; fails on a device that has none.
@@ -133,6 +137,13 @@ enum Sub {
     Ignored,
     /// Forks, and calls Vulkan in the child.
     Forks,
+    /// Looks at the files that are open once everything is destroyed, and after exec in the middle of everything.
+    Exec,
+    /// Fails unless FILES are all that is open; what `exec` becomes.
+    OpenFiles {
+        /// Numbers and targets.
+        files: Vec<String>,
+    },
     /// Loads and unloads loader and driver COUNT times around threads that use them and live on, in halves as `cycles`.
     Reload {
         /// How often.
@@ -170,7 +181,7 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 12] = [
+const PARTS: [(&str, Part); 13] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
@@ -182,6 +193,7 @@ const PARTS: [(&str, Part); 12] = [
     ("uploads", uploads::run),
     ("put-off", put_off::run),
     ("memory", memory::run),
+    ("odd-sizes", odd_sizes::run),
     ("private-data", private_data::run),
 ];
 
@@ -207,6 +219,7 @@ fn main() -> ExitCode {
         Sub::Uploads => parts("uploads"),
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
+        Sub::OddSizes => parts("odd-sizes"),
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),
@@ -218,6 +231,8 @@ fn main() -> ExitCode {
         Sub::Many { count, rounds } => endure::many::run(count, rounds),
         Sub::Long { commands, rounds } => endure::long::run(commands, rounds),
         Sub::Forks => forks::run(),
+        Sub::Exec => open_files::run(),
+        Sub::OpenFiles { files } => open_files::expect(files),
         Sub::Reload { count } => reload::run(count),
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),

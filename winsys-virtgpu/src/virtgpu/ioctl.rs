@@ -1,11 +1,9 @@
 //! The kernel's calls, each wrapped once (Linux, include/uapi/drm/virtgpu_drm.h; WIRE.md 8.3).
 
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use drm::buffer;
-use drm::control::Device as _;
 use nix::errno::Errno;
 use nix::libc::c_int;
 
@@ -25,7 +23,7 @@ pub enum Param {
 }
 
 /// Blobs of the host (`VIRTGPU_BLOB_MEM_HOST3D`).
-const BLOB_MEM_HOST3D: u32 = 2;
+pub const BLOB_MEM_HOST3D: u32 = 2;
 /// The submission names a timeline (`VIRTGPU_EXECBUF_RING_IDX`).
 const EXECBUF_RING_IDX: u32 = 4;
 /// Context parameters (`VIRTGPU_CONTEXT_PARAM_*`).
@@ -104,6 +102,7 @@ struct ContextInit {
 }
 
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct ContextParam {
     param: u64,
     value: u64,
@@ -119,40 +118,48 @@ nix::ioctl_readwrite!(context_init, b'd', 0x4b, ContextInit);
 
 /// An open render node.
 #[derive(Debug)]
-pub struct Node(File);
+pub struct Node {
+    file: File,
+    /// Whether the context has timelines that a submission can name.
+    timelines: AtomicBool,
+}
 
 impl AsFd for Node {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }
 
-impl drm::Device for Node {}
-impl drm::control::Device for Node {}
+/// What the kernel knows of a handle's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The host's id.
+    pub resource: u32,
+    /// Bytes, modulo 2^32.
+    pub size: u32,
+    /// `VIRTGPU_BLOB_MEM_*`; 0 for what is no blob.
+    pub blob_mem: u32,
+}
 
 /// Asks again when a signal came in between.
-fn retry(what: &str, mut call: impl FnMut() -> nix::Result<c_int>) -> Result<(), Error> {
+pub(super) fn retry<T>(what: &str, mut call: impl FnMut() -> nix::Result<T>) -> Result<T, Error> {
     loop {
         match call() {
-            Ok(_) => return Ok(()),
+            Ok(value) => return Ok(value),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             Err(e) => return Err(Error::os(what, e)),
         }
     }
 }
 
-fn of_io(what: &str, e: &io::Error) -> Error {
-    Error::os(what, e.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw))
-}
-
 impl Node {
     /// Takes over an open file.
     pub fn new(file: File) -> Self {
-        Self(file)
+        Self { file, timelines: AtomicBool::new(false) }
     }
 
     fn fd(&self) -> c_int {
-        self.0.as_raw_fd()
+        self.file.as_raw_fd()
     }
 
     /// A parameter; nothing if the kernel doesn't know it or the device doesn't offer it.
@@ -171,18 +178,30 @@ impl Node {
         let mut ask =
             GetCaps { cap_set_id: id, addr: bytes.as_mut_ptr() as u64, size: bytes.len() as u32, ..Default::default() };
         // SAFETY: `ask` has the layout of the kernel's struct, which writes at most `size` bytes to `addr`: no more than `bytes` has.
-        retry("asking for the Venus capset", || unsafe { get_caps(self.fd(), &raw mut ask) })
+        retry("asking for the Venus capset", || unsafe { get_caps(self.fd(), &raw mut ask) }).map(drop)
     }
 
-    /// Makes this file's context, with `rings` timelines.
-    pub fn context(&self, capset: u32, rings: u32) -> Result<(), Error> {
-        let params = [
-            ContextParam { param: CONTEXT_CAPSET_ID, value: capset.into() },
-            ContextParam { param: CONTEXT_NUM_RINGS, value: rings.into() },
-        ];
+    /// Makes this file's context, with up to `timelines` timelines; with one, or none that a submission can name, where the kernel refuses
+    /// that many. The timelines of queues are the host's own affair, and need none of the kernel's (WIRE.md 7.1).
+    ///
+    /// # Errors
+    /// What the kernel refuses of a context with no demands but its kind.
+    pub fn context(&self, capset: u32, timelines: u32) -> Result<(), Error> {
+        let kind = ContextParam { param: CONTEXT_CAPSET_ID, value: capset.into() };
+        for value in [timelines, 1] {
+            let params = [kind, ContextParam { param: CONTEXT_NUM_RINGS, value: value.into() }];
+            if self.init(&params).is_ok() {
+                self.timelines.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+        }
+        self.init(&[kind])
+    }
+
+    fn init(&self, params: &[ContextParam]) -> Result<(), Error> {
         let mut ask = ContextInit { num_params: params.len() as u32, pad: 0, params: params.as_ptr() as u64 };
         // SAFETY: `ask` has the layout of the kernel's struct, which reads `num_params` entries: all that `params` has.
-        retry("making a context", || unsafe { context_init(self.fd(), &raw mut ask) })
+        retry("making a context", || unsafe { context_init(self.fd(), &raw mut ask) }).map(drop)
     }
 
     /// Makes a blob after the context has run `before`; returns the kernel's handle and the host's id.
@@ -209,10 +228,10 @@ impl Node {
         Ok(ask.offset)
     }
 
-    /// Has the context run `commands`, on its own timeline.
+    /// Has the context run `commands`, on its own timeline where it has any.
     pub fn execute(&self, commands: &[u8]) -> Result<(), Error> {
         let mut ask = Execbuffer {
-            flags: EXECBUF_RING_IDX,
+            flags: if self.timelines.load(Ordering::Relaxed) { EXECBUF_RING_IDX } else { 0 },
             size: commands.len() as u32,
             command: commands.as_ptr() as u64,
             fence_fd: -1,
@@ -220,34 +239,15 @@ impl Node {
         };
         // SAFETY: `ask` has the layout of the kernel's struct, which copies `size` bytes from `command`: all that `commands` has; the
         // other pointers are null and their counts 0.
-        retry("submitting commands", || unsafe { execbuffer(self.fd(), &raw mut ask) })
+        retry("submitting commands", || unsafe { execbuffer(self.fd(), &raw mut ask) }).map(drop)
     }
 
-    /// The host's id of a handle's resource. (The size that the kernel tells with it has only 32 bits.)
-    pub fn resource(&self, bo: u32) -> Result<u32, Error> {
+    /// What the kernel knows of a handle's memory.
+    pub fn resource(&self, bo: u32) -> Result<Known, Error> {
         let mut ask = ResourceInfo { bo_handle: bo, ..Default::default() };
         // SAFETY: `ask` has the layout of the kernel's struct, and holds no pointers.
         retry("asking for a resource", || unsafe { resource_info(self.fd(), &raw mut ask) })?;
-        Ok(ask.res_handle)
-    }
-
-    /// A dma-buf of a handle.
-    pub fn export(&self, bo: u32) -> Result<OwnedFd, Error> {
-        let handle = std::num::NonZeroU32::new(bo).map(buffer::Handle::from).ok_or(Error::Unsupported("handle 0"))?;
-        self.buffer_to_prime_fd(handle, drm::CLOEXEC | drm::RDWR).map_err(|e| of_io("exporting a dma-buf", &e))
-    }
-
-    /// The handle of a dma-buf; the same one each time for the same memory.
-    pub fn import(&self, fd: BorrowedFd<'_>) -> Result<u32, Error> {
-        self.prime_fd_to_buffer(fd).map(u32::from).map_err(|e| of_io("importing a dma-buf", &e))
-    }
-
-    /// Forgets a handle.
-    pub fn close(&self, bo: u32) {
-        if let Some(handle) = std::num::NonZeroU32::new(bo) {
-            // Only a handle that isn't there can fail.
-            let _ = self.close_buffer(handle.into());
-        }
+        Ok(Known { resource: ask.res_handle, size: ask.size, blob_mem: ask.blob_mem })
     }
 }
 
@@ -273,6 +273,6 @@ mod tests {
         assert_eq!(node.param(Param::Features3d), None);
         assert!(node.context(4, 64).is_err());
         assert!(node.execute(&[0; 4]).is_err());
-        assert!(node.export(0).is_err());
+        assert!(node.resource(1).is_err());
     }
 }

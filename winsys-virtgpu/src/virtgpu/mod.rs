@@ -1,7 +1,10 @@
 //! The kernel's way: a virtio-gpu render node (WIRE.md 8).
 
+mod drm;
 pub mod ioctl;
 pub mod nodes;
+pub mod obstacle;
+pub mod offers;
 
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -10,13 +13,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::capset::{self, Capset};
+use crate::capset::Capset;
 use crate::resource::{Handle, Release, file_size};
 use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, Winsys, alignment, round_up};
-use ioctl::Node;
-
-/// Timelines of a context: one of its own and one for each of up to 63 queues.
-const TIMELINES: u32 = 64;
+use ioctl::{BLOB_MEM_HOST3D, Node};
+use obstacle::{Obstacle, Problem};
+use offers::Facts;
 
 struct Device {
     node: Node,
@@ -56,22 +58,38 @@ struct Virtgpu {
     cross_device: bool,
 }
 
-/// Opens a device and makes a Venus context.
+/// A context on the first node that can be used, or on the one that was asked for.
+///
+/// # Errors
+/// [`Error::NoDevice`] with the problem of the device that came closest to being usable.
 pub fn open(config: &Config) -> Result<Arc<dyn Winsys>, Error> {
-    let (path, node, found) = nodes::find(config.render_node.as_deref())?;
-    context(&path, node, found, config)
+    let mut problems = Vec::new();
+    for path in nodes::nodes(config.render_node.as_deref())? {
+        match open_node(&path, config) {
+            Ok((winsys, _)) => return Ok(winsys),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let none = || Problem::new(Obstacle::NoDevice, "there is no render node");
+    Err(Problem::closest(problems).unwrap_or_else(none).into())
 }
 
-/// Makes a Venus context on an open node that was found fit.
-pub fn context(path: &Path, node: Node, found: nodes::Facts, config: &Config) -> Result<Arc<dyn Winsys>, Error> {
-    node.context(capset::VENUS, TIMELINES)?;
-    Ok(Arc::new(Virtgpu {
-        cross_device: found.cross_device,
+/// A context on one node, with what is known of its device.
+///
+/// # Errors
+/// What stands in the way.
+pub fn open_node(path: &Path, config: &Config) -> Result<(Arc<dyn Winsys>, Facts), Problem> {
+    let (node, facts) = offers::inspect(path)?;
+    let step = alignment::step(alignment::page(), facts.blob_alignment, config.blob_alignment, alignment::untold());
+    offers::begin(path, &node, step)?;
+    let winsys = Virtgpu {
+        cross_device: facts.cross_device,
         device: Arc::new(Device { node, handles: Mutex::default() }),
-        capset: found.capset,
+        capset: facts.capset.clone(),
         name: format!("virtio-gpu {}", path.display()),
-        alignment: alignment(config, found.blob_alignment.unwrap_or(0)),
-    }))
+        alignment: step,
+    };
+    Ok((Arc::new(winsys), facts))
 }
 
 impl Virtgpu {
@@ -112,6 +130,11 @@ impl Winsys for Virtgpu {
     }
 
     fn map(&self, blob: &Resource) -> Result<Mapping, Error> {
+        // Only memory of others' making can have such a size.
+        if !blob.size.is_multiple_of(self.alignment) {
+            let why = format!("{} bytes can't be mapped: no multiple of the host's {}", blob.size, self.alignment);
+            return Err(Error::Refused(why.into()));
+        }
         let node = &self.device.node;
         let offset = node.map_offset(blob.handle.bo)?;
         Mapping::new(node, blob.size, offset).map_err(|e| Error::os("mapping a blob", e))
@@ -126,8 +149,16 @@ impl Winsys for Virtgpu {
         let (bo, ()) = self.device.hold(|| Ok((node.import(fd)?, ())))?;
         // From here on the handle is given back with the resource.
         let mut resource = Resource::new(Handle { bo, ..Handle::default() }, 0, self.device.clone());
-        resource.handle.id = node.resource(bo)?;
-        resource.size = file_size(fd)?;
+        let known = node.resource(bo)?;
+        if known.blob_mem != BLOB_MEM_HOST3D {
+            return Err(Error::Refused("the dma-buf is no memory of the host's".into()));
+        }
+        // The kernel tells 32 bits of the size; the file has all of them, and is what others may have made of it.
+        let size = file_size(fd)?;
+        if size as u32 != known.size {
+            return Err(Error::Refused(format!("the dma-buf has {size} bytes, its resource others").into()));
+        }
+        (resource.handle.id, resource.size) = (known.resource, size);
         Ok(resource)
     }
 

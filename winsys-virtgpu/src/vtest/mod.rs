@@ -57,7 +57,8 @@ fn over_socket(mut socket: Socket, name: String, config: &Config) -> Result<Arc<
         server: Arc::new(Server { socket: Mutex::new(socket) }),
         capset,
         name,
-        alignment: alignment(config, 0),
+        // The server runs on this machine, with the same pages.
+        alignment: alignment::step(alignment::page(), None, config.blob_alignment, 1),
         version,
     }))
 }
