@@ -15,7 +15,15 @@ pub type Facts = BTreeMap<String, String>;
 /// When it fails or shows no device.
 pub fn facts(root: &Root, driver: Driver) -> Result<Facts> {
     let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
-    let out = root.client(driver, host.as_ref(), "/usr/bin/vulkaninfo")?.output().context("running vulkaninfo")?;
+    facts_over(root, driver, host.as_ref())
+}
+
+/// Runs vulkaninfo on a driver over `host`, if the driver needs one.
+///
+/// # Errors
+/// When it fails or shows no device.
+pub fn facts_over(root: &Root, driver: Driver, host: Option<&Host>) -> Result<Facts> {
+    let out = root.client(driver, host, "/usr/bin/vulkaninfo")?.output().context("running vulkaninfo")?;
     ensure!(
         out.status.success(),
         "vulkaninfo on {driver} ended with {}:\n{}",
