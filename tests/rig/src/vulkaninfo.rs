@@ -1,6 +1,7 @@
 //! What vulkaninfo shows on a driver, as facts to compare.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
@@ -15,15 +16,15 @@ pub type Facts = BTreeMap<String, String>;
 /// When it fails or shows no device.
 pub fn facts(root: &Root, driver: Driver) -> Result<Facts> {
     let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
-    facts_over(root, driver, host.as_ref())
+    facts_at(root, driver, host.as_ref().map(Host::socket))
 }
 
-/// Runs vulkaninfo on a driver over `host`, if the driver needs one.
+/// Runs vulkaninfo on a driver over whatever listens at `socket`, if the driver needs somebody.
 ///
 /// # Errors
 /// When it fails or shows no device.
-pub fn facts_over(root: &Root, driver: Driver, host: Option<&Host>) -> Result<Facts> {
-    let out = root.client(driver, host, "/usr/bin/vulkaninfo")?.output().context("running vulkaninfo")?;
+pub fn facts_at(root: &Root, driver: Driver, socket: Option<&Path>) -> Result<Facts> {
+    let out = root.client_at(driver, socket, "/usr/bin/vulkaninfo")?.output().context("running vulkaninfo")?;
     ensure!(
         out.status.success(),
         "vulkaninfo on {driver} ended with {}:\n{}",
