@@ -18,7 +18,7 @@ fn debian_13s_host_is_used_like_the_newest() {
             assert_eq!((device.parts, &device.complaint), (PARTS, &None), "{device:?}");
             // The host's codec knows vk.xml of Vulkan 1.3.
             assert!(device.api_version.starts_with("1.3."), "{device:?}");
-            assert!(device.extensions > 90 && device.features > 150, "{device:?}");
+            assert!(device.extensions >= 90 && device.features > 120, "{device:?}");
         }
         Outcome::None(said) => panic!("no device: {said}"),
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hesper_rig::Driver;
 use hesper_rig::vulkaninfo::{self, Facts};
+use hesper_rig::{Driver, HostVersion};
 use hesper_tests::root;
 
 fn count(facts: &Facts, prefix: &str) -> usize {
@@ -35,7 +35,9 @@ fn shows_the_hosts_device() {
     let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
     assert!(version.starts_with("1.") && minor >= 3, "apiVersion {version}");
     let extensions = count(&hesper, "Device Extensions/");
-    assert!(extensions >= 120, "{extensions} device extensions");
+    // Older codecs know fewer.
+    let least = if HostVersion::chosen().unwrap() == HostVersion::default() { 120 } else { 90 };
+    assert!(extensions >= least, "{extensions} device extensions");
 
     // The limits are the host's, all of them.
     let limits: Vec<_> = hesper.keys().filter(|k| k.starts_with("VkPhysicalDeviceLimits/")).collect();
@@ -52,7 +54,7 @@ fn shows_the_hosts_device() {
             assert!(has.contains(last(name)), "{name} is offered, the host doesn't have it");
         }
     }
-    assert!(features > 150, "only {features} features are offered");
+    assert!(features > least + 30, "only {features} features are offered");
     for name in hesper.keys().filter(|k| k.starts_with("Device Extensions/")) {
         assert!(native.contains_key(name), "{name} is offered, the host doesn't have it");
     }

@@ -12,6 +12,7 @@ mod conversation;
 mod guest;
 mod host;
 mod meeting;
+mod processor;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ use nix::unistd::{ForkResult, fork};
 
 use guest::Kind;
 use meeting::Meeting;
+use processor::Side;
 
 /// Has a host go to sleep while it is sent commands, and counts how often it slept over them uncalled.
 #[derive(Parser)]
@@ -34,8 +36,8 @@ struct Args {
     /// Ends when so many wake-ups are lost.
     #[arg(long, default_value_t = u32::MAX)]
     lost: u32,
-    /// Ends after so many seconds.
-    #[arg(long, default_value_t = 10)]
+    /// Ends after so many seconds. Where the system allows it, nobody else has the two processors meanwhile.
+    #[arg(long, default_value_t = 2)]
     seconds: u64,
 }
 
@@ -57,6 +59,7 @@ fn run(args: &Args) -> Result<()> {
         ForkResult::Child => {
             drop(ours);
             die_with_parent();
+            processor::take(Side::Host);
             let limits = host::Limits { rounds: args.rounds, lost: args.lost, seconds: args.seconds };
             let code = match host::run(args.kind, &meeting, theirs, limits) {
                 Ok(()) => 0,
@@ -69,6 +72,7 @@ fn run(args: &Args) -> Result<()> {
         }
         ForkResult::Parent { child } => {
             drop(theirs);
+            processor::take(Side::Guest);
             let sent = guest::run(args.kind, &meeting, ours);
             let ended = waitpid(child, None).context("waiting for the host")?;
             sent?;
