@@ -18,10 +18,10 @@ pub struct Args {
     /// Only this version, and no table in the document.
     #[arg(long)]
     only: Option<HostVersion>,
-    /// Minutes of random programs on each driver.
+    /// Minutes of random programs on each driver; 0 leaves them out, and the table in the document as well.
     #[arg(long, default_value_t = 0.5)]
     random: f64,
-    /// Leave out the end-to-end tests.
+    /// Leave out the end-to-end tests, and the table in the document as well.
     #[arg(long)]
     no_tests: bool,
 }
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
         text += &format!("\n* {failed}");
     }
     println!("\n{text}");
-    if args.only.is_none() && !args.no_tests {
+    if args.only.is_none() && !args.no_tests && args.random > 0.0 {
         document::write_between(DOCUMENT, MARKS, &format!("\n{text}\n"))?;
     }
     // Mesa's driver is looked at, not judged.
@@ -105,9 +105,13 @@ fn row(args: &Args, root: &Root, version: HostVersion, driver: Driver, client: &
             cells.extend([device.api_version, device.extensions.to_string(), device.features.to_string()]);
             cells.push(format!("{} of {PARTS} parts", device.parts));
             failed.extend(device.complaint.map(|c| format!("{on}: the test client: {}", first_line(&c))));
-            let random = random(version, driver, args.random)?;
-            failed.extend(random.is_none().then(|| format!("{on}: random programs show a difference")));
-            cells.push(random.map_or("different".into(), |n| format!("{n} alike")));
+            cells.push(if args.random > 0.0 {
+                let random = random(version, driver, args.random)?;
+                failed.extend(random.is_none().then(|| format!("{on}: random programs show a difference")));
+                random.map_or("different".into(), |n| format!("{n} alike"))
+            } else {
+                "-".into()
+            });
             cells.push(if driver == Driver::Hesper && !args.no_tests {
                 let tests = tests(version)?;
                 failed.extend(tests.failed.iter().map(|name| format!("{on}: the test {name}")));
