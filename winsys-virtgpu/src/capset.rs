@@ -9,6 +9,9 @@ pub const VENUS: u32 = 4;
 /// Bytes of the newest known layout; older hosts fill less.
 pub const SIZE: usize = 160;
 
+/// The version of the wire format that this driver speaks; versions aren't compatible.
+const WIRE_FORMAT: u32 = 1;
+
 /// A checked capset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capset {
@@ -31,8 +34,14 @@ impl Capset {
             b.map_or(0, u32::from_le_bytes)
         };
         let need = |ok: bool, what: &str| if ok { Ok(()) } else { Err(Error::NoDevice(what.into())) };
-        need(word(0) != 0, "the host's virtio-gpu offers no Venus (is venus=on, or a newer VMM, missing?)")?;
-        need(word(0) == 1, "the host speaks another version of the Venus wire format")?;
+        let (wire, told) = (word(0), bytes.iter().any(|b| *b != 0));
+        need(told, "the host's virtio-gpu offers no Venus (is venus=on, or a newer VMM, missing?)")?;
+        // As in virglrenderer 0.10, which knows a command that is gone and lacks others that came (WIRE.md 4).
+        let old = "the host's virglrenderer is older than 1.0: its Venus is an experiment with a wire format of its own (version 0)";
+        need(wire != 0, old)?;
+        let other =
+            format!("the host speaks version {wire} of the Venus wire format, this driver version {WIRE_FORMAT}");
+        need(wire == WIRE_FORMAT, &other)?;
         need(word(16) == 1, "the host's virglrenderer is too old (no shared-memory blobs)")?;
         need(word(148) == 1 && word(152) == 1, "the host's virglrenderer is too old (no multiple timelines)")?;
         need(word(156) == 0, "the host wants device memory from the guest's own heap, which no upstream kernel has")?;
@@ -66,6 +75,35 @@ mod tests {
         let c = Capset::parse(&bytes(&GOOD)).unwrap();
         assert_eq!((c.codec.version, c.venus_version), (0x1_0004, 4));
         assert!(c.codec.has(14) && !c.codec.has(15));
+    }
+
+    /// Versions of codec and protocol and bits of extensions may be any that come later: what both know is used.
+    #[test]
+    fn a_host_of_the_future() {
+        let mut b = bytes(&GOOD);
+        let set = |b: &mut Vec<u8>, at: usize, v: u32| b[at..at + 4].copy_from_slice(&v.to_le_bytes());
+        // Vulkan 1.7.999, with the Venus protocol of some day.
+        set(&mut b, 4, 1 << 22 | 7 << 12 | 999);
+        set(&mut b, 8, 0x7fff_0000);
+        set(&mut b, 12, 4711);
+        (20..148).step_by(4).for_each(|at| set(&mut b, at, u32::MAX));
+        // And members that nobody knows yet.
+        b.extend([0xa5; 200]);
+        let c = Capset::parse(&b).unwrap();
+        assert_eq!((c.codec.version, c.venus_version), (0x1_0007, 4711));
+        assert!(c.codec.has(14) && c.codec.has(1023) && c.codec.knows(0x1_0004, &[]) && c.codec.knows(0x1_0008, &[14]));
+        assert!(!c.codec.knows(0x1_0008, &[1024]), "the mask ends there");
+    }
+
+    #[test]
+    fn who_is_too_old_is_told_so() {
+        let said = |set: &[(usize, u32)]| Capset::parse(&bytes(set)).unwrap_err().to_string();
+        assert!(said(&[]).contains("offers no Venus"));
+        // What virglrenderer 0.10.4 says.
+        assert!(
+            said(&[(4, 4_206_820), (12, 100_000), (16, 1), (20, 0x2000_8001), (148, 1)]).contains("older than 1.0")
+        );
+        assert!(said(&[(0, 2), (4, 4_211_031)]).contains("version 2 of the Venus wire format, this driver version 1"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ impl Health {
     /// [`Error::Lost`], the same one each time.
     #[inline]
     pub fn check(&self) -> Result<(), Error> {
+        // Acquire: with the mark comes the reason that was set before it.
         if self.lost.load(Ordering::Acquire) { Err(self.why()) } else { Ok(()) }
     }
 
@@ -40,6 +41,7 @@ impl Health {
             return e;
         }
         let why = self.why.get_or_init(|| e).clone();
+        // Release, after the reason; in one step, so that one thread alone is the first.
         if !self.lost.swap(true, Ordering::AcqRel) {
             notice::forget();
         }

@@ -14,6 +14,7 @@ mod faults;
 mod fuzz;
 mod fuzz_targets;
 mod guests;
+mod hosts;
 mod image;
 mod licences;
 mod measure;
@@ -51,6 +52,7 @@ enum Sub {
     Endure(endure::Args),
     Faults(faults::Args),
     FuzzTargets(fuzz_targets::Args),
+    Hosts(hosts::Args),
     Sanitize(sanitize::Args),
     Nightly(nightly::Args),
     Codegen(codegen::Args),
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Sub::Faults(args) => faults::run(&args),
         Sub::Endure(args) => endure::run(&args),
         Sub::FuzzTargets(args) => fuzz_targets::run(&args),
+        Sub::Hosts(args) => hosts::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
         Sub::Nightly(args) => nightly::run(&args),
         Sub::Codegen(args) => codegen::run(&args),

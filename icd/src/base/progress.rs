@@ -12,6 +12,7 @@ pub struct Progress(AtomicU64);
 impl Progress {
     /// Whether the submission with this number is known to have ended.
     pub fn reached(&self, number: u64) -> bool {
+        // Acquire: what the submission wrote is there for whoever finds it ended.
         self.0.load(Ordering::Acquire) >= number
     }
 }
@@ -35,6 +36,7 @@ impl Submission {
     /// (Vulkan specification, "Implicit Synchronization Guarantees").
     pub fn end(&self) {
         if let Some((progress, number)) = &self.0 {
+            // Release, after the answer that told of the end; in one step, since threads may hear of several ends at once.
             progress.0.fetch_max(*number, Ordering::AcqRel);
         }
     }

@@ -17,6 +17,7 @@ const BLOCKS: usize = 20;
 const GENERATIONS: u32 = 1 << 24;
 
 struct Slot<T> {
+    /// Stored with release, by the one who has the slot to itself, when the value is in place; loaded with acquire by those who look for the value.
     generation: AtomicU32,
     value: UnsafeCell<Option<T>>,
 }
@@ -45,6 +46,7 @@ pub fn fresh_id() -> u64 {
 /// The first of `n` such ids that follow each other.
 pub fn fresh_ids(n: u32) -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    // Relaxed: ids have to differ, and nothing else.
     NEXT.fetch_add(u64::from(n), Ordering::Relaxed)
 }
 
@@ -89,6 +91,7 @@ impl<T> Slab<T> {
             }
         };
         let slot = self.slot(index)?;
+        // Relaxed: whoever had the slot last has given it back under the lock of what is free.
         let generation = slot.generation.load(Ordering::Relaxed) + 1;
         // SAFETY: the slot was free, so no reference into it exists and no other thread has its index.
         unsafe { *slot.value.get() = Some(value) };
@@ -175,6 +178,7 @@ impl<T> Slab<T> {
     /// Takes the object out; its handle is stale from now on.
     pub fn remove<H: Handle>(&self, handle: H) -> Option<T> {
         let (index, slot) = self.find(handle.as_raw())?;
+        // Relaxed: `find` has loaded it, and destruction has the slot to itself.
         let generation = slot.generation.load(Ordering::Relaxed);
         // An odd step in between: no handle has generation + 1 until the slot is used again.
         slot.generation.store(generation + 1, Ordering::Release);

@@ -27,12 +27,13 @@ pub struct Memory {
     host_visible: bool,
     /// Whether the processor reads it fast.
     cached: bool,
-    /// Whether the program sees it now, or shares it with others.
+    /// Whether the program sees it now. Relaxed: a thread that maps memory while another one puts off a write to it is kept apart by the fences of
+    /// [`pending`](super::pending), and all others by the program.
     mapped: AtomicBool,
     shared: bool,
     /// The type, for pieces that may be kept when they are freed.
     kept_as: Option<u32>,
-    /// Whether it is kept: a second free must not keep it twice.
+    /// Whether it is kept: a second free must not keep it twice. Relaxed: who gets the memory next finds it under the lock of what is kept.
     freed: AtomicBool,
     blob: OnceCell<Blob>,
     /// A blob that couldn't be mapped yet.

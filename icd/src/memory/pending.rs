@@ -44,18 +44,21 @@ impl AnyPending {
     /// Whether writes may be pending that the calling thread can know of.
     #[inline]
     pub fn get(&self) -> bool {
+        // Acquire, paired with `withdraw`: whoever finds nothing pending comes after the writes that were sent instead.
         self.0.load(Ordering::Acquire)
     }
 
     /// Says that no writes are pending; for the one who holds the lock over them.
     pub fn withdraw(&self) {
+        // Release, after what was pending was sent or forgotten.
         self.0.store(false, Ordering::Release);
     }
 
     /// Announces that a write is about to be put off, to threads that map memory meanwhile; false where that can't be done.
     #[must_use]
     pub fn announce(&self) -> bool {
-        // Once announced, each thread that marks memory as mapped finds the announcement and waits for the lock.
+        // Once announced, each thread that marks memory as mapped finds the announcement and waits for the lock. Relaxed: the heavy fence stands between
+        // this store and the caller's look at the marks, and where it was stored before, it stood there then.
         let announced = self.0.swap(true, Ordering::Relaxed) || asymmetric_fence::heavy();
         if !announced {
             // The next one to announce must not take this for done.

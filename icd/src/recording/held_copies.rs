@@ -25,7 +25,7 @@ pub fn note(copies: &mut Vec<CopyCommand>, more: impl Iterator<Item = CopyComman
 /// Whether an ended recording is held back. Only recordings with VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT are.
 ///
 /// Several threads may look at the recording of a command buffer that they submit; the one whose [`Self::claim`] succeeds has the
-/// recording to itself, to send or forget it.
+/// recording to itself, to send or forget it. Release when the recording has ended, acquire by whoever looks: what was recorded is there.
 #[derive(Default)]
 pub struct Held(AtomicBool);
 
@@ -42,6 +42,7 @@ impl Held {
 
     /// Ends that the recording is held back; whether it was, which only one caller is told.
     pub fn claim(&self) -> bool {
+        // The first look only spares the others the step that one of them must win, and orders nothing by itself.
         self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::AcqRel)
     }
 }

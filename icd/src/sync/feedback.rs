@@ -104,12 +104,15 @@ impl Slot {
     /// Whether it has been written.
     #[inline]
     pub fn is_written(&self) -> bool {
+        // Acquire: what the submission wrote into mapped memory before the word is there for whoever finds the word written.
         self.word().load(Ordering::Acquire) != 0
     }
 
     /// Empties it, before a submission that writes it.
     pub fn clear(&self) {
-        self.word().store(0, Ordering::Release);
+        // Relaxed: the store shows nothing else of this process. The GPU's write comes later in any case: the submission reaches the host behind a ring's tail, whose store
+        // comes after this one.
+        self.word().store(0, Ordering::Relaxed);
     }
 
     /// A command buffer that writes it when everything before has ended.

@@ -27,6 +27,8 @@ use crate::sync::wait;
 /// What is known of a fence.
 pub struct Fence {
     device: vk::Device,
+    /// Stored with release after all that led to the answer, and loaded with acquire: what the program reads or sends once it knows comes after that. Vulkan
+    /// keeps resets and submissions of a fence apart from everything else that is done to it.
     signaled: AtomicBool,
     forecast: Forecast,
     spinning: Spinning,
@@ -34,9 +36,9 @@ pub struct Fence {
     submission: Mutex<Submission>,
     /// Where the GPU tells that it is signalled; `None` inside where there is no such place.
     slot: OnceLock<Option<Slot>>,
-    /// Whether the GPU will tell so of its submission.
+    /// Whether the GPU will tell so of its submission. Relaxed: `slot` is found by way of its own lock, and the GPU's word is loaded with acquire.
     slot_expected: AtomicBool,
-    /// When the host was asked last whether it is still there.
+    /// When the host was asked last whether it is still there. Relaxed: a time, by which nothing else is found.
     host_asked: AtomicU64,
 }
 
@@ -61,6 +63,7 @@ impl Fence {
     fn note_signaled(&self) {
         self.signaled.store(true, Ordering::Release);
         self.slot_expected.store(false, Ordering::Relaxed);
+        // A thread that sees the fence signalled before this learns of the queue's progress a moment later, and sends what it might have kept.
         self.submission.lock().end();
     }
 
@@ -74,6 +77,7 @@ impl Fence {
     /// Whether the GPU has told that it is signalled.
     fn is_slot_written(&self, fence: vk::Fence) -> bool {
         if !self.slot.get().and_then(Option::as_ref).is_some_and(Slot::is_written)
+            // In one step: one thread tells the host.
             || !self.slot_expected.swap(false, Ordering::Relaxed)
         {
             return self.signaled.load(Ordering::Acquire);

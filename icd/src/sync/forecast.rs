@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::base::clock::now;
 
 /// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
-/// kind of work again and again, so each keeps its own.
+/// kind of work again and again, so each keeps its own. All of it is a guess at times: relaxed, and where two threads learn at once, one is forgotten.
 #[derive(Debug, Default)]
 pub struct Forecast {
     submitted: AtomicU64,

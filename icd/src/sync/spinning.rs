@@ -11,7 +11,7 @@ use crate::sync::forecast::Forecast;
 /// A question that a program asks again and again: it spins. Whoever asks the host every 20 microseconds finds its thread
 /// asleep each time, and sees the end of the work 80 microseconds late. So a question stays in the driver for a while where
 /// its work is likely to end soon: when it was submitted a moment ago, when the same was asked a moment ago, or when it came to
-/// that the last time.
+/// that the last time. What is kept is a guess: relaxed, since nothing is found by way of it.
 #[derive(Debug, Default)]
 pub struct Spinning {
     answered: AtomicU64,

@@ -46,6 +46,8 @@ pub enum Fault {
     CapsetZeros,
     CapsetShort,
     CapsetUnknown,
+    /// Later versions of codec and protocol, bits of extensions that there aren't yet, and more members.
+    CapsetFuture,
     /// The connection is closed while a reply is due.
     ClosedInReply,
     /// The host runs the command, but writes no reply.
@@ -77,7 +79,7 @@ pub const WHILE: Duration = Duration::from_secs(3);
 pub const MOMENT: Duration = Duration::from_millis(300);
 
 impl Fault {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Closed,
         Self::Unanswered,
         Self::AnswerCut,
@@ -90,6 +92,7 @@ impl Fault {
         Self::CapsetZeros,
         Self::CapsetShort,
         Self::CapsetUnknown,
+        Self::CapsetFuture,
         Self::ClosedInReply,
         Self::ReplyMissing,
         Self::ReplyCut,
@@ -110,14 +113,14 @@ impl Fault {
             Self::Closed | Self::Late => Counter::Requests,
             Self::Unanswered | Self::AnswerCut | Self::AnswerGarbage => Counter::Answers,
             Self::BlobRefused | Self::BlobShort | Self::BlobUnmappable | Self::BlobNumberless => Counter::Blobs,
-            Self::CapsetZeros | Self::CapsetShort | Self::CapsetUnknown => Counter::Capsets,
+            Self::CapsetZeros | Self::CapsetShort | Self::CapsetUnknown | Self::CapsetFuture => Counter::Capsets,
             _ => Counter::Replies,
         }
     }
 
-    /// Whether a program must go on as if nothing had been: the host is only slow.
+    /// Whether a program must go on as if nothing had been: the host is only slow, or newer.
     pub fn passes(self) -> bool {
-        matches!(self, Self::Late | Self::HeadStuck | Self::HostStopped | Self::BothStopped)
+        matches!(self, Self::CapsetFuture | Self::Late | Self::HeadStuck | Self::HostStopped | Self::BothStopped)
     }
 
     /// How long the program is held up by the fault itself.
@@ -148,6 +151,7 @@ impl Fault {
             Self::CapsetZeros => "capset of zeros",
             Self::CapsetShort => "capset of 20 bytes",
             Self::CapsetUnknown => "capset of unknown versions",
+            Self::CapsetFuture => "capset of the future",
             Self::ClosedInReply => "connection closed before a reply",
             Self::ReplyMissing => "reply never written",
             Self::ReplyCut => "reply cut off",

@@ -98,3 +98,33 @@ fn of_grid(grid: &Grid) -> String {
     let sum = table::sum(grid.cells.iter().map(|c| &c.verdict));
     format!("{} on {}, {sum}:\n\n{}", grid.program.name(), grid.driver, table::table(grid))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hesper_rig::vulkaninfo::{self, Facts};
+    use hesper_rig::{Host, Root};
+
+    use super::*;
+    use crate::fault::Fault;
+    use crate::proxy::Proxy;
+    use crate::script::Script;
+
+    /// What a newer host can do besides is nothing to those who don't know it: they see what they know, all of it.
+    #[test]
+    fn of_a_host_of_the_future_what_both_know_is_used() {
+        let root = Root::ensure().unwrap();
+        let host = Host::start(&root).unwrap();
+        let script = Arc::new(Script::new(Some((Fault::CapsetFuture, 0)), |_| {}));
+        let proxy = Proxy::start(host.socket(), script.clone()).unwrap();
+        let look = |socket| {
+            let facts = vulkaninfo::facts_at(&root, Driver::Hesper, Some(socket)).unwrap();
+            // How much memory is free changes by itself.
+            facts.into_iter().filter(|(name, _)| !name.starts_with("memoryHeaps")).collect::<Facts>()
+        };
+        let (today, future) = (look(host.socket()), look(proxy.socket()));
+        assert!(script.injected().is_some() && today.len() > 500, "{} facts", today.len());
+        assert_eq!(today, future);
+    }
+}

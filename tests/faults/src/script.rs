@@ -36,7 +36,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Injects `fault` at the `number`th of what it counts, from 1 on; none for a run that is only watched.
+    /// Injects `fault` at the `number`th of what it counts, from 1 on, or at each of them for 0; none for a run that is only watched.
     pub fn new(fault: Option<(Fault, u64)>, act: impl Fn(Fault) + Send + Sync + 'static) -> Self {
         Self { fault, act: Box::new(act), notes: Mutex::default() }
     }
@@ -54,7 +54,7 @@ impl Script {
         *counted += 1;
         let number = *counted;
         notes.ticks.push(Tick { counter, number, at });
-        let fault = self.fault.filter(|(f, n)| f.counter() == counter && *n == number).map(|(f, _)| f);
+        let fault = self.fault.filter(|(f, n)| f.counter() == counter && [0, number].contains(n)).map(|(f, _)| f);
         if fault.is_some() {
             notes.injected = Some(Instant::now());
         }

@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::driver_build::build_driver;
-use crate::{Driver, Host, Root};
+use crate::host::LAVAPIPE;
+use crate::{Driver, Host, HostVersion, Root};
 
 impl Root {
     /// A command that runs `program` inside the tree on a driver, over `host` if the driver needs one.
@@ -27,11 +28,13 @@ impl Root {
         socket: Option<&Path>,
         program: impl AsRef<std::ffi::OsStr>,
     ) -> Result<Command> {
-        let mut command = self.command(program)?;
+        // The host's own driver is where the host is.
+        let tree = if driver.needs_host() { self.clone() } else { HostVersion::chosen()?.tree(self)? };
+        let mut command = tree.command(program)?;
         let need = || socket.with_context(|| format!("{driver} needs a host"));
         match driver {
             Driver::Native => {
-                command.env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/lvp_icd.json");
+                command.env("VK_DRIVER_FILES", LAVAPIPE);
             }
             Driver::Mesa => {
                 command.env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/virtio_icd.json").env("VN_DEBUG", "vtest");

@@ -1,4 +1,4 @@
-//! The host over a socket: virgl_test_server with lavapipe, in the rig's root.
+//! The host over a socket: virgl_test_server with lavapipe, in the rig's root or in a tree with another version of both.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -13,10 +13,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Root, Usage, driver_build, pin};
+use crate::{HostVersion, Root, Usage, driver_build, pin};
+
+/// lavapipe's manifest in every tree.
+pub const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.json";
 
 /// A running host; it and its folder go away when dropped.
 pub struct Host {
+    version: HostVersion,
     child: Child,
     folder: PathBuf,
     socket: PathBuf,
@@ -36,6 +40,14 @@ impl Host {
     /// # Errors
     /// When it can't be started; with its log.
     pub fn start_with(root: &Root, environment: &[(&str, &str)]) -> Result<Self> {
+        Self::start_version(root, HostVersion::chosen()?, environment)
+    }
+
+    /// Starts a host of a version, whatever is chosen for others.
+    ///
+    /// # Errors
+    /// When its tree can't be made, or it can't be started; with its log.
+    pub fn start_version(root: &Root, version: HostVersion, environment: &[(&str, &str)]) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let build = driver_build::build_driver()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -44,11 +56,13 @@ impl Host {
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let socket = folder.join("socket");
         let log = File::create(folder.join("log"))?;
-        let mut command = root.command("/usr/bin/virgl_test_server")?;
+        let mut command = version.tree(root)?.command("/usr/bin/virgl_test_server")?;
         command
-            .args(["--no-virgl", "--venus", "--multi-clients"])
+            .args(version.arguments())
             .arg(format!("--socket-path={}", socket.display()))
-            .env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/lvp_icd.json")
+            .env("VK_DRIVER_FILES", LAVAPIPE)
+            // The oldest starts a GL driver as well.
+            .env("LIBGL_ALWAYS_SOFTWARE", "1")
             .envs(build.layer_environment())
             .envs(environment.iter().copied())
             .stdin(std::process::Stdio::null())
@@ -57,7 +71,7 @@ impl Host {
         // SAFETY: between fork and exec only system calls are made, on memory of this closure.
         unsafe { command.pre_exec(open_as_many_files_as_allowed) };
         let child = command.spawn().context("starting virgl_test_server in the rig's root")?;
-        let mut host = Self { child, folder, socket };
+        let mut host = Self { version, child, folder, socket };
         let start = Instant::now();
         while !host.socket.exists() {
             if let Some(status) = host.child.try_wait()? {
@@ -67,6 +81,11 @@ impl Host {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(host)
+    }
+
+    /// Which virglrenderer it is.
+    pub fn version(&self) -> HostVersion {
+        self.version
     }
 
     /// Keeps it to one processor, with the render servers of clients that connect from now on.

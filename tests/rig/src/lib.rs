@@ -1,7 +1,7 @@
 //! The test rig: a real Venus host from Debian's packages, and the same program on three drivers.
 //!
 //! [`Root`] is a Debian 13 tree in the user's cache folder with virglrenderer, lavapipe and Mesa's venus driver; [`Host`] is
-//! `virgl_test_server` running in it; [`Root::client`] runs a program there on a [`Driver`]; [`Vm`] boots a stock kernel with a
+//! `virgl_test_server` running in it, or in a tree with an older [`HostVersion`]; [`Root::client`] runs a program there on a [`Driver`]; [`Vm`] boots a stock kernel with a
 //! virtio-gpu under QEMU. The rig needs root: it makes a Debian tree and mounts into it.
 
 mod apple;
@@ -12,6 +12,7 @@ mod driver;
 mod driver_build;
 mod guest;
 mod host;
+pub mod host_version;
 pub mod http;
 mod inside;
 pub mod llama;
@@ -30,6 +31,7 @@ pub use driver::Driver;
 pub use driver_build::{DriverBuild, build_driver, manifest_for, target_folder, workspace};
 pub use guest::Guest;
 pub use host::Host;
+pub use host_version::HostVersion;
 pub use nodes::Nodes;
 pub use root::Root;
 pub use usage::Usage;

@@ -43,6 +43,11 @@ impl Root {
         Ok(Self { path })
     }
 
+    /// Another tree of the cache, with a host of its own.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

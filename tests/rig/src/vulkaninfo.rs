@@ -1,6 +1,7 @@
 //! What vulkaninfo shows on a driver, as facts to compare.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -16,7 +17,15 @@ pub type Facts = BTreeMap<String, String>;
 /// When it fails or shows no device.
 pub fn facts(root: &Root, driver: Driver) -> Result<Facts> {
     let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
-    facts_of(root.client(driver, host.as_ref(), VULKANINFO)?).with_context(|| format!("on {driver}"))
+    facts_at(root, driver, host.as_ref().map(Host::socket))
+}
+
+/// Runs vulkaninfo on a driver over whatever listens at `socket`, if the driver needs somebody.
+///
+/// # Errors
+/// When it fails or shows no device.
+pub fn facts_at(root: &Root, driver: Driver, socket: Option<&Path>) -> Result<Facts> {
+    facts_of(root.client_at(driver, socket, VULKANINFO)?).with_context(|| format!("on {driver}"))
 }
 
 /// The program.

@@ -20,7 +20,7 @@ const AT_MOST: Duration = Duration::from_secs(1);
 /// The other side of a ring.
 pub struct HostThread {
     pub id: u64,
-    /// A head that was read some time ago, at most a ring's size behind the tail: what a newer one is widened with.
+    /// A head that was read some time ago, at most a ring's size behind the tail: what a newer one is widened with. Stored under the ring's lock.
     known: AtomicU64,
     looks: Mutex<Looks>,
     pub health: Arc<Health>,
@@ -47,7 +47,8 @@ impl HostThread {
     /// A head that is read after another thread has noted a newer one may be taken for too old, never for too new.
     #[inline]
     pub fn reached(&self, seqno: Seqno) -> bool {
-        // Paired with the store in `read_head`: the head that is read next is no older than this one.
+        // Acquire, paired with the store in `read_head`: the head that is read next is no older than this one. Both loads: what the host had written
+        // before it moved the head, such as replies, is there for the caller.
         let known = self.known.load(Ordering::Acquire);
         seqno.position() <= known || seqno.position() <= widen(known, self.memory.head().load(Ordering::Acquire))
     }
@@ -55,12 +56,15 @@ impl HostThread {
     /// Whether the thread has run everything that it was shown.
     #[inline]
     pub fn is_idle(&self) -> bool {
+        // The head with acquire, for what the host has written, as in `reached`. The tail relaxed: threads of this process store it, and one that
+        // does so now might as well do so a moment later.
         self.memory.head().load(Ordering::Acquire) == self.memory.tail().load(Ordering::Relaxed)
     }
 
     /// A head that isn't newer than the true one, and no more than a ring's size behind the tail.
     #[inline]
     pub fn known_head(&self) -> u64 {
+        // Relaxed: an older head will do, and whoever holds the ring's lock sees the newest.
         self.known.load(Ordering::Relaxed)
     }
 
@@ -69,11 +73,13 @@ impl HostThread {
     /// # Errors
     /// [`Error::Lost`] for a head that can't be: beyond what the host was shown, or before where it has been.
     pub fn read_head(&self, shown: u64) -> Result<u64, Error> {
+        // Acquire: the host has read the commands before the head, so their place may be written to again.
         let unread = (shown as u32).wrapping_sub(self.memory.head().load(Ordering::Acquire));
         let head = shown.checked_sub(unread.into()).filter(|h| *h >= self.known_head());
         let Some(head) = head.filter(|_| unread as usize <= self.memory.size()) else {
             return Err(self.lose(misplaced_head()));
         };
+        // Release: a thread that finds this head in `reached` also finds what the host had written before it.
         self.known.store(head, Ordering::Release);
         Ok(head)
     }
@@ -91,12 +97,14 @@ impl HostThread {
 
     #[inline]
     fn has_ended(&self) -> bool {
+        // Relaxed: the bit stays once it is set, and nothing is read because of it.
         self.memory.status().load(Ordering::Relaxed) & STATUS_FATAL != 0
     }
 
     /// Wakes the thread if it sleeps, after the tail was stored and a full barrier has passed.
     #[inline]
     pub fn wake(&self, tail: u64) -> Result<(), Error> {
+        // Relaxed: the caller's barrier keeps this load behind the tail's store, and nothing is read because of it.
         let status = self.memory.status().load(Ordering::Relaxed);
         if status & STATUS_FATAL != 0 {
             self.check()?;
@@ -132,8 +140,10 @@ impl HostThread {
         // One looks for all who wait.
         let Some(mut looks) = self.looks.try_lock() else { return Ok(()) };
         let looks = &mut *looks;
-        // The bit is cleared under the lock of those who remember it.
+        // The bit is cleared under the lock of those who remember it, in one step, so that a bit which the host sets meanwhile stays. Relaxed: the bits
+        // tell of the host's life, not of what it has written.
         let status = self.memory.status().fetch_and(!STATUS_ALIVE, Ordering::Relaxed);
+        // Acquire: in this order, as in `reached`.
         let known = self.known.load(Ordering::Acquire);
         let head = self.memory.head().load(Ordering::Acquire);
         let answered = looks.question.take_answer(&self.memory);
@@ -151,9 +161,11 @@ impl HostThread {
                 return Err(self.lose(Error::Lost(what.into())));
             }
         }
+        // Relaxed: behind the head's load, and so no older than the tail that the host had seen when it moved the head.
         let unread = self.memory.tail().load(Ordering::Relaxed).wrapping_sub(head);
         let moved = head.wrapping_sub(known as u32);
-        // The ring may have gone on between the loads, but not where both ends of what was read are still the same.
+        // The ring may have gone on between the loads, but not where both ends of what was read are still the same. Relaxed: each word is compared with
+        // itself, and its own values come in one order for everybody.
         let settled = self.known_head() == known && self.memory.head().load(Ordering::Relaxed) == head;
         if settled && ((unread as i32) < 0 || (moved as i32) < 0) {
             return Err(self.lose(misplaced_head()));

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::seqno::{Progress, Seqno};
-use crate::shared::{AtomicU64, Mutex, fence};
+use crate::shared::{Mutex, fence};
 pub use crate::stream::Reply;
 use crate::stream::{Chunk, ReplyPool, StreamPool};
 use crate::{Error, Health, Winsys, trace, transport};
@@ -74,7 +74,8 @@ pub struct Ring {
     write: Mutex<Write>,
     replies: ReplyPool,
     streams: Arc<StreamPool>,
-    roundtrips: AtomicU64,
+    /// The number of the last roundtrip; held until the context has been told of it.
+    roundtrips: Mutex<u64>,
     options: RingOptions,
 }
 
@@ -97,7 +98,7 @@ impl Ring {
             write: Mutex::new(Write { tail: 0, shown: 0 }),
             replies: ReplyPool::new(winsys.clone()),
             streams,
-            roundtrips: AtomicU64::new(0),
+            roundtrips: Mutex::new(0),
             options,
             thread: HostThread::new(id, memory, health, winsys),
         })
@@ -284,8 +285,13 @@ impl Ring {
 
     /// Makes the ring wait for everything that the context was told before (WIRE.md 5.7). Blocks nobody here.
     pub fn roundtrip(&self) -> Result<(), Error> {
-        let n = self.roundtrips.fetch_add(1, Ordering::Relaxed) + 1;
-        self.thread.winsys.submit(&transport::submit_virtqueue_seqno(self.id(), n))?;
+        let n = {
+            // The context notes the number that comes last: a lower one behind a higher one would have the ring wait forever.
+            let mut last = self.roundtrips.lock();
+            *last += 1;
+            self.thread.winsys.submit(&transport::submit_virtqueue_seqno(self.id(), *last))?;
+            *last
+        };
         self.submit(&transport::wait_virtqueue_seqno(n)).map(drop)
     }
 
@@ -338,7 +344,7 @@ impl Ring {
         write.shown = tail;
         trace::instant(if self.id() == 1 { "ring" } else { "side ring" }, tail);
         self.thread.health.check()?;
-        // After the commands that it shows.
+        // Release: the host loads the tail with acquire, and finds the commands that were written before.
         self.thread.memory.tail().store(tail as u32, Ordering::Release);
         // The host sets IDLE and then looks at the tail; here it is the other way round. Without a full barrier on both
         // sides each could miss what the other wrote, and the wake-up would be lost (WIRE.md 5.4). One is enough.

@@ -39,7 +39,7 @@ impl Question {
         let wait = transport::wait_virtqueue_seqno(number);
         memory.write_question(self.tail, &wait);
         self.tail += wait.len() as u64;
-        // The host runs the command only after the number, which is sent after this.
+        // Release, after the command. The host runs the command only after the number, which is sent after this.
         memory.question_tail().store(self.tail as u32, Ordering::Release);
         self.open = true;
         if self.asked == 0 {
@@ -51,6 +51,7 @@ impl Question {
 
     /// Whether the open question has been answered; says so once.
     pub fn take_answer(&mut self, memory: &RingMemory) -> bool {
+        // Acquire: the host has read the command, so its place may be written to again.
         let answered = self.open && memory.question_head().load(Ordering::Acquire) == self.tail as u32;
         self.open &= !answered;
         answered

@@ -48,6 +48,20 @@ fn a_seqno_is_done_however_old_it_is() {
     }
 }
 
+/// The host keeps the number that it was told last, and a ring that waits for a higher one would wait forever.
+#[test]
+fn roundtrips_of_several_threads_are_told_in_their_order() {
+    let host = Host::new();
+    let ring = ring(&host, 1);
+    std::thread::scope(|s| {
+        for _ in 0..4 {
+            s.spawn(|| (0..32).for_each(|_| ring.roundtrip().unwrap()));
+        }
+    });
+    let told = host.roundtrips.lock();
+    assert!(told.iter().copied().eq(1..=4 * 32), "{told:?}");
+}
+
 #[test]
 fn commands_go_round_and_round() {
     let host = Host::new();

@@ -66,7 +66,11 @@ fn over_socket(mut socket: Socket, name: String, config: &Config) -> Result<Arc<
 impl Vtest {
     fn blob(&self, id: u64, size: u64, flags: BlobFlags) -> Result<Resource, Error> {
         let size = round_up(size, self.alignment)?;
-        let (resource, fd) = self.server.socket.lock().create_blob(flags.0, size, id)?;
+        let mut socket = self.server.socket.lock();
+        // A server this old sends a blob's file once. Where the process has no room for the file now, the blob is better not asked for.
+        let room = if self.version < EXPORTS { Some(socket.room_for_a_file()?) } else { None };
+        let (resource, fd) = socket.create_blob(flags.0, size, id, room)?;
+        drop(socket);
         let handle = Handle { id: resource, fd: Mutex::new(fd), ..Handle::default() };
         Ok(Resource::new(handle, size, self.server.clone()))
     }

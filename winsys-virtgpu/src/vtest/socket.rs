@@ -106,8 +106,19 @@ impl Socket {
         Ok(bytes)
     }
 
-    /// Makes a blob; returns its id and the file behind it, unless this process has no room for another open file.
-    pub fn create_blob(&mut self, flags: u32, size: u64, id: u64) -> Result<(u32, Option<OwnedFd>), Error> {
+    /// Room for another open file, until it is dropped.
+    pub fn room_for_a_file(&self) -> Result<OwnedFd, Error> {
+        self.stream.try_clone().map(OwnedFd::from).map_err(|_| too_many_files())
+    }
+
+    /// Makes a blob; returns its id and the file behind it, unless this process has no room for another open file. `room` is kept until the file comes.
+    pub fn create_blob(
+        &mut self,
+        flags: u32,
+        size: u64,
+        id: u64,
+        room: Option<OwnedFd>,
+    ) -> Result<(u32, Option<OwnedFd>), Error> {
         let body = [BLOB_HOST3D, flags, size as u32, (size >> 32) as u32, id as u32, (id >> 32) as u32];
         self.send(Command::ResourceCreateBlob, &body)?;
         self.expect(Command::ResourceCreateBlob, 1)?;
@@ -115,6 +126,7 @@ impl Socket {
         if resource == 0 {
             return Err(self.fail("a blob without a number"));
         }
+        drop(room);
         Ok((resource, self.fd()?))
     }
 
@@ -122,7 +134,7 @@ impl Socket {
     pub fn export_blob(&mut self, resource: u32) -> Result<OwnedFd, Error> {
         self.send(Command::ResourceExportFd, &[resource])?;
         self.expect(Command::ResourceExportFd, 0)?;
-        self.fd()?.ok_or(Error::Refused("this process has too many open files".into()))
+        self.fd()?.ok_or_else(too_many_files)
     }
 
     /// Has the context run `commands`, as one batch without fences.
@@ -262,6 +274,10 @@ impl Socket {
     }
 }
 
+fn too_many_files() -> Error {
+    Error::Refused("this process has too many open files".into())
+}
+
 fn closed() -> Error {
     Error::Lost("the test server has closed the connection".into())
 }
@@ -321,7 +337,7 @@ mod tests {
     fn malformed_and_missing_answers_lose_the_connection() {
         let (mut c, mut s) = pair();
         s.write_all(&words(&[5, 18, 7])).unwrap();
-        assert!(matches!(c.create_blob(1, 4096, 0), Err(Error::Lost(_))));
+        assert!(matches!(c.create_blob(1, 4096, 0, None), Err(Error::Lost(_))));
         assert!(matches!(c.send(Command::ContextInit, &[4]), Err(Error::Lost(_))));
 
         let (mut c, s) = pair();
@@ -335,7 +351,7 @@ mod tests {
         let (mut c, mut s) = pair();
         s.write_all(&words(&[1, 18, 7])).unwrap();
         s.write_all(&[0]).unwrap();
-        assert!(matches!(c.create_blob(1, 4096, 3), Err(Error::OutOfDeviceMemory)));
+        assert!(matches!(c.create_blob(1, 4096, 3, None), Err(Error::OutOfDeviceMemory)));
         assert!(c.check().is_ok());
     }
 
@@ -343,6 +359,6 @@ mod tests {
     fn a_blob_needs_a_number() {
         let (mut c, mut s) = pair();
         s.write_all(&words(&[1, 18, 0])).unwrap();
-        assert!(matches!(c.create_blob(1, 4096, 3), Err(Error::Lost(_))));
+        assert!(matches!(c.create_blob(1, 4096, 3, None), Err(Error::Lost(_))));
     }
 }

@@ -10,6 +10,10 @@ use nix::unistd::{ftruncate, pipe2};
 use super::message::Message;
 use crate::fault::Fault;
 
+/// The capset's mask of extensions, in words from the answer's start, and the first number of the future.
+const MASK: usize = 6;
+const FUTURE: usize = 672;
+
 /// Changes an answer, and the file that comes with it.
 pub fn damage(
     fault: Fault,
@@ -37,6 +41,18 @@ pub fn damage(
             for word in 1..4 {
                 set(reply, word, 99);
             }
+        }
+        (Fault::CapsetFuture, _) => {
+            // Of vk.xml, command serialisation and Venus.
+            for (word, version) in [(2, 1 << 22 | 7 << 12 | 999), (3, 77), (4, 77)] {
+                set(reply, word, version);
+            }
+            // Extensions with higher numbers than any that a host has today.
+            for word in MASK + FUTURE / 32..MASK + 32 {
+                set(reply, word, u32::MAX);
+            }
+            reply.body.extend([0xa5; 64]);
+            reply.length += 64 / 4;
         }
         _ => {}
     }
