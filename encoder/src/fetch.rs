@@ -6,6 +6,10 @@
 /// A hint, which touches nothing that the program could tell, wherever `at` points.
 #[inline]
 pub fn fetch_for_writing<const LINES: usize>(at: *const u8) {
+    // Miri knows no processor's instructions, and needs no hints.
+    if cfg!(miri) {
+        return;
+    }
     for line in 0..LINES {
         let at = at.wrapping_add(line * 64);
         // SAFETY: a prefetch neither faults nor changes memory.

@@ -16,6 +16,7 @@ mod fuzz_targets;
 mod image;
 mod licences;
 mod measure;
+mod miri;
 mod models;
 mod nightly;
 mod parity;
@@ -49,6 +50,7 @@ enum Sub {
     Faults(faults::Args),
     FuzzTargets(fuzz_targets::Args),
     Sanitize(sanitize::Args),
+    Miri(miri::Args),
     Nightly(nightly::Args),
     Codegen(codegen::Args),
     Rig(rig::Args),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Sub::Endure(args) => endure::run(&args),
         Sub::FuzzTargets(args) => fuzz_targets::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
+        Sub::Miri(args) => miri::run(&args),
         Sub::Nightly(args) => nightly::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),
