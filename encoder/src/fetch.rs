@@ -9,6 +9,10 @@
 /// those before do nothing at its place. Only the first 64-bit Pentium 4 refuse it, of before 2006. PRFM is part of every AArch64.
 #[inline]
 pub fn fetch_for_writing<const LINES: usize>(at: *const u8) {
+    // Miri knows no processor's instructions, and needs no hints.
+    if cfg!(miri) {
+        return;
+    }
     for line in 0..LINES {
         let at = at.wrapping_add(line * 64);
         // SAFETY: a prefetch neither faults nor changes memory.

@@ -37,6 +37,16 @@ impl Mapping {
         Ok(Self { base: base.cast(), len: len.get() })
     }
 
+    /// Maps `len` bytes of no file, all zeros, for hosts that tests play.
+    #[cfg(test)]
+    pub fn anonymous(len: u64) -> Result<Self, Errno> {
+        let len = usize::try_from(len).ok().and_then(NonZeroUsize::new).ok_or(Errno::ENOMEM)?;
+        let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: without MAP_FIXED, the kernel picks an address where nothing of this process is mapped.
+        let base = unsafe { nix::sys::mman::mmap_anonymous(None, len, prot, MapFlags::MAP_PRIVATE) }?;
+        Ok(Self { base: base.cast(), len: len.get() })
+    }
+
     /// The first byte.
     #[inline]
     pub fn base(&self) -> *mut u8 {

@@ -274,15 +274,18 @@ mod tests {
         side.1.set(far);
         main.1.set(far);
         pool.recycle(chunk(&shmem, 1), at(5), &side);
-        for n in 0..5000 {
-            pool.recycle(chunk(&shmem, 10 + n), at(n as u64 + 1), &main);
+        let many = if cfg!(miri) { 50 } else { 5000 };
+        for n in 0..many {
+            pool.recycle(chunk(&shmem, 10 + n as usize), at(n + 1), &main);
         }
         assert!(ready(&pool).is_empty());
         // The main ring goes on, whatever the side ring does; and the other way round.
-        main.1.set(far + 4999);
+        main.1.set(far + many - 1);
         pool.recycle(chunk(&shmem, 2), None, &main);
-        assert_eq!(ready(&pool).len(), 5000);
-        assert!(!ready(&pool).contains(&1) && !ready(&pool).contains(&5009) && ready(&pool).contains(&2));
+        assert_eq!(ready(&pool).len() as u64, many);
+        assert!(
+            !ready(&pool).contains(&1) && !ready(&pool).contains(&(9 + many as usize)) && ready(&pool).contains(&2)
+        );
         side.1.set(far + 5);
         pool.recycle(chunk(&shmem, 3), at(5), &side);
         assert_eq!(ready(&pool)[..3], [1, 2, 3]);

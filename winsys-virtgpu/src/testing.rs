@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use hesper_encoder::Codec;
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::ftruncate;
 use parking_lot::Mutex;
 
 use crate::resource::{Handle, Release};
@@ -67,9 +65,7 @@ impl Winsys for Host {
 
     fn create_shmem(&self, size: u64) -> Result<Shmem, Error> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let fd = memfd_create("ring", MFdFlags::MFD_CLOEXEC).unwrap();
-        ftruncate(&fd, size as i64).unwrap();
-        let mapping = Mapping::new(&fd, size, 0).unwrap();
+        let mapping = Mapping::anonymous(size).unwrap();
         let handle = Handle { id: NEXT.fetch_add(1, Ordering::Relaxed), ..Handle::default() };
         Ok(Shmem::new(Resource::new(handle, size, Arc::new(Giver(self.this.clone()))), mapping))
     }

@@ -18,6 +18,7 @@ mod hosts;
 mod image;
 mod licences;
 mod measure;
+mod miri;
 mod models;
 mod nightly;
 mod parity;
@@ -54,6 +55,7 @@ enum Sub {
     FuzzTargets(fuzz_targets::Args),
     Hosts(hosts::Args),
     Sanitize(sanitize::Args),
+    Miri(miri::Args),
     Nightly(nightly::Args),
     Codegen(codegen::Args),
     Rig(rig::Args),
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Sub::FuzzTargets(args) => fuzz_targets::run(&args),
         Sub::Hosts(args) => hosts::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
+        Sub::Miri(args) => miri::run(&args),
         Sub::Nightly(args) => nightly::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
         Sub::Rig(args) => rig::run(&args),

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 
-use crate::{endure, faults, fuzz, fuzz_targets, models, sanitize, setup};
+use crate::{endure, faults, fuzz, fuzz_targets, miri, models, sanitize, setup};
 
-/// Runs what takes too long for every change: sanitizers, fuzz targets, models with more preemptions, the whole grid of faults, endurance, and an
-/// hour of random programs. Four hours on 2 cores; it ends at the first thing that is found.
+/// Runs what takes too long for every change: sanitizers, fuzz targets, models with more preemptions, the whole grid of faults, endurance, an
+/// hour of random programs, and Miri. Four hours on 2 cores; it ends at the first thing that is found.
 #[derive(clap::Args)]
 pub struct Args {
     /// Seconds for each fuzz target.
@@ -23,5 +23,7 @@ pub fn run(args: &Args) -> Result<()> {
     models::with_more_preemptions()?;
     faults::whole()?;
     endure::whole()?;
-    fuzz::for_minutes(args.minutes)
+    fuzz::for_minutes(args.minutes)?;
+    // Last, because not every machine has it.
+    miri::all()
 }

@@ -21,11 +21,13 @@ pub fn ensure() -> Result<PathBuf> {
     let rustc = Command::new("rustc").arg("--version").output().context("asking rustc for its version")?;
     let version = String::from_utf8_lossy(&rustc.stdout).into_owned();
     ensure!(version.starts_with(&format!("rustc {VERSION} ")), "the sources are those of {VERSION}, not of {version}");
-    let folder = cache::folder().join(format!("rust-src-{VERSION}"));
+    // Miri takes a folder of this name only.
+    let folder = cache::folder().join(format!("rust-{VERSION}")).join("library");
     let _lock = cache::lock("rust-src")?;
     // Renamed into place when whole.
     if !folder.is_dir() {
         let (new, recipe) = (folder.with_extension("new"), folder.with_extension("sh"));
+        fs::create_dir_all(cache::folder().join(format!("rust-{VERSION}")))?;
         let _ = (fs::remove_dir_all(&new), fs::remove_dir_all(new.with_extension("new.tree")));
         fs::write(&recipe, RECIPE).with_context(|| format!("writing {}", recipe.display()))?;
         let bar = cache::progress("fetching the standard library's sources (45 MB from Debian's archive)".to_owned());
