@@ -11,7 +11,7 @@ use crate::step;
 /// a type doesn't have, data races, and orders of memory that this machine's processor doesn't show.
 ///
 /// It needs Miri, a component of nightly toolchains (`rustup +nightly component add miri`), or one of the installed toolchain in the PATH. Tests of what Miri can't
-/// interpret (sockets, the kernel's devices, memory that has a file) say so and are left out. 10 minutes on 2 cores.
+/// interpret (sockets, the kernel's devices, memory that has a file) say so and are left out. 13 minutes on 2 cores.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only tests whose path contains this.
