@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hesper_manifest::{files, icd};
-use hesper_rig::{Guest, Host, target_folder};
+use hesper_rig::{Guest, Host, target_folder, zig};
 
+use crate::step;
 use crate::table::median;
-use crate::{step, zig};
 
 /// What is left of a build, in a folder of its own.
 pub struct Built {
@@ -34,8 +34,7 @@ const OPENINGS: usize = 5;
 /// When the build fails.
 pub fn build(guest: Guest) -> Result<Built> {
     let triple = guest.triple();
-    let target = if triple.ends_with("gnu") { format!("{triple}.2.28") } else { triple.to_owned() };
-    let mut command = zig::build(&target, &["hesper-icd", "hesper", "hesper-rig-open"])?;
+    let mut command = zig::build(guest, &["hesper-icd", "hesper", "hesper-rig-open"])?;
     let title = format!("Building the driver for {}", guest.name());
     step::run(&title, "2 to 4 minutes the first time on 2 cores", &mut command)?;
     let (from, to) = (target_folder()?.join(triple).join("release"), target_folder()?.join("dist").join(guest.name()));
