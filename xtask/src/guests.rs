@@ -33,11 +33,10 @@ const OPENINGS: usize = 5;
 /// # Errors
 /// When the build fails.
 pub fn build(guest: Guest) -> Result<Built> {
-    let triple = guest.triple();
     let mut command = zig::build(guest, &["hesper-icd", "hesper", "hesper-rig-open"])?;
     let title = format!("Building the driver for {}", guest.name());
     step::run(&title, "2 to 4 minutes the first time on 2 cores", &mut command)?;
-    let (from, to) = (target_folder()?.join(triple).join("release"), target_folder()?.join("dist").join(guest.name()));
+    let (from, to) = (zig::output(guest)?, target_folder()?.join("dist").join(guest.name()));
     std::fs::create_dir_all(&to).with_context(|| format!("making {}", to.display()))?;
     for file in [icd::LIBRARY, "hesper"] {
         std::fs::copy(from.join(file), to.join(file)).with_context(|| format!("copying {file} to {}", to.display()))?;

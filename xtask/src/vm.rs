@@ -34,9 +34,9 @@ pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
     let root = Root::ensure()?;
     hesper_rig::build_driver()?;
-    let mut build = cargo::cargo(&["build", "--release", "--package", "hesper-tests", "--bin", "hesper-client"]);
+    let mut build = cargo::cargo(&["build", "--package", "hesper-tests", "--bin", "hesper-client"]);
     step::run("Building the test client", "under a minute", &mut build)?;
-    let client = hesper_rig::target_folder()?.join("release/hesper-client");
+    let client = hesper_rig::target_folder()?.join("debug/hesper-client");
     let machines = match &args.only[..] {
         [] if args.all => &Machine::ALL[..],
         [] => &Machine::SHORT,

@@ -46,7 +46,9 @@ pub fn made(name: &str, recipes: &[&str], about: &str, make: impl FnOnce(&Path) 
     let _lock = lock(name)?;
     // Renamed into place when whole.
     if !made.is_dir() {
-        let _ = fs::remove_dir_all(&above);
+        if above.exists() {
+            fs::remove_dir_all(&above).with_context(|| format!("removing {}", above.display()))?;
+        }
         fs::create_dir_all(&above).with_context(|| format!("making {}", above.display()))?;
         let new = made.with_extension("new");
         let bar = progress(about.to_owned());
@@ -57,15 +59,15 @@ pub fn made(name: &str, recipes: &[&str], about: &str, make: impl FnOnce(&Path) 
     Ok(made)
 }
 
-/// A command that runs a recipe on the folder `new`, of [`made`].
+/// A command that runs a recipe on the folder `new`, of [`made`]. What the recipe mounts ends with it, killed or not.
 ///
 /// # Errors
 /// When the recipe can't be written beside the folder.
 pub fn recipe(text: &str, new: &Path) -> Result<Command> {
     let file = new.with_extension("sh");
     fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
-    let mut command = Command::new("sh");
-    command.arg(file).arg(new);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh"]).arg(file).arg(new);
     Ok(command)
 }
 

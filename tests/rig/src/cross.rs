@@ -5,8 +5,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Result, bail, ensure};
 
-use crate::driver_build::{self, target_folder};
-use crate::{Guest, zig};
+use crate::{Guest, driver_build, zig};
 
 /// A driver for AArch64.
 #[derive(Clone, Debug)]
@@ -50,5 +49,5 @@ fn build(packages: &[&str]) -> Result<PathBuf> {
     if !out.status.success() {
         bail!("building {} for AArch64 failed:\n{}", packages.join(", "), String::from_utf8_lossy(&out.stderr));
     }
-    Ok(target_folder()?.join(guest.triple()).join("release"))
+    zig::output(guest)
 }

@@ -20,7 +20,7 @@ use crate::{Architecture, Machine, Root};
 pub struct Vm {
     /// Its kind.
     pub machine: Machine,
-    /// Its GPUs, as values of QEMU's option `-device`.
+    /// Its GPUs, as values of QEMU's option `-device`. At most one may have a renderer (`virtio-gpu-gl-pci`).
     pub gpus: Vec<String>,
     /// What is added to the kernel's command line.
     pub kernel_arguments: String,
