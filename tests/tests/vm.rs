@@ -54,11 +54,11 @@ fn guests_are_told_what_is_wrong() {
     }
     let doctor = format!("{} doctor", hesper_rig::build_driver().unwrap().program.display());
     let jobs = [
-        job("mesa's summary", Driver::Mesa, "vulkaninfo --summary | grep deviceName".into(), 60),
-        job("summary", Driver::Hesper, "HESPER_LOG=info vulkaninfo --summary | grep deviceName".into(), 60),
-        job("doctor", Driver::Hesper, doctor.clone(), 60),
+        job("mesa's summary", Driver::Mesa, "vulkaninfo --summary | grep deviceName".into(), 180),
+        job("summary", Driver::Hesper, "HESPER_LOG=info vulkaninfo --summary | grep deviceName".into(), 180),
+        job("doctor", Driver::Hesper, doctor.clone(), 180),
         // Somebody without the right to open the node; 4 is the status for that.
-        job("doctor for nobody", Driver::Hesper, format!("su nobody -s /bin/sh -c '{doctor}'; test $? = 4"), 60),
+        job("doctor for nobody", Driver::Hesper, format!("su nobody -s /bin/sh -c '{doctor}'; test $? = 4"), 180),
     ];
     let run = Vm::new(Machine::amd64(Kernel::Trixie)).run(&root(), &jobs).unwrap();
     for result in &run.results {

@@ -70,13 +70,17 @@ pub(crate) fn ended(folder: &Path, jobs: &[GuestJob]) -> usize {
     (0..jobs.len()).take_while(|i| folder.join(format!("{i}.status")).exists()).count()
 }
 
+/// What the job with the number `i` has printed so far.
+pub(crate) fn output(folder: &Path, i: usize) -> String {
+    String::from_utf8_lossy(&fs::read(folder.join(format!("{i}.output"))).unwrap_or_default()).into_owned()
+}
+
 /// What the job with the number `i` left in `folder`.
 ///
 /// # Errors
 /// When it hasn't ended; with its output.
 pub(crate) fn result(folder: &Path, i: usize, job: &GuestJob) -> Result<GuestResult> {
-    let output = fs::read(folder.join(format!("{i}.output"))).unwrap_or_default();
-    let output = String::from_utf8_lossy(&output).into_owned();
+    let output = output(folder, i);
     let status = fs::read_to_string(folder.join(format!("{i}.status")))
         .with_context(|| format!("{} didn't end; its output:\n{output}", job.name))?;
     let mut files = BTreeMap::new();

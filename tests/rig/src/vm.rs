@@ -69,13 +69,14 @@ impl Vm {
     /// When the machine can't be started, hangs, takes longer than it may, or ends before all jobs have; with its console.
     pub fn run(&self, root: &Root, jobs: &[GuestJob]) -> Result<GuestRun> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let files = BootFiles::ensure(root, self.machine)?;
+        let script = guest_job::script(self.machine.architecture(), jobs)?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("hesper-vm-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         let shared = folder.join("job");
         fs::create_dir_all(&shared).with_context(|| format!("making {}", shared.display()))?;
-        let files = BootFiles::ensure(root, self.machine)?;
-        fs::write(shared.join("run"), guest_job::script(self.machine.architecture(), jobs)?)?;
+        fs::write(shared.join("run"), script)?;
         let console = folder.join("console");
         let log = File::create(&console)?;
         let mut qemu = self.qemu(root, &files, &shared)?;
@@ -87,14 +88,9 @@ impl Vm {
             Ok((boot, results))
         });
         let said = String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
-        let (boot, results) = ran.with_context(|| {
-            format!(
-                "in the virtual machine {}, whose files are in {}; its console:\n{said}",
-                self.machine,
-                folder.display()
-            )
-        })?;
         let _ = fs::remove_dir_all(&folder);
+        let (boot, results) =
+            ran.with_context(|| format!("in the virtual machine {}; its console:\n{said}", self.machine))?;
         Ok(GuestRun { kernel: files.version, boot, results, console: said })
     }
 
@@ -122,8 +118,9 @@ impl Vm {
             if let Some(why) = over {
                 let _ = child.kill();
                 let _ = child.wait();
-                let at = jobs.get(guest_job::ended(shared, jobs)).filter(|_| boot.is_some());
-                bail!("{why}{}", at.map_or(String::new(), |job| format!(", in its job {}", job.name)));
+                let ended = guest_job::ended(shared, jobs);
+                let Some(job) = jobs.get(ended).filter(|_| boot.is_some()) else { bail!("{why}") };
+                bail!("{why}, in its job {}; its output:\n{}", job.name, guest_job::output(shared, ended));
             }
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -44,7 +44,7 @@ fn llama_command() -> Result<String> {
     );
     Ok(format!(
         "{} {} {} --port 8080 --model {} >{LLAMA_LOG} 2>&1 &
-         until busybox wget -q -O /dev/null http://127.0.0.1:8080/health; do kill -0 $! || {{ cat {LLAMA_LOG}; exit 1; }}; sleep 0.2; done
+         until busybox wget -q -O /dev/null http://127.0.0.1:8080/health 2>/dev/null; do kill -0 $! || {{ cat {LLAMA_LOG}; exit 1; }}; sleep 0.2; done
          busybox wget -q -O {LLAMA_ANSWER} --header 'Content-Type: application/json' --post-data '{request}' http://127.0.0.1:8080/completion
          status=$?; kill $!; exit $status",
         variables.join(" "),
