@@ -29,9 +29,9 @@ pub fn on(driver: Driver, client: &Path, limit: Duration) -> Result<Vec<GuestJob
     ])
 }
 
-/// Prints the size of a page in the guest, in KiB.
+/// Prints the size of a page in the guest, as proc_pid_smaps(5) has it: `KernelPageSize:       16 kB`.
 pub fn page_size() -> GuestJob {
-    let command = "sed -n 's/^KernelPageSize: *\\([0-9]*\\) kB/\\1/p' /proc/self/smaps | head -n 1".into();
+    let command = "grep -m 1 KernelPageSize: /proc/self/smaps".into();
     GuestJob { name: "page size".into(), driver: Driver::Hesper, command, timeout: Duration::from_secs(30) }
 }
 

@@ -26,8 +26,9 @@ pub fn run(root: &Root, machine: Machine, drivers: &[Driver], client: &Path, lim
     }
     let ran = Vm::new(machine).run(root, &all)?;
     let (page_size, results) = ran.results.split_first().context("the machine ran nothing")?;
+    let number = page_size.output.split_whitespace().nth(1);
     let page_kib =
-        page_size.output.trim().parse().with_context(|| format!("{}: {}", page_size.name, page_size.output))?;
+        number.and_then(|kib| kib.parse().ok()).with_context(|| format!("no size of a page in {page_size:?}"))?;
     let outcomes = drivers.iter().zip(results.chunks(results.len() / drivers.len().max(1)));
     let outcomes = outcomes.map(|(driver, results)| Ok((*driver, Outcome::read(results)?))).collect::<Result<_>>()?;
     Ok(Row { machine, kernel: ran.kernel, page_kib, boot: ran.boot, outcomes })
