@@ -1,6 +1,7 @@
 //! What the end-to-end tests share.
 
 pub mod endure;
+pub mod guests;
 pub mod hosts;
 pub mod house;
 pub mod result_codes;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
 
-use hesper_rig::{Driver, GuestJob, Host, Nodes, Vm, build_driver};
+use hesper_rig::{Driver, GuestJob, Host, Kernel, Machine, Nodes, Vm, build_driver};
 use hesper_tests::{good, quick, root};
 use hesper_winsys::{BlobFlags, Config, Error};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -117,7 +117,7 @@ fn a_guest_whose_host_has_large_pages() {
         job("handles with large pages", Driver::Hesper, on(&told, &handles), 180),
         job("guest vram", Driver::Hesper, on(&private, &format!("sh -c '{doctor}; test $? = 8'")), 180),
     ];
-    let results = Vm::run(&root, &jobs).unwrap();
+    let results = Vm::new(Machine::amd64(Kernel::Trixie)).run(&root, &jobs).unwrap().results;
     for result in &results {
         assert_eq!(result.status, 0, "{} failed:\n{}", result.name, result.output);
     }

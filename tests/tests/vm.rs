@@ -1,88 +1,112 @@
-//! A real guest: a stock kernel, /dev/dri/renderD128, and QEMU's virtio-gpu with Venus on the other side.
+//! Real guests: stock kernels, /dev/dri/renderD128, and QEMU's virtio-gpu with Venus on the other side.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use hesper_rig::llama::{self, Server};
-use hesper_rig::models::{self, Tiny};
-use hesper_rig::{Driver, GuestJob, Vm, target_folder};
-use hesper_tests::{quick, root};
+use hesper_rig::{Driver, GuestJob, Kernel, Machine, Vm, vm};
+use hesper_tests::{guests, quick, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
-const TOKENS: u32 = 24;
-const PROMPT: [u32; 6] = [1, 300, 7, 301, 42, 400];
+const LIMIT: Duration = Duration::from_secs(300);
 
-#[test]
-fn works_in_a_guest() {
+/// vulkaninfo, the whole client and llama.cpp, whose tokens are the host's own driver's.
+fn works_in(machine: Machine) {
     if quick() {
         return;
     }
     let root = root();
-    // The emulated processor is an older one.
-    let program = llama::ANY_PROCESSOR;
-    let model = models::tiny(Tiny::Q4K).unwrap();
-    let job = |name: &str, driver, command: String, seconds| GuestJob {
-        name: name.into(),
-        driver,
-        command,
-        timeout: Duration::from_secs(seconds),
-    };
-    let variables: Vec<String> = llama::ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let request = format!(
-        r#"{{"prompt":{PROMPT:?},"n_predict":{TOKENS},"temperature":0,"seed":1,"return_tokens":true,"ignore_eos":true}}"#
-    );
-    let llama = format!(
-        "{} {} {} --port 8080 --model {} >llama.log 2>&1 & \
-         until busybox wget -q -O /dev/null http://127.0.0.1:8080/health; do kill -0 $! || {{ cat llama.log; exit 1; }}; sleep 0.2; done; \
-         grep 'using device' llama.log; \
-         busybox wget -q -O - --header 'Content-Type: application/json' --post-data '{request}' http://127.0.0.1:8080/completion; kill $!",
-        variables.join(" "),
-        program,
-        llama::ARGUMENTS.join(" "),
-        model.display(),
-    );
+    let row = guests::run(&root, machine, &[Driver::Hesper], Path::new(CLIENT), LIMIT).unwrap();
+    println!("{machine}: Linux {}, booted in {:.1} s", row.kernel, row.boot.as_secs_f64());
+    static NATIVE: OnceLock<Vec<u64>> = OnceLock::new();
+    let native = NATIVE.get_or_init(|| guests::tokens_of_the_host(&root).unwrap());
+    assert_eq!(native.len(), guests::TOKENS as usize);
+    let complaints = row.complaints(native);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    let [(_, outcome)] = &row.outcomes[..] else { panic!("{} outcomes", row.outcomes.len()) };
+    let (device, _) = outcome.device.as_ref().unwrap();
+    assert!(device.starts_with("Virtio-GPU Venus (llvmpipe"), "{device}");
+}
+
+#[test]
+fn works_in_an_x86_64_guest() {
+    works_in(Machine::SHORT[0]);
+}
+
+#[test]
+fn works_on_a_newer_kernel() {
+    works_in(Machine::SHORT[1]);
+}
+
+#[test]
+fn works_in_an_aarch64_guest_with_large_pages() {
+    works_in(Machine::SHORT[2]);
+}
+
+fn job(name: &str, driver: Driver, command: String, seconds: u64) -> GuestJob {
+    GuestJob { name: name.into(), driver, command, timeout: Duration::from_secs(seconds) }
+}
+
+#[test]
+fn guests_are_told_what_is_wrong() {
+    if quick() {
+        return;
+    }
     let doctor = format!("{} doctor", hesper_rig::build_driver().unwrap().program.display());
     let jobs = [
-        job("vulkaninfo", Driver::Hesper, "vulkaninfo".into(), 120),
-        job("mesa's summary", Driver::Mesa, "vulkaninfo --summary".into(), 60),
-        job("client", Driver::Hesper, format!("HESPER_LOG=info {CLIENT} all"), 300),
-        job("llama", Driver::Hesper, llama, 300),
-        job("doctor", Driver::Hesper, doctor.clone(), 60),
+        job("mesa's summary", Driver::Mesa, "vulkaninfo --summary | grep deviceName".into(), 180),
+        job("summary", Driver::Hesper, "HESPER_LOG=info vulkaninfo --summary | grep deviceName".into(), 180),
+        job("doctor", Driver::Hesper, doctor.clone(), 180),
         // Somebody without the right to open the node; 4 is the status for that.
-        job("doctor for nobody", Driver::Hesper, format!("su nobody -s /bin/sh -c '{doctor}'; test $? = 4"), 60),
+        job("doctor for nobody", Driver::Hesper, format!("su nobody -s /bin/sh -c '{doctor}'; test $? = 4"), 180),
     ];
-    let results = Vm::run(&root, &jobs).unwrap();
-    for result in &results {
+    let run = Vm::new(Machine::amd64(Kernel::Trixie)).run(&root(), &jobs).unwrap();
+    for result in &run.results {
         assert_eq!(result.status, 0, "{} failed:\n{}", result.name, result.output);
     }
-    let [info, mesa, client, llama_, doctor, nobody] = &results[..] else { panic!("{} results", results.len()) };
-
-    let value = |text: &str, name: &str| {
-        let line = text.lines().map(str::trim).find(|l| l.starts_with(name) && l.contains(" = "));
-        line.and_then(|l| l.split_once(" = ")).unwrap_or_else(|| panic!("no {name} in:\n{text}")).1.trim().to_owned()
-    };
-    assert!(value(&info.output, "deviceName").starts_with("Virtio-GPU Venus (llvmpipe"));
-    assert_eq!(
-        value(&info.output, "deviceName"),
-        value(&mesa.output, "deviceName"),
-        "the device is another one through Mesa's driver"
-    );
-    assert_eq!(value(&info.output, "driverName"), "hesper");
-    assert!(client.output.contains("hesper: connected: virtio-gpu /dev/dri/renderD128"), "{}", client.output);
-    assert!(client.output.contains("ok memory"), "{}", client.output);
-
+    let [mesa, summary, doctor, nobody] = &run.results[..] else { panic!("{} results", run.results.len()) };
+    let name = |text: &str| text.lines().find_map(|l| l.split_once("deviceName")).map(|(_, n)| n.to_owned());
+    assert!(name(&mesa.output).is_some(), "{}", mesa.output);
+    assert_eq!(name(&mesa.output), name(&summary.output), "the device is another one through Mesa's driver");
+    assert!(summary.output.contains("hesper: connected: virtio-gpu /dev/dri/renderD128"), "{}", summary.output);
     assert!(doctor.output.contains("Hesper can work here"), "{}", doctor.output);
     assert!(nobody.output.contains("permission denied") && nobody.output.contains("What to do"), "{}", nobody.output);
+}
 
-    assert!(llama_.output.contains("Vulkan0 (Virtio-GPU Venus (llvmpipe"), "{}", llama_.output);
-    let answer = llama_
-        .output
-        .lines()
-        .find(|l| l.starts_with('{'))
-        .unwrap_or_else(|| panic!("no answer in:\n{}", llama_.output));
-    let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
-    let tokens: Vec<u64> = answer["tokens"].as_array().unwrap().iter().filter_map(serde_json::Value::as_u64).collect();
-    let log = target_folder().unwrap().join("llama-native-for-vm.log");
-    let native = Server::start(&root, Driver::Native, Path::new(program), &model, &log).unwrap();
-    assert_eq!(tokens, native.tokens(&PROMPT, TOKENS).unwrap().0, "the guest's tokens are not the host's");
+#[test]
+fn gpus_are_chosen_and_files_come_back() {
+    if quick() {
+        return;
+    }
+    // QEMU has at most one with a renderer.
+    let gpus = vec!["virtio-gpu-pci".to_owned(), vm::GPU.to_owned()];
+    let machine = Vm { gpus, ..Vm::new(Machine::amd64(Kernel::Trixie)) };
+    let jobs = [
+        job("two nodes", Driver::Hesper, "ls /dev/dri; printf 'a\\0b' >bytes; mkdir folder".into(), 30),
+        job("too long", Driver::Hesper, "echo begun; sleep 60".into(), 1),
+        job("the next", Driver::Hesper, "ls -A; exit 7".into(), 30),
+    ];
+    let run = machine.run(&root(), &jobs).unwrap();
+    let [nodes, late, next] = &run.results[..] else { panic!("{} results", run.results.len()) };
+    assert!(nodes.output.contains("renderD128") && nodes.output.contains("renderD129"), "{}", nodes.output);
+    assert_eq!(nodes.files.iter().collect::<Vec<_>>(), [(&"bytes".to_owned(), &b"a\0b".to_vec())]);
+    assert_eq!((late.status, late.output.as_str()), (124, "begun\n"));
+    assert_eq!((next.status, next.output.as_str()), (7, ""), "a job starts in an empty folder");
+}
+
+#[test]
+fn a_guest_that_hangs_is_an_error_with_its_console() {
+    if quick() {
+        return;
+    }
+    let root = root();
+    let jobs = [job("never", Driver::Hesper, "echo never".into(), 30)];
+    let usual = Vm::new(Machine::amd64(Kernel::Trixie));
+    let no_init = Vm { kernel_arguments: "rdinit=/there/is/none".into(), ..usual.clone() };
+    let text = format!("{:#}", no_init.run(&root, &jobs).unwrap_err());
+    assert!(text.contains("ended before it came to its jobs") && text.contains("Kernel panic"), "{text}");
+    let halted =
+        Vm { kernel_arguments: "rdinit=/bin/busybox -- sleep 1000".into(), limit: Duration::from_secs(10), ..usual };
+    let text = format!("{:#}", halted.run(&root, &jobs).unwrap_err());
+    assert!(text.contains("the machine's time of 10s is over"), "{text}");
 }

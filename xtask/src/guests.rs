@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hesper_manifest::{files, icd};
-use hesper_rig::{Guest, Host, target_folder};
+use hesper_rig::{Guest, Host, target_folder, zig};
 
+use crate::step;
 use crate::table::median;
-use crate::{step, zig};
 
 /// What is left of a build, in a folder of its own.
 pub struct Built {
@@ -33,12 +33,10 @@ const OPENINGS: usize = 5;
 /// # Errors
 /// When the build fails.
 pub fn build(guest: Guest) -> Result<Built> {
-    let triple = guest.triple();
-    let target = if triple.ends_with("gnu") { format!("{triple}.2.28") } else { triple.to_owned() };
-    let mut command = zig::build(&target, &["hesper-icd", "hesper", "hesper-rig-open"])?;
+    let mut command = zig::build(guest, &["hesper-icd", "hesper", "hesper-rig-open"])?;
     let title = format!("Building the driver for {}", guest.name());
     step::run(&title, "2 to 4 minutes the first time on 2 cores", &mut command)?;
-    let (from, to) = (target_folder()?.join(triple).join("release"), target_folder()?.join("dist").join(guest.name()));
+    let (from, to) = (zig::output(guest)?, target_folder()?.join("dist").join(guest.name()));
     std::fs::create_dir_all(&to).with_context(|| format!("making {}", to.display()))?;
     for file in [icd::LIBRARY, "hesper"] {
         std::fs::copy(from.join(file), to.join(file)).with_context(|| format!("copying {file} to {}", to.display()))?;

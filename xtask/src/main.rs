@@ -31,7 +31,7 @@ mod step;
 mod symbols;
 mod table;
 mod test;
-mod zig;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -62,6 +62,7 @@ enum Sub {
     Bench(bench::Args),
     Charts(charts::Args),
     Parity(parity::Args),
+    Vm(vm::Args),
     Build(build::Args),
     Image(image::Args),
 }
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         Sub::Bench(args) => bench::run(&args),
         Sub::Charts(args) => charts::run(&args),
         Sub::Parity(args) => parity::run(&args),
+        Sub::Vm(args) => vm::run(&args),
         Sub::Build(args) => build::run(&args),
         Sub::Image(args) => image::run(&args),
     };

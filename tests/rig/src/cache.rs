@@ -23,13 +23,52 @@ pub fn folder() -> PathBuf {
 /// # Errors
 /// Those of the file system.
 pub fn lock(name: &str) -> Result<Flock<File>> {
-    let folder = folder();
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let path = folder.join(format!("{name}.lock"));
+    let path = folder().join(format!("{name}.lock"));
+    let above = path.parent().context("the cache has no folder")?;
+    fs::create_dir_all(above).with_context(|| format!("making {}", above.display()))?;
     let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
     Flock::lock(file, FlockArg::LockExclusive)
         .map_err(|(_, e)| e)
         .with_context(|| format!("locking {}", path.display()))
+}
+
+/// The folder that `make` makes under `name`, once for each version of the recipes that it goes by; `about` is shown meanwhile. Half-made folders and
+/// those of other versions are removed.
+///
+/// # Errors
+/// Those of `make` and of the file system.
+pub fn made(name: &str, recipes: &[&str], about: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let mut hash = Sha256::new();
+    recipes.iter().for_each(|r| hash.update(r));
+    let key: String = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let above = folder().join(name);
+    let made = above.join(key);
+    let _lock = lock(name)?;
+    // Renamed into place when whole.
+    if !made.is_dir() {
+        if above.exists() {
+            fs::remove_dir_all(&above).with_context(|| format!("removing {}", above.display()))?;
+        }
+        fs::create_dir_all(&above).with_context(|| format!("making {}", above.display()))?;
+        let new = made.with_extension("new");
+        let bar = progress(about.to_owned());
+        make(&new)?;
+        fs::rename(&new, &made).with_context(|| format!("making {}", made.display()))?;
+        bar.finish_and_clear();
+    }
+    Ok(made)
+}
+
+/// A command that runs a recipe on the folder `new`, of [`made`]. What the recipe mounts ends with it, killed or not.
+///
+/// # Errors
+/// When the recipe can't be written beside the folder.
+pub fn recipe(text: &str, new: &Path) -> Result<Command> {
+    let file = new.with_extension("sh");
+    fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh"]).arg(file).arg(new);
+    Ok(command)
 }
 
 /// Shows that something is going on, and about how long it takes.

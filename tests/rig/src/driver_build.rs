@@ -91,16 +91,21 @@ fn build() -> Result<DriverBuild> {
     let folder = target_folder()?.join("release");
     let library = folder.join("libvulkan_hesper.so");
     ensure!(library.is_file(), "the build left no {}", library.display());
-    // In a folder of their own: a manifest in target/ would be found by nobody else's programs, but by our other builds.
     let rig = folder.join("rig");
-    std::fs::create_dir_all(&rig)?;
-    let manifest = rig.join("hesper_icd.json");
-    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.4.343" } });
-    replace(&manifest, json.to_string().as_bytes())?;
+    let manifest = manifest_in(&rig, &library)?;
     let layer = include_str!("../layer/hesper_test_layer.json")
         .replace("./libhesper_test_layer.so", "../libhesper_test_layer.so");
     replace(&rig.join("hesper_test_layer.json"), layer.as_bytes())?;
     Ok(DriverBuild { library, program: folder.join("hesper"), manifest, layer: rig })
+}
+
+/// Writes a manifest that names `library` into a folder of the rig's own: one in target/ would be found by nobody else's programs, but by our other builds.
+pub(crate) fn manifest_in(folder: &Path, library: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let manifest = folder.join("hesper_icd.json");
+    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.4.343" } });
+    replace(&manifest, json.to_string().as_bytes())?;
+    Ok(manifest)
 }
 
 /// Several test programs may do this at the same time.

@@ -1,12 +1,10 @@
 //! Programs of other guests on this machine: other C libraries, and processors that are emulated.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use sha2::{Digest, Sha256};
 
 use crate::cache;
 
@@ -46,6 +44,12 @@ impl Guest {
         }
     }
 
+    /// Zig's name: rustc's with the version of the C library, where newer ones have more symbols.
+    pub fn zig_target(self) -> String {
+        let triple = self.triple();
+        if triple.ends_with("gnu") { format!("{triple}.2.28") } else { triple.to_owned() }
+    }
+
     /// A command that runs `program`, which is linked to its C library.
     ///
     /// # Errors
@@ -72,21 +76,6 @@ impl Guest {
 
 /// The folder with the trees; made if it isn't in the cache yet.
 fn trees() -> Result<PathBuf> {
-    let key: String = Sha256::digest(RECIPE).iter().take(8).map(|b| format!("{b:02x}")).collect();
-    let folder = cache::folder().join("guests").join(key);
-    let _lock = cache::lock("guests")?;
-    // Renamed into place when whole.
-    if !folder.is_dir() {
-        let above = cache::folder().join("guests");
-        // Half-made ones, and those of older recipes.
-        let _ = fs::remove_dir_all(&above);
-        fs::create_dir_all(&above).with_context(|| format!("making {}", above.display()))?;
-        let (new, recipe) = (folder.with_extension("new"), above.join("recipe.sh"));
-        fs::write(&recipe, RECIPE).with_context(|| format!("writing {}", recipe.display()))?;
-        let bar = cache::progress("fetching C libraries and an emulator (40 MB from Debian's archive)".to_owned());
-        cache::run(Command::new("sh").arg(&recipe).arg(&new))?;
-        fs::rename(&new, &folder).with_context(|| format!("making {}", folder.display()))?;
-        bar.finish_and_clear();
-    }
-    Ok(folder)
+    let about = "fetching C libraries and an emulator (40 MB from Debian's archive)";
+    cache::made("guests", &[RECIPE], about, |new| cache::run(&mut cache::recipe(RECIPE, new)?))
 }

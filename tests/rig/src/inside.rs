@@ -10,23 +10,22 @@ use std::ptr;
 
 use anyhow::{Context, Result, ensure};
 
-/// A command that runs `program` inside `root`. The folders of `shared` are there under their own paths. It is killed when
-/// the thread that started it ends, and leads a process group of its own.
+/// A command that runs `program` inside `root`. The folders of `shared` are there under their own paths, and in the trees of `further`, too. It is
+/// killed when the thread that started it ends, and leads a process group of its own.
 ///
 /// # Errors
 /// Without the right to mount, or when a mount point can't be made.
-pub fn command(root: &Path, shared: &[PathBuf], program: impl AsRef<OsStr>) -> Result<Command> {
+pub fn command(root: &Path, further: &[&Path], shared: &[PathBuf], program: impl AsRef<OsStr>) -> Result<Command> {
     ensure!(
         nix::unistd::geteuid().is_root(),
         "the rig mounts into a Debian tree and needs root: run it as root, or as root of a container"
     );
-    let mut binds = Vec::new();
-    for path in ["/proc", "/sys", "/dev"].map(Path::new).into_iter().chain(shared.iter().map(PathBuf::as_path)) {
-        let inside =
-            root.join(path.strip_prefix("/").with_context(|| format!("{} is no absolute path", path.display()))?);
-        std::fs::create_dir_all(&inside).with_context(|| format!("making {}", inside.display()))?;
-        binds.push((c_path(path)?, c_path(&inside)?));
-    }
+    let system = ["/proc", "/sys", "/dev"].map(Path::new);
+    let shared = || shared.iter().map(PathBuf::as_path);
+    // The further trees first: where one lies in a shared folder, what was mounted into the tree comes along.
+    let places = further.iter().flat_map(|tree| shared().map(move |p| (*tree, p)));
+    let places = places.chain(system.into_iter().chain(shared()).map(|p| (root, p)));
+    let binds = places.map(|(tree, path)| bind(tree, path)).collect::<Result<Vec<_>>>()?;
     let root = c_path(root)?;
     let mut command = Command::new(program);
     command
@@ -39,6 +38,14 @@ pub fn command(root: &Path, shared: &[PathBuf], program: impl AsRef<OsStr>) -> R
     // SAFETY: between fork and exec only system calls are made, on memory that was prepared before.
     unsafe { command.pre_exec(move || enter(&root, &binds)) };
     Ok(command)
+}
+
+/// A folder, and where it is to be mounted in a tree.
+fn bind(tree: &Path, folder: &Path) -> Result<(CString, CString)> {
+    let below = folder.strip_prefix("/").with_context(|| format!("{} is no absolute path", folder.display()))?;
+    let inside = tree.join(below);
+    std::fs::create_dir_all(&inside).with_context(|| format!("making {}", inside.display()))?;
+    Ok((c_path(folder)?, c_path(&inside)?))
 }
 
 fn c_path(path: &Path) -> Result<CString> {

@@ -1,38 +1,45 @@
 //! The test rig: a real Venus host from Debian's packages, and the same program on three drivers.
 //!
 //! [`Root`] is a Debian 13 tree in the user's cache folder with virglrenderer, lavapipe and Mesa's venus driver; [`Host`] is
-//! `virgl_test_server` running in it, or in a tree with an older [`HostVersion`]; [`Root::client`] runs a program there on a [`Driver`]; [`Vm`] boots a stock kernel with a
-//! virtio-gpu under QEMU. The rig needs root: it makes a Debian tree and mounts into it.
+//! `virgl_test_server` running in it, or in a tree with an older [`HostVersion`]; [`Root::client`] runs a program there on a [`Driver`]; [`Vm`] boots a stock
+//! kernel of a [`Machine`]'s with a virtio-gpu under QEMU. The rig needs root: it makes a Debian tree and mounts into it.
 
 mod apple;
+mod boot_files;
 pub mod cache;
 mod client;
 mod clocks;
+pub mod cross;
 mod driver;
 mod driver_build;
 mod guest;
+mod guest_job;
 mod host;
 pub mod host_version;
 pub mod http;
 mod inside;
 pub mod llama;
+mod machine;
 pub mod models;
 mod nodes;
 pub mod pin;
 mod root;
 pub mod std_source;
 mod usage;
-mod vm;
+pub mod vm;
 pub mod vulkaninfo;
+pub mod zig;
 
 pub use apple::Apple;
 pub use clocks::Clocks;
 pub use driver::Driver;
 pub use driver_build::{DriverBuild, build_driver, manifest_for, target_folder, workspace};
 pub use guest::Guest;
+pub use guest_job::{GuestJob, GuestResult};
 pub use host::Host;
 pub use host_version::HostVersion;
+pub use machine::{Architecture, Kernel, Machine, PageSize};
 pub use nodes::Nodes;
 pub use root::Root;
 pub use usage::Usage;
-pub use vm::{GuestJob, GuestResult, Vm};
+pub use vm::{GuestRun, Vm};

@@ -184,12 +184,7 @@ impl Server {
     /// # Errors
     /// When there is no such device, or layers stayed on the processor.
     pub fn device(&self) -> Result<String> {
-        let log = self.log();
-        let device = device_of(&log).with_context(|| format!("{} names no Vulkan device", self.log.display()))?;
-        let (there, all) =
-            offloaded(&log).with_context(|| format!("{} doesn't say where the layers are", self.log.display()))?;
-        ensure!(there == all && all > 0, "only {there} of {all} layers are on {device}");
-        Ok(format!("{device}, {there}/{all} layers"))
+        device_in(&self.log()).with_context(|| format!("in {}", self.log.display()))
     }
 
     /// The tokens that the model goes on with, greedily, after some tokens; and how many it wrote a second.
@@ -292,6 +287,17 @@ impl Timings {
             |count: &str, rate: &str| (json[count].as_u64().unwrap_or(0), json[rate].as_f64().unwrap_or(f64::NAN));
         Self { prompt: pair("prompt_n", "prompt_per_second"), answer: pair("predicted_n", "predicted_per_second") }
     }
+}
+
+/// The device that the model is on, as a log of llama-server's names it, when every layer of the model is there.
+///
+/// # Errors
+/// When there is no such device, or layers stayed on the processor.
+pub fn device_in(log: &str) -> Result<String> {
+    let device = device_of(log).context("the log names no Vulkan device")?;
+    let (there, all) = offloaded(log).context("the log doesn't say where the layers are")?;
+    ensure!(there == all && all > 0, "only {there} of {all} layers are on {device}");
+    Ok(format!("{device}, {there}/{all} layers"))
 }
 
 /// `… using device Vulkan0 (Virtio-GPU Venus (llvmpipe …)) (unknown id) - 23702 MiB free`: the name in the brackets.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use hesper_rig::models::{self, Shape};
-use hesper_rig::{Driver, GuestJob, Host, Root, Vm};
+use hesper_rig::vm;
+use hesper_rig::{Driver, GuestJob, Host, Machine, Root, Vm};
 
 /// The test rig by hand.
 #[derive(Parser)]
@@ -42,7 +43,16 @@ enum Sub {
     Vm {
         /// mesa or hesper, or native for lavapipe inside the guest
         driver: Driver,
-        /// Seconds that it may take.
+        /// Its processor, kernel and size of pages, as in arm64-trixie-16k.
+        #[arg(long, default_value = "amd64-trixie-4k")]
+        machine: Machine,
+        /// A GPU of its, as a value of QEMU's -device; several may be given.
+        #[arg(long, default_value = vm::GPU)]
+        gpu: Vec<String>,
+        /// Added to the kernel's command line.
+        #[arg(long, default_value = "")]
+        kernel_arguments: String,
+        /// Seconds that the command may take.
         #[arg(long, default_value_t = 120)]
         timeout: u64,
         /// The command.
@@ -84,16 +94,18 @@ fn run(command: Sub) -> Result<ExitCode> {
             let status = root.client(driver, host.as_ref(), program)?.args(arguments).status()?;
             return Ok(code(status.code()));
         }
-        Sub::Vm { driver, timeout, words } => {
+        Sub::Vm { driver, machine, gpu, kernel_arguments, timeout, words } => {
             let job = GuestJob {
                 name: words[0].clone(),
                 driver,
                 command: words.join(" "),
                 timeout: Duration::from_secs(timeout),
             };
-            let results = Vm::run(&root, &[job])?;
-            let [result] = &results[..] else { bail!("the machine ran {} jobs, not one", results.len()) };
+            let vm = Vm { gpus: gpu, kernel_arguments, ..Vm::new(machine) };
+            let run = vm.run(&root, &[job])?;
+            let [result] = &run.results[..] else { bail!("the machine ran {} jobs, not one", run.results.len()) };
             print!("{}", result.output);
+            eprintln!("{machine}, Linux {}: booted in {:.1} s", run.kernel, run.boot.as_secs_f64());
             return Ok(code(Some(result.status)));
         }
     }

@@ -59,12 +59,20 @@ impl Root {
     /// # Errors
     /// Without the right to mount.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
+        self.command_beside(&[], program)
+    }
+
+    /// The same with these folders in further trees, too, which the program hands on.
+    ///
+    /// # Errors
+    /// Without the right to mount.
+    pub fn command_beside(&self, further: &[&Path], program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
         let mut shared = vec![driver_build::workspace().to_path_buf(), cache::folder(), std::env::temp_dir()];
         shared.push(driver_build::target_folder()?);
         for folder in &shared {
             fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         }
-        inside::command(&self.path, &shared, program)
+        inside::command(&self.path, further, &shared, program)
     }
 }
 

@@ -1,154 +1,163 @@
 //! A virtual machine: a stock kernel under QEMU with a virtio-gpu that speaks Venus, emulated in software.
 //!
-//! The guest sees the rig's root, and what [`Root::command`] shares, under the same paths; what it changes is lost, but for
-//! /vm/job, through which jobs and their results go.
+//! The guest sees a tree of its processor (the rig's own root where that is x86-64) with what [`Root::command`] shares, under the same paths; what it
+//! changes is lost, but for /vm/job, through which jobs and their results go.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Driver, Root, driver_build};
+use crate::boot_files::BootFiles;
+use crate::guest_job::{self, GuestJob, GuestResult};
+use crate::{Architecture, Machine, Root};
 
-/// A shell command to run in the guest.
+/// A machine as it is to be started.
 #[derive(Clone, Debug)]
-pub struct GuestJob {
-    /// Names it in messages.
-    pub name: String,
-    /// The Vulkan driver that it gets; [`Driver::Native`] is lavapipe inside the guest.
-    pub driver: Driver,
-    /// For /bin/sh.
-    pub command: String,
-    /// How long it may take.
-    pub timeout: Duration,
+pub struct Vm {
+    /// Its kind.
+    pub machine: Machine,
+    /// Its GPUs, as values of QEMU's option `-device`. At most one may have a renderer (`virtio-gpu-gl-pci`).
+    pub gpus: Vec<String>,
+    /// What is added to the kernel's command line.
+    pub kernel_arguments: String,
+    /// Environment variables of QEMU, and so of the host's Vulkan driver in it.
+    pub environment: Vec<(String, String)>,
+    /// How long it may run, whatever its jobs may take.
+    pub limit: Duration,
 }
 
-/// What became of a job.
+/// What a machine did.
 #[derive(Clone, Debug)]
-pub struct GuestResult {
-    /// The job's name.
-    pub name: String,
-    /// Its exit status; 124 or 137 when it took too long.
-    pub status: i32,
-    /// Standard output and error.
-    pub output: String,
+pub struct GuestRun {
+    /// The kernel's version.
+    pub kernel: String,
+    /// From the start of QEMU to that of the first job.
+    pub boot: Duration,
+    /// What became of the jobs, in their order.
+    pub results: Vec<GuestResult>,
+    /// What kernel and QEMU said.
+    pub console: String,
 }
 
-/// The machine.
-#[derive(Clone, Copy, Debug)]
-pub struct Vm;
+/// A virtio-gpu as monitors for this driver have it.
+pub const GPU: &str = "virtio-gpu-gl-pci,hostmem=512M,blob=on,venus=on";
+
+/// By when a guest has come to its jobs, on a machine that is busy otherwise.
+const BOOT: Duration = Duration::from_secs(180);
+/// How much longer than its jobs may a guest takes at most: for ending them, and for its end.
+const GRACE: Duration = Duration::from_secs(60);
 
 impl Vm {
+    /// A machine with one GPU, and an hour of time.
+    pub fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            gpus: vec![GPU.to_owned()],
+            kernel_arguments: String::new(),
+            environment: Vec::new(),
+            limit: Duration::from_secs(3600),
+        }
+    }
+
     /// Boots, runs the jobs one after the other, and powers off: 10 to 20 seconds and the jobs' own time.
     ///
     /// # Errors
-    /// When the machine can't be started, hangs, or ends before all jobs have; with its console.
-    pub fn run(root: &Root, jobs: &[GuestJob]) -> Result<Vec<GuestResult>> {
+    /// When the machine can't be started, hangs, takes longer than it may, or ends before all jobs have; with its console.
+    pub fn run(&self, root: &Root, jobs: &[GuestJob]) -> Result<GuestRun> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let files = BootFiles::ensure(root, self.machine)?;
+        let script = guest_job::script(self.machine.architecture(), jobs)?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("hesper-vm-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let results = run_in(root, jobs, &folder);
-        if results.is_ok() {
-            let _ = fs::remove_dir_all(&folder);
-        }
-        results.with_context(|| format!("in the virtual machine, whose files are in {}", folder.display()))
+        let shared = folder.join("job");
+        fs::create_dir_all(&shared).with_context(|| format!("making {}", shared.display()))?;
+        fs::write(shared.join("run"), script)?;
+        let console = folder.join("console");
+        let log = File::create(&console)?;
+        let mut qemu = self.qemu(root, &files, &shared)?;
+        qemu.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let ran = qemu.spawn().context("starting QEMU in the rig's root").and_then(|child| {
+            let boot = self.watch(child, &shared, jobs)?;
+            let results =
+                jobs.iter().enumerate().map(|(i, job)| guest_job::result(&shared, i, job)).collect::<Result<_>>()?;
+            Ok((boot, results))
+        });
+        let said = String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
+        let _ = fs::remove_dir_all(&folder);
+        let (boot, results) =
+            ran.with_context(|| format!("in the virtual machine {}; its console:\n{said}", self.machine))?;
+        Ok(GuestRun { kernel: files.version, boot, results, console: said })
     }
-}
 
-fn run_in(root: &Root, jobs: &[GuestJob], folder: &Path) -> Result<Vec<GuestResult>> {
-    fs::write(folder.join("run"), script(jobs)?)?;
-    let console = folder.join("console");
-    let log = File::create(&console)?;
-    let mut qemu = qemu(root, folder)?;
-    let mut child = qemu
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()
-        .context("starting QEMU in the rig's root")?;
-    // Jobs are stopped in the guest; this is for a guest that hangs.
-    let patience = Duration::from_secs(120) + jobs.iter().map(|j| j.timeout).sum::<Duration>();
-    let start = Instant::now();
-    let said = || String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            ensure!(status.success(), "QEMU ended with {status}:\n{}", said());
-            break;
+    /// Waits for the end; how long the boot took. A machine that hangs is killed.
+    fn watch(&self, mut child: Child, shared: &Path, jobs: &[GuestJob]) -> Result<Duration> {
+        let start = Instant::now();
+        let mut boot = None;
+        let all = GRACE + jobs.iter().map(|j| j.timeout).sum::<Duration>();
+        loop {
+            if boot.is_none() && shared.join(guest_job::BOOTED).exists() {
+                boot = Some(start.elapsed());
+            }
+            if let Some(status) = child.try_wait()? {
+                ensure!(status.success(), "QEMU ended with {status}");
+                return boot.context("the machine ended before it came to its jobs");
+            }
+            let took = start.elapsed();
+            let over = match boot {
+                _ if took > self.limit => Some(format!("the machine's time of {:?} is over", self.limit)),
+                None if took > BOOT => Some(format!("the machine hasn't booted within {BOOT:?}")),
+                // The guest itself ends jobs that take too long.
+                Some(boot) if took > boot + all => Some(format!("the machine goes on {all:?} after its boot")),
+                _ => None,
+            };
+            if let Some(why) = over {
+                let _ = child.kill();
+                let _ = child.wait();
+                let ended = guest_job::ended(shared, jobs);
+                let Some(job) = jobs.get(ended).filter(|_| boot.is_some()) else { bail!("{why}") };
+                bail!("{why}, in its job {}; its output:\n{}", job.name, guest_job::output(shared, ended));
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
-        if start.elapsed() > patience {
-            let _ = child.kill();
-            let _ = child.wait();
-            bail!("the machine didn't power off within {patience:?}; its console:\n{}", said());
-        }
-        std::thread::sleep(Duration::from_millis(50));
     }
-    let read = |name: String| fs::read(folder.join(name)).map(|b| String::from_utf8_lossy(&b).into_owned());
-    let result = |(i, job): (usize, &GuestJob)| {
-        let output = read(format!("{i}.output")).unwrap_or_default();
-        let status = read(format!("{i}.status"))
-            .with_context(|| format!("{} didn't end; its output:\n{output}\nconsole:\n{}", job.name, said()))?;
-        Ok(GuestResult { name: job.name.clone(), status: status.trim().parse()?, output })
-    };
-    jobs.iter().enumerate().map(result).collect()
-}
 
-/// What the guest runs.
-fn script(jobs: &[GuestJob]) -> Result<String> {
-    let mut text =
-        String::from("export PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C.UTF-8 XDG_RUNTIME_DIR=/run\ncd /vm/job\n");
-    for (i, job) in jobs.iter().enumerate() {
-        let manifest = match job.driver {
-            Driver::Native => PathBuf::from("/usr/share/vulkan/icd.d/lvp_icd.json"),
-            Driver::Mesa => PathBuf::from("/usr/share/vulkan/icd.d/virtio_icd.json"),
-            Driver::Hesper => driver_build::build_driver()?.manifest,
+    fn qemu(&self, root: &Root, files: &BootFiles, shared: &Path) -> Result<Command> {
+        // A tree that isn't QEMU's own needs what is mounted into that, too.
+        let foreign = files.tree != root.path();
+        let further: &[&Path] = if foreign { &[&files.tree] } else { &[] };
+        let mut command = root.command_beside(further, &files.qemu)?;
+        let (model, processor, serial) = match self.machine.architecture() {
+            Architecture::Amd64 => ("q35", "max", "ttyS0"),
+            // One that has pages of 16 KiB, and no signed pointers, which are slow to emulate.
+            Architecture::Arm64 => ("virt", "cortex-a76", "ttyAMA0"),
         };
-        let quoted = job.command.replace('\'', r"'\''");
-        let seconds = job.timeout.as_secs().max(1);
-        // The status is written last: without it the job is taken for not ended.
-        writeln!(
-            text,
-            "VK_DRIVER_FILES={} timeout -k 5 {seconds} sh -c '{quoted}' >{i}.output 2>&1 </dev/null",
-            manifest.display()
-        )?;
-        writeln!(text, "echo $? >{i}.status")?;
-    }
-    Ok(text)
-}
-
-fn qemu(root: &Root, folder: &Path) -> Result<Command> {
-    let mut command = root.command("/usr/bin/qemu-system-x86_64")?;
-    let job = format!("local,id=job,path={},security_model=none", folder.display());
-    command
-        .env("LIBGL_ALWAYS_SOFTWARE", "1")
-        .env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/lvp_icd.json")
-        .args([
-            "-M",
-            "q35",
-            "-accel",
-            "tcg,thread=multi",
-            "-cpu",
-            "max",
-            "-m",
-            "1G",
-            "-smp",
-            "1",
-            "-nodefaults",
-            "-no-user-config",
-        ])
-        // A GL display starts without a DRM node only like this.
-        .args(["-display", "egl-headless,rendernode=/dev/null"])
-        .args(["-device", "virtio-gpu-gl-pci,hostmem=512M,blob=on,venus=on"])
+        let tree = if foreign { files.tree.as_path() } else { Path::new("/") };
         // The tree with what is mounted into it: several file systems behind one share.
-        .args(["-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"])
-        .args(["-device", "virtio-9p-pci,fsdev=host,mount_tag=host"])
-        .args(["-fsdev", &job, "-device", "virtio-9p-pci,fsdev=job,mount_tag=job"])
-        .args(["-serial", "stdio", "-monitor", "none", "-no-reboot"])
-        .args(["-kernel", "/vm/vmlinuz", "-initrd", "/vm/initramfs.gz", "-append", "console=ttyS0 panic=-1 quiet"]);
-    Ok(command)
+        let tree = format!("local,id=guest,path={},security_model=none,readonly=on,multidevs=remap", tree.display());
+        let job = format!("local,id=job,path={},security_model=none", shared.display());
+        let kernel_arguments = format!("console={serial} panic=-1 quiet {}", self.kernel_arguments);
+        command
+            .env("LIBGL_ALWAYS_SOFTWARE", "1")
+            .env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/lvp_icd.json")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .args(["-M", model, "-accel", "tcg,thread=multi", "-cpu", processor, "-m", "1G", "-smp", "1"])
+            .args(["-nodefaults", "-no-user-config"])
+            // A GL display starts without a DRM node only like this.
+            .args(["-display", "egl-headless,rendernode=/dev/null"])
+            .args(self.gpus.iter().flat_map(|gpu| ["-device", gpu]))
+            .args(["-fsdev", &tree, "-device", "virtio-9p-pci,fsdev=guest,mount_tag=guest"])
+            .args(["-fsdev", &job, "-device", "virtio-9p-pci,fsdev=job,mount_tag=job"])
+            .args(["-serial", "stdio", "-monitor", "none", "-no-reboot"])
+            .arg("-kernel")
+            .arg(&files.kernel)
+            .arg("-initrd")
+            .arg(&files.initramfs)
+            .args(["-append", &kernel_arguments]);
+        Ok(command)
+    }
 }

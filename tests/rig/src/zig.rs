@@ -1,10 +1,12 @@
 //! cargo with Zig's linker and C libraries: it links for guests that this machine has no C library of, and for older versions of one.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use hesper_rig::cache::Wheel;
-use hesper_rig::{std_source, workspace};
+
+use crate::cache::Wheel;
+use crate::{Guest, std_source, target_folder, workspace};
 
 /// Zig, of which only the linker, the C libraries and the unwinder serve here.
 const ZIG: Wheel = Wheel {
@@ -19,14 +21,31 @@ const ZIGBUILD: Wheel = Wheel {
     sha256: "238a1ab54a95053a4eadc34775c81f795a8ad75f80bfed63f3f445f518102375",
 };
 
-/// `cargo build --release` for a target: rustc's name of it, and behind a further point the version of the C library where it matters.
+/// Where [`build`] leaves what it has built.
+///
+/// # Errors
+/// When cargo can't say where its target folder is.
+pub fn output(guest: Guest) -> Result<PathBuf> {
+    Ok(folder()?.join(guest.triple()).join("release"))
+}
+
+/// A target folder of its own: build scripts look at RUSTC_BOOTSTRAP, and where it changes between two builds in one folder both are made anew each time.
+fn folder() -> Result<PathBuf> {
+    Ok(target_folder()?.join("guests"))
+}
+
+/// `cargo build --release` for a guest.
 ///
 /// # Errors
 /// When Zig or the standard library's sources can't be had.
-pub fn build(target: &str, packages: &[&str]) -> Result<Command> {
+pub fn build(guest: Guest, packages: &[&str]) -> Result<Command> {
+    let target = guest.zig_target();
     ensure!(cfg!(target_arch = "x86_64"), "building for other guests needs an x86-64 machine: Zig is pinned for that");
     let mut command = Command::new(ZIGBUILD.program("cargo_zigbuild-0.24.1.data/scripts/cargo-zigbuild")?);
-    command.args(["zigbuild", "--release", "--locked", "--target", target]).current_dir(workspace());
+    command
+        .args(["zigbuild", "--release", "--locked", "--target", &target, "--target-dir"])
+        .arg(folder()?)
+        .current_dir(workspace());
     command.args(packages.iter().flat_map(|p| ["--package", p]));
     command.env("CARGO_ZIGBUILD_ZIG_PATH", ZIG.program("ziglang/zig")?);
     // rustc links a static library for musl otherwise, which isn't what a loader opens.

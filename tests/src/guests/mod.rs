@@ -1,0 +1,11 @@
+//! The same jobs in guests of all kinds, on this driver and on Mesa's. `cargo xtask vm` shows them side by side, tests/vm.rs asks for what must hold.
+
+mod jobs;
+mod outcome;
+mod row;
+mod run;
+
+pub use jobs::TOKENS;
+pub use outcome::Outcome;
+pub use row::Row;
+pub use run::{run, tokens_of_the_host};
