@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use hesper_rig::{Driver, Root};
+use hesper_rig::Driver;
 use serde_json::{Value, json};
 
 use crate::measure::measure;
-use crate::step::{self, Step};
+use crate::step::Step;
 use crate::table::{median, table};
-use crate::{against, cargo, setup};
+use crate::{against, client};
 
 /// Measures native lavapipe, Mesa's venus and Hesper with the test client's benchmarks, in turns, and compares the medians.
 #[derive(clap::Args)]
@@ -50,12 +50,7 @@ struct Measured {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    setup::ensure()?;
-    let root = Root::ensure()?;
-    hesper_rig::build_driver()?;
-    let mut build = cargo::cargo(&["build", "--release", "--package", "hesper-tests", "--bin", "hesper-client"]);
-    step::run("Building the test client", "under a minute", &mut build)?;
-    let client = hesper_rig::target_folder()?.join("release/hesper-client");
+    let (root, client) = client::ready()?;
 
     if let Some(library) = &args.against {
         return against::run(&root, &client, &args.only, library, args.runs);

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum as _;
-use hesper_rig::{Driver, Root};
+use hesper_rig::Driver;
 use hesper_tests::endure::{self, Row, Setup};
 
-use crate::step::{self, Step};
+use crate::step::Step;
 use crate::table::table;
-use crate::{cargo, document, setup};
+use crate::{client, document};
 
 /// Runs crowds of processes, thousands of starts, very many objects and very long command buffers, and looks at what programs and host hold
 /// meanwhile: it must not grow. llama.cpp must say the same whether its host is stopped for minutes or not.
@@ -62,12 +62,7 @@ pub fn whole() -> Result<()> {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    setup::ensure()?;
-    let root = Root::ensure()?;
-    hesper_rig::build_driver()?;
-    let mut build = cargo::cargo(&["build", "--release", "--package", "hesper-tests", "--bin", "hesper-client"]);
-    step::run("Building the test client", "under a minute", &mut build)?;
-    let client = hesper_rig::target_folder()?.join("release/hesper-client");
+    let (root, client) = client::ready()?;
     let wanted = |kind| args.only.is_empty() || args.only.contains(&kind);
     let on = |driver| Setup { root: &root, client: &client, driver };
     let mut rows = Vec::new();

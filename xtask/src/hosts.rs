@@ -9,7 +9,7 @@ use hesper_tests::hosts::{self, Outcome, PARTS};
 
 use crate::step::{self, Step};
 use crate::table::table;
-use crate::{cargo, document, setup};
+use crate::{cargo, client, document};
 
 /// Runs vulkaninfo, the test client and random programs on Hesper and on Mesa's driver over each version of the host, and the end-to-end tests
 /// as well. With all versions, the table is written into docs/hosts.md: half an hour on two cores.
@@ -60,12 +60,7 @@ struct Row {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    setup::ensure()?;
-    let root = Root::ensure()?;
-    hesper_rig::build_driver()?;
-    let mut build = cargo::cargo(&["build", "--release", "--package", "hesper-tests", "--bin", "hesper-client"]);
-    step::run("Building the test client", "under a minute", &mut build)?;
-    let client = hesper_rig::target_folder()?.join("release/hesper-client");
+    let (root, client) = client::ready()?;
     let mut rows = Vec::new();
     for version in HostVersion::ALL.into_iter().filter(|v| args.only.is_none_or(|only| only == *v)) {
         for driver in [Driver::Hesper, Driver::Mesa] {

@@ -6,6 +6,7 @@ mod build;
 mod cargo;
 mod chart;
 mod charts;
+mod client;
 mod codegen;
 mod demo;
 mod document;

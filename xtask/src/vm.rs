@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use hesper_rig::{Driver, Machine, Root, cross};
+use hesper_rig::{Driver, Machine, cross};
 use hesper_tests::guests::{self, Row};
 
-use crate::step::{self, Step};
+use crate::step::Step;
 use crate::table::table;
-use crate::{cargo, document, setup};
+use crate::{client, document};
 
 /// Boots stock kernels under QEMU, x86-64 and AArch64, with pages of 4 and 16 KiB, and runs vulkaninfo, the test client and llama.cpp in them, on Hesper
 /// and on Mesa's driver. llama.cpp must say what it says on the host's own driver.
@@ -31,12 +31,7 @@ const DOCUMENT: &str = "docs/hosts.md";
 const MARKS: [&str; 2] = ["<!-- vm -->", "<!-- /vm -->"];
 
 pub fn run(args: &Args) -> Result<()> {
-    setup::ensure()?;
-    let root = Root::ensure()?;
-    hesper_rig::build_driver()?;
-    let mut build = cargo::cargo(&["build", "--package", "hesper-tests", "--bin", "hesper-client"]);
-    step::run("Building the test client", "under a minute", &mut build)?;
-    let client = hesper_rig::target_folder()?.join("debug/hesper-client");
+    let (root, client) = client::ready()?;
     let machines = match &args.only[..] {
         [] if args.all => &Machine::ALL[..],
         [] => &Machine::SHORT,
