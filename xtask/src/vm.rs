@@ -1,10 +1,11 @@
 //! `vm`: the driver in guests of all kinds.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use hesper_rig::{Driver, Machine, cross};
-use hesper_tests::guests::{self, Row};
+use anyhow::{Context, Result, ensure};
+use hesper_rig::{Driver, Machine, Root, cross};
+use hesper_tests::guests::{self, Row, WakeUps};
 
 use crate::step::Step;
 use crate::table::table;
@@ -22,6 +23,13 @@ pub struct Args {
     /// Only these, such as arm64-trixie-16k.
     #[arg(long, num_args = 1.., conflicts_with = "all")]
     only: Vec<Machine>,
+    /// Instead, runs of a program that makes memory, maps it, has it filled and waits, this many on each driver, and calls from one to four threads that
+    /// find the host's thread asleep.
+    #[arg(long, value_name = "RUNS")]
+    wake_ups: Option<u32>,
+    /// How many such calls, from each number of threads.
+    #[arg(long, default_value_t = 100_000, requires = "wake_ups")]
+    calls: u32,
 }
 
 /// What a job may take. The slowest, the client on an emulated processor, takes a minute.
@@ -29,6 +37,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 const DRIVERS: [Driver; 2] = [Driver::Hesper, Driver::Mesa];
 const DOCUMENT: &str = "docs/hosts.md";
 const MARKS: [&str; 2] = ["<!-- vm -->", "<!-- /vm -->"];
+const WAKE_UP_MARKS: [&str; 2] = ["<!-- wake-ups -->", "<!-- /wake-ups -->"];
 
 pub fn run(args: &Args) -> Result<()> {
     let (root, client) = client::ready()?;
@@ -42,6 +51,9 @@ pub fn run(args: &Args) -> Result<()> {
         cross::build_driver()?;
         cross::build_client()?;
         step.done("");
+    }
+    if let Some(runs) = args.wake_ups {
+        return wake_ups(args, runs, &root, machines, &client);
     }
     let native = guests::tokens_of_the_host(&root)?;
     let (mut rows, mut complaints) = (Vec::new(), Vec::new());
@@ -63,4 +75,21 @@ pub fn run(args: &Args) -> Result<()> {
         println!("  the table is in {DOCUMENT}");
     }
     Ok(())
+}
+
+fn wake_ups(args: &Args, runs: u32, root: &Root, machines: &[Machine], client: &Path) -> Result<()> {
+    let (mut rows, mut checks) = (Vec::new(), Vec::new());
+    for machine in machines {
+        let step = Step::start(&machine.to_string(), "some seconds a run, and minutes of calls");
+        let found = guests::wake_ups(root, *machine, client, runs, args.calls)?;
+        step.done("");
+        rows.extend(found.iter().map(|f| f.line(*machine)));
+        checks.extend(found.iter().map(|f| f.check().with_context(|| machine.to_string())));
+    }
+    let text = table(&WakeUps::HEAD, &rows);
+    println!("\n{text}");
+    if args.all {
+        document::write_between(DOCUMENT, WAKE_UP_MARKS, &text)?;
+    }
+    checks.into_iter().collect()
 }

@@ -38,6 +38,7 @@ mod spin;
 mod sync;
 mod threads;
 mod uploads;
+mod wake_ups;
 
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]
@@ -132,6 +133,21 @@ enum Sub {
         commands: u32,
         /// How often.
         rounds: u32,
+    },
+    /// Makes CALLS calls from each of THREADS threads, each after a rest in which the host may fall asleep.
+    WakeUps {
+        /// How many threads.
+        threads: u32,
+        /// How many calls of each.
+        calls: u32,
+        /// How long a call may take.
+        #[arg(long, default_value_t = 100)]
+        longest_ms: u64,
+    },
+    /// Makes memory, maps it, has the device fill it and waits, COUNT times.
+    Fills {
+        /// How often.
+        count: u32,
     },
     /// Garbage wherever Vulkan says that nobody looks.
     Ignored,
@@ -230,6 +246,10 @@ fn main() -> ExitCode {
         Sub::Starts { count, every } => endure::starts::run(count, every),
         Sub::Many { count, rounds } => endure::many::run(count, rounds),
         Sub::Long { commands, rounds } => endure::long::run(commands, rounds),
+        Sub::WakeUps { threads, calls, longest_ms } => {
+            wake_ups::calls(threads, calls, Duration::from_millis(longest_ms))
+        }
+        Sub::Fills { count } => wake_ups::fills(count),
         Sub::Forks => forks::run(),
         Sub::Exec => open_files::run(),
         Sub::OpenFiles { files } => open_files::expect(files),

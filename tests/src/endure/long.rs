@@ -12,8 +12,10 @@ use super::setup::Setup;
 
 /// What the first round has made may stay for the next ones; the first three of those are compared with the last three.
 const ROUNDS: usize = 7;
-/// The host's allocator keeps pieces of different sizes.
 const SLACK: Slack = Slack { memory: 4 << 20, each: 2, percent: 3 };
+/// The host's allocator keeps pieces of different sizes, 6 MiB more at one time than at another. A round that leaves a hundred thousand commands behind
+/// leaves 17 MiB, and there are three.
+const HOST_SLACK: Slack = Slack { memory: 8 << 20, ..SLACK };
 
 /// A command buffer of `commands` commands, recorded, run, checked and reset, again and again.
 ///
@@ -40,7 +42,7 @@ pub fn long(setup: Setup, commands: u32) -> Result<Row> {
         let (programs, hosts): (Vec<_>, Vec<_>) = all.iter().copied().unzip();
         let [program, host] = [programs, hosts].map(|of| Growth::of_least(&of[1..4], &of[4..]));
         complaints.extend(program.complaints(&format!("the program with {when} command buffers"), SLACK));
-        complaints.extend(host.complaints(&format!("the host with {when} command buffers"), SLACK));
+        complaints.extend(host.complaints(&format!("the host with {when} command buffers"), HOST_SLACK));
         (program, host)
     };
     growth(&empty, "empty");

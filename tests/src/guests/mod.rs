@@ -4,8 +4,10 @@ mod jobs;
 mod outcome;
 mod row;
 mod run;
+mod wake_ups;
 
 pub use jobs::TOKENS;
 pub use outcome::Outcome;
 pub use row::Row;
 pub use run::{run, tokens_of_the_host};
+pub use wake_ups::{WakeUps, wake_ups};

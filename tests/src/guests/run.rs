@@ -1,6 +1,6 @@
 //! One boot with all of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -16,10 +16,7 @@ use super::{Outcome, Row};
 /// # Errors
 /// When the machine can't be started or hangs. What drivers fail at is in the row.
 pub fn run(root: &Root, machine: Machine, drivers: &[Driver], client: &Path, limit: Duration) -> Result<Row> {
-    let client = match machine.architecture() {
-        Architecture::Amd64 => client.to_path_buf(),
-        Architecture::Arm64 => cross::build_client()?,
-    };
+    let client = client_for(machine, client)?;
     let mut all = vec![jobs::page_size()];
     for driver in drivers {
         all.extend(jobs::on(*driver, &client, limit)?);
@@ -32,6 +29,14 @@ pub fn run(root: &Root, machine: Machine, drivers: &[Driver], client: &Path, lim
     let outcomes = drivers.iter().zip(results.chunks(results.len() / drivers.len().max(1)));
     let outcomes = outcomes.map(|(driver, results)| Ok((*driver, Outcome::read(results)?))).collect::<Result<_>>()?;
     Ok(Row { machine, kernel: ran.kernel, page_kib, boot: ran.boot, outcomes })
+}
+
+/// The test client for a machine; `client` is the one for x86-64.
+pub(super) fn client_for(machine: Machine, client: &Path) -> Result<PathBuf> {
+    match machine.architecture() {
+        Architecture::Amd64 => Ok(client.to_path_buf()),
+        Architecture::Arm64 => cross::build_client(),
+    }
 }
 
 /// The tokens of the host's own driver.
