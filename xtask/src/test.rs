@@ -10,7 +10,7 @@ use crate::{cargo, codegen, faults, fuzz, fuzz_targets, licences, setup};
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
 /// The first run makes the test rig (a Debian 13 tree with virglrenderer and lavapipe), fetches llama.cpp and a model, and
-/// builds everything: 6 to 14 minutes on 2 cores. Later runs take up to eight, two of them for random programs.
+/// builds everything: 8 to 16 minutes on 2 cores. Later runs take up to eleven, two of them for random programs.
 #[derive(clap::Args)]
 pub struct Args {
     /// Leave out the virtual machine and llama.cpp.
