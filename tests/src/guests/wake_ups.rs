@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct WakeUps {
     /// The driver.
     pub driver: Driver,
-    /// Runs that hung, of `runs`.
+    /// Runs that hung or ended with an error, of `runs`.
     pub hung: u32,
     /// How many runs there were.
     pub runs: u32,
@@ -65,7 +65,7 @@ pub fn wake_ups(root: &Root, machine: Machine, client: &Path, runs: u32, calls: 
 
 impl WakeUps {
     /// What the columns are, behind the machine.
-    pub const HEAD: [&str; 4] = ["guest", "driver", "runs that hung", "slowest call of 1, 2, 3, 4 threads"];
+    pub const HEAD: [&str; 4] = ["guest", "driver", "runs that hung or failed", "slowest call of 1, 2, 3, 4 threads"];
 
     /// The cells.
     pub fn line(&self, machine: Machine) -> Vec<String> {
@@ -86,7 +86,7 @@ impl WakeUps {
         if self.driver != Driver::Hesper {
             return Ok(());
         }
-        ensure!(self.hung == 0, "{} of {} runs hung", self.hung, self.runs);
+        ensure!(self.hung == 0, "{} of {} runs hung or failed", self.hung, self.runs);
         for result in &self.calls {
             ensure!(result.status == 0, "{} ended with {}:\n{}", result.name, result.status, result.output);
         }
