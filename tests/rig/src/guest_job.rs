@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{Architecture, Driver, cross, driver_build};
 
@@ -36,8 +36,25 @@ pub struct GuestResult {
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
+impl GuestResult {
+    /// What a job printed that has ended well.
+    ///
+    /// # Errors
+    /// When it hasn't; with its output.
+    pub fn good(&self) -> Result<&str> {
+        match self.status {
+            0 => Ok(&self.output),
+            124 | 137 => bail!("{} took too long; its output:\n{}", self.name, self.output),
+            status => bail!("{} ended with {status}; its output:\n{}", self.name, self.output),
+        }
+    }
+}
+
 /// Written by the guest when it has come to its jobs.
 pub(crate) const BOOTED: &str = "booted";
+
+/// A job that writes a number of seconds into a file of this name in its folder wants the machine stopped for as long.
+pub const PAUSE: &str = "pause";
 
 /// What the guest runs, from the folder that it shares with the rig: an output, a folder and a status for each job, by its number.
 pub(crate) fn script(architecture: Architecture, jobs: &[GuestJob]) -> Result<String> {
@@ -68,6 +85,14 @@ pub(crate) fn script(architecture: Architecture, jobs: &[GuestJob]) -> Result<St
 /// How many jobs have ended.
 pub(crate) fn ended(folder: &Path, jobs: &[GuestJob]) -> usize {
     (0..jobs.len()).take_while(|i| folder.join(format!("{i}.status")).exists()).count()
+}
+
+/// The file by which the job that runs wants the machine stopped, and for how long.
+pub(crate) fn wanted_pause(folder: &Path, jobs: &[GuestJob]) -> Option<(PathBuf, Duration)> {
+    let file = folder.join(ended(folder, jobs).to_string()).join(PAUSE);
+    // A file that isn't written yet has no number.
+    let seconds = fs::read_to_string(&file).ok()?.strip_suffix('\n')?.parse().ok()?;
+    Some((file, Duration::from_secs(seconds)))
 }
 
 /// What the job with the number `i` has printed so far.

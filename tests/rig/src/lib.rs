@@ -23,10 +23,12 @@ mod machine;
 pub mod models;
 mod nodes;
 pub mod pin;
+mod qmp;
 mod root;
 pub mod std_source;
 mod usage;
 pub mod vm;
+mod vm_host;
 pub mod vulkaninfo;
 pub mod zig;
 

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use hesper_rig::models::{self, Shape};
 use hesper_rig::vm;
-use hesper_rig::{Driver, GuestJob, Host, Machine, Root, Vm};
+use hesper_rig::{Driver, GuestJob, Host, HostVersion, Machine, Root, Vm};
 
 /// The test rig by hand.
 #[derive(Parser)]
@@ -46,6 +46,9 @@ enum Sub {
         /// Its processor, kernel and size of pages, as in arm64-trixie-16k.
         #[arg(long, default_value = "amd64-trixie-4k")]
         machine: Machine,
+        /// The virglrenderer in QEMU.
+        #[arg(long, default_value_t)]
+        host: HostVersion,
         /// A GPU of its, as a value of QEMU's -device; several may be given.
         #[arg(long, default_value = vm::GPU)]
         gpu: Vec<String>,
@@ -94,14 +97,14 @@ fn run(command: Sub) -> Result<ExitCode> {
             let status = root.client(driver, host.as_ref(), program)?.args(arguments).status()?;
             return Ok(code(status.code()));
         }
-        Sub::Vm { driver, machine, gpu, kernel_arguments, timeout, words } => {
+        Sub::Vm { driver, machine, host, gpu, kernel_arguments, timeout, words } => {
             let job = GuestJob {
                 name: words[0].clone(),
                 driver,
                 command: words.join(" "),
                 timeout: Duration::from_secs(timeout),
             };
-            let vm = Vm { gpus: gpu, kernel_arguments, ..Vm::new(machine) };
+            let vm = Vm { host, gpus: gpu, kernel_arguments, ..Vm::new(machine) };
             let run = vm.run(&root, &[job])?;
             let [result] = &run.results[..] else { bail!("the machine ran {} jobs, not one", run.results.len()) };
             print!("{}", result.output);

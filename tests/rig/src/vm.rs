@@ -4,7 +4,7 @@
 //! changes is lost, but for /vm/job, through which jobs and their results go.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -13,13 +13,16 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::boot_files::BootFiles;
 use crate::guest_job::{self, GuestJob, GuestResult};
-use crate::{Architecture, Machine, Root};
+use crate::qmp::Qmp;
+use crate::{Architecture, HostVersion, Machine, Root, vm_host};
 
 /// A machine as it is to be started.
 #[derive(Clone, Debug)]
 pub struct Vm {
     /// Its kind.
     pub machine: Machine,
+    /// The virglrenderer in QEMU.
+    pub host: HostVersion,
     /// Its GPUs, as values of QEMU's option `-device`. At most one may have a renderer (`virtio-gpu-gl-pci`).
     pub gpus: Vec<String>,
     /// What is added to the kernel's command line.
@@ -43,6 +46,14 @@ pub struct GuestRun {
     pub console: String,
 }
 
+/// What a machine shares with the rig.
+struct Folders {
+    /// The folder that the guest has as /vm/job.
+    shared: PathBuf,
+    /// The socket of QEMU's monitor.
+    monitor: PathBuf,
+}
+
 /// A virtio-gpu as monitors for this driver have it.
 pub const GPU: &str = "virtio-gpu-gl-pci,hostmem=512M,blob=on,venus=on";
 
@@ -56,6 +67,7 @@ impl Vm {
     pub fn new(machine: Machine) -> Self {
         Self {
             machine,
+            host: HostVersion::default(),
             gpus: vec![GPU.to_owned()],
             kernel_arguments: String::new(),
             environment: Vec::new(),
@@ -63,7 +75,8 @@ impl Vm {
         }
     }
 
-    /// Boots, runs the jobs one after the other, and powers off: 10 to 20 seconds and the jobs' own time.
+    /// Boots, runs the jobs one after the other, and powers off: 10 to 20 seconds and the jobs' own time. A job that writes a number of seconds into a file
+    /// [`PAUSE`](guest_job::PAUSE) of its folder finds the whole machine stopped for as long; the file is gone afterwards.
     ///
     /// # Errors
     /// When the machine can't be started, hangs, takes longer than it may, or ends before all jobs have; with its console.
@@ -74,17 +87,19 @@ impl Vm {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("hesper-vm-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
-        let shared = folder.join("job");
-        fs::create_dir_all(&shared).with_context(|| format!("making {}", shared.display()))?;
+        let folders = Folders { shared: folder.join("job"), monitor: folder.join("monitor") };
+        let shared = &folders.shared;
+        fs::create_dir_all(shared).with_context(|| format!("making {}", shared.display()))?;
         fs::write(shared.join("run"), script)?;
         let console = folder.join("console");
         let log = File::create(&console)?;
-        let mut qemu = self.qemu(root, &files, &shared)?;
+        let mut qemu = self.qemu(root, &files, &folders)?;
+        qemu.envs(vm_host::environment(self.host, root, &folder)?);
         qemu.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let ran = qemu.spawn().context("starting QEMU in the rig's root").and_then(|child| {
-            let boot = self.watch(child, &shared, jobs)?;
+            let boot = self.watch(child, &folders, jobs)?;
             let results =
-                jobs.iter().enumerate().map(|(i, job)| guest_job::result(&shared, i, job)).collect::<Result<_>>()?;
+                jobs.iter().enumerate().map(|(i, job)| guest_job::result(shared, i, job)).collect::<Result<_>>()?;
             Ok((boot, results))
         });
         let said = String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
@@ -95,9 +110,19 @@ impl Vm {
     }
 
     /// Waits for the end; how long the boot took. A machine that hangs is killed.
-    fn watch(&self, mut child: Child, shared: &Path, jobs: &[GuestJob]) -> Result<Duration> {
+    fn watch(&self, mut child: Child, folders: &Folders, jobs: &[GuestJob]) -> Result<Duration> {
+        let ended = self.until_it_ends(&mut child, folders, jobs);
+        if ended.is_err() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        ended
+    }
+
+    fn until_it_ends(&self, child: &mut Child, folders: &Folders, jobs: &[GuestJob]) -> Result<Duration> {
+        let shared = &folders.shared;
         let start = Instant::now();
-        let mut boot = None;
+        let (mut boot, mut stopped) = (None, Duration::ZERO);
         let all = GRACE + jobs.iter().map(|j| j.timeout).sum::<Duration>();
         loop {
             if boot.is_none() && shared.join(guest_job::BOOTED).exists() {
@@ -107,7 +132,11 @@ impl Vm {
                 ensure!(status.success(), "QEMU ended with {status}");
                 return boot.context("the machine ended before it came to its jobs");
             }
-            let took = start.elapsed();
+            if let Some((file, length)) = guest_job::wanted_pause(shared, jobs) {
+                pause(&folders.monitor, &file, length)?;
+                stopped += length;
+            }
+            let took = start.elapsed() - stopped;
             let over = match boot {
                 _ if took > self.limit => Some(format!("the machine's time of {:?} is over", self.limit)),
                 None if took > BOOT => Some(format!("the machine hasn't booted within {BOOT:?}")),
@@ -116,8 +145,6 @@ impl Vm {
                 _ => None,
             };
             if let Some(why) = over {
-                let _ = child.kill();
-                let _ = child.wait();
                 let ended = guest_job::ended(shared, jobs);
                 let Some(job) = jobs.get(ended).filter(|_| boot.is_some()) else { bail!("{why}") };
                 bail!("{why}, in its job {}; its output:\n{}", job.name, guest_job::output(shared, ended));
@@ -126,7 +153,7 @@ impl Vm {
         }
     }
 
-    fn qemu(&self, root: &Root, files: &BootFiles, shared: &Path) -> Result<Command> {
+    fn qemu(&self, root: &Root, files: &BootFiles, folders: &Folders) -> Result<Command> {
         // A tree that isn't QEMU's own needs what is mounted into that, too.
         let foreign = files.tree != root.path();
         let further: &[&Path] = if foreign { &[&files.tree] } else { &[] };
@@ -139,7 +166,7 @@ impl Vm {
         let tree = if foreign { files.tree.as_path() } else { Path::new("/") };
         // The tree with what is mounted into it: several file systems behind one share.
         let tree = format!("local,id=guest,path={},security_model=none,readonly=on,multidevs=remap", tree.display());
-        let job = format!("local,id=job,path={},security_model=none", shared.display());
+        let job = format!("local,id=job,path={},security_model=none", folders.shared.display());
         let kernel_arguments = format!("console={serial} panic=-1 quiet {}", self.kernel_arguments);
         command
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
@@ -153,6 +180,7 @@ impl Vm {
             .args(["-fsdev", &tree, "-device", "virtio-9p-pci,fsdev=guest,mount_tag=guest"])
             .args(["-fsdev", &job, "-device", "virtio-9p-pci,fsdev=job,mount_tag=job"])
             .args(["-serial", "stdio", "-monitor", "none", "-no-reboot"])
+            .args(["-qmp", &format!("unix:{},server=on,wait=off", folders.monitor.display())])
             .arg("-kernel")
             .arg(&files.kernel)
             .arg("-initrd")
@@ -160,4 +188,14 @@ impl Vm {
             .args(["-append", &kernel_arguments]);
         Ok(command)
     }
+}
+
+/// Stops a machine, whose guest has asked for it with `file`.
+fn pause(monitor: &Path, file: &Path, length: Duration) -> Result<()> {
+    let mut qmp = Qmp::connect(monitor)?;
+    qmp.execute("stop")?;
+    std::thread::sleep(length);
+    // Before the guest can look for the file again.
+    fs::remove_file(file).with_context(|| format!("removing {}", file.display()))?;
+    qmp.execute("cont")
 }

@@ -4,10 +4,12 @@ mod jobs;
 mod outcome;
 mod row;
 mod run;
+mod servers;
 mod wake_ups;
 
-pub use jobs::TOKENS;
+pub use jobs::Plan;
 pub use outcome::Outcome;
 pub use row::Row;
 pub use run::{run, tokens_of_the_host};
+pub use servers::TOKENS;
 pub use wake_ups::{WakeUps, wake_ups};

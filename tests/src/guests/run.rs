@@ -1,34 +1,32 @@
 //! One boot with all of it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hesper_rig::llama::{self, Server};
 use hesper_rig::models::{self, Tiny};
 use hesper_rig::{Architecture, Driver, Machine, Root, Vm, cross, target_folder};
 
-use super::jobs::{self, PROMPT, TOKENS};
+use super::jobs::{self, Kind, Plan};
+use super::servers::{PROMPT, TOKENS};
 use super::{Outcome, Row};
 
-/// Boots a machine, and runs the jobs on each of `drivers`; `client` is the test client for x86-64, and a job may take `limit`.
+/// Boots a machine, and runs the jobs of `plan` on each of `drivers`; `client` is the test client for x86-64.
 ///
 /// # Errors
 /// When the machine can't be started or hangs. What drivers fail at is in the row.
-pub fn run(root: &Root, machine: Machine, drivers: &[Driver], client: &Path, limit: Duration) -> Result<Row> {
-    let client = client_for(machine, client)?;
-    let mut all = vec![jobs::page_size()];
-    for driver in drivers {
-        all.extend(jobs::on(*driver, &client, limit)?);
-    }
-    let ran = Vm::new(machine).run(root, &all)?;
-    let (page_size, results) = ran.results.split_first().context("the machine ran nothing")?;
-    let number = page_size.output.split_whitespace().nth(1);
+pub fn run(root: &Root, vm: &Vm, drivers: &[Driver], client: &Path, plan: Plan) -> Result<Row> {
+    let client = client_for(vm.machine, client)?;
+    let jobs = jobs::of(plan, drivers, &client)?;
+    let ran = vm.run(root, &jobs.iter().map(|(_, job)| job.clone()).collect::<Vec<_>>())?;
+    let results: Vec<_> = jobs.into_iter().zip(ran.results).collect();
+    let page_size = results.iter().find(|((kind, _), _)| *kind == Kind::PageSize).context("the machine ran nothing")?;
+    let number = page_size.1.output.split_whitespace().nth(1);
     let page_kib =
         number.and_then(|kib| kib.parse().ok()).with_context(|| format!("no size of a page in {page_size:?}"))?;
-    let outcomes = drivers.iter().zip(results.chunks(results.len() / drivers.len().max(1)));
-    let outcomes = outcomes.map(|(driver, results)| Ok((*driver, Outcome::read(results)?))).collect::<Result<_>>()?;
-    Ok(Row { machine, kernel: ran.kernel, page_kib, boot: ran.boot, outcomes })
+    let outcomes =
+        drivers.iter().map(|driver| Ok((*driver, Outcome::read(*driver, &results)?))).collect::<Result<_>>()?;
+    Ok(Row { machine: vm.machine, host: vm.host, kernel: ran.kernel, page_kib, boot: ran.boot, outcomes })
 }
 
 /// The test client for a machine; `client` is the one for x86-64.

@@ -1,5 +1,6 @@
 //! What calls cost. One line of JSON a row: name, value, unit; less is better but for units a second.
 
+mod essentials;
 mod measure;
 mod memory;
 mod objects;
@@ -20,6 +21,7 @@ pub enum Group {
     Start,
     Recording,
     Descriptors,
+    Essentials,
     Waiting,
     Uploads,
     Chains,
@@ -42,6 +44,7 @@ pub fn run(only: &[Group]) -> Result<()> {
             Group::Start => {}
             Group::Recording => bench.recording()?,
             Group::Descriptors => bench.descriptors()?,
+            Group::Essentials => bench.essentials()?,
             Group::Waiting => bench.waiting()?,
             Group::Uploads => bench.uploads()?,
             Group::Chains => bench.chains()?,

@@ -9,18 +9,12 @@ use super::measure::{Bench, processor_time, row, time};
 use crate::gpu::PATIENCE;
 
 impl Bench<'_> {
-    /// One submission at a time, seen to end in three ways.
+    /// One submission at a time, seen to end without a wait for its fence.
     pub fn waiting(&self) -> Result<()> {
         let (d, queue) = (&self.gpu.device, self.gpu.queue);
         // SAFETY: handles of this device, waited for before they are used again.
         unsafe {
             let fence = d.create_fence(&vk::FenceCreateInfo::default(), None)?;
-            let ns = time(400, 1, || {
-                d.queue_submit(queue, &[], fence)?;
-                d.wait_for_fences(&[fence], true, PATIENCE)?;
-                Ok(d.reset_fences(&[fence])?)
-            })?;
-            row("empty submit, vkWaitForFences", ns / 1e3, "us");
             let buffers = [self.small];
             let submit = [vk::SubmitInfo::default().command_buffers(&buffers)];
             // Many: it takes the system's scheduler a while to settle on who runs where.
