@@ -25,6 +25,11 @@ impl Forecast {
         self.submitted.load(Ordering::Relaxed)
     }
 
+    /// How long the work has taken lately.
+    pub fn usual(&self) -> u64 {
+        self.typical.load(Ordering::Relaxed)
+    }
+
     /// When the work is due at the earliest.
     pub fn due(&self) -> u64 {
         let typical = self.typical.load(Ordering::Relaxed);

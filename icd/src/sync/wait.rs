@@ -4,8 +4,8 @@
 //! each question takes some microseconds, the answer is there as soon as the work is done, and the host's thread stays
 //! awake for the next submission; it keeps a core busy on both sides. *Blocking* has the host's driver wait, on a side ring:
 //! nobody is kept busy, but two threads have to be woken. A wait dozes until shortly before the work is due, polls for a
-//! bounded time, then blocks. Where the GPU is the host's processor, polling would take away what it waits for, and a
-//! wait blocks after a glance.
+//! bounded time, then blocks. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
+//! moment before it answers, and a wait blocks after one such question, or, where the work is usually over soon, once it takes longer than that.
 
 use std::time::Duration;
 
@@ -48,10 +48,13 @@ pub fn wait<'a>(
             forecasts.clone().for_each(|f| f.learn(at_once));
         }
     };
-    // Where the GPU is the host's processor, one question stays for all of the time.
+    // Where the GPU is the host's processor, each question stays for a while, in which other threads' commands wait.
     let (spin, stay) = match strategy {
         Strategy::Poll => (settings::spin_limit(), 0),
-        Strategy::Block => (0, settings::spin_limit().min(GLANCE).min(timeout)),
+        Strategy::Block => (
+            worth_staying(forecasts.clone().map(Forecast::usual).max().unwrap_or(0), settings::spin_limit()),
+            settings::spin_limit().min(GLANCE).min(timeout),
+        ),
     };
     if strategy == Strategy::Poll {
         let times = forecasts.clone().map(Forecast::due);
@@ -101,6 +104,12 @@ pub fn wait<'a>(
         learn(false);
     }
     result
+}
+
+/// For how long questions that stay are better than a side ring, whose thread has to be woken: for work that is over within `limit` as a rule, until it
+/// takes half as long again.
+fn worth_staying(usual: u64, limit: u64) -> u64 {
+    if usual <= limit { usual + usual / 2 } else { 0 }
 }
 
 fn sleep(time: u64) {
@@ -184,6 +193,33 @@ mod tests {
             wait(Strategy::Block, u64::MAX, true, [].iter(), |_| vk::Result::TIMEOUT, lost),
             vk::Result::ERROR_DEVICE_LOST
         );
+    }
+
+    #[test]
+    fn short_work_is_stayed_for() {
+        let forecast = [Forecast::default()];
+        let blocked = |forecast: &[Forecast; 1], questions| {
+            let asked = Cell::new(0);
+            let poll = |_| {
+                asked.set(asked.get() + 1);
+                if asked.get() > questions { vk::Result::SUCCESS } else { vk::Result::TIMEOUT }
+            };
+            let blocked = Cell::new(false);
+            let block = |_| {
+                blocked.set(true);
+                Ok(vk::Result::SUCCESS)
+            };
+            assert_eq!(wait(Strategy::Block, u64::MAX, true, forecast.iter(), poll, block), vk::Result::SUCCESS);
+            blocked.get()
+        };
+        assert!(blocked(&forecast, 1), "nothing is known of it");
+        assert_eq!((worth_staying(400, 1000), worth_staying(1000, 1000), worth_staying(1001, 1000)), (600, 1500, 0));
+        // Work that usually takes as long as a wait may keep a core busy.
+        while forecast[0].usual() < settings::spin_limit() / 2 {
+            forecast[0].learn_of(settings::spin_limit(), false);
+        }
+        assert!(!blocked(&forecast, 3));
+        assert!(blocked(&forecast, u64::MAX), "it takes much longer this time");
     }
 
     /// How late a wait is that dozes for work which ends at `ends` and is due at `due`; and the number of questions.

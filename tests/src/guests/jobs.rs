@@ -60,7 +60,7 @@ pub fn of(plan: Plan, drivers: &[Driver], client: &Path) -> Result<Vec<(Kind, Gu
     // In turns, so that a machine that gets slower or faster meanwhile does so for all.
     for _ in 0..plan.turns {
         for driver in drivers {
-            jobs.push(job(Kind::Essentials, *driver, format!("{client} bench --only essentials"), plan.limit));
+            jobs.push(job(Kind::Essentials, *driver, format!("{client} bench essentials"), plan.limit));
         }
         for driver in drivers {
             jobs.push(job(Kind::Answer, *driver, servers::ask(*driver), plan.limit));

@@ -26,7 +26,7 @@ pub struct Outcome {
 /// The client's rows, for each of which less is better, and llama.cpp's speed, of which more is.
 pub const MEASURED: [&str; 4] = [
     "empty submit, vkWaitForFences",
-    "fill of 8 MiB, vkWaitForFences",
+    "12 fills of 8 MiB, vkWaitForFences",
     "memory of 16 MiB: made, mapped, freed",
     TOKENS_A_SECOND,
 ];
