@@ -76,6 +76,14 @@ fn guests_are_told_what_is_wrong() {
 }
 
 #[test]
+fn llama_goes_on_whatever_happens_to_its_machine() {
+    if quick() {
+        return;
+    }
+    guests::life(&root(), Machine::SHORT[0], Duration::from_secs(3)).unwrap();
+}
+
+#[test]
 fn gpus_are_chosen_and_files_come_back() {
     if quick() {
         return;

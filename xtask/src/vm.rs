@@ -27,6 +27,9 @@ pub struct Args {
     /// find the host's thread asleep.
     #[arg(long, value_name = "RUNS")]
     wake_ups: Option<u32>,
+    /// Instead, machines that are stopped for a minute, whose clocks are set and in which programs are killed, and then this many boots.
+    #[arg(long, value_name = "BOOTS", conflicts_with = "wake_ups")]
+    life: Option<usize>,
     /// How many such calls, from each number of threads.
     #[arg(long, default_value_t = 100_000, requires = "wake_ups")]
     calls: u32,
@@ -39,6 +42,8 @@ const HOSTS: [(HostVersion, Plan); 2] = [
     (HostVersion::V1_1_0, Plan { turns: 0, idle: Duration::ZERO, limit: LIMIT }),
 ];
 const LIMIT: Duration = Duration::from_secs(180);
+/// How long a machine is stopped, twice.
+const STOP: Duration = Duration::from_secs(60);
 const DRIVERS: [Driver; 2] = [Driver::Hesper, Driver::Mesa];
 const DOCUMENT: &str = "docs/hosts.md";
 const MARKS: [&str; 2] = ["<!-- vm -->", "<!-- /vm -->"];
@@ -59,6 +64,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if let Some(runs) = args.wake_ups {
         return wake_ups(args, runs, &root, machines, &client);
+    }
+    if let Some(boots) = args.life {
+        return life(boots, &root, machines, &client);
     }
     let native = guests::tokens_of_the_host(&root)?;
     let (mut rows, mut measured, mut complaints) = (Vec::new(), Vec::new(), Vec::new());
@@ -82,6 +90,23 @@ pub fn run(args: &Args) -> Result<()> {
     if args.all {
         document::write_between(DOCUMENT, MARKS, &text)?;
         println!("  the tables are in {DOCUMENT}");
+    }
+    Ok(())
+}
+
+fn life(boots: usize, root: &Root, machines: &[Machine], client: &Path) -> Result<()> {
+    for machine in machines {
+        let step =
+            Step::start(&format!("{machine}: two minutes stopped, clocks set, a program killed"), "three minutes");
+        guests::life(root, *machine, STOP).with_context(|| machine.to_string())?;
+        step.done("");
+    }
+    let step = Step::start(&format!("{boots} boots"), "ten seconds each");
+    let mut times = guests::boots(root, machines, client, boots)?;
+    times.sort();
+    if let [first, .., last] = &times[..] {
+        let median = times[times.len() / 2];
+        step.done(&format!("of {first:.1?} to {last:.1?}, {median:.1?} in the middle"));
     }
     Ok(())
 }

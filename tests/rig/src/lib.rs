@@ -13,7 +13,7 @@ pub mod cross;
 mod driver;
 mod driver_build;
 mod guest;
-mod guest_job;
+pub mod guest_job;
 mod host;
 pub mod host_version;
 pub mod http;

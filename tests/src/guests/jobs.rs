@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use hesper_rig::{Driver, GuestJob};
 
-use super::servers;
+use super::servers::{self, Server, TOKENS};
 
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn of(plan: Plan, drivers: &[Driver], client: &Path) -> Result<Vec<(Kind, Gu
         jobs.push(job(Kind::Client, *driver, format!("{client} all"), plan.limit));
     }
     for driver in drivers {
-        jobs.push(job(Kind::Server, *driver, servers::start(*driver)?, plan.limit));
+        jobs.push(job(Kind::Server, *driver, Server::on(*driver).start()?, plan.limit));
     }
     // In turns, so that a machine that gets slower or faster meanwhile does so for all.
     for _ in 0..plan.turns {
@@ -63,7 +63,7 @@ pub fn of(plan: Plan, drivers: &[Driver], client: &Path) -> Result<Vec<(Kind, Gu
             jobs.push(job(Kind::Essentials, *driver, format!("{client} bench essentials"), plan.limit));
         }
         for driver in drivers {
-            jobs.push(job(Kind::Answer, *driver, servers::ask(*driver), plan.limit));
+            jobs.push(job(Kind::Answer, *driver, Server::on(*driver).ask(TOKENS), plan.limit));
         }
     }
     if !plan.idle.is_zero() {

@@ -37,47 +37,68 @@ pub struct Idle {
     pub percent: f64,
 }
 
-fn port(driver: Driver) -> u16 {
-    match driver {
-        Driver::Native => 8080,
-        Driver::Mesa => 8081,
-        Driver::Hesper => 8082,
+/// A server, of which a guest can have several.
+#[derive(Clone, Copy, Debug)]
+pub struct Server {
+    /// Where it listens; it is also what the file with its process's number is named for.
+    pub port: u16,
+}
+
+impl Server {
+    /// The one that is started on a driver.
+    pub fn on(driver: Driver) -> Self {
+        let port = match driver {
+            Driver::Native => 8080,
+            Driver::Mesa => 8081,
+            Driver::Hesper => 8082,
+        };
+        Self { port }
+    }
+
+    /// The number of its process, in a shell.
+    pub fn pid(self) -> String {
+        format!("$(cat /run/llama-{}.pid)", self.port)
+    }
+
+    /// Starts it with the tiny model, and asks it once. It stays.
+    ///
+    /// # Errors
+    /// When the model can't be made.
+    pub fn start(self) -> Result<String> {
+        let model = models::tiny(Tiny::Q4K)?;
+        let port = self.port;
+        Ok(format!(
+            "{} {} {} --port {port} --model {} >{LOG} 2>&1 &
+             echo $! >/run/llama-{port}.pid
+             until busybox wget -q -O /dev/null http://127.0.0.1:{port}/health 2>/dev/null; do kill -0 $! || {{ cat {LOG}; exit 1; }}; sleep 0.2; done
+             {}",
+            environment(),
+            // The emulated processor isn't the machine's.
+            llama::ANY_PROCESSOR,
+            llama::ARGUMENTS.join(" "),
+            model.display(),
+            self.ask(TOKENS),
+        ))
+    }
+
+    /// Asks it, when it has been started, to go on for so many tokens after [`PROMPT`].
+    pub fn ask(self, tokens: u32) -> String {
+        let request = format!(
+            r#"{{"prompt":{PROMPT:?},"n_predict":{tokens},"temperature":0,"seed":1,"cache_prompt":false,"return_tokens":true,"ignore_eos":true}}"#
+        );
+        format!(
+            "kill -0 {} || exit 1
+             timeout {} busybox wget -q -O {ANSWER} --header 'Content-Type: application/json' --post-data '{request}' http://127.0.0.1:{}/completion",
+            self.pid(),
+            PATIENCE.as_secs(),
+            self.port,
+        )
     }
 }
 
-/// Starts a server with the tiny model, and asks it once. It stays.
-///
-/// # Errors
-/// When the model can't be made.
-pub fn start(driver: Driver) -> Result<String> {
-    let model = models::tiny(Tiny::Q4K)?;
-    let variables: Vec<String> = llama::ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let port = port(driver);
-    Ok(format!(
-        "{} {} {} --port {port} --model {} >{LOG} 2>&1 &
-         echo $! >/run/{driver}.pid
-         until busybox wget -q -O /dev/null http://127.0.0.1:{port}/health 2>/dev/null; do kill -0 $! || {{ cat {LOG}; exit 1; }}; sleep 0.2; done
-         {}",
-        variables.join(" "),
-        // The emulated processor isn't the machine's.
-        llama::ANY_PROCESSOR,
-        llama::ARGUMENTS.join(" "),
-        model.display(),
-        ask(driver),
-    ))
-}
-
-/// Asks a server that has been started.
-pub fn ask(driver: Driver) -> String {
-    let request = format!(
-        r#"{{"prompt":{PROMPT:?},"n_predict":{TOKENS},"temperature":0,"seed":1,"cache_prompt":false,"return_tokens":true,"ignore_eos":true}}"#
-    );
-    format!(
-        "kill -0 $(cat /run/{driver}.pid) || exit 1
-         timeout {} busybox wget -q -O {ANSWER} --header 'Content-Type: application/json' --post-data '{request}' http://127.0.0.1:{}/completion",
-        PATIENCE.as_secs(),
-        port(driver),
-    )
+/// What llama.cpp needs to know, for a shell.
+pub fn environment() -> String {
+    llama::ENVIRONMENT.map(|(name, value)| format!("{name}={value}")).join(" ")
 }
 
 /// Leaves the servers alone for `length`, and says how often their threads woke up and for how long they ran (proc_pid_status(5) and
@@ -89,7 +110,7 @@ pub fn idle(drivers: &[Driver], length: Duration) -> String {
     );
     // Writing to a String can't fail.
     for driver in drivers {
-        let _ = writeln!(script, "pid_{driver}=$(cat /run/{driver}.pid)");
+        let _ = writeln!(script, "pid_{driver}={}", Server::on(*driver).pid());
         let _ = writeln!(script, "woken_{driver}=$(woken $pid_{driver}); ran_{driver}=$(ran $pid_{driver})");
     }
     let seconds = length.as_secs();
