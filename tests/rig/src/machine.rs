@@ -78,6 +78,8 @@ impl Machine {
         Self::arm64(Kernel::Backports, PageSize::Small),
         Self::arm64(Kernel::Backports, PageSize::Large),
     ];
+    /// Those with an AArch64 processor.
+    pub const ARM64: &[Self] = Self::ALL.split_at(2).1;
     /// Both kernels, both processors and both sizes of pages, in as few boots as can be.
     pub const SHORT: [Self; 3] =
         [Self::amd64(Kernel::Trixie), Self::amd64(Kernel::Backports), Self::arm64(Kernel::Backports, PageSize::Large)];
@@ -141,6 +143,12 @@ mod tests {
         }
         assert_eq!("arm64-trixie-16k".parse(), Ok(Machine::arm64(Kernel::Trixie, PageSize::Large)));
         assert!("amd64-trixie-16k".parse::<Machine>().unwrap_err().contains("amd64-trixie-4k"), "no such kernel");
+    }
+
+    #[test]
+    fn machines_are_sorted_by_their_processors() {
+        let arm64 = |m: &&Machine| m.architecture() == Architecture::Arm64;
+        assert!(Machine::ALL.iter().filter(arm64).eq(Machine::ARM64));
     }
 
     #[test]
