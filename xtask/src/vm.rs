@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hesper_rig::{Driver, Machine, Root, cross};
+use hesper_rig::{Driver, Guest, Machine, Root, cross};
 use hesper_tests::guests::{self, Row, WakeUps};
 
 use crate::step::Step;
@@ -48,8 +48,8 @@ pub fn run(args: &Args) -> Result<()> {
     };
     if machines.iter().any(|m| m.architecture() == hesper_rig::Architecture::Arm64) {
         let step = Step::start("Building for AArch64", "2 to 6 minutes the first time on 2 cores");
-        cross::build_driver()?;
-        cross::build_client()?;
+        cross::build_driver(Guest::Arm64)?;
+        cross::build_client(Guest::Arm64)?;
         step.done("");
     }
     if let Some(runs) = args.wake_ups {

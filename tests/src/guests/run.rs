@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use hesper_rig::llama::{self, Server};
 use hesper_rig::models::{self, Tiny};
-use hesper_rig::{Architecture, Driver, Machine, Root, Vm, cross, target_folder};
+use hesper_rig::{Architecture, Driver, Guest, Machine, Root, Vm, cross, target_folder};
 
 use super::jobs::{self, PROMPT, TOKENS};
 use super::{Outcome, Row};
@@ -35,7 +35,7 @@ pub fn run(root: &Root, machine: Machine, drivers: &[Driver], client: &Path, lim
 pub(super) fn client_for(machine: Machine, client: &Path) -> Result<PathBuf> {
     match machine.architecture() {
         Architecture::Amd64 => Ok(client.to_path_buf()),
-        Architecture::Arm64 => cross::build_client(),
+        Architecture::Arm64 => cross::build_client(Guest::Arm64),
     }
 }
 
