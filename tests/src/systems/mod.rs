@@ -7,5 +7,5 @@ mod programs;
 mod system;
 
 pub use opening::Times;
-pub use programs::{Programs, Seen};
+pub use programs::{Loader, Programs, Seen};
 pub use system::System;

@@ -24,10 +24,19 @@ pub struct Programs {
 pub struct Seen {
     /// Those of the program that opens the driver.
     pub times: Times,
-    /// The device's name as vulkaninfo shows it; nothing where there is no Vulkan loader.
-    pub device: Option<String>,
+    /// Nothing where there is no Vulkan loader.
+    pub loader: Option<Loader>,
     /// Parts of the test client.
     pub parts: usize,
+}
+
+/// What vulkaninfo shows through a system's own Vulkan loader.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    /// Its version.
+    pub version: String,
+    /// The device's name.
+    pub device: String,
 }
 
 impl Programs {
@@ -43,20 +52,23 @@ impl Programs {
     ) -> Result<Seen> {
         let open = |_| opening::open(start(&self.driver.opener)?.arg(library));
         let times = opening::middle(&(0..OPENINGS).map(open).collect::<Result<Vec<_>>>()?);
-        let device = vulkaninfo.map(|program| device(start(program)?)).transpose()?;
+        let loader = vulkaninfo.map(|program| loader(|| start(program))).transpose()?;
         let said = said("the test client", start(&self.client)?.arg("all"))?;
         let parts = said.lines().filter(|l| l.starts_with("ok ")).count();
         ensure!(parts == PARTS, "the test client has passed {parts} of {PARTS} parts:\n{said}");
-        Ok(Seen { times, device, parts })
+        Ok(Seen { times, loader, parts })
     }
 }
 
-fn device(command: Command) -> Result<String> {
-    let facts = vulkaninfo::facts_of(command)?;
+fn loader(start: impl Fn() -> Result<Command>) -> Result<Loader> {
+    let summary = said("vulkaninfo --summary", start()?.arg("--summary"))?;
+    let version = summary.lines().find_map(|l| l.strip_prefix("Vulkan Instance Version: "));
+    let version = version.with_context(|| format!("no version of the loader in:\n{summary}"))?.to_owned();
+    let facts = vulkaninfo::facts_of(start()?)?;
     let fact = |name: &str| facts.get(name).with_context(|| format!("vulkaninfo shows no {name}"));
     let driver = fact("VkPhysicalDeviceVulkan12Properties/driverName")?;
     ensure!(driver == "hesper", "vulkaninfo shows a device of the driver {driver}");
-    fact("VkPhysicalDeviceProperties/deviceName").cloned()
+    Ok(Loader { version, device: fact("VkPhysicalDeviceProperties/deviceName")?.clone() })
 }
 
 /// Runs a command to its end, which must be good, and returns what it printed.

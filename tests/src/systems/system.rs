@@ -48,6 +48,15 @@ impl System {
         }
     }
 
+    /// What leads programs to the driver.
+    pub fn found_by(self) -> &'static str {
+        match self {
+            Self::Debian12 | Self::Debian13 | Self::Emulated => "VK_DRIVER_FILES",
+            Self::Lib64 => "hesper install",
+            Self::Musl(_) => "the program",
+        }
+    }
+
     /// Runs the guest's programs there, over a host that runs elsewhere.
     ///
     /// # Errors
