@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes small trees with the C libraries of other guests, and an emulator of their processors, from Debian. Usage: guests.sh DIR (needs mmdebstrap
+# Makes small trees with the C libraries of other guests, a Vulkan loader, and an emulator of their processors, from Debian. Usage: guests.sh DIR (needs mmdebstrap
 # and Debian's archive).
 set -eu
 dir=$1
@@ -17,7 +17,7 @@ tree() {
   rm -rf "$dir/$1/var" "$dir/$1/dev"
 }
 tree amd64 musl,qemu-user
-tree arm64 libc6,musl
+tree arm64 libc6,musl,libvulkan1,vulkan-tools
 for program in "$dir"/amd64/usr/bin/qemu-*; do
   [ "${program##*/}" = qemu-aarch64 ] || rm "$program"
 done

@@ -5,6 +5,8 @@ pub mod guests;
 pub mod hosts;
 pub mod house;
 pub mod result_codes;
+pub mod shared_object;
+pub mod systems;
 
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]

@@ -5,11 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hesper_manifest::{files, icd};
-use hesper_rig::{Guest, Host, Root};
+use hesper_rig::Guest;
 
-use crate::shared_object::SharedObject;
-use crate::table::table;
-use crate::{cargo, guests, setup, step};
+use crate::table::mib;
+use crate::{cargo, guests, step};
 
 /// The libraries that the driver may need, and no others: it must load in any container.
 const ALLOWED: [&str; 5] = ["linux-vdso", "libc.so", "libm.so", "libgcc_s.so", "ld-linux"];
@@ -24,40 +23,14 @@ pub struct Args {
     /// A guest to build for, whatever this machine is; several may be given.
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     target: Vec<Guest>,
-    /// Open what was built as its guest would, over the rig's host.
+    /// Run what was built on systems of its guest's kind, over the rig's host: open it, vulkaninfo, the test client, `hesper install`. With all guests, the
+    /// tables are written into docs/builds.md.
     #[arg(long, requires = "target")]
     open: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    if args.target.is_empty() { for_this_machine() } else { for_guests(&args.target, args.open) }
-}
-
-/// Builds for each, and prints what came out as a table.
-fn for_guests(all: &[Guest], open: bool) -> Result<()> {
-    setup::ensure()?;
-    let host = if open { Some(Host::start(&Root::ensure()?)?) } else { None };
-    let mut rows = Vec::new();
-    for guest in all {
-        let built = guests::build(*guest)?;
-        let library = SharedObject::read(&built.library)?;
-        library.check().with_context(|| built.library.display().to_string())?;
-        let mut row = vec![guest.name().to_owned(), mib(library.size), library.glibc(), library.needs.join(" ")];
-        if let Some(host) = &host {
-            let times = guests::open(*guest, &built, host)?;
-            row.extend([times.load, times.first_use].map(|us| format!("{:.1} ms", us / 1e3)));
-        }
-        println!("{}", built.library.display());
-        rows.push(row);
-    }
-    let head = ["target", "size", "newest symbols", "needs", "opening it", "first use"];
-    let columns = if open { head.len() } else { head.len() - 2 };
-    println!("\n{}", table(&head[..columns], &rows));
-    Ok(())
-}
-
-fn mib(size: u64) -> String {
-    format!("{:.2} MiB", size as f64 / f64::from(1 << 20))
+    if args.target.is_empty() { for_this_machine() } else { guests::run(&args.target, args.open) }
 }
 
 fn for_this_machine() -> Result<()> {

@@ -27,7 +27,6 @@ mod rig;
 mod sanitize;
 mod sanitizer;
 mod setup;
-mod shared_object;
 mod step;
 mod symbols;
 mod table;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use hesper_rig::{Driver, HostVersion, Machine, Root, Vm, cross};
+use hesper_rig::{Driver, Guest, HostVersion, Machine, Root, Vm, cross};
 use hesper_tests::guests::{self, Plan, Row, WakeUps};
 
 use crate::step::Step;
@@ -63,8 +63,8 @@ pub fn run(args: &Args) -> Result<()> {
     };
     if machines.iter().any(|m| m.architecture() == hesper_rig::Architecture::Arm64) {
         let step = Step::start("Building for AArch64", "2 to 6 minutes the first time on 2 cores");
-        cross::build_driver()?;
-        cross::build_client()?;
+        cross::build_driver(Guest::Arm64)?;
+        cross::build_client(Guest::Arm64)?;
         step.done("");
     }
     if let Some(runs) = args.wake_ups {

@@ -11,7 +11,7 @@ use crate::cache;
 const RECIPE: &str = include_str!("../guests.sh");
 
 /// A guest's processor and C library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Guest {
     /// x86-64, glibc.
     Amd64,
@@ -50,6 +50,17 @@ impl Guest {
         if triple.ends_with("gnu") { format!("{triple}.2.28") } else { triple.to_owned() }
     }
 
+    /// The folder with the files that its programs find: the C library, and with glibc a Vulkan loader and vulkaninfo.
+    ///
+    /// # Errors
+    /// When they can't be fetched.
+    pub fn tree(self) -> Result<PathBuf> {
+        Ok(trees()?.join(match self {
+            Self::Amd64 | Self::Amd64Musl => "amd64",
+            Self::Arm64 | Self::Arm64Musl => "arm64",
+        }))
+    }
+
     /// A command that runs `program`, which is linked to its C library.
     ///
     /// # Errors
@@ -76,6 +87,6 @@ impl Guest {
 
 /// The folder with the trees; made if it isn't in the cache yet.
 fn trees() -> Result<PathBuf> {
-    let about = "fetching C libraries and an emulator (40 MB from Debian's archive)";
+    let about = "fetching C libraries and an emulator (50 MB from Debian's archive)";
     cache::made("guests", &[RECIPE], about, |new| cache::run(&mut cache::recipe(RECIPE, new)?))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Architecture, Driver, cross, driver_build};
+use crate::{Architecture, Driver, Guest, cross, driver_build};
 
 /// A shell command to run in the guest.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub(crate) fn script(architecture: Architecture, jobs: &[GuestJob]) -> Result<St
             (Driver::Native, _) => "/usr/share/vulkan/icd.d/lvp_icd.json".into(),
             (Driver::Mesa, _) => "/usr/share/vulkan/icd.d/virtio_icd.json".into(),
             (Driver::Hesper, Architecture::Amd64) => driver_build::build_driver()?.manifest,
-            (Driver::Hesper, Architecture::Arm64) => cross::build_driver()?.manifest,
+            (Driver::Hesper, Architecture::Arm64) => cross::build_driver(Guest::Arm64)?.manifest,
         };
         let quoted = job.command.replace('\'', r"'\''");
         let seconds = job.timeout.as_secs().max(1);

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use ash::{Device, Entry, Instance, vk};
 
 pub use crate::buffer::Buffer;
+use crate::loader;
 
 pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
 
@@ -31,11 +32,11 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// The first device that the loader finds.
+    /// The first device that is found.
     pub fn new() -> Result<Self> {
-        // SAFETY: loads the system's Vulkan loader; every handle below is used as Vulkan demands.
+        let entry = loader::entry()?;
+        // SAFETY: every handle is used as Vulkan demands.
         unsafe {
-            let entry = Entry::load().context("loading libvulkan.so.1")?;
             let application =
                 vk::ApplicationInfo::default().application_name(c"hesper-client").api_version(vk::API_VERSION_1_3);
             let info = vk::InstanceCreateInfo::default().application_info(&application);

@@ -16,6 +16,7 @@ mod gpu;
 mod hostile;
 mod ignored;
 mod images;
+mod loader;
 mod mappings;
 mod memory;
 mod odd_sizes;

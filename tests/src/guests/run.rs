@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use hesper_rig::llama::{self, Server};
 use hesper_rig::models::{self, Tiny};
-use hesper_rig::{Architecture, Driver, Machine, Root, Vm, cross, target_folder};
+use hesper_rig::{Architecture, Driver, Guest, Machine, Root, Vm, cross, target_folder};
 
 use super::jobs::{self, Kind, Plan};
 use super::servers::{PROMPT, TOKENS};
@@ -33,7 +33,7 @@ pub fn run(root: &Root, vm: &Vm, drivers: &[Driver], client: &Path, plan: Plan) 
 pub(super) fn client_for(machine: Machine, client: &Path) -> Result<PathBuf> {
     match machine.architecture() {
         Architecture::Amd64 => Ok(client.to_path_buf()),
-        Architecture::Arm64 => cross::build_client(),
+        Architecture::Arm64 => cross::build_client(Guest::Arm64),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::entry_points::keep::{Output, keep};
 use crate::generated::calls::{
     EXTENSIONS, FEATURES, command_pool_create_info, descriptor_pool_create_info, descriptor_set_layout_create_info,
 };
+use crate::loader;
 use crate::shaders::SCALE;
 
 /// The value that what is held up waits for.
@@ -105,9 +106,9 @@ unsafe fn device(i: &Instance, p: vk::PhysicalDevice, family: u32) -> Result<(De
 
 impl World {
     pub fn new() -> Result<Self> {
+        let entry = loader::entry()?;
         // SAFETY: handles that were made here.
         unsafe {
-            let entry = Entry::load().context("loading libvulkan.so.1")?;
             let i = instance(&entry)?;
             let p = *i.enumerate_physical_devices()?.first().context("there is no device")?;
             let families = i.get_physical_device_queue_family_properties(p);

@@ -1,0 +1,53 @@
+//! The driver on a system that it is installed on, by its own program, as users do.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use hesper_rig::vulkaninfo::{self, VULKANINFO};
+use hesper_rig::{Host, Lib64, Nodes, Root};
+
+use super::programs::{Programs, Seen, said};
+
+const LIBRARY: &str = "/usr/lib64/libvulkan_hesper.so";
+const MANIFEST: &str = "/usr/share/vulkan/icd.d/hesper_icd.json";
+
+/// Installs the driver in a tree with Fedora's layout, where the Vulkan loader finds it with no word about it in the environment, and its render
+/// node over `host` by itself (`tests/rig/virtgpu`); runs the programs, and takes it away again.
+///
+/// # Errors
+/// When something fails, is put elsewhere, or stays.
+pub fn look(root: &Root, host: &Host, programs: &Programs) -> Result<Seen> {
+    let system = Lib64::make(root)?;
+    let nodes = Nodes::over(host, "")?;
+    let start = |program: &Path| -> Result<Command> {
+        let mut command = system.tree().command(program)?;
+        command.envs(nodes.environment());
+        Ok(command)
+    };
+    let hesper = |word: &str| said(&format!("hesper {word}"), start(&programs.driver.program)?.arg(word));
+    let nothing = |when: &str| {
+        let report = hesper("doctor")?;
+        ensure!(report.contains("no manifest of this driver"), "{when} the doctor says:\n{report}");
+        let found = vulkaninfo::facts_of(start(VULKANINFO.as_ref())?);
+        ensure!(found.is_err(), "{when} vulkaninfo finds a device");
+        Ok(())
+    };
+
+    nothing("before the installation")?;
+    let before = system.files()?;
+    hesper("install")?;
+    let installed = system.files()?;
+    let below = |path: &str| system.tree().path().join(path.trim_start_matches('/'));
+    let new: Vec<_> = installed.difference(&before).cloned().collect();
+    ensure!(new == [LIBRARY, MANIFEST].map(below), "the installation leaves {new:?}");
+    let report = hesper("doctor")?;
+    for line in [&format!("{MANIFEST}: installed"), "Hesper can work here, on /dev/dri/renderD128."] {
+        ensure!(report.lines().any(|l| l == line), "the doctor doesn't say `{line}`:\n{report}");
+    }
+    let seen = programs.look(start, LIBRARY.as_ref(), Some(VULKANINFO.as_ref())).context("installed")?;
+    hesper("uninstall")?;
+    ensure!(system.files()? == before, "something stays of the installation");
+    nothing("after it was taken away")?;
+    Ok(seen)
+}
