@@ -12,7 +12,7 @@ use crate::table::table;
 use crate::{cargo, client, document};
 
 /// Runs vulkaninfo, the test client and random programs on Hesper and on Mesa's driver over each version of the host, and the end-to-end tests
-/// as well. With all versions, the table is written into docs/hosts.md: half an hour on two cores.
+/// as well. With all versions, the table is written into docs/hosts.md: a quarter of an hour on two cores.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only this version, and no table in the document.
@@ -107,7 +107,8 @@ fn row(args: &Args, root: &Root, version: HostVersion, driver: Driver, client: &
             if args.random > 0.0 {
                 let random = random(version, driver, args.random)?;
                 cells.push(random.cell());
-                failed.extend((!random.good()).then(|| format!("{on}: random programs: {}", random.cell())));
+                let bad = driver == Driver::Hesper && !random.good();
+                failed.extend(bad.then(|| format!("{on}: random programs: {}", random.cell())));
             } else {
                 cells.push("-".into());
             }
@@ -169,7 +170,10 @@ fn random(version: HostVersion, driver: Driver, minutes: f64) -> Result<Random> 
     let mut random = Random::default();
     let status = step::lines(&mut command, |line| {
         random.take(line);
-        step.above(line);
+        // Mesa's driver differs often; what it showed would fill pages.
+        if driver != Driver::Mesa || line.contains(" programs, ") {
+            step.above(line);
+        }
     })?;
     // Too many invalid programs, for one, are no difference, and a failure all the same.
     random.programs = random.programs.filter(|_| status.success() || random.different > 0);
