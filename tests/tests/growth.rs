@@ -17,23 +17,25 @@ fn nothing_grows_when_the_driver_is_loaded_again_and_again() {
     flat_on_both_sides(&["reload", "200"]);
 }
 
-/// Runs a part of the client that pauses after its first half and after its second one.
+/// Runs a part of the client that pauses after each quarter of its work. Whatever grows from each to the next is a leak.
 fn flat_on_both_sides(part: &[&str]) {
     let root = root();
     let host = Host::start(&root).unwrap();
     let mut client = Paused::start(root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().args(part)).unwrap();
-    let [first, second] = ["half 1", "half 2"].map(|half| {
-        client.wait(half).unwrap();
-        let both = (client.usage(), host.settled().unwrap());
-        client.go_on().unwrap();
-        both
-    });
+    let (programs, hosts): (Vec<_>, Vec<_>) = (1..=4)
+        .map(|quarter| {
+            client.wait(&format!("quarter {quarter}")).unwrap();
+            let both = (client.usage(), host.settled().unwrap());
+            client.go_on().unwrap();
+            both
+        })
+        .unzip();
     client.end().unwrap();
-    let (program, host) = (Growth::between(first.0, second.0), Growth::between(first.1, second.1));
-    println!("{part:?}, after each half: {program}; the host: {host}");
+    let [program, host] = [&programs, &hosts].map(|looks| Growth::of_each(looks));
+    println!("{part:?}, from quarter to quarter at least: {program}; the host: {host}");
     let mut grown = program.complaints("the program", Slack::AT_REST);
     grown.extend(host.complaints("the host", Slack::AT_REST));
-    assert!(grown.is_empty(), "{grown:?}");
+    assert!(grown.is_empty(), "{grown:?}; all looks: {programs:?}; the host: {hosts:?}");
 }
 
 /// A mapping holds no file open: a process may have many more mappings than files.

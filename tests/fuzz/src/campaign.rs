@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use hesper_rig::Driver;
+use hesper_rig::{Driver, HostVersion};
 
 use crate::compare::{Difference, Kind, difference};
 use crate::fleet::{Fleet, Outcome, Seat};
@@ -76,7 +76,7 @@ pub struct Args {
     /// Goes on after a difference.
     #[arg(long)]
     pub keep_going: bool,
-    /// For how many seconds a program that shows a difference is shrunk.
+    /// For how many seconds a program that shows a difference is shrunk; 0 leaves it as it is.
     #[arg(long, default_value_t = 90)]
     pub shrink: u64,
     /// Where programs that show a difference are put.
@@ -90,7 +90,9 @@ pub struct Args {
 /// What has been done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
+    /// Programs that were drawn.
     pub programs: u64,
+    /// Calls of these programs, and of all that they were shrunk to.
     pub calls: u64,
     pub differences: u64,
     /// Programs that the host's own driver can't run: they aren't valid, and tell nothing.
@@ -161,6 +163,7 @@ impl Campaign {
             if number.is_multiple_of(TURN) {
                 self.retire_others(&seats);
             }
+            self.sum.programs += 1;
             if let Some((seat, first)) = self.try_program(&program, &seats, PATIENCE)? {
                 let took = start.elapsed().as_secs();
                 println!("program {number} ({}) after {took} s, on {seat}:\n{}", generator.mix.name, first.text);
@@ -227,7 +230,6 @@ impl Campaign {
         let steps = plan(program, &facts);
         let task = Task { poison: program.poison && !self.no_poison, fresh_instance: program.fresh_instance, steps };
         let all = self.fleet.run(seats, &task, patience)?;
-        self.sum.programs += 1;
         for (outcome, _) in &all {
             if let Outcome::Showed(report) = outcome {
                 self.sum.calls += report.calls;
@@ -255,6 +257,7 @@ impl Campaign {
             }
         }
         for _ in 0..args.times {
+            self.sum.programs += 1;
             if let Some((seat, difference)) = self.try_program(&found.program, &seats, PATIENCE)? {
                 let steps = self.plan_for(&found.program, &seat)?;
                 report::print(found, &seat, &difference, &steps);
@@ -279,7 +282,9 @@ impl Campaign {
 
 /// For all mixes, or for one.
 fn generators(args: &Args) -> Result<Vec<Generator>> {
-    let without = args.without.clone().leak();
+    let mut without = args.without.clone();
+    without.extend(HostVersion::chosen()?.left_out_wishes().iter().map(ToString::to_string));
+    let without = without.leak();
     let Some(name) = &args.mix else { return Ok(Generator::all(without)) };
     let mix = Mix::named(name).with_context(|| {
         let all: Vec<&str> = MIXES.iter().map(|m| m.name).collect();

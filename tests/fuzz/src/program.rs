@@ -132,7 +132,7 @@ wishes! {
         Update { to: u8, at: u16, size: u16, seed: u8 }
         Fill { to: u8, at: u16, size: u16, value: u8 }
         Dispatch { pipeline: u8, from: u8, to: u8, at: u8, count: u8, style: u8 }
-        /// A dispatch, bound with a pipeline layout that is destroyed as soon as it has been recorded.
+        /// A dispatch, bound with a pipeline layout that is destroyed as soon as the recording has ended.
         PassingLayout { pipeline: u8, from: u8, to: u8, count: u8, style: u8 }
         Barrier { style: u8 }
         SetEvent { event: u8, second_form: bool }

@@ -34,7 +34,7 @@ struct Shrinking<'a> {
     best: Shrunk,
 }
 
-/// Shrinks a program for some time.
+/// Shrinks a program for some time; for no time at all it stays as it is.
 ///
 /// # Errors
 /// When a worker can't be started.
@@ -52,6 +52,9 @@ pub fn shrink<'a>(
     let patience = if first.kind == Kind::Hung { patience / 6 } else { patience };
     let kind = first.kind;
     let best = Shrunk { program: tree.current(), difference: first };
+    if limit.is_zero() {
+        return Ok(best);
+    }
     let end = Instant::now() + limit;
     let mut s = Shrinking { run, seats, patience, kind, tries: 1, end, best };
     let whole = tree.current();

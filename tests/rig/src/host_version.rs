@@ -61,6 +61,30 @@ impl HostVersion {
         }
     }
 
+    /// Whether its Venus has the wire format of today; where it hasn't, no driver of today finds a device, and no test that needs one runs.
+    pub fn has_todays_venus(self) -> bool {
+        self >= Self::V1_1_0
+    }
+
+    /// Whether its codec carries all that `encoder/protocol/extensions.tsv` has; drivers offer less of the device where it doesn't.
+    pub fn carries_everything(self) -> bool {
+        self == Self::V1_3_0
+    }
+
+    /// Whether its test server sends the file of a blob whenever it is asked (version 4 of its protocol); otherwise the file comes once, with the blob.
+    pub fn sends_files_again(self) -> bool {
+        self >= Self::V1_3_0
+    }
+
+    /// Kinds of wishes (`tests/fuzz/src/program.rs`) that random programs go without there, because lavapipe of its time ends with them, whoever calls it.
+    pub fn left_out_wishes(self) -> &'static [&'static str] {
+        match self {
+            // lavapipe 25.0 looks at the layout of vkCmdPushDescriptorSet only when a submission runs, by when Vulkan lets a program have destroyed it.
+            Self::V1_1_0 => &["PassingLayout"],
+            Self::V0_10_4 | Self::V1_3_0 => &[],
+        }
+    }
+
     /// The Debian release that has it, where it isn't in the rig's root.
     fn release(self) -> Option<&'static str> {
         match self {

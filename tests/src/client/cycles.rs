@@ -7,16 +7,16 @@ use crate::gpu::Gpu;
 use crate::pause::pause;
 use crate::shaders::SCALE;
 
-/// Two halves with a pause after each.
+/// Four quarters with a pause after each.
 pub fn run(count: u32) -> Result<()> {
     let gpu = Gpu::new()?;
-    for half in 1..=2 {
-        for i in 0..count / 2 {
+    for quarter in 1..=4 {
+        for i in 0..count / 4 {
             cycle(&gpu, i).with_context(|| format!("cycle {i}"))?;
         }
         // SAFETY: a valid device.
         unsafe { gpu.device.device_wait_idle()? };
-        pause(&format!("half {half}"))?;
+        pause(&format!("quarter {quarter}"))?;
     }
     Ok(())
 }

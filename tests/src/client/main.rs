@@ -92,7 +92,7 @@ enum Sub {
     Queues,
     /// Sparse buffers and images; fails on a device that has none.
     Sparse,
-    /// Creates and destroys everything COUNT times, in two halves that wait for a line of input at their end.
+    /// Creates and destroys everything COUNT times, in four quarters that wait for a line of input at their end.
     Cycles {
         /// How often.
         count: u32,
@@ -161,7 +161,7 @@ enum Sub {
         /// Numbers and targets.
         files: Vec<String>,
     },
-    /// Loads and unloads loader and driver COUNT times around threads that use them and live on, in halves as `cycles`.
+    /// Loads and unloads loader and driver COUNT times around threads that use them and live on, in quarters as `cycles`.
     Reload {
         /// How often.
         count: u32,

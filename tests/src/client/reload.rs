@@ -16,18 +16,18 @@ const THREADS: usize = 4;
 /// How seldom a fork's child loads everything itself.
 const CHILD_WORKS: u32 = 50;
 
-/// COUNT rounds in two halves with a pause after each.
+/// COUNT rounds in four quarters with a pause after each.
 pub fn run(count: u32) -> Result<()> {
-    for half in 1..=2 {
-        for n in 0..count / 2 {
+    for quarter in 1..=4 {
+        for n in 0..count / 4 {
             let round = std::thread::spawn(move || round(n)).join().map_err(|_| anyhow!("a thread panicked"))?;
-            round.with_context(|| format!("round {n} of half {half}"))?;
+            round.with_context(|| format!("round {n} of quarter {quarter}"))?;
             // SAFETY: loads the system's Vulkan loader, of which nothing is used.
             drop(unsafe { ash::Entry::load() }.context("loading libvulkan.so.1")?);
         }
         let maps = std::fs::read_to_string("/proc/self/maps")?;
         ensure!(!maps.contains("/libvulkan.so"), "the loader is still there");
-        pause(&format!("half {half}"))?;
+        pause(&format!("quarter {quarter}"))?;
     }
     Ok(())
 }

@@ -47,6 +47,18 @@ impl Growth {
         Self { before: least(before), after: least(after) }
     }
 
+    /// What grew least from one look to the next, each after the same amount of work: a leak grows each time, what somebody makes once and keeps (a thread with its
+    /// stack) doesn't.
+    pub fn of_each(looks: &[Usage]) -> Self {
+        let least = |of: fn(&Usage) -> u64| {
+            let steps = looks.windows(2).map(|two| (of(&two[0]), of(&two[1])));
+            steps.min_by_key(|(before, after)| after.wrapping_sub(*before).cast_signed()).unwrap_or_default()
+        };
+        let all = [least(|u| u.memory), least(|u| u.files), least(|u| u.mappings), least(|u| u.threads)];
+        let usage = |[memory, files, mappings, threads]: [u64; 4]| Usage { memory, files, mappings, threads };
+        Self { before: usage(all.map(|(before, _)| before)), after: usage(all.map(|(_, after)| after)) }
+    }
+
     /// The most that was held in the second quarter of the time, and in the last one.
     pub fn of(samples: &[Usage]) -> Self {
         let most = |samples: &[Usage]| {
@@ -126,6 +138,18 @@ mod tests {
         assert!(Growth::of_least(&swings[..3], &swings[3..]).complaints("x", Slack::AT_REST).is_empty());
         let leak: Vec<_> = [200, 202, 204, 206, 208, 210].into_iter().map(memory).collect();
         assert_eq!(Growth::of_least(&leak[..3], &leak[3..]).complaints("x", Slack::AT_REST).len(), 1);
+    }
+
+    #[test]
+    fn what_comes_once_is_no_growth_and_what_comes_each_time_is() {
+        let mappings = |all: [u64; 4]| all.map(|mappings| Usage { mappings, ..memory(40) });
+        for once in [[509, 515, 515, 515], [509, 509, 509, 515], [509, 515, 521, 521]] {
+            assert!(Growth::of_each(&mappings(once)).complaints("x", Slack::AT_REST).is_empty());
+        }
+        let leak = Growth::of_each(&mappings([509, 515, 518, 521])).complaints("x", Slack::AT_REST);
+        assert_eq!(leak, ["x: mappings grew from 515 to 518"]);
+        let shrinks = [50, 40, 43, 46].map(memory);
+        assert!(Growth::of_each(&shrinks).complaints("x", Slack::AT_REST).is_empty());
     }
 
     #[test]

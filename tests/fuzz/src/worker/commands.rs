@@ -89,6 +89,10 @@ impl Thread<'_> {
                     }
                     let done = d.end_command_buffer(cb);
                     self.must("vkEndCommandBuffer", done)?;
+                    for layout in std::mem::take(&mut self.passing) {
+                        d.destroy_pipeline_layout(layout, None);
+                        self.called(1);
+                    }
                 }
                 _ => {}
             }
@@ -146,8 +150,7 @@ impl Thread<'_> {
                         d.cmd_push_constants(cb, layout, stage, 4, &constants[4..]);
                     }
                     if *passing_layout {
-                        d.destroy_pipeline_layout(layout, None);
-                        self.called(1);
+                        self.passing.push(layout);
                     }
                     d.cmd_dispatch(cb, count.div_ceil(64), 1, 1);
                     self.called(4);

@@ -23,6 +23,8 @@ pub struct Ended;
 pub struct Thread<'a> {
     pub shared: &'a Shared,
     pub edge: Edge,
+    /// Pipeline layouts of the recording, which go when it has ended: Vulkan forbids it before.
+    pub passing: Vec<vk::PipelineLayout>,
     pub notes: Vec<Note>,
     pub calls: u64,
     pub at: Place,
@@ -30,7 +32,7 @@ pub struct Thread<'a> {
 
 impl<'a> Thread<'a> {
     pub fn new(shared: &'a Shared, at: Place) -> Self {
-        Self { shared, edge: Edge::new(), notes: Vec::new(), calls: 0, at }
+        Self { shared, edge: Edge::new(), passing: Vec::new(), notes: Vec::new(), calls: 0, at }
     }
 
     pub fn see(&mut self, seen: Seen) {
