@@ -13,12 +13,12 @@ use crate::table::table;
 use crate::{client, document};
 
 /// Boots stock kernels under QEMU, x86-64 and AArch64, with pages of 4 and 16 KiB, and runs vulkaninfo, the test client and llama.cpp in them, on Hesper
-/// and on Mesa's driver. llama.cpp must say what it says on the host's own driver.
+/// and on Mesa's driver, over two releases of virglrenderer. llama.cpp must say what it says on the host's own driver, and Hesper must be no slower than Mesa's.
 ///
-/// Both kernels on x86-64 and one with large pages on AArch64, in five minutes on 2 cores once everything is built and fetched.
+/// Both kernels on x86-64 and one with large pages on AArch64, in ten minutes on 2 cores once everything is built and fetched.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Every processor with every kernel and every size of pages; the table goes to docs/hosts.md.
+    /// Every processor with every kernel and every size of pages; the tables go to docs/hosts.md.
     #[arg(long)]
     all: bool,
     /// Only these, such as arm64-trixie-16k.
