@@ -23,10 +23,12 @@ mod machine;
 pub mod models;
 mod nodes;
 pub mod pin;
+mod processes;
 mod root;
 pub mod std_source;
 mod usage;
 pub mod vm;
+mod vm_processes;
 pub mod vulkaninfo;
 pub mod zig;
 
@@ -43,3 +45,4 @@ pub use nodes::Nodes;
 pub use root::Root;
 pub use usage::Usage;
 pub use vm::{GuestRun, Vm};
+pub use vm_processes::{Held, VmProcesses};

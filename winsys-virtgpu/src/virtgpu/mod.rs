@@ -5,6 +5,8 @@ pub mod ioctl;
 pub mod nodes;
 pub mod obstacle;
 pub mod offers;
+pub mod sync_file;
+pub mod syncobj;
 
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -4,6 +4,7 @@ mod measure;
 mod memory;
 mod objects;
 mod recording;
+mod waits;
 mod work;
 
 use std::time::Instant;
@@ -26,6 +27,7 @@ pub enum Group {
     Objects,
     Queries,
     Patience,
+    Waits,
     Bandwidth,
 }
 
@@ -48,6 +50,7 @@ pub fn run(only: &[Group]) -> Result<()> {
             Group::Objects => bench.objects()?,
             Group::Queries => bench.queries()?,
             Group::Patience => bench.patience()?,
+            Group::Waits => bench.waits()?,
             Group::Bandwidth => bench.bandwidth()?,
         }
     }
