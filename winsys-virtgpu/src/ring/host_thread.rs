@@ -181,6 +181,7 @@ impl HostThread {
             Some(_) => return Ok(()),
         };
         looks.called = Some((now, next));
+        crate::trace::instant("wake the host again", self.id);
         self.notify(0)
     }
 
