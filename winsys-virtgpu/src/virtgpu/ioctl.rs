@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::errno::Errno;
 use nix::libc::c_int;
 
-use super::sync_file::SyncFile;
-use crate::Error;
+use crate::{Error, SyncFile};
 
 /// Parameters of a device (WIRE.md 8.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

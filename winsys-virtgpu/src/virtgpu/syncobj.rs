@@ -12,8 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::drm::call;
 use super::ioctl::{Node, retry};
-use super::sync_file::SyncFile;
-use crate::Error;
+use crate::{Error, SyncFile};
 
 /// `DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE`.
 const IMPORT_SYNC_FILE: u32 = 1;

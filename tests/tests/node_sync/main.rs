@@ -1,23 +1,25 @@
 //! sync_files and syncobjs of a render node, without a driver on top: in a guest, on the kernel's own node. External fences and semaphores stand on
 //! them.
 
+mod queue;
+
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use hesper_rig::{Driver, GuestJob, Kernel, Machine, Nodes, Vm};
 use hesper_tests::{median, quick, root};
-use hesper_winsys::ring::RingOptions;
 use hesper_winsys::virtgpu::ioctl::Node;
-use hesper_winsys::virtgpu::sync_file::SyncFile;
 use hesper_winsys::virtgpu::syncobj::Syncobj;
 use hesper_winsys::virtgpu::{nodes, offers};
-use hesper_winsys::{Config, Error, Ring, StreamPool, capset};
+use hesper_winsys::{Error, SyncFile, capset};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use queue::Queue;
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 /// What comes comes within this time, on a machine that is busy otherwise.
 const LONG: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(20);
+const ROUNDS: u64 = 21;
 
 /// A context of the first node.
 fn context() -> Node {
@@ -90,28 +92,35 @@ fn points_of_a_syncobj_are_signalled_by_programs_and_by_sync_files() {
     assert_eq!(files(), before, "files are left");
 }
 
-/// Prints how long the monitor takes to tell of a fence, and how long a thread of the host takes to show the same in shared memory.
+/// Prints how long the monitor takes to tell of a queue's end by a fence, and by an answer in shared memory.
 #[test]
 #[ignore = "run in a guest"]
-fn fences_and_memory_tell_of_the_same() {
-    let node = context();
-    let winsys = hesper_winsys::open(&Config::default()).unwrap();
-    let streams = std::sync::Arc::new(StreamPool::new(winsys.clone()));
-    let ring = Ring::create(winsys, Default::default(), 1, streams, RingOptions::default()).unwrap();
-    let timed = |mut what: Box<dyn FnMut() + '_>| {
-        let time = |_| {
-            let start = Instant::now();
-            what();
-            start.elapsed().as_secs_f64() * 1e3
-        };
-        median(&(0..51).map(time).collect::<Vec<_>>())
+fn a_fence_ends_with_its_queue() {
+    let queue = Queue::new();
+    let times = |mut round: Box<dyn FnMut(u64) -> Duration + '_>, from| {
+        median(&(from..from + ROUNDS).map(|n| round(n).as_secs_f64() * 1e3).collect::<Vec<_>>())
     };
-    let by_fence = timed(Box::new(|| assert!(node.fence(0, None).unwrap().wait(LONG).unwrap())));
-    let by_memory = timed(Box::new(|| {
-        ring.roundtrip().unwrap();
-        ring.wait(ring.position()).unwrap();
-    }));
-    println!("a context's answer: {by_fence:.2} ms by a fence, {by_memory:.2} ms by memory");
+    let by_fence = |n| {
+        queue.submit_behind(n);
+        let fence = queue.winsys.fence(queue::TIMELINE, None).unwrap();
+        assert!(!fence.wait(SHORT).unwrap(), "the work can't have ended");
+        queue.signal(n);
+        let start = Instant::now();
+        assert!(fence.wait(LONG).unwrap(), "a fence of a queue is never signalled");
+        let took = start.elapsed();
+        queue.wait();
+        took
+    };
+    let by_memory = |n| {
+        queue.submit_behind(n);
+        std::thread::sleep(SHORT);
+        queue.signal(n);
+        let start = Instant::now();
+        queue.wait();
+        start.elapsed()
+    };
+    let (by_fence, by_memory) = (times(Box::new(by_fence), 1), times(Box::new(by_memory), 1 + ROUNDS));
+    println!("a queue's end is told of after {by_fence:.2} ms by a fence, after {by_memory:.2} ms by memory");
 }
 
 /// A context with one timeline has no other for queues: its own works, and the driver needs none but that.
@@ -142,13 +151,13 @@ fn in_a_guest() {
     let jobs = [
         job("fences", test("fences_end_in_order")),
         job("syncobjs", test("points_of_a_syncobj_are_signalled_by_programs_and_by_sync_files")),
-        job("times", test("fences_and_memory_tell_of_the_same")),
+        job("times", test("a_fence_ends_with_its_queue")),
         job("one timeline", format!("export {}; {}", variables.join(" "), test("one_timeline_is_shared"))),
         job("the client with one timeline", format!("env {} {CLIENT} sync", variables.join(" "))),
     ];
     let run = Vm::new(Machine::amd64(Kernel::Trixie)).run(&root(), &jobs).unwrap();
     for result in &run.results {
         assert_eq!(result.status, 0, "{} failed:\n{}", result.name, result.output);
-        result.output.lines().filter(|l| l.contains("a context's answer")).for_each(|l| println!("{l}"));
+        result.output.lines().filter(|l| l.contains("a queue's end")).for_each(|l| println!("{l}"));
     }
 }
