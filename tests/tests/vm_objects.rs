@@ -16,10 +16,10 @@ const LOOK: &str =
     "look() { echo $1 >/vm/job/new; mv /vm/job/new /vm/job/look; while [ -e /vm/job/look ]; do sleep 0.1; done; }";
 /// Another: starts a program that works, and waits until it does; `end_input` gives it its line of input.
 const START: &str = "mkfifo /run/in
-start() { $@ </run/in >/run/out & exec 3>/run/in; until grep -q working /run/out; do kill -0 $! || exit 1; sleep 0.1; done; }";
+start() { rm -f /run/out; $@ </run/in >/run/out & exec 3>/run/in; until grep -qs working /run/out; do kill -0 $! || exit 1; sleep 0.1; done; }";
 
 /// A third: how much of the host's memory is mapped into the guest, by the guest's kernel.
-const KERNEL_VIEW: &str = "kernel() { cat /sys/kernel/debug/dri/*/virtio-gpu-host-visible-mm | grep used; }";
+const KERNEL_VIEW: &str = "kernel() { set -- /sys/kernel/debug/dri/*/virtio-gpu-host-visible-mm; grep used $1; }";
 
 fn script() -> String {
     let client = CLIENT;
@@ -30,8 +30,8 @@ fn script() -> String {
 mount -t debugfs debugfs /sys/kernel/debug
 # The first program has the host load its driver.
 {client} compute
-kernel >/run/before
 look before
+kernel >/run/before
 start {client} crowd 2
 look killed-works
 kill -9 $!
