@@ -17,6 +17,7 @@ pub mod ring;
 mod seqno;
 mod shared;
 pub mod stream;
+pub mod sync_file;
 #[cfg(test)]
 mod testing;
 pub mod trace;
@@ -37,6 +38,7 @@ pub use resource::{Resource, Shmem};
 pub use ring::Ring;
 pub use seqno::{Progress, Seqno};
 pub use stream::{Chunk, StreamPool};
+pub use sync_file::SyncFile;
 
 /// How a blob will be used; the values are the kernel's (virtgpu_drm.h, `VIRTGPU_BLOB_FLAG_USE_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,14 @@ pub trait Winsys: Send + Sync {
     fn import(&self, fd: BorrowedFd<'_>) -> Result<Resource, Error>;
     /// Has the context run `commands` (WIRE.md 4, those marked C); doesn't wait for them.
     fn submit(&self, commands: &[u8]) -> Result<(), Error>;
+    /// A sync_file that is signalled when everything has ended that the host was told to do on the queue with this timeline (WIRE.md 7.1, 8.5), once
+    /// `after` has been signalled. The host must have run what made and fed the queue, and lets go of the queue only after it has heard of this.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where there is no such way.
+    fn fence(&self, _timeline: u32, _after: Option<&SyncFile>) -> Result<SyncFile, Error> {
+        Err(Error::Unsupported("fences of queues"))
+    }
     /// Whether the host still answers, as far as can be told without asking it.
     fn check(&self) -> Result<(), Error>;
 }

@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{HostVersion, Root, Usage, driver_build, pin};
+use crate::{HostVersion, Root, Usage, driver_build, pin, processes};
 
 /// lavapipe's manifest in every tree.
 pub const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.json";
@@ -130,8 +130,7 @@ impl Host {
     pub fn workers(&self) -> Result<Vec<i32>> {
         let mut processes = self.processes()?;
         // virglrenderer names a context's process after the context.
-        let name = |p: &i32| fs::read_to_string(format!("/proc/{p}/comm")).unwrap_or_default();
-        processes.retain(|p| name(p).starts_with("virgl-"));
+        processes.retain(|p| processes::name(*p).starts_with("virgl-"));
         Ok(processes)
     }
 
@@ -165,22 +164,7 @@ impl Host {
     /// Its processes, parents first: the server, one more for each client, and the render servers, which lead process groups of
     /// their own.
     fn processes(&self) -> Result<Vec<i32>> {
-        let mut parents = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let entry = entry?;
-            let Some(process) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
-            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-            // pid (name) state ppid …: the name may hold anything but its last bracket.
-            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<i32>().ok());
-            parents.extend(parent.map(|parent| (process, parent)));
-        }
-        let mut found = vec![i32::try_from(self.child.id())?];
-        let mut next = 0;
-        while let Some(parent) = found.get(next).copied() {
-            found.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(process, _)| *process));
-            next += 1;
-        }
-        Ok(found)
+        processes::tree(i32::try_from(self.child.id())?)
     }
 
     /// What its processes hold, all together.

@@ -16,6 +16,7 @@ mod gpu;
 mod hostile;
 mod ignored;
 mod images;
+mod leave;
 mod loader;
 mod mappings;
 mod memory;
@@ -161,6 +162,11 @@ enum Sub {
         /// Numbers and targets.
         files: Vec<String>,
     },
+    /// Ends in the middle of its work after a line of input, and destroys nothing.
+    Leave {
+        /// How.
+        how: leave::How,
+    },
     /// Loads and unloads loader and driver COUNT times around threads that use them and live on, in quarters as `cycles`.
     Reload {
         /// How often.
@@ -254,6 +260,7 @@ fn main() -> ExitCode {
         Sub::Forks => forks::run(),
         Sub::Exec => open_files::run(),
         Sub::OpenFiles { files } => open_files::expect(files),
+        Sub::Leave { how } => leave::run(how),
         Sub::Reload { count } => reload::run(count),
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),

@@ -22,6 +22,8 @@ pub struct HostThread {
     pub id: u64,
     /// A head that was read some time ago, at most a ring's size behind the tail: what a newer one is widened with. Stored under the ring's lock.
     known: AtomicU64,
+    /// The tail for which the sleeping thread was called last. Under the ring's lock.
+    called_for: AtomicU64,
     looks: Mutex<Looks>,
     pub health: Arc<Health>,
     pub memory: RingMemory,
@@ -39,7 +41,15 @@ struct Looks {
 
 impl HostThread {
     pub fn new(id: u64, memory: RingMemory, health: Arc<Health>, winsys: Arc<dyn Winsys>) -> Self {
-        Self { id, known: AtomicU64::new(0), looks: Mutex::default(), health, memory, winsys }
+        Self {
+            id,
+            known: AtomicU64::new(0),
+            called_for: AtomicU64::new(0),
+            looks: Mutex::default(),
+            health,
+            memory,
+            winsys,
+        }
     }
 
     /// Whether the thread has run everything up to `seqno`.
@@ -101,7 +111,11 @@ impl HostThread {
         self.memory.status().load(Ordering::Relaxed) & STATUS_FATAL != 0
     }
 
-    /// Wakes the thread if it sleeps, after the tail was stored and a full barrier has passed.
+    /// Wakes the thread if it sleeps and hasn't been called already. For the one who holds the ring's lock, after the tail was stored and a full barrier has
+    /// passed.
+    ///
+    /// One call is enough as long as the thread hasn't run what it was called for: it doesn't sleep before it has, and not before it has set IDLE again, passed a
+    /// full barrier and looked at the tail. Either its barrier is behind the caller's, and it finds the new tail, or before, and the caller finds the newer head.
     #[inline]
     pub fn wake(&self, tail: u64) -> Result<(), Error> {
         // Relaxed: the caller's barrier keeps this load behind the tail's store, and nothing is read because of it.
@@ -109,12 +123,15 @@ impl HostThread {
         if status & STATUS_FATAL != 0 {
             self.check()?;
         }
-        if status & STATUS_IDLE != 0 {
+        // Relaxed: the ring's lock orders it.
+        if status & STATUS_IDLE != 0 && self.reached(Seqno::new(self.called_for.load(Ordering::Relaxed))) {
             let _span = crate::trace::span("wake the host");
             // The commands can be seen already, so they count as sent, even where a full kernel has no room for the call: whoever sends the next
             // ones, or waits for these, calls again.
-            if let Err(e @ Error::Lost(_)) = self.notify(tail as u32) {
-                return Err(e);
+            match self.notify(tail as u32) {
+                Ok(()) => self.called_for.store(tail, Ordering::Relaxed),
+                Err(e @ Error::Lost(_)) => return Err(e),
+                Err(_) => {}
             }
         }
         Ok(())
@@ -181,6 +198,7 @@ impl HostThread {
             Some(_) => return Ok(()),
         };
         looks.called = Some((now, next));
+        crate::trace::instant("wake the host again", self.id);
         self.notify(0)
     }
 

@@ -192,3 +192,24 @@ fn a_thread_that_sleeps_over_commands_is_called_again_but_not_without_end() {
     ring.thread.look(start + Duration::from_millis(9004)).unwrap();
     assert_eq!(host.take(), [(NOTIFY, 1)]);
 }
+
+#[test]
+fn a_thread_that_was_called_is_not_called_again_before_it_has_come() {
+    const NOTIFY: u32 = 190;
+    let host = Host::new();
+    let ring = ring(&host, 1);
+    host.take();
+    let idle = || ring.thread.memory.status().store(memory::STATUS_IDLE, Ordering::Relaxed);
+    let submit = || {
+        ring.submit(&[0; 64]).unwrap();
+        host.take()
+    };
+    idle();
+    assert_eq!(submit(), [(NOTIFY, 1)]);
+    assert_eq!(submit(), [], "it is on its way");
+    // It has run what it was called for, and sleeps over the rest: the call for that hadn't been made.
+    ring.thread.memory.head().store(64, Ordering::Release);
+    assert_eq!(submit(), [(NOTIFY, 1)]);
+    run(&ring);
+    assert_eq!(submit(), [(NOTIFY, 1)]);
+}

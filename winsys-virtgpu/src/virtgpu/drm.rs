@@ -22,7 +22,7 @@ impl ::drm::control::Device for Node {}
 const PRIME_FLAGS: u32 = ::drm::CLOEXEC | ::drm::RDWR;
 
 /// Makes a call of the crate drm, as often as a signal comes in between.
-fn call<T>(what: &str, mut call: impl FnMut() -> io::Result<T>) -> Result<T, Error> {
+pub(super) fn call<T>(what: &str, mut call: impl FnMut() -> io::Result<T>) -> Result<T, Error> {
     retry(what, || call().map_err(|e| e.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)))
 }
 

@@ -1,13 +1,13 @@
 //! The kernel's calls, each wrapped once (Linux, include/uapi/drm/virtgpu_drm.h; WIRE.md 8.3).
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::errno::Errno;
 use nix::libc::c_int;
 
-use crate::Error;
+use crate::{Error, SyncFile};
 
 /// Parameters of a device (WIRE.md 8.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,9 @@ pub enum Param {
 
 /// Blobs of the host (`VIRTGPU_BLOB_MEM_HOST3D`).
 pub const BLOB_MEM_HOST3D: u32 = 2;
-/// The submission names a timeline (`VIRTGPU_EXECBUF_RING_IDX`).
+/// Flags of a submission (`VIRTGPU_EXECBUF_*`): it waits for a sync_file, it yields one, it names a timeline.
+const EXECBUF_FENCE_FD_IN: u32 = 1;
+const EXECBUF_FENCE_FD_OUT: u32 = 2;
 const EXECBUF_RING_IDX: u32 = 4;
 /// Context parameters (`VIRTGPU_CONTEXT_PARAM_*`).
 const CONTEXT_CAPSET_ID: u64 = 1;
@@ -120,8 +122,8 @@ nix::ioctl_readwrite!(context_init, b'd', 0x4b, ContextInit);
 #[derive(Debug)]
 pub struct Node {
     file: File,
-    /// Whether the context has timelines that a submission can name.
-    timelines: AtomicBool,
+    /// How many timelines of the context a submission can name. Relaxed: set once, before anybody submits.
+    timelines: AtomicU32,
 }
 
 impl AsFd for Node {
@@ -155,7 +157,7 @@ pub(super) fn retry<T>(what: &str, mut call: impl FnMut() -> nix::Result<T>) -> 
 impl Node {
     /// Takes over an open file.
     pub fn new(file: File) -> Self {
-        Self { file, timelines: AtomicBool::new(false) }
+        Self { file, timelines: AtomicU32::new(0) }
     }
 
     fn fd(&self) -> c_int {
@@ -191,7 +193,7 @@ impl Node {
         for value in [timelines, 1] {
             let params = [kind, ContextParam { param: CONTEXT_NUM_RINGS, value: value.into() }];
             if self.init(&params).is_ok() {
-                self.timelines.store(true, Ordering::Relaxed);
+                self.timelines.store(value, Ordering::Relaxed);
                 return Ok(());
             }
         }
@@ -230,16 +232,46 @@ impl Node {
 
     /// Has the context run `commands`, on its own timeline where it has any.
     pub fn execute(&self, commands: &[u8]) -> Result<(), Error> {
-        let mut ask = Execbuffer {
-            flags: if self.timelines.load(Ordering::Relaxed) { EXECBUF_RING_IDX } else { 0 },
-            size: commands.len() as u32,
-            command: commands.as_ptr() as u64,
-            fence_fd: -1,
-            ..Default::default()
-        };
-        // SAFETY: `ask` has the layout of the kernel's struct, which copies `size` bytes from `command`: all that `commands` has; the
-        // other pointers are null and their counts 0.
-        retry("submitting commands", || unsafe { execbuffer(self.fd(), &raw mut ask) }).map(drop)
+        self.submit(commands, 0, None, 0).map(drop)
+    }
+
+    /// A sync_file that is signalled when everything has ended that the host was told to do on the queue with this timeline; on the context's own,
+    /// timeline 0, when the context has run what was submitted before (WIRE.md 7.1, 8.5). The kernel tells the host only once `after` has been
+    /// signalled, for which the call waits.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the kernel gives the context no such timeline: its other ones tell nothing of the queue. What the kernel refuses,
+    /// such as no room for another open file.
+    pub fn fence(&self, timeline: u32, after: Option<&SyncFile>) -> Result<SyncFile, Error> {
+        if timeline >= self.timelines.load(Ordering::Relaxed) {
+            return Err(Error::Unsupported("a fence of a timeline that the kernel doesn't give the context"));
+        }
+        let fd = self.submit(&[], timeline, after, EXECBUF_FENCE_FD_OUT)?;
+        if fd < 0 {
+            return Err(Error::Refused("the kernel has made no sync_file".into()));
+        }
+        // SAFETY: the kernel has just opened a file under this number, which nobody else has.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) }.into())
+    }
+
+    /// Submits commands; the number of the sync_file, where `flags` ask for one.
+    fn submit(&self, commands: &[u8], timeline: u32, after: Option<&SyncFile>, flags: u32) -> Result<c_int, Error> {
+        let named = if self.timelines.load(Ordering::Relaxed) > 0 { EXECBUF_RING_IDX } else { 0 };
+        let waits = if after.is_some() { EXECBUF_FENCE_FD_IN } else { 0 };
+        retry("submitting commands", || {
+            // Anew for each attempt: the kernel may have written to it.
+            let mut ask = Execbuffer {
+                flags: flags | named | waits,
+                size: commands.len() as u32,
+                command: if commands.is_empty() { 0 } else { commands.as_ptr() as u64 },
+                fence_fd: after.map_or(-1, |file| file.as_fd().as_raw_fd()),
+                ring_idx: timeline,
+                ..Default::default()
+            };
+            // SAFETY: `ask` has the layout of the kernel's struct, which copies `size` bytes from `command`: all that `commands` has; the
+            // other pointers are null and their counts 0.
+            unsafe { execbuffer(self.fd(), &raw mut ask) }.map(|_| ask.fence_fd)
+        })
     }
 
     /// What the kernel knows of a handle's memory.
@@ -273,6 +305,10 @@ mod tests {
         assert_eq!(node.param(Param::Features3d), None);
         assert!(node.context(4, 64).is_err());
         assert!(node.execute(&[0; 4]).is_err());
+        assert_eq!(
+            node.fence(1, None).unwrap_err(),
+            Error::Unsupported("a fence of a timeline that the kernel doesn't give the context")
+        );
         assert!(node.resource(1).is_err());
     }
 }

@@ -5,6 +5,7 @@ pub mod ioctl;
 pub mod nodes;
 pub mod obstacle;
 pub mod offers;
+pub mod syncobj;
 
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::capset::Capset;
 use crate::resource::{Handle, Release, file_size};
-use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, Winsys, alignment, round_up};
+use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, SyncFile, Winsys, alignment, round_up};
 use ioctl::{BLOB_MEM_HOST3D, Node};
 use obstacle::{Obstacle, Problem};
 use offers::Facts;
@@ -164,6 +165,10 @@ impl Winsys for Virtgpu {
 
     fn submit(&self, commands: &[u8]) -> Result<(), Error> {
         self.device.node.execute(commands)
+    }
+
+    fn fence(&self, timeline: u32, after: Option<&SyncFile>) -> Result<SyncFile, Error> {
+        self.device.node.fence(timeline, after)
     }
 
     fn check(&self) -> Result<(), Error> {

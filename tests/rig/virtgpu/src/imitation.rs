@@ -81,6 +81,10 @@ impl Imitation {
         if ask.flags & EXECBUF_RING_IDX != 0 && u64::from(ask.ring_idx) >= rings {
             return Err(Errno::EINVAL);
         }
+        // Fences aren't imitated: a program that asks for one must hear that, and not be left without.
+        if ask.flags & !EXECBUF_RING_IDX != 0 {
+            return Err(Errno::EINVAL);
+        }
         self.host.submit(ask.commands())
     }
 

@@ -1,0 +1,61 @@
+//! sync_files (Linux, Documentation/driver-api/sync_file.rst): files that stand for work, and become readable when it has ended. They are what
+//! external fences and semaphores of the kind SYNC_FD hand from process to process.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use crate::Error;
+
+/// A sync_file; closed on drop, and at exec.
+#[derive(Debug)]
+pub struct SyncFile(OwnedFd);
+
+impl SyncFile {
+    /// Sleeps until it is signalled, at most for `time`; whether it is.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a file that can't be waited for.
+    pub fn wait(&self, time: Duration) -> Result<bool, Error> {
+        let start = Instant::now();
+        loop {
+            let mut files = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            let left = time.saturating_sub(start.elapsed());
+            match ppoll(&mut files, Some(TimeSpec::from_duration(left)), None) {
+                Ok(n) => return Ok(n > 0),
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(e) => return Err(Error::os("waiting for a sync_file", e)),
+            }
+        }
+    }
+}
+
+impl From<OwnedFd> for SyncFile {
+    fn from(file: OwnedFd) -> Self {
+        Self(file)
+    }
+}
+
+impl AsFd for SyncFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_with_the_signal_or_in_time() {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let file = SyncFile::from(read);
+        let start = Instant::now();
+        assert!(!file.wait(Duration::from_millis(5)).unwrap() && start.elapsed() >= Duration::from_millis(5));
+        nix::unistd::write(&write, b"!").unwrap();
+        assert!(file.wait(Duration::from_secs(60)).unwrap() && file.wait(Duration::ZERO).unwrap());
+    }
+}
