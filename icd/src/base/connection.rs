@@ -88,7 +88,8 @@ impl Connection {
         let winsys = hesper_winsys::open(&settings.winsys)?;
         let streams = Arc::new(StreamPool::new(winsys.clone()));
         let health = Arc::new(Health::default());
-        let options = RingOptions { patience: Patience { spin: settings.spin.min(ANSWER) }, ..RingOptions::default() };
+        let patience = Patience { spin: settings.spin.min(ANSWER) };
+        let options = RingOptions { patience, notify_always: settings.notify_always, ..RingOptions::default() };
         let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options)?;
         let codec = winsys.capset().codec;
         Ok(Arc::new(Self {

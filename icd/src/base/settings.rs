@@ -42,6 +42,8 @@ pub struct Settings {
     pub uploads: bool,
     /// Whether the driver looks at what came of submissions.
     pub outcomes: bool,
+    /// `notify-always`: whether a sleeping thread of the host is called again while a call is on its way.
+    pub notify_always: bool,
     /// Whether devices may be tried out for what the protocol doesn't tell.
     pub probe: bool,
     /// The folder for what is kept from one start to the next; there may be none.
@@ -98,6 +100,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         sync: switch("sync"),
         uploads: !switch("no-uploads") && !switch("sync"),
         outcomes: !switch("no-outcomes"),
+        notify_always: switch("notify-always"),
         probe: !switch("no-probe"),
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),

@@ -32,6 +32,7 @@ const SWITCHES: &[&str] = &[
     "no-feedback",
     "wait-block",
     "no-outcomes",
+    "notify-always",
     "no-uploads,feedback",
     "wait-poll,feedback",
     "wait-block,feedback,no-uploads",

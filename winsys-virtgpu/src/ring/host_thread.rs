@@ -24,6 +24,7 @@ pub struct HostThread {
     known: AtomicU64,
     /// The tail for which the sleeping thread was called last. Under the ring's lock.
     called_for: AtomicU64,
+    notify_always: bool,
     looks: Mutex<Looks>,
     pub health: Arc<Health>,
     pub memory: RingMemory,
@@ -40,11 +41,12 @@ struct Looks {
 }
 
 impl HostThread {
-    pub fn new(id: u64, memory: RingMemory, health: Arc<Health>, winsys: Arc<dyn Winsys>) -> Self {
+    pub fn new(id: u64, memory: RingMemory, health: Arc<Health>, winsys: Arc<dyn Winsys>, notify_always: bool) -> Self {
         Self {
             id,
             known: AtomicU64::new(0),
             called_for: AtomicU64::new(0),
+            notify_always,
             looks: Mutex::default(),
             health,
             memory,
@@ -111,6 +113,12 @@ impl HostThread {
         self.memory.status().load(Ordering::Relaxed) & STATUS_FATAL != 0
     }
 
+    /// Whether the thread has run what it was called for last.
+    fn has_come(&self) -> bool {
+        // Relaxed: the ring's lock orders it.
+        self.reached(Seqno::new(self.called_for.load(Ordering::Relaxed)))
+    }
+
     /// Wakes the thread if it sleeps and hasn't been called already. For the one who holds the ring's lock, after the tail was stored and a full barrier has
     /// passed.
     ///
@@ -123,8 +131,7 @@ impl HostThread {
         if status & STATUS_FATAL != 0 {
             self.check()?;
         }
-        // Relaxed: the ring's lock orders it.
-        if status & STATUS_IDLE != 0 && self.reached(Seqno::new(self.called_for.load(Ordering::Relaxed))) {
+        if status & STATUS_IDLE != 0 && (self.notify_always || self.has_come()) {
             let _span = crate::trace::span("wake the host");
             // The commands can be seen already, so they count as sent, even where a full kernel has no room for the call: whoever sends the next
             // ones, or waits for these, calls again.

@@ -100,7 +100,7 @@ impl Ring {
             streams,
             roundtrips: Mutex::new(0),
             options,
-            thread: HostThread::new(id, memory, health, winsys),
+            thread: HostThread::new(id, memory, health, winsys, options.notify_always),
         })
     }
 

@@ -17,12 +17,14 @@ pub struct RingOptions {
     pub idle_timeout: Duration,
     /// How the guest waits.
     pub patience: Patience,
+    /// Whether the host's thread is called for whatever it is shown while it sleeps, even where a call is on its way.
+    pub notify_always: bool,
 }
 
 impl Default for RingOptions {
     fn default() -> Self {
         // Small enough to stay in the processors' caches, where a memory that is written once around is always cold.
-        Self { buffer_size: 256 << 10, idle_timeout: IDLE, patience: Patience::default() }
+        Self { buffer_size: 256 << 10, idle_timeout: IDLE, patience: Patience::default(), notify_always: false }
     }
 }
 

@@ -6,8 +6,11 @@ use super::*;
 use crate::testing::Host;
 
 fn ring(host: &Arc<Host>, id: u64) -> Ring {
+    ring_with(host, id, RingOptions { buffer_size: 4096, ..RingOptions::default() })
+}
+
+fn ring_with(host: &Arc<Host>, id: u64, options: RingOptions) -> Ring {
     let streams = Arc::new(StreamPool::new(host.clone()));
-    let options = RingOptions { buffer_size: 4096, ..RingOptions::default() };
     Ring::create(host.clone(), Arc::default(), id, streams, options).unwrap()
 }
 
@@ -212,4 +215,12 @@ fn a_thread_that_was_called_is_not_called_again_before_it_has_come() {
     assert_eq!(submit(), [(NOTIFY, 1)]);
     run(&ring);
     assert_eq!(submit(), [(NOTIFY, 1)]);
+
+    let always = ring_with(&host, 2, RingOptions { notify_always: true, ..RingOptions::default() });
+    host.take();
+    always.thread.memory.status().store(memory::STATUS_IDLE, Ordering::Relaxed);
+    for _ in 0..2 {
+        always.submit(&[0; 64]).unwrap();
+        assert_eq!(host.take(), [(NOTIFY, 2)]);
+    }
 }
