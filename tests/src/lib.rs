@@ -11,8 +11,11 @@ pub mod systems;
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]
 mod generated {
+    pub mod demanded;
     pub mod result_codes;
 }
+
+pub use generated::demanded::DEMANDED;
 
 use std::process::{Command, Output};
 

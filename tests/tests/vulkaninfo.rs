@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hesper_rig::vulkaninfo::{self, Facts, is_feature, last};
 use hesper_rig::{Driver, HostVersion};
-use hesper_tests::root;
+use hesper_tests::{DEMANDED, root};
 
 fn count(facts: &Facts, prefix: &str) -> usize {
     facts.keys().filter(|k| k.starts_with(prefix)).count()
@@ -70,6 +70,11 @@ fn lacks_little_that_mesas_driver_has() {
     let root = root();
     let hesper = vulkaninfo::facts(&root, Driver::Hesper).unwrap();
     let mesa = vulkaninfo::facts(&root, Driver::Mesa).unwrap();
+    let version = |f: &Facts| {
+        let told = f["VkPhysicalDeviceProperties/apiVersion"].clone();
+        told.rsplit_once('.').map(|(minor, _)| minor.to_owned()).unwrap()
+    };
+    assert_eq!(version(&hesper), version(&mesa), "the version of Vulkan");
     let status = include_str!("../../docs/STATUS.md");
     for name in mesa.keys().filter_map(|k| k.strip_prefix("Device Extensions/")) {
         let there = hesper.contains_key(&format!("Device Extensions/{name}"));
@@ -78,15 +83,31 @@ fn lacks_little_that_mesas_driver_has() {
             "Mesa's driver offers {name}; Hesper doesn't, and docs/STATUS.md doesn't say why"
         );
     }
-    // Where both know a feature, they agree on it; those of version 1.4 are offered as extensions'.
+    // Where both know a feature, they agree on it.
     let ours: BTreeSet<&str> =
         hesper.iter().filter(|(k, v)| is_feature(k) && *v == "true").map(|(k, _)| last(k)).collect();
-    for name in
-        mesa.iter().filter(|(k, v)| is_feature(k) && !k.contains("Vulkan14") && *v == "true").map(|(k, _)| last(k))
-    {
+    for name in mesa.iter().filter(|(k, v)| is_feature(k) && *v == "true").map(|(k, _)| last(k)) {
         assert!(
             ours.contains(name) || status.contains(name),
             "Mesa's driver offers {name}; Hesper doesn't, and docs/STATUS.md doesn't say why"
         );
+    }
+}
+
+/// What vk.xml lists as demanded by the version that is shown is there, on the host's own driver and on Hesper.
+#[test]
+fn has_what_its_version_demands() {
+    let root = root();
+    for driver in [Driver::Native, Driver::Hesper] {
+        let facts = vulkaninfo::facts(&root, driver).unwrap();
+        let version = &facts["VkPhysicalDeviceProperties/apiVersion"];
+        let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
+        let on: BTreeSet<&str> = facts.iter().filter(|(_, v)| *v == "true").map(|(k, _)| last(k)).collect();
+        let demanded: Vec<&str> =
+            DEMANDED.iter().filter(|(v, _)| *v <= (1 << 16 | minor)).map(|(_, name)| *name).collect();
+        assert!(demanded.len() > 40, "the table has another form");
+        for name in demanded {
+            assert!(on.contains(name), "{driver} shows {version}, which demands {name}");
+        }
     }
 }

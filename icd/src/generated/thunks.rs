@@ -845,13 +845,13 @@ pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate2(command_buffer
     guard(command_buffer, "vkCmdPushDescriptorSetWithTemplate2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
 }
 pub unsafe extern "system" fn vkCopyMemoryToImage(device: vk::Device, p_copy_memory_to_image_info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyMemoryToImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_memory_to_image(device, p_copy_memory_to_image_info)))
 }
 pub unsafe extern "system" fn vkCopyImageToMemory(device: vk::Device, p_copy_image_to_memory_info: *const vk::CopyImageToMemoryInfoEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_image_to_memory(device, p_copy_image_to_memory_info)))
 }
 pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_image_to_image_info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || forward::copy_image_to_image(device, p_copy_image_to_image_info)))
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_image_to_image(device, p_copy_image_to_image_info)))
 }
 pub unsafe extern "system" fn vkTransitionImageLayout(device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT) -> vk::Result {
     allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || forward::transition_image_layout(device, transition_count, p_transitions)))

@@ -13,6 +13,7 @@ mod endure;
 mod entry_points;
 mod forks;
 mod gpu;
+mod host_copies;
 mod hostile;
 mod ignored;
 mod images;
@@ -75,6 +76,8 @@ enum Sub {
     Pipelines,
     /// Images, views and samplers: copies there and back, blits of layouts.
     Images,
+    /// Copies between images and memory by the host's processor, of every class of formats.
+    HostCopies,
     /// Several draws in one command.
     Draws,
     /// Fences, binary and timeline semaphores, many submissions in flight.
@@ -204,12 +207,13 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 13] = [
+const PARTS: [(&str, Part); 14] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
     ("pipelines", pipelines::run),
     ("images", images::run),
+    ("host-copies", host_copies::run),
     ("draws", draws::run),
     ("sync", sync::run),
     ("threads", threads::run),
@@ -235,6 +239,7 @@ fn main() -> ExitCode {
         Sub::Commands => parts("commands"),
         Sub::Pipelines => parts("pipelines"),
         Sub::Images => parts("images"),
+        Sub::HostCopies => parts("host-copies"),
         Sub::Draws => parts("draws"),
         Sub::Ignored => ignored::run(),
         Sub::Sync => parts("sync"),
