@@ -182,8 +182,8 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
         // SAFETY: a valid device and its image.
         let layout = unsafe { layout(device, info.dst_image, settled(device, info.dst_image)?, info.flags, region)? };
         let rows = match layout {
-            // SAFETY: the program's memory has what the host says that the region takes.
             Layout::Opaque { region, size } => {
+                // SAFETY: the program's memory has what the host says that the region takes.
                 return unsafe { send(device, info, &Piece::whole(&region), from, size) };
             }
             Layout::Rows(rows) => rows,
@@ -225,8 +225,10 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
         // SAFETY: a valid device and its image.
         let layout = unsafe { layout(device, info.src_image, settled(device, info.src_image)?, info.flags, region)? };
         let rows = match layout {
-            // SAFETY: the program's memory has room for what the host says that the region takes.
-            Layout::Opaque { region, size } => return unsafe { fetch(device, info, &Piece::whole(&region), to, size) },
+            Layout::Opaque { region, size } => {
+                // SAFETY: the program's memory has room for what the host says that the region takes.
+                return unsafe { fetch(device, info, &Piece::whole(&region), to, size) };
+            }
             Layout::Rows(rows) => rows,
         };
         for piece in rows.pieces(DOWN) {
