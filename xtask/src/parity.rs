@@ -92,9 +92,11 @@ fn show(answers: &Answers, differences: &[Difference], meant: &Meant, all: bool)
         let list = if names.len() <= SHOWN { names.join(" ") } else { format!("{} facts", names.len()) };
         println!("  on top, {section}: {list}");
     }
-    let extensions = |facts: &Facts| facts.keys().filter(|k| k.starts_with("Device Extensions/")).count();
-    let [n, m, h] = [&answers.native, &answers.mesa, &answers.hesper].map(extensions);
-    println!("  device extensions: native {n}, mesa {m}, hesper {h}");
+    for (what, section) in [("device", "Device Extensions/"), ("instance", "Instance extensions/")] {
+        let count = |facts: &Facts| facts.keys().filter(|k| k.starts_with(section)).count();
+        let [n, m, h] = [&answers.native, &answers.mesa, &answers.hesper].map(count);
+        println!("  {what} extensions: native {n}, mesa {m}, hesper {h}");
+    }
     println!(
         "  of {} facts: {} meant differences, {} without a reason",
         answers.hesper.len(),

@@ -4,6 +4,7 @@
 mod bench;
 mod buffer;
 mod careful;
+mod clocks;
 mod commands;
 mod compute;
 mod cycles;
