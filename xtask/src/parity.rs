@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use hesper_rig::HostVersion;
 use hesper_rig::vulkaninfo::Facts;
-use hesper_tests::parity::{Answers, Difference, Kind, Meant, ask, differences};
+use hesper_tests::parity::{ALL, Answers, Difference, Kind, Meant, ask, differences};
 use serde_json::json;
 
 use crate::client;
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Result<()> {
     let versions = HostVersion::ALL.into_iter().filter(|v| v.has_todays_venus());
     for version in versions.filter(|v| args.host.is_none_or(|only| only == *v)) {
         let step = Step::start(&format!("Asking on virglrenderer {version}"), "half a minute");
-        let answers = ask(&root, version, &client)?;
+        let answers = ask(&root, version, &client, ALL)?;
         step.done(&format!("{} facts", answers.hesper.len()));
         let differences = differences(&answers);
         hosts.push((version, answers, differences));

@@ -18,13 +18,19 @@ pub struct Answers {
     pub hesper: Facts,
 }
 
-/// Asks all three by vulkaninfo and by the test client at `client`; the latter two over a host of their own.
+/// Arguments of the test client that has all facts.
+pub const ALL: &[&str] = &["facts"];
+/// Arguments of the test client that leaves most formats out.
+pub const FEW_FORMATS: &[&str] = &["facts", "--few-formats"];
+
+/// Asks all three by vulkaninfo and by the test client at `client` with some arguments; the latter two over a host of their own.
 ///
 /// # Errors
 /// When a host or a program can't be started, or a program fails.
-pub fn ask(root: &Root, version: HostVersion, client: &Path) -> Result<Answers> {
-    let of =
-        |driver| facts(root, version, driver, client).with_context(|| format!("{driver} on virglrenderer {version}"));
+pub fn ask(root: &Root, version: HostVersion, client: &Path, arguments: &[&str]) -> Result<Answers> {
+    let of = |driver| {
+        facts(root, version, driver, client, arguments).with_context(|| format!("{driver} on virglrenderer {version}"))
+    };
     Ok(Answers { native: of(Driver::Native)?, mesa: of(Driver::Mesa)?, hesper: of(Driver::Hesper)? })
 }
 
@@ -35,13 +41,13 @@ struct Line {
     value: String,
 }
 
-fn facts(root: &Root, version: HostVersion, driver: Driver, client: &Path) -> Result<Facts> {
+fn facts(root: &Root, version: HostVersion, driver: Driver, client: &Path, arguments: &[&str]) -> Result<Facts> {
     let host = if driver.needs_host() { Some(Host::start_version(root, version, &[])?) } else { None };
     let socket = host.as_ref().map(Host::socket);
     let mut facts = vulkaninfo::facts_of(root.client_of_version(version, driver, socket, VULKANINFO)?)?;
     let out = root
         .client_of_version(version, driver, socket, client)?
-        .arg("facts")
+        .args(arguments)
         .output()
         .context("starting the test client")?;
     ensure!(

@@ -6,5 +6,5 @@ pub mod facts;
 pub mod meant;
 
 pub use difference::{Difference, Kind, differences};
-pub use facts::{Answers, ask};
+pub use facts::{ALL, Answers, FEW_FORMATS, ask};
 pub use meant::Meant;

@@ -2,8 +2,8 @@
 
 use ash::vk;
 
+use super::asked::{Asked, Facts, flags};
 use super::images::image;
-use super::{Asked, Facts, flags};
 
 /// Every handle type of memory; those of other systems, too.
 fn memory_types() -> impl Iterator<Item = vk::ExternalMemoryHandleTypeFlags> {

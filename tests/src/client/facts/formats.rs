@@ -2,10 +2,10 @@
 
 use ash::vk;
 
-use super::{Asked, Facts, all_formats, flags};
+use super::asked::{Asked, Facts, flags};
 
 pub fn tell(asked: &Asked, facts: &mut Facts) {
-    for format in all_formats() {
+    for format in asked.formats() {
         let mut three = vk::FormatProperties3::default();
         let mut properties = vk::FormatProperties2::default().push_next(&mut three);
         // SAFETY: a valid handle, structs made here.

@@ -2,7 +2,7 @@
 
 use ash::vk;
 
-use super::{Asked, Facts, all_formats, flags};
+use super::asked::{Asked, Facts, flags};
 
 const TYPES: [vk::ImageType; 3] = [vk::ImageType::TYPE_1D, vk::ImageType::TYPE_2D, vk::ImageType::TYPE_3D];
 const TILINGS: [vk::ImageTiling; 2] = [vk::ImageTiling::OPTIMAL, vk::ImageTiling::LINEAR];
@@ -33,7 +33,7 @@ fn creations() -> [vk::ImageCreateFlags; 6] {
 }
 
 pub fn tell(asked: &Asked, facts: &mut Facts) {
-    for format in all_formats() {
+    for format in asked.formats() {
         for (ty, tiling) in TYPES.into_iter().flat_map(|ty| TILINGS.map(|tiling| (ty, tiling))) {
             for (usage, create) in usages().into_iter().flat_map(|usage| creations().map(|create| (usage, create))) {
                 let info = vk::PhysicalDeviceImageFormatInfo2 {

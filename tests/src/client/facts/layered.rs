@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_void};
 
 use ash::vk;
 
-use super::{Asked, Facts};
+use super::asked::{Asked, Facts};
 
 /// VkPhysicalDeviceLayeredApiPropertiesListKHR.
 #[repr(C)]

@@ -2,7 +2,7 @@
 
 use ash::vk;
 
-use super::{Asked, Facts};
+use super::asked::{Asked, Facts};
 
 pub fn tell(asked: &Asked, facts: &mut Facts) {
     // SAFETY: the loader's library is loaded.

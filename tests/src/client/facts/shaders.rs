@@ -3,7 +3,7 @@
 use anyhow::Result;
 use ash::vk;
 
-use super::{Asked, Facts, flags};
+use super::asked::{Asked, Facts, flags};
 
 pub fn tell(asked: &Asked, facts: &mut Facts) -> Result<()> {
     let (entry, instance, physical) = (&asked.entry, &asked.instance, asked.physical);

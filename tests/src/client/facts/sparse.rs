@@ -2,11 +2,11 @@
 
 use ash::vk;
 
-use super::{Asked, Facts, all_formats, flags};
+use super::asked::{Asked, Facts, flags};
 
 pub fn tell(asked: &Asked, facts: &mut Facts) {
     use vk::{ImageUsageFlags as U, SampleCountFlags as S};
-    for format in all_formats() {
+    for format in asked.formats() {
         for (ty, samples) in [
             (vk::ImageType::TYPE_2D, S::TYPE_1),
             (vk::ImageType::TYPE_2D, S::TYPE_4),
