@@ -91,7 +91,7 @@ mod tests {
         for domain in [vk::TimeDomainKHR::CLOCK_MONOTONIC, vk::TimeDomainKHR::CLOCK_MONOTONIC_RAW] {
             let clock = clock(domain).unwrap();
             let (a, b) = (read(clock), read(clock));
-            assert!(0 < a && a <= b, "{domain:?}: {a}, then {b}");
+            assert!(0 < a && a <= b, "clock {clock}: {a}, then {b}");
         }
         assert_eq!(clock(vk::TimeDomainKHR::DEVICE), None);
     }
