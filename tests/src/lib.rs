@@ -4,6 +4,7 @@ pub mod endure;
 pub mod guests;
 pub mod hosts;
 pub mod house;
+pub mod parity;
 pub mod result_codes;
 pub mod shared_object;
 pub mod systems;

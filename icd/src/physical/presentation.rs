@@ -11,12 +11,14 @@ use crate::base::connection::Connection;
 use crate::physical::answers::Answers;
 use crate::physical::extensions::{API_VERSION, HEADER_VERSION, copy_name};
 use crate::physical::features;
+use crate::physical::layered::HostDevice;
 use crate::physical::physical_device::PhysicalDevice;
 
 /// Turns the host's properties into this driver's (WIRE.md 12.5).
 pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Connection) {
     let capset = connection.capset();
     let host = d.properties;
+    d.host_device = HostDevice::keep(&host, answers);
     let p = &mut d.properties;
     p.api_version = shown_version(host.api_version, capset);
     p.driver_version = vk::make_api_version(

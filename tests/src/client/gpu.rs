@@ -28,7 +28,7 @@ pub struct Gpu {
     pub maintenance5: bool,
     extensions: Vec<&'static CStr>,
     // Unloads the loader, so it goes last.
-    _entry: Entry,
+    pub entry: Entry,
 }
 
 impl Gpu {
@@ -128,7 +128,7 @@ impl Gpu {
                 pool,
                 maintenance5,
                 extensions,
-                _entry: entry,
+                entry,
             })
         }
     }
@@ -263,10 +263,14 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
     // SAFETY: a valid physical device.
     let offered = unsafe { instance.enumerate_device_extension_properties(physical)? };
     let names: Vec<&CStr> = offered.iter().filter_map(|e| e.extension_name_as_c_str().ok()).collect();
-    Ok([ash::khr::push_descriptor::NAME, ash::khr::maintenance5::NAME, ash::ext::host_image_copy::NAME, MULTI_DRAW]
-        .into_iter()
-        .filter(|n| names.contains(n))
-        .collect())
+    let used = [
+        ash::khr::push_descriptor::NAME,
+        ash::khr::maintenance5::NAME,
+        ash::ext::calibrated_timestamps::NAME,
+        ash::ext::host_image_copy::NAME,
+        MULTI_DRAW,
+    ];
+    Ok(used.into_iter().filter(|n| names.contains(n)).collect())
 }
 
 impl Drop for Gpu {

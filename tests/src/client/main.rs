@@ -4,6 +4,7 @@
 mod bench;
 mod buffer;
 mod careful;
+mod clocks;
 mod commands;
 mod compute;
 mod cycles;
@@ -11,6 +12,7 @@ mod descriptors;
 mod draws;
 mod endure;
 mod entry_points;
+mod facts;
 mod forks;
 mod gpu;
 mod host_copies;
@@ -189,6 +191,12 @@ enum Sub {
         /// Only these rows.
         only: Vec<bench::Group>,
     },
+    /// Asks a driver what its device can do, past what vulkaninfo shows; a line of JSON for each fact.
+    Facts {
+        /// Of every eighth format alone.
+        #[arg(long)]
+        few_formats: bool,
+    },
     /// Submits and waits until the device is lost, which is the expected end.
     Spin,
     /// Works with the device of one driver, looks at every result, ends at the first error, and reports what it saw: lines of JSON.
@@ -271,6 +279,7 @@ fn main() -> ExitCode {
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::EveryEntryPoint(args) => entry_points::run(&args),
         Sub::Bench { only } => bench::run(&only),
+        Sub::Facts { few_formats } => facts::run(few_formats),
         Sub::Spin => spin::run(),
         Sub::Careful { driver, rounds, pause_ms } => careful::run(&driver, rounds, Duration::from_millis(pause_ms)),
     };
