@@ -23,10 +23,11 @@ use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
 use crate::pipelines::compiling;
-use crate::submission::device as below;
 use crate::submission::queue::{self, Queue};
 use crate::submission::{observer, wait_idle};
-use crate::{memory, physical, pipelines, recording, sync};
+use crate::wsi::device as below;
+use crate::wsi::swapchain;
+use crate::{memory, physical, pipelines, recording, submission, sync};
 
 /// All that a VkDevice points at.
 #[repr(C)]
@@ -53,6 +54,7 @@ unsafe fn floors(object: Object, physical: vk::PhysicalDevice) -> below::Device 
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
     let device = sync::device::Device::new(device);
+    let device = submission::device::Device::new(device);
     let device = below::Device::new(device);
     // Nobody has set it before.
     let _ = device.pending.set(observer::of(&device));
@@ -179,6 +181,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     d.connection().room.remove(device.as_raw());
     // SAFETY: work on the device is over, and its objects have been destroyed: what the floors keep is used by nobody.
     unsafe {
+        swapchain::close(device);
         d.slots.close(device);
         d.order.lock().state.crossing.close(device);
         d.own.close(device);

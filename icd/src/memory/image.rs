@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
 
+use crate::base::chain::find;
 use crate::base::forwarding::{done, post, result_of};
 use crate::base::object::Part;
 use crate::base::slab::Slab;
@@ -21,6 +22,9 @@ struct Image {
 }
 
 static IMAGES: Slab<Image> = Slab::new(12);
+
+/// What an image serves as beside the program's own uses where it lies in a swapchain's memory: the driver copies it.
+pub const PRESENTABLE: vk::ImageUsageFlags = vk::ImageUsageFlags::TRANSFER_SRC;
 
 /// What copies by the host's processor ask of an image.
 pub struct Shape {
@@ -89,7 +93,13 @@ pub unsafe fn create_image(
     to: *mut vk::Image,
 ) -> vk::Result {
     // SAFETY: a valid device and create info.
-    let (d, kind, shape) = unsafe { (Device::of(device), kind(&*info), Shape::of(&*info)) };
+    let (d, mut own) = unsafe { (Device::of(device), *info) };
+    // SAFETY: the info's chain.
+    let swapchain = unsafe { find::<vk::ImageSwapchainCreateInfoKHR>(own.p_next) };
+    if swapchain.is_some_and(|s| s.swapchain != vk::SwapchainKHR::null()) {
+        own.usage |= PRESENTABLE;
+    }
+    let (info, kind, shape) = (&raw const own, kind(&own), Shape::of(&own));
     // One that was made before can be made again, but for want of memory.
     let known = kind.and_then(|k| d.images.get(&k));
     // SAFETY: the encoders and the decoder read and write what the parameters of vkCreateImage point at.

@@ -9,6 +9,7 @@ pub mod freed;
 pub mod host_copy;
 pub mod image;
 pub mod pending;
+pub mod presented_layout;
 pub mod requirements;
 pub mod sharing;
 pub mod texel_blocks;

@@ -4,6 +4,7 @@ use ash::vk;
 use hesper_encoder::generated::request;
 
 use crate::base::chain::slice;
+use crate::memory::presented_layout;
 use crate::recording::command_buffer::record_copy;
 use crate::recording::held_copies::{CopyCommand, note};
 use crate::recording::ownership::{self, Dependency};
@@ -61,10 +62,13 @@ pub unsafe fn cmd_pipeline_barrier(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
-    if buffer_count > 0 {
+    // SAFETY: an array of that length, by valid usage.
+    let images_instead = unsafe { presented_layout::instead_of(images, image_count) };
+    if buffer_count > 0 || images_instead.is_some() {
+        let images = images_instead.as_ref().map_or(images, |i| i.as_ptr());
         // SAFETY: handed on.
         return unsafe {
-            barrier_of_buffers(
+            barrier_at_length(
                 command_buffer,
                 before,
                 after,
@@ -86,7 +90,7 @@ pub unsafe fn cmd_pipeline_barrier(
 
 /// A barrier that may have to be recorded otherwise than the program has it; apart, so that the way of most barriers is short.
 #[inline(never)]
-unsafe fn barrier_of_buffers(
+unsafe fn barrier_at_length(
     command_buffer: vk::CommandBuffer,
     before: vk::PipelineStageFlags,
     after: vk::PipelineStageFlags,

@@ -30,6 +30,8 @@ pub trait Batch: Copy {
     ) -> Self;
     /// Whether it waits for semaphores.
     fn waits(&self) -> bool;
+    /// The semaphores that it waits for.
+    unsafe fn waited(&self) -> impl Iterator<Item = vk::Semaphore>;
     /// Whether it signals semaphores.
     fn signals(&self) -> bool;
     /// Whether command buffers may be added: nothing in its chain speaks of those that are there.
@@ -97,6 +99,11 @@ impl Batch for vk::SubmitInfo<'_> {
         self.wait_semaphore_count > 0
     }
 
+    unsafe fn waited(&self) -> impl Iterator<Item = vk::Semaphore> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_wait_semaphores, self.wait_semaphore_count) }.iter().copied()
+    }
+
     fn allows_more_buffers(&self) -> bool {
         // SAFETY: by valid usage of the submission.
         unsafe { only_values(self.p_next) }
@@ -149,6 +156,11 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
 
     fn waits(&self) -> bool {
         self.wait_semaphore_info_count > 0
+    }
+
+    unsafe fn waited(&self) -> impl Iterator<Item = vk::Semaphore> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_wait_semaphore_infos, self.wait_semaphore_info_count) }.iter().map(|w| w.semaphore)
     }
 
     fn allows_more_buffers(&self) -> bool {

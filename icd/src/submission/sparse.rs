@@ -8,12 +8,14 @@
 use ash::vk;
 use hesper_encoder::generated::request;
 
+use crate::base::chain::slice;
 use crate::base::forwarding::{done, result_of_error};
 use crate::base::object::Part;
 use crate::base::progress::Submission;
 use crate::generated::forward;
 use crate::pipelines::compiling;
 use crate::submission::device::Device;
+use crate::submission::guest_signals;
 use crate::submission::queue::Queue;
 use crate::submission::submit::make_way;
 use crate::sync::fence;
@@ -46,12 +48,18 @@ pub unsafe fn queue_bind_sparse(
     compiling::before_submission(queue.device, true);
     // SAFETY: a valid queue.
     let sent = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false, false) } {
-        // SAFETY: the entry point's parameters.
-        Ok(mut locked) => locked.number(queue.place, |_| unsafe {
-            queue.connection().send_for_outcome("vkQueueBindSparse", |w, flags| {
-                request::queue_bind_sparse(w, flags, handle, n, infos, signalled);
+        // SAFETY: the entry point's parameters, and arrays of their structs.
+        Ok(mut locked) => unsafe {
+            let semaphores = |i: &vk::BindSparseInfo| slice(i.p_wait_semaphores, i.wait_semaphore_count);
+            let waited = slice(infos, n).iter().flat_map(|i| semaphores(i).iter().copied());
+            guest_signals::send(&mut locked, handle, queue, waited).and_then(|()| {
+                locked.number(queue.place, |_| {
+                    queue.connection().send_for_outcome("vkQueueBindSparse", |w, flags| {
+                        request::queue_bind_sparse(w, flags, handle, n, infos, signalled);
+                    })
+                })
             })
-        }),
+        },
         Err(e) => {
             queue.fences.lock().extend(own);
             return e;

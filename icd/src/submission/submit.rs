@@ -13,7 +13,7 @@ use crate::submission::batch::{Batch, with_own};
 use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads};
 use crate::submission::queue::Queue;
-use crate::submission::{carrier, upload};
+use crate::submission::{carrier, guest_signals, upload};
 use crate::sync::fence;
 
 pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
@@ -71,6 +71,12 @@ unsafe fn submit<B: Batch>(
         Ok(locked) => locked,
         Err(e) => return e,
     };
+    // SAFETY: batches of the submission, whose arrays are valid.
+    let waited = batches.iter().flat_map(|b| unsafe { b.waited() });
+    // SAFETY: the lock of the queue's device, which is held until the submission is sent.
+    if let Err(e) = unsafe { guest_signals::send(&mut locked, handle, queue, waited) } {
+        return result_of_error(&e);
+    }
     // SAFETY: the lock of the queue's device, which is held until the submission is sent.
     let carrier = match unsafe { carrier::record(&mut locked, queue) } {
         Ok(carrier) => carrier,

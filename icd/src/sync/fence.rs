@@ -243,7 +243,23 @@ pub unsafe fn wait_for_fences(
     all: vk::Bool32,
     timeout: u64,
 ) -> vk::Result {
-    // SAFETY: the entry point's array of `n` fences.
+    // SAFETY: the entry point's parameters.
+    unsafe { wait_by(Device::of(device).strategy, device, n, fences, all, timeout) }
+}
+
+/// As [`wait_for_fences`], by another strategy than the device's.
+///
+/// # Safety
+/// As vkWaitForFences demands.
+pub unsafe fn wait_by(
+    strategy: Strategy,
+    device: vk::Device,
+    n: u32,
+    fences: *const vk::Fence,
+    all: vk::Bool32,
+    timeout: u64,
+) -> vk::Result {
+    // SAFETY: an array of `n` fences, by contract.
     let list = unsafe { slice(fences, n) };
     let known = |f: &vk::Fence| FENCES.get(*f).is_some_and(|state| state.is_signaled(*f));
     let unknown: Vec<vk::Fence>;
@@ -280,7 +296,7 @@ pub unsafe fn wait_for_fences(
     let poll = |stay| unsafe { poll(device, asked, all, stay) };
     let states = asked.iter().filter_map(|f| FENCES.get(*f));
     let all = all != vk::FALSE;
-    let result = wait::wait(d.strategy, timeout, all, states.clone().map(|f| &f.forecast), poll, block);
+    let result = wait::wait(strategy, timeout, all, states.clone().map(|f| &f.forecast), poll, block);
     // Of several fences it isn't told which one it was.
     if result == vk::Result::SUCCESS && (all || n == 1) {
         for f in states {
