@@ -2,12 +2,18 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::{Root, cache};
 
 const RECIPE: &str = include_str!("../xvfb.sh");
+
+/// How long it may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A running server; it goes away when dropped.
 pub struct Xvfb {
@@ -54,6 +60,14 @@ impl Xvfb {
 
 impl Drop for Xvfb {
     fn drop(&mut self) {
+        // Asked to end, it takes its socket and its lock with it.
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.kill();
     }
 }
