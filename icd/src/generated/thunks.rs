@@ -854,7 +854,7 @@ pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_imag
     allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_image_to_image(device, p_copy_image_to_image_info)))
 }
 pub unsafe extern "system" fn vkTransitionImageLayout(device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || forward::transition_image_layout(device, transition_count, p_transitions)))
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || crate::memory::presented_layout::transition_image_layout(device, transition_count, p_transitions)))
 }
 pub unsafe extern "system" fn vkCreateDeferredOperationKHR(device: vk::Device, p_allocator: *const vk::AllocationCallbacks, p_deferred_operation: *mut vk::DeferredOperationKHR) -> vk::Result {
     allowed(&[0], &[-1, -13, -1000011001], guard(device, "vkCreateDeferredOperationKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::create_deferred_operation_khr(device, p_allocator, p_deferred_operation)))

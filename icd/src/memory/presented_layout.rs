@@ -4,6 +4,7 @@
 use ash::vk;
 
 use crate::base::chain::slice;
+use crate::generated::forward;
 
 /// What the host is told instead.
 pub const AT_HOST: vk::ImageLayout = vk::ImageLayout::GENERAL;
@@ -38,6 +39,12 @@ impl Turns for vk::AttachmentDescription2<'_> {
     }
 }
 
+impl Turns for vk::HostImageLayoutTransitionInfoEXT<'_> {
+    fn layouts(&mut self) -> [&mut vk::ImageLayout; 2] {
+        [&mut self.old_layout, &mut self.new_layout]
+    }
+}
+
 /// What the host is told in place of some structs, where one of them names the layout.
 ///
 /// # Safety
@@ -63,6 +70,17 @@ fn changed<T: Turns>(list: &[T]) -> Vec<T> {
         }
     }
     changed
+}
+
+pub unsafe fn transition_image_layout(
+    device: vk::Device,
+    n: u32,
+    infos: *const vk::HostImageLayoutTransitionInfoEXT,
+) -> vk::Result {
+    // SAFETY: the entry point's array of `n` structs.
+    let instead = unsafe { instead_of(infos, n) };
+    // SAFETY: the command's own parameters, or a list that lives until the call is over.
+    unsafe { forward::transition_image_layout(device, n, instead.as_ref().map_or(infos, |i| i.as_ptr())) }
 }
 
 #[cfg(test)]
