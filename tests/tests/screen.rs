@@ -184,6 +184,22 @@ fn ends(child: &mut Child, within: Duration) -> Option<std::process::ExitStatus>
     None
 }
 
+/// Starts a part of the client and waits until it is ready.
+fn ready(command: &mut Command) -> Child {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    child
+}
+
+/// Lets it go on, to a good end.
+fn goes_on(mut child: Child) {
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let status = ends(&mut child, Duration::from_secs(30)).expect("the client hangs");
+    assert!(status.success(), "{status}");
+}
+
 /// A program that looks at every result hears of a server that has died, soon, and goes on without it.
 #[test]
 fn a_dead_server_is_told_of() {
@@ -192,15 +208,9 @@ fn a_dead_server_is_told_of() {
         let mut server = Xvfb::start(SCREEN, arguments).unwrap();
         let mut command = root().client(Driver::Hesper, Some(&host), CLIENT).unwrap();
         command.arg("dead-window").env("DISPLAY", server.display());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
+        let child = ready(&mut command);
         server.kill();
-        child.stdin.take().unwrap().write_all(b"\n").unwrap();
-        let status = ends(&mut child, Duration::from_secs(30)).expect("the client hangs");
-        assert!(status.success(), "{status}");
+        goes_on(child);
     }
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }
@@ -242,4 +252,13 @@ fn swapchains_are_judged_strictly() {
     let mut command = root().client(Driver::Hesper, Some(&host), CLIENT).unwrap();
     good("the client's strict part", command.arg("strict-screen"));
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
+/// Presenting on a host that has died is VK_ERROR_DEVICE_LOST, soon.
+#[test]
+fn a_dead_host_is_told_of() {
+    let mut host = Host::start(&root()).unwrap();
+    let child = ready(root().client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("lost-screen"));
+    host.kill();
+    goes_on(child);
 }

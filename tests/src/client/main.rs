@@ -95,6 +95,13 @@ enum Sub {
     Screen,
     /// Swapchains that are retired, stale, or can't be.
     StrictScreen,
+    /// Presents until the host has died, before a line of input comes.
+    LostScreen,
+    /// Makes COUNT swapchains after each other, in quarters as `cycles`.
+    Screens {
+        /// How many.
+        count: u32,
+    },
     /// A window on an X server: draws, looks, resizes, destroys.
     Window,
     /// A window on an X server that dies before a line of input comes.
@@ -268,6 +275,8 @@ fn main() -> ExitCode {
         Sub::OddSizes => parts("odd-sizes"),
         Sub::Screen => parts("screen"),
         Sub::StrictScreen => screen::strict::run(),
+        Sub::LostScreen => screen::strict::lost(),
+        Sub::Screens { count } => screen::strict::cycles(count),
         Sub::Window => screen::window::run(),
         Sub::DeadWindow => screen::window::dead(),
         Sub::Queues => queues::run(),

@@ -1,7 +1,12 @@
 //! What other drivers take as it comes, or stop at: this is for Hesper alone.
 
+use std::io::{BufRead as _, Write as _, stdin, stdout};
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
 use ash::vk;
+
+use crate::pause::pause;
 
 use super::stage::{Chain, FORMAT, PATIENCE, Stage};
 
@@ -22,6 +27,53 @@ pub fn run() -> Result<()> {
     held_up(&stage)?;
     // Left to the device's end.
     stage.chain([8, 8], FIFO, None)?;
+    Ok(())
+}
+
+/// Presents until the host has died, which happens after `ready` is printed and before the line of input that is waited for.
+pub fn lost() -> Result<()> {
+    let stage = Stage::new()?;
+    let wait = stage.present_wait.as_ref().context("presents can't be waited for")?;
+    let chain = stage.chain([64, 64], FIFO, None)?;
+    stage.frame(&chain, Some(1))?;
+    let fence = stage.fence()?;
+    println!("ready");
+    stdout().flush()?;
+    stdin().lock().read_line(&mut String::new())?;
+    let start = Instant::now();
+    // Acquiring and presenting or what comes between them fails.
+    while start.elapsed() < Duration::from_secs(20) && matches!(stage.try_frame(&chain, None, [1.0; 4]), Ok(Ok(_))) {}
+    let took = start.elapsed();
+    ensure!(took < Duration::from_secs(5), "noticed after {took:?}");
+    let lost = vk::Result::ERROR_DEVICE_LOST;
+    // SAFETY: a valid swapchain, and a fence that isn't signalled.
+    let got = unsafe { stage.swapchains.acquire_next_image(chain.handle, PATIENCE, vk::Semaphore::null(), fence) };
+    ensure!(got == Err(lost), "acquired {got:?}");
+    let shown = stage.present(&chain, 0, &[], None);
+    ensure!(shown == Err(lost), "presented {shown:?}");
+    // SAFETY: a valid swapchain.
+    let waited = unsafe { wait.wait_for_present(chain.handle, 7, PATIENCE) };
+    ensure!(waited == Err(lost), "waited: {waited:?}");
+    ensure!(stage.chain([32, 32], FIFO, Some(&chain)).is_err(), "a swapchain on a lost device");
+    ensure!(start.elapsed() < Duration::from_secs(5), "all after {:?}", start.elapsed());
+    // SAFETY: a lost device, on which nothing runs.
+    unsafe { stage.swapchains.destroy_swapchain(chain.handle, None) };
+    println!("ok lost-screen");
+    Ok(())
+}
+
+/// Makes COUNT swapchains after each other, and presents on each; four quarters with a pause after each.
+pub fn cycles(count: u32) -> Result<()> {
+    let stage = Stage::new()?;
+    for quarter in 1..=4 {
+        for _ in 0..count / 4 {
+            let chain = stage.chain([120, 80], vk::PresentModeKHR::MAILBOX, None)?;
+            stage.frame(&chain, Some(1))?;
+            stage.frame(&chain, None)?;
+            stage.end(chain)?;
+        }
+        pause(&format!("quarter {quarter}"))?;
+    }
     Ok(())
 }
 
