@@ -34,7 +34,7 @@ impl Xvfb {
         // It picks a number that no other server has, and says which.
         command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-ac", "-extension", "GLX", "-screen", "0"]);
         command.arg(format!("{width}x{height}x24")).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().context("starting Xvfb")?;
         let mut line = String::new();
         let stdout = child.stdout.take().context("Xvfb has no stdout")?;
