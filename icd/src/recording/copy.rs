@@ -62,10 +62,7 @@ pub unsafe fn cmd_pipeline_barrier(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
-    // SAFETY: an array of that length, by valid usage.
-    let images_instead = unsafe { presented_layout::instead_of(images, image_count) };
-    if buffer_count > 0 || images_instead.is_some() {
-        let images = images_instead.as_ref().map_or(images, |i| i.as_ptr());
+    if buffer_count > 0 || image_count > 0 {
         // SAFETY: handed on.
         return unsafe {
             barrier_at_length(
@@ -84,7 +81,7 @@ pub unsafe fn cmd_pipeline_barrier(
     }
     // SAFETY: handed on.
     unsafe {
-        barrier(command_buffer, before, after, flags, memory_count, memory, 0, buffers, image_count, images);
+        barrier(command_buffer, before, after, flags, memory_count, memory, 0, buffers, 0, images);
     }
 }
 
@@ -102,10 +99,16 @@ unsafe fn barrier_at_length(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
-    // SAFETY: a valid command buffer and array.
-    let instead = unsafe { ownership::instead_of(command_buffer, buffers, buffer_count) };
-    let buffers = instead.as_ref().map_or(buffers, |b| b.as_ptr());
-    // SAFETY: handed on; the other array lives as long as this call.
+    // SAFETY: a valid command buffer and arrays.
+    let (other_buffers, other_images) = unsafe {
+        (
+            ownership::instead_of(command_buffer, buffers, buffer_count),
+            presented_layout::instead_of(images, image_count),
+        )
+    };
+    let buffers = other_buffers.as_ref().map_or(buffers, |b| b.as_ptr());
+    let images = other_images.as_ref().map_or(images, |i| i.as_ptr());
+    // SAFETY: handed on; the other arrays live as long as this call.
     unsafe {
         barrier(command_buffer, before, after, flags, memory_count, memory, buffer_count, buffers, image_count, images);
     }
