@@ -2,6 +2,7 @@
 
 mod stage;
 pub mod strict;
+mod together;
 pub mod window;
 
 use anyhow::{Context, Result, ensure};

@@ -37,7 +37,7 @@ pub struct Stage {
     pub present_wait: Option<khr::present_wait::Device>,
     pool: vk::CommandPool,
     // Unloads the loader, so it goes last.
-    _entry: Entry,
+    pub entry: Entry,
 }
 
 /// A swapchain and its images.
@@ -121,7 +121,7 @@ impl Stage {
                 device,
                 surfaces,
                 surface,
-                _entry: entry,
+                entry,
             })
         }
     }
@@ -175,7 +175,8 @@ impl Stage {
         Ok(unsafe { self.device.create_fence(&vk::FenceCreateInfo::default(), None)? })
     }
 
-    fn semaphore(&self) -> Result<vk::Semaphore> {
+    /// A semaphore that isn't signalled.
+    pub fn semaphore(&self) -> Result<vk::Semaphore> {
         // SAFETY: a valid device.
         Ok(unsafe { self.device.create_semaphore(&vk::SemaphoreCreateInfo::default(), None)? })
     }

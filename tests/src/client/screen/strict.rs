@@ -9,6 +9,7 @@ use ash::vk;
 use crate::pause::pause;
 
 use super::stage::{Chain, FORMAT, PATIENCE, Stage};
+use super::together;
 
 const FIFO: vk::PresentModeKHR = vk::PresentModeKHR::FIFO;
 
@@ -25,6 +26,7 @@ pub fn run() -> Result<()> {
     maintenance(&stage)?;
     aliased(&stage)?;
     held_up(&stage)?;
+    together::run(&stage)?;
     // Left to the device's end.
     stage.chain([8, 8], FIFO, None)?;
     Ok(())
