@@ -47,8 +47,8 @@ pub struct Chain {
 }
 
 impl Stage {
-    /// The first device, with a headless surface.
-    pub fn new() -> Result<Self> {
+    /// The first device, with a headless surface; `None` where it has no swapchains.
+    pub fn new() -> Result<Option<Self>> {
         Self::on(ash::ext::headless_surface::NAME, |entry, instance| {
             let headless = ash::ext::headless_surface::Instance::new(entry, instance);
             // SAFETY: a valid instance with the extension, and an info.
@@ -57,11 +57,11 @@ impl Stage {
         })
     }
 
-    /// The first device, with a surface that an extension of instances makes.
+    /// The same with a surface that an extension of instances makes.
     pub fn on(
         extension: &'static CStr,
         make: impl FnOnce(&Entry, &Instance) -> Result<vk::SurfaceKHR>,
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
         let entry = loader::entry()?;
         // SAFETY: every handle is used as Vulkan demands.
         unsafe {
@@ -91,6 +91,11 @@ impl Stage {
             let offered = instance.enumerate_device_extension_properties(physical)?;
             let there = |name: &&CStr| offered.iter().any(|e| e.extension_name_as_c_str() == Ok(*name));
             let extensions: Vec<&CStr> = WANTED.into_iter().filter(there).collect();
+            if !extensions.contains(&khr::swapchain::NAME) {
+                surfaces.destroy_surface(surface, None);
+                instance.destroy_instance(None);
+                return Ok(None);
+            }
             let names: Vec<_> = extensions.iter().map(|n| n.as_ptr()).collect();
             let mut id = vk::PhysicalDevicePresentIdFeaturesKHR::default();
             let mut wait = vk::PhysicalDevicePresentWaitFeaturesKHR::default();
@@ -111,7 +116,7 @@ impl Stage {
             let waits = id.present_id == vk::TRUE && wait.present_wait == vk::TRUE;
             let flags = vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER;
             let pool = vk::CommandPoolCreateInfo::default().queue_family_index(family).flags(flags);
-            Ok(Self {
+            Ok(Some(Self {
                 queue: device.get_device_queue(family, 0),
                 swapchains: khr::swapchain::Device::new(&instance, &device),
                 present_wait: waits.then(|| khr::present_wait::Device::new(&instance, &device)),
@@ -122,7 +127,7 @@ impl Stage {
                 surfaces,
                 surface,
                 entry,
-            })
+            }))
         }
     }
 

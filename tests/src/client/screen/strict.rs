@@ -14,7 +14,7 @@ use super::together;
 const FIFO: vk::PresentModeKHR = vk::PresentModeKHR::FIFO;
 
 pub fn run() -> Result<()> {
-    let stage = Stage::new()?;
+    let stage = Stage::new()?.context("the device has no VK_KHR_swapchain")?;
     ensure!(stage.present_wait.is_some(), "presents can't be waited for");
     for mode in stage.modes()? {
         frames(&stage, mode).with_context(|| format!("{mode:?}"))?;
@@ -34,7 +34,7 @@ pub fn run() -> Result<()> {
 
 /// Presents until the host has died, which happens after `ready` is printed and before the line of input that is waited for.
 pub fn lost() -> Result<()> {
-    let stage = Stage::new()?;
+    let stage = Stage::new()?.context("the device has no VK_KHR_swapchain")?;
     let wait = stage.present_wait.as_ref().context("presents can't be waited for")?;
     let chain = stage.chain([64, 64], FIFO, None)?;
     stage.frame(&chain, Some(1))?;
@@ -66,7 +66,7 @@ pub fn lost() -> Result<()> {
 
 /// Makes COUNT swapchains after each other, and presents on each; four quarters with a pause after each.
 pub fn cycles(count: u32) -> Result<()> {
-    let stage = Stage::new()?;
+    let stage = Stage::new()?.context("the device has no VK_KHR_swapchain")?;
     for quarter in 1..=4 {
         for _ in 0..count / 4 {
             let chain = stage.chain([120, 80], vk::PresentModeKHR::MAILBOX, None)?;

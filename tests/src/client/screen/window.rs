@@ -45,7 +45,8 @@ impl Place {
             let info = vk::XcbSurfaceCreateInfoKHR::default().connection(connection).window(self.window);
             // SAFETY: a valid instance with the extension; the connection outlives the stage.
             unsafe { loader.create_xcb_surface(&info, None) }.context("vkCreateXcbSurfaceKHR")
-        })
+        })?
+        .context("the device has no VK_KHR_swapchain")
     }
 
     /// The pixel at a place.
