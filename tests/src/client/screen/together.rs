@@ -5,7 +5,7 @@ use std::ptr;
 use anyhow::{Context, Result, ensure};
 use ash::{khr, vk};
 
-use super::stage::{Chain, Stage};
+use super::stage::{Chain, PATIENCE, Stage};
 
 /// VkSurfaceCapabilitiesPresentId2KHR and VkSurfaceCapabilitiesPresentWait2KHR, a head and a VkBool32 each, which ash doesn't know yet.
 const ID_2: vk::StructureType = vk::StructureType::from_raw(1_000_479_000);
@@ -27,7 +27,7 @@ fn presented(stage: &Stage) -> Result<()> {
         let handle = stage.swapchains.create_swapchain(&info, None)?;
         let second = Chain { handle, images: stage.swapchains.get_swapchain_images(handle)? };
         for round in 0..6 {
-            let indices = [stage.acquire(&first, 0)?, stage.acquire(&second, 0)?];
+            let indices = [stage.acquire(&first, PATIENCE)?, stage.acquire(&second, PATIENCE)?];
             let cmd = [(&first, indices[0]), (&second, indices[1])]
                 .map(|(chain, index)| stage.clear(chain.images[index as usize], [1.0, 0.0, 0.0, 1.0]));
             let [a, b] = cmd;
