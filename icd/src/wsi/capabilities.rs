@@ -19,7 +19,7 @@ const MIN_IMAGES: u32 = 2;
 /// Images that a swapchain may have: more than any program has a use for.
 pub const MAX_IMAGES: u32 = 64;
 
-/// What the images of a swapchain may serve as, where their format can.
+/// What the images of a swapchain may serve as, where their format can ([`usage`]).
 const USAGE: [(vk::ImageUsageFlags, vk::FormatFeatureFlags); 6] = [
     (vk::ImageUsageFlags::TRANSFER_SRC, vk::FormatFeatureFlags::TRANSFER_SRC),
     (vk::ImageUsageFlags::TRANSFER_DST, vk::FormatFeatureFlags::TRANSFER_DST),
@@ -46,13 +46,28 @@ fn look(surface: vk::SurfaceKHR) -> Result<Look, vk::Result> {
 }
 
 /// The formats of a surface that the device can copy and draw to.
-unsafe fn formats(device: vk::PhysicalDevice, look: &Look) -> Vec<vk::Format> {
+///
+/// # Safety
+/// A valid device.
+pub unsafe fn formats(device: vk::PhysicalDevice, look: &Look) -> Vec<vk::Format> {
     use vk::FormatFeatureFlags as F;
     let can = |format: &vk::Format| {
         // SAFETY: the caller's device.
         unsafe { features(device, *format) }.contains(F::COLOR_ATTACHMENT | F::TRANSFER_SRC)
     };
     look.formats.iter().copied().filter(can).collect()
+}
+
+/// What images of any of some formats may serve as.
+///
+/// # Safety
+/// A valid device.
+pub unsafe fn usage(device: vk::PhysicalDevice, formats: &[vk::Format]) -> vk::ImageUsageFlags {
+    // SAFETY: by contract.
+    let features = formats.iter().map(|f| unsafe { features(device, *f) });
+    let any = features.fold(vk::FormatFeatureFlags::empty(), |any, f| any | f);
+    let can = USAGE.iter().filter(|(_, feature)| any.contains(*feature)).map(|(usage, _)| *usage);
+    can.fold(vk::ImageUsageFlags::empty(), |all, u| all | u)
 }
 
 unsafe fn features(device: vk::PhysicalDevice, format: vk::Format) -> vk::FormatFeatureFlags {
@@ -95,10 +110,9 @@ pub unsafe fn get_physical_device_surface_capabilities_khr(
     let largest = unsafe { PhysicalDevice::of(device) }.properties.limits.max_image_dimension2_d;
     let any = vk::Extent2D { width: u32::MAX, height: u32::MAX };
     let whole = vk::Extent2D { width: largest, height: largest };
+    // What one format can and another can't is told for each format elsewhere (vkGetPhysicalDeviceImageFormatProperties).
     // SAFETY: as above.
-    let features = unsafe { formats(device, &look).into_iter().map(|f| features(device, f)) };
-    let all = features.fold(vk::FormatFeatureFlags::from_raw(u32::MAX), |all, f| all & f);
-    let usage = USAGE.iter().filter(|(_, feature)| all.contains(*feature)).map(|(usage, _)| *usage);
+    let usage = unsafe { usage(device, &formats(device, &look)) };
     let capabilities = vk::SurfaceCapabilitiesKHR {
         min_image_count: MIN_IMAGES,
         max_image_count: MAX_IMAGES,
@@ -109,7 +123,7 @@ pub unsafe fn get_physical_device_surface_capabilities_khr(
         supported_transforms: vk::SurfaceTransformFlagsKHR::IDENTITY,
         current_transform: vk::SurfaceTransformFlagsKHR::IDENTITY,
         supported_composite_alpha: look.alpha,
-        supported_usage_flags: usage.fold(vk::ImageUsageFlags::empty(), |all, u| all | u),
+        supported_usage_flags: usage,
     };
     // SAFETY: the output parameter.
     unsafe { to.write(capabilities) };

@@ -198,11 +198,20 @@ impl Images {
         }
     }
 
-    /// A picture has been shown, or was replaced: nobody has its image any more. `fits` is whether it fitted, where that is known.
+    /// A picture made way for a later one, and nobody has its image any more; the later one, which counts for both once it has been shown.
+    pub fn replaced(&self, present: &Present, by: Present) -> Present {
+        self.state.lock().free_one(present.index);
+        self.changed.notify_all();
+        Present { id: by.id.max(present.id), ..by }
+    }
+
+    /// A picture has been shown, or can't be: nobody has its image any more. `fits` is whether it fitted, where that is known.
     pub fn over(&self, present: &Present, fits: Option<bool>) {
         let mut state = self.state.lock();
         state.free_one(present.index);
-        state.shown = state.shown.max(present.id);
+        if state.lost.is_none() {
+            state.shown = state.shown.max(present.id);
+        }
         state.fits = fits.unwrap_or(state.fits);
         drop(state);
         self.changed.notify_all();
@@ -349,6 +358,19 @@ mod tests {
         images.rest(Instant::now() + Duration::from_secs(3600));
         assert_eq!(images.next().map(|p| p.id), Some(4), "what waits is still shown");
         assert!(images.next().is_none());
+    }
+
+    #[test]
+    fn what_was_not_shown_does_not_count() {
+        let images = Images::new(2);
+        // The second one has no number.
+        let second = images.replaced(&picture(0, 1, Mode::MAILBOX), picture(1, 0, Mode::MAILBOX));
+        assert_eq!(images.wait_for_present(1, 0, alive), Err(R::TIMEOUT), "nothing is to be seen yet");
+        images.over(&second, Some(true));
+        assert_eq!(images.wait_for_present(1, 0, alive), Ok(true));
+        images.lose(R::ERROR_SURFACE_LOST_KHR);
+        images.over(&picture(0, 3, Mode::FIFO), None);
+        assert_eq!(images.wait_for_present(3, 0, alive), Err(R::ERROR_SURFACE_LOST_KHR));
     }
 
     #[test]

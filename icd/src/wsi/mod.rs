@@ -16,5 +16,6 @@ pub mod swapchain;
 pub mod window;
 pub mod x11;
 pub mod x11_canvas;
+pub mod x11_own_connection;
 pub mod xcb;
 pub mod xlib;

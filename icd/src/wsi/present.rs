@@ -46,6 +46,10 @@ pub unsafe fn queue_present_khr(queue: vk::Queue, info: *const vk::PresentInfoKH
     let (q, info, details) = unsafe { (Queue::of(queue), &*info, Details::of(&*info)) };
     // SAFETY: a valid device.
     if let Err(e) = unsafe { alive(q.device) } {
+        if !info.p_results.is_null() {
+            // SAFETY: an output array of the struct's length.
+            (0..info.swapchain_count as usize).for_each(|i| unsafe { info.p_results.add(i).write(e) });
+        }
         return e;
     }
     // SAFETY: arrays of the struct's lengths.

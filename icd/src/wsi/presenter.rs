@@ -17,6 +17,9 @@ use crate::wsi::presentable_image::PresentableImage;
 use crate::wsi::surface::Surface;
 use crate::wsi::window::Canvas;
 
+/// From a wait that found no room to the next.
+const NAP: Duration = Duration::from_millis(5);
+
 /// What the thread needs of its swapchain.
 pub struct Presenter {
     pub device: vk::Device,
@@ -54,8 +57,7 @@ impl Presenter {
             while present.mode == vk::PresentModeKHR::MAILBOX
                 && let Some(newer) = self.images.replacement(due)
             {
-                self.images.over(&present, None);
-                present = newer;
+                present = self.images.replaced(&present, newer);
                 self.finish_copy(&present);
             }
             if present.mode != vk::PresentModeKHR::IMMEDIATE {
@@ -63,8 +65,7 @@ impl Presenter {
             }
             let fits = self.show(&present);
             self.images.over(&present, fits);
-            // Pictures that come late begin a new count: none is hurried after them.
-            due = (due + refresh).max(Instant::now());
+            due = next_due(due, refresh, Instant::now());
         }
     }
 
@@ -74,7 +75,10 @@ impl Presenter {
         // SAFETY: a device, a queue and a fence of the driver's own, which live longer than the swapchain; the fence's only submission was sent.
         let result = unsafe {
             // A few microseconds don't matter here, and the processor is better left to the program.
-            let mut result = fence::wait_by(Strategy::Block, self.device, 1, &fence, vk::TRUE, u64::MAX);
+            let mut result = until_known(
+                || fence::wait_by(Strategy::Aside, self.device, 1, &fence, vk::TRUE, u64::MAX),
+                || std::thread::sleep(NAP),
+            );
             if result == vk::Result::SUCCESS {
                 result = fence::reset_fences(self.device, 1, &fence);
             }
@@ -108,6 +112,22 @@ impl Presenter {
     }
 }
 
+/// When the next picture may be shown, after one that was shown now and was due at `due`.
+fn next_due(due: Instant, refresh: Duration, now: Instant) -> Instant {
+    // Pictures that come late begin a new count: none is hurried after them. None waits for more than one refresh, however many were shown at once before.
+    (due + refresh).clamp(now, now + refresh)
+}
+
+/// Waits until it is known what became of a copy. A wait that finds no room says nothing of that: the copy may still write its buffer.
+fn until_known(mut wait: impl FnMut() -> vk::Result, nap: impl Fn()) -> vk::Result {
+    loop {
+        match wait() {
+            result @ (vk::Result::SUCCESS | vk::Result::ERROR_DEVICE_LOST) => return result,
+            _ => nap(),
+        }
+    }
+}
+
 /// Signals kept from this thread, and from those that it starts meanwhile: the program's handlers are for its own threads.
 struct Blocked(libc::sigset_t);
 
@@ -127,5 +147,30 @@ impl Drop for Blocked {
     fn drop(&mut self) {
         // SAFETY: the set that the thread had before.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_that_are_shown_at_once_hold_up_none_behind_them() {
+        let (start, refresh) = (Instant::now(), Duration::from_millis(16));
+        let at = |ms| start + Duration::from_millis(ms);
+        let after_many = (0..1000).fold(start, |due, _| next_due(due, refresh, at(1)));
+        assert_eq!(after_many, at(17));
+        assert_eq!(next_due(at(10), refresh, at(11)), at(26), "a steady count");
+        assert_eq!(next_due(at(10), refresh, at(70)), at(70), "a late picture");
+    }
+
+    #[test]
+    fn a_copy_is_waited_for_until_its_end_is_known() {
+        use vk::Result as R;
+        for end in [R::SUCCESS, R::ERROR_DEVICE_LOST] {
+            let mut results = [R::ERROR_OUT_OF_HOST_MEMORY, R::ERROR_OUT_OF_DEVICE_MEMORY, end].into_iter();
+            assert_eq!(until_known(|| results.next().unwrap(), || ()), end);
+            assert_eq!(results.next(), None);
+        }
     }
 }

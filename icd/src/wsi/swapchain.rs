@@ -7,11 +7,11 @@ use std::thread::JoinHandle;
 use ash::vk;
 use parking_lot::Mutex;
 
-use crate::base::chain::{enumerate, find};
+use crate::base::chain::{enumerate, find, slice};
 use crate::base::object::Part;
 use crate::base::room::is_short;
 use crate::base::slab::Slab;
-use crate::wsi::capabilities::{MAX_IMAGES, MODES};
+use crate::wsi::capabilities::{self, MAX_IMAGES, MODES};
 use crate::wsi::device::Device;
 use crate::wsi::images::Images;
 use crate::wsi::presentable_image::{PresentableImage, create_info};
@@ -39,24 +39,48 @@ pub fn get(swapchain: vk::SwapchainKHR) -> Option<&'static Swapchain> {
 const PRESENT_ID_2: u32 = 1 << 6;
 const PRESENT_WAIT_2: u32 = 1 << 7;
 
+/// What the images of a swapchain may serve as: what their format can, or what the formats of their views can.
+///
+/// # Safety
+/// A valid info with its chain.
+unsafe fn usage(info: &vk::SwapchainCreateInfoKHR<'_>, d: &Device) -> vk::ImageUsageFlags {
+    let mut formats = vec![info.image_format];
+    // SAFETY: the info's chain, the list of its struct, and a valid device.
+    unsafe {
+        if info.flags.contains(vk::SwapchainCreateFlagsKHR::MUTABLE_FORMAT)
+            && let Some(list) = find::<vk::ImageFormatListCreateInfo>(info.p_next)
+        {
+            formats.extend_from_slice(slice(list.p_view_formats, list.view_format_count));
+        }
+        capabilities::usage(d.physical_handle(), &formats)
+    }
+}
+
 /// Whether a swapchain can be made like this.
+///
+/// # Safety
+/// A valid info with its chain.
 ///
 /// # Errors
 /// ERROR_INITIALIZATION_FAILED, or ERROR_SURFACE_LOST_KHR.
-fn check(info: &vk::SwapchainCreateInfoKHR<'_>, surface: &Surface, largest: u32) -> Result<(), vk::Result> {
+unsafe fn check(info: &vk::SwapchainCreateInfoKHR<'_>, surface: &Surface, d: &Device) -> Result<(), vk::Result> {
     let flags = vk::SwapchainCreateFlagsKHR::MUTABLE_FORMAT
         | vk::SwapchainCreateFlagsKHR::DEFERRED_MEMORY_ALLOCATION_EXT
         | vk::SwapchainCreateFlagsKHR::from_raw(PRESENT_ID_2 | PRESENT_WAIT_2);
     let look = surface.window.look().map_err(|_| vk::Result::ERROR_SURFACE_LOST_KHR)?;
+    let largest = d.physical().properties.limits.max_image_dimension2_d;
+    // SAFETY: a valid device, and an info by contract.
+    let (formats, usage) = unsafe { (capabilities::formats(d.physical_handle(), &look), usage(info, d)) };
     let vk::Extent2D { width, height } = info.image_extent;
     let can = flags.contains(info.flags)
         && (1..=MAX_IMAGES).contains(&info.min_image_count)
-        && look.formats.contains(&info.image_format)
+        && formats.contains(&info.image_format)
         && info.image_color_space == vk::ColorSpaceKHR::SRGB_NONLINEAR
         && (1..=largest).contains(&width)
         && (1..=largest).contains(&height)
         && info.image_array_layers == 1
         && !info.image_usage.is_empty()
+        && usage.contains(info.image_usage)
         && info.pre_transform == vk::SurfaceTransformFlagsKHR::IDENTITY
         && look.alpha.contains(info.composite_alpha)
         && MODES.contains(&info.present_mode);
@@ -90,7 +114,8 @@ pub unsafe fn create_swapchain_khr(
     if *owner != vk::SwapchainKHR::null() {
         return vk::Result::ERROR_NATIVE_WINDOW_IN_USE_KHR;
     }
-    if let Err(e) = check(info, &surface, d.physical().properties.limits.max_image_dimension2_d) {
+    // SAFETY: a valid info.
+    if let Err(e) = unsafe { check(info, &surface, d) } {
         return e;
     }
     // SAFETY: a valid device and info.

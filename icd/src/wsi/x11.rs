@@ -1,4 +1,4 @@
-//! Windows of X11 on the program's own connection, whichever library opened that: libxcb itself, or Xlib on top of it.
+//! Windows of X11, told of by the program's connection, whichever library opened that: libxcb itself, or Xlib on top of it.
 //!
 //! libxcb is opened when the first surface is made, so that programs without windows need none. Requests are sent so that their errors come back to whoever
 //! sent them: the program's loop of events sees none of this file's.
@@ -16,20 +16,24 @@ use x11rb::xcb_ffi::{XCBConnection, load_libxcb};
 use crate::base::log::error;
 use crate::wsi::window::{Canvas, Gone, Look, Window};
 use crate::wsi::x11_canvas::X11Canvas;
+use crate::wsi::x11_own_connection;
 
 /// X11 tells of no picture's arrival without its Present extension; pictures follow each other as on a screen of 60 Hz.
 const REFRESH: Duration = Duration::from_nanos(1_000_000_000 / 60);
 
 /// A window.
 pub struct X11Window {
+    /// The program's.
     connection: Arc<XCBConnection>,
+    /// The one by which pictures are shown: the driver's own, or the program's where there can't be such.
+    shows: OnceLock<Arc<XCBConnection>>,
     window: WindowId,
 }
 
 impl X11Window {
     /// The window with this number.
     pub fn new(connection: XCBConnection, window: WindowId) -> Self {
-        Self { connection: Arc::new(connection), window }
+        Self { connection: Arc::new(connection), shows: OnceLock::new(), window }
     }
 
     /// Its size and depth.
@@ -52,8 +56,11 @@ impl Window for X11Window {
     }
 
     fn canvas(&self, extent: vk::Extent2D) -> Result<Box<dyn Canvas>, Gone> {
+        // The answer tells as well that the server has made the window, which another connection asks for next.
         let (_, depth) = self.geometry()?;
-        Ok(Box::new(X11Canvas::new(self.connection.clone(), self.window, depth, extent)?))
+        let own = || x11_own_connection::open(&self.connection).map_or_else(|| self.connection.clone(), Arc::new);
+        let connection = self.shows.get_or_init(own).clone();
+        Ok(Box::new(X11Canvas::new(connection, self.window, depth, extent)?))
     }
 
     fn refresh(&self) -> Option<Duration> {

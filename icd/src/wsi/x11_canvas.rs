@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ash::vk;
 use x11rb::connection::{Connection as _, RequestConnection as _};
+use x11rb::cookie::VoidCookie;
 use x11rb::errors::ReplyError;
 use x11rb::protocol::shm::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{ConnectionExt as _, CreateGCAux, Gcontext, ImageFormat, Window};
@@ -49,7 +50,7 @@ impl Shared {
         if (version.major_version, version.minor_version) < (1, 2) {
             return None;
         }
-        let file = file(size).ok()?;
+        let (segment, file) = (connection.generate_id().ok()?, file(size).ok()?);
         // SAFETY: a new mapping of a file of this size.
         let bytes = unsafe {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -58,7 +59,7 @@ impl Shared {
         if bytes == libc::MAP_FAILED {
             return None;
         }
-        let shared = Self { segment: connection.generate_id().ok()?, bytes: bytes.cast(), size };
+        let shared = Self { segment, bytes: bytes.cast(), size };
         // The server only reads.
         connection.shm_attach_fd(shared.segment, file, true).ok()?.check().ok()?;
         Some(shared)
@@ -132,7 +133,7 @@ impl X11Canvas {
             Ok(()) => Ok(true),
             // Not this way, then.
             Err(ReplyError::X11Error(_)) => {
-                let _ = self.connection.shm_detach(segment);
+                self.connection.shm_detach(segment)?.ignore_error();
                 self.shared = None;
                 Ok(false)
             }
@@ -145,12 +146,16 @@ impl X11Canvas {
         let row = usize::from(self.width) * 4;
         let room = self.connection.maximum_request_bytes().saturating_sub(PUT_IMAGE);
         let rows = (room / row).clamp(1, self.height.into());
-        let mut last = None;
+        let mut last: Option<VoidCookie<'_, _>> = None;
         for (i, band) in bytes.chunks(rows * row).enumerate() {
             let (w, h) = (self.width, (band.len() / row) as u16);
             let y = i16::try_from(i * rows).unwrap_or(i16::MAX);
             let (window, gc, format) = (self.window, self.gc, ImageFormat::Z_PIXMAP);
-            last = Some(self.connection.put_image(format, window, gc, w, h, 0, y, 0, self.depth, band)?);
+            let put = self.connection.put_image(format, window, gc, w, h, 0, y, 0, self.depth, band)?;
+            // What fails one fails the last.
+            if let Some(before) = last.replace(put) {
+                before.ignore_error();
+            }
         }
         last.map_or(Ok(()), |l| l.check())
     }
@@ -171,10 +176,14 @@ impl Canvas for X11Canvas {
 impl Drop for X11Canvas {
     fn drop(&mut self) {
         // A server that is gone has forgotten both.
-        if let Some(shared) = &self.shared {
-            let _ = self.connection.shm_detach(shared.segment);
+        if let Some(shared) = &self.shared
+            && let Ok(detached) = self.connection.shm_detach(shared.segment)
+        {
+            detached.ignore_error();
         }
-        let _ = self.connection.free_gc(self.gc);
+        if let Ok(freed) = self.connection.free_gc(self.gc) {
+            freed.ignore_error();
+        }
         let _ = self.connection.flush();
     }
 }

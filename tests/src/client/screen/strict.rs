@@ -22,6 +22,7 @@ pub fn run() -> Result<()> {
     timeouts(&stage)?;
     retired(&stage)?;
     refused(&stage)?;
+    usages(&stage)?;
     stale(&stage)?;
     maintenance(&stage)?;
     aliased(&stage)?;
@@ -53,6 +54,11 @@ pub fn lost() -> Result<()> {
     ensure!(got == Err(lost), "acquired {got:?}");
     let shown = stage.present(&chain, 0, &[], None);
     ensure!(shown == Err(lost), "presented {shown:?}");
+    let (chains, mut results) = ([chain.handle; 2], [vk::Result::SUCCESS; 2]);
+    let info = vk::PresentInfoKHR::default().swapchains(&chains).image_indices(&[0, 1]).results(&mut results);
+    // SAFETY: valid handles, and images that a driver has to refuse.
+    let shown = unsafe { stage.swapchains.queue_present(stage.queue, &info) };
+    ensure!(shown == Err(lost) && results == [lost; 2], "presented {shown:?}, {results:?}");
     // SAFETY: a valid swapchain.
     let waited = unsafe { wait.wait_for_present(chain.handle, 7, PATIENCE) };
     ensure!(waited == Err(lost), "waited: {waited:?}");
@@ -148,6 +154,7 @@ fn refused(stage: &Stage) -> Result<()> {
         ("two layers", info()?.image_array_layers(2)),
         ("a mode of nobody's", info()?.present_mode(vk::PresentModeKHR::from_raw(77))),
         ("a color space", info()?.image_color_space(vk::ColorSpaceKHR::HDR10_ST2084_EXT)),
+        ("a depth attachment", info()?.image_usage(vk::ImageUsageFlags::DEPTH_STENCIL_ATTACHMENT)),
         ("protected images", info()?.flags(vk::SwapchainCreateFlagsKHR::PROTECTED)),
     ] {
         // SAFETY: for the driver to refuse.
@@ -155,6 +162,40 @@ fn refused(stage: &Stage) -> Result<()> {
         ensure!(made == Err(can), "{what}: {made:?}");
     }
     stage.end(stage.chain([16, 16], FIFO, None).context("after refusals")?)
+}
+
+/// A surface tells of every usage that one of its formats has, and each of its formats is held to its own.
+fn usages(stage: &Stage) -> Result<()> {
+    // SAFETY: valid handles.
+    let (can, formats) = unsafe {
+        (
+            stage.surfaces.get_physical_device_surface_capabilities(stage.physical, stage.surface)?,
+            stage.surfaces.get_physical_device_surface_formats(stage.physical, stage.surface)?,
+        )
+    };
+    for usage in [vk::ImageUsageFlags::STORAGE, vk::ImageUsageFlags::SAMPLED, vk::ImageUsageFlags::TRANSFER_SRC] {
+        let mut any = false;
+        for format in formats.iter().map(|f| f.format) {
+            let (kind, tiling) = (vk::ImageType::TYPE_2D, vk::ImageTiling::OPTIMAL);
+            let none = vk::ImageCreateFlags::empty();
+            let (instance, physical) = (&stage.instance, stage.physical);
+            // SAFETY: a valid device.
+            let alone = unsafe {
+                instance.get_physical_device_image_format_properties(physical, format, kind, tiling, usage, none)
+            };
+            let info = stage.info([16, 16], FIFO)?.image_format(format).image_usage(usage);
+            // SAFETY: a valid info, or such that the driver has to refuse.
+            let made = unsafe { stage.swapchains.create_swapchain(&info, None) };
+            ensure!(made.is_ok() == alone.is_ok(), "{usage:?} of {format:?}: {made:?}, and {alone:?} elsewhere");
+            if let Ok(chain) = made {
+                // SAFETY: nothing has used it.
+                unsafe { stage.swapchains.destroy_swapchain(chain, None) };
+                any = true;
+            }
+        }
+        ensure!(can.supported_usage_flags.contains(usage) == any, "{usage:?}: {:?}", can.supported_usage_flags);
+    }
+    Ok(())
 }
 
 /// Handles of what is gone, images that the program doesn't have.

@@ -1,19 +1,25 @@
 //! A window of X11, by a connection of the program's own: what is presented is in it, and what becomes of the window is told.
 
 use std::io::{BufRead as _, Write as _, stdin, stdout};
+use std::os::fd::AsRawFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use ash::{khr, vk};
+use nix::libc;
 use x11rb::connection::Connection as _;
 use x11rb::protocol::xproto::{
-    ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, ImageFormat, Window, WindowClass,
+    AtomEnum, ChangeWindowAttributesAux, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, EventMask,
+    ImageFormat, PropMode, Window, WindowClass,
 };
+use x11rb::rust_connection::RustConnection;
 use x11rb::xcb_ffi::XCBConnection;
 
-use super::stage::{Chain, Stage};
+use super::stage::{Chain, PATIENCE, Stage};
 
 const FIFO: vk::PresentModeKHR = vk::PresentModeKHR::FIFO;
+const IMMEDIATE: vk::PresentModeKHR = vk::PresentModeKHR::IMMEDIATE;
 
 /// How long a window system may take until something is to be seen.
 const SOON: Duration = Duration::from_secs(20);
@@ -98,6 +104,8 @@ pub fn run() -> Result<()> {
         }
         stage.end(chain)?;
     }
+    switched(&place, &stage)?;
+    woken(&place, &stage)?;
     let chain = stage.chain([70, 50], FIFO, None)?;
     place.resize([110, 90])?;
     resized(&stage, &chain)?;
@@ -112,6 +120,85 @@ pub fn run() -> Result<()> {
     ensure!(end == vk::Result::ERROR_SURFACE_LOST_KHR, "in a window that is gone: {end:?}");
     stage.end(new)?;
     println!("ok window");
+    Ok(())
+}
+
+/// After many pictures that are shown at once, one that waits for the screen waits no longer than usual.
+fn switched(place: &Place, stage: &Stage) -> Result<()> {
+    const MANY: u32 = 300;
+    let modes = [IMMEDIATE, FIFO];
+    let mut all = vk::SwapchainPresentModesCreateInfoEXT::default().present_modes(&modes);
+    let info = stage.info([70, 50], IMMEDIATE)?.push_next(&mut all);
+    // SAFETY: a valid info, and a new swapchain.
+    let chain = unsafe {
+        let handle = stage.swapchains.create_swapchain(&info, None)?;
+        Chain { handle, images: stage.swapchains.get_swapchain_images(handle)? }
+    };
+    let start = Instant::now();
+    for _ in 0..MANY {
+        stage.frame(&chain, None)?;
+    }
+    let usual = start.elapsed() / MANY;
+    let (clear, seen) = color(77);
+    let start = Instant::now();
+    let index = stage.acquire(&chain, PATIENCE)?;
+    let (chains, images) = ([chain.handle], [index]);
+    let cmd = [stage.clear(chain.images[index as usize], clear)?];
+    let mut mode = vk::SwapchainPresentModeInfoEXT::default().present_modes(&modes[1..]);
+    let info = vk::PresentInfoKHR::default().swapchains(&chains).image_indices(&images).push_next(&mut mode);
+    // SAFETY: handles of this device, and an image that is drawn before.
+    unsafe {
+        stage.device.queue_submit(
+            stage.queue,
+            &[vk::SubmitInfo::default().command_buffers(&cmd)],
+            vk::Fence::null(),
+        )?;
+        stage.swapchains.queue_present(stage.queue, &info).context("vkQueuePresentKHR")?;
+    }
+    place.expect("in another mode", [70, 50], seen)?;
+    let took = start.elapsed();
+    ensure!(took < Duration::from_millis(500) + 20 * usual, "{took:?} in another mode, {usual:?} before");
+    stage.end(chain)
+}
+
+/// A program that sleeps until its connection has something to read is woken by every event, although pictures are shown meanwhile.
+fn woken(place: &Place, stage: &Stage) -> Result<()> {
+    let mask = ChangeWindowAttributesAux::new().event_mask(EventMask::PROPERTY_CHANGE);
+    place.connection.change_window_attributes(place.window, &mask)?.check()?;
+    let chain = stage.chain([70, 50], IMMEDIATE, None)?;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|s| {
+        let draws = s.spawn(|| {
+            // Relaxed: says only that there have been enough.
+            while !over.load(Ordering::Relaxed) {
+                stage.frame(&chain, None)?;
+            }
+            anyhow::Ok(())
+        });
+        let heard = (0..100).try_for_each(|round| hears(place, round));
+        over.store(true, Ordering::Relaxed);
+        draws.join().expect("the thread that draws panicked")?;
+        heard
+    })?;
+    stage.end(chain)
+}
+
+/// Somebody else changes the window, and the connection tells of that.
+fn hears(place: &Place, round: u8) -> Result<()> {
+    let (other, _) = RustConnection::connect(None)?;
+    let (name, kind) = (AtomEnum::WM_NAME, AtomEnum::STRING);
+    other.change_property(PropMode::REPLACE, place.window, name, kind, 8, 1, &[round])?.check()?;
+    // The event is there before anybody sleeps.
+    std::thread::sleep(Duration::from_millis(4));
+    let mut fd = libc::pollfd { fd: place.connection.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one descriptor.
+    let ready = unsafe { libc::poll(&mut fd, 1, 2_000) };
+    ensure!(ready == 1, "event {round}: the program isn't woken, poll returned {ready}");
+    let mut events = 0;
+    while place.connection.poll_for_event()?.is_some() {
+        events += 1;
+    }
+    ensure!(events == 1, "event {round}: {events} events");
     Ok(())
 }
 
