@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, Write as _, stdin, stdout};
 use std::os::fd::AsRawFd as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -161,45 +160,30 @@ fn switched(place: &Place, stage: &Stage) -> Result<()> {
     stage.end(chain)
 }
 
-/// A program that sleeps until its connection has something to read is woken by every event, although pictures are shown meanwhile.
+/// A program that sleeps until its connection has something to read is woken by every event, although a picture was shown meanwhile.
 fn woken(place: &Place, stage: &Stage) -> Result<()> {
+    let wait = stage.present_wait.as_ref().context("presents can't be waited for")?;
     let mask = ChangeWindowAttributesAux::new().event_mask(EventMask::PROPERTY_CHANGE);
     place.connection.change_window_attributes(place.window, &mask)?.check()?;
-    let chain = stage.chain([70, 50], IMMEDIATE, None)?;
-    let over = AtomicBool::new(false);
-    std::thread::scope(|s| {
-        let draws = s.spawn(|| {
-            // Relaxed: says only that there have been enough.
-            while !over.load(Ordering::Relaxed) {
-                stage.frame(&chain, None)?;
-            }
-            anyhow::Ok(())
-        });
-        let heard = (0..100).try_for_each(|round| hears(place, round));
-        over.store(true, Ordering::Relaxed);
-        draws.join().expect("the thread that draws panicked")?;
-        heard
-    })?;
-    stage.end(chain)
-}
-
-/// Somebody else changes the window, and the connection tells of that.
-fn hears(place: &Place, round: u8) -> Result<()> {
     let (other, _) = RustConnection::connect(None)?;
-    let (name, kind) = (AtomEnum::WM_NAME, AtomEnum::STRING);
-    other.change_property(PropMode::REPLACE, place.window, name, kind, 8, 1, &[round])?.check()?;
-    // The event is there before anybody sleeps.
-    std::thread::sleep(Duration::from_millis(4));
-    let mut fd = libc::pollfd { fd: place.connection.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one descriptor.
-    let ready = unsafe { libc::poll(&mut fd, 1, 2_000) };
-    ensure!(ready == 1, "event {round}: the program isn't woken, poll returned {ready}");
-    let mut events = 0;
-    while place.connection.poll_for_event()?.is_some() {
-        events += 1;
+    let chain = stage.chain([70, 50], FIFO, None)?;
+    for round in 1..=20 {
+        let (name, kind) = (AtomEnum::WM_NAME, AtomEnum::STRING);
+        other.change_property(PropMode::REPLACE, place.window, name, kind, 8, 1, &[round])?.check()?;
+        stage.frame(&chain, Some(round.into()))?;
+        // SAFETY: a valid swapchain.
+        unsafe { wait.wait_for_present(chain.handle, round.into(), PATIENCE)? };
+        let mut fd = libc::pollfd { fd: place.connection.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one descriptor.
+        let ready = unsafe { libc::poll(&mut fd, 1, 1_000) };
+        ensure!(ready == 1, "event {round}: the program isn't woken, poll returned {ready}");
+        let mut events = 0;
+        while place.connection.poll_for_event()?.is_some() {
+            events += 1;
+        }
+        ensure!(events == 1, "event {round}: {events} events");
     }
-    ensure!(events == 1, "event {round}: {events} events");
-    Ok(())
+    stage.end(chain)
 }
 
 /// Draws until it is told that the window has another size.
