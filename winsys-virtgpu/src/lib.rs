@@ -76,6 +76,10 @@ pub trait Winsys: Send + Sync {
     fn map(&self, blob: &Resource) -> Result<Mapping, Error>;
     /// A dma-buf of a shareable blob.
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error>;
+    /// Whether there is a way to import.
+    fn imports(&self) -> bool {
+        true
+    }
     /// The resource behind a dma-buf.
     fn import(&self, fd: BorrowedFd<'_>) -> Result<Resource, Error>;
     /// Has the context run `commands` (WIRE.md 4, those marked C); doesn't wait for them.

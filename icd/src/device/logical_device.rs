@@ -18,7 +18,7 @@ use crate::base::slab::fresh_id;
 use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
 use crate::memory::sharing::Sharing;
-use crate::physical::device_extensions;
+use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD};
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
@@ -89,7 +89,12 @@ pub unsafe fn create_device(
     // What the driver does itself the host need not have.
     let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.origin == Origin::Driver);
     // SAFETY: each name is a string.
-    let names: Vec<*const c_char> = names.iter().copied().filter(|n| !local(unsafe { CStr::from_ptr(*n) })).collect();
+    let mut names: Vec<&CStr> = names.iter().map(|n| unsafe { CStr::from_ptr(*n) }).filter(|n| !local(n)).collect();
+    // The host shares memory as dma-bufs alone.
+    if names.contains(&MEMORY_FD) && !names.contains(&DMA_BUF) {
+        names.push(DMA_BUF);
+    }
+    let names: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
     info.enabled_extension_count = names.len() as u32;
     info.pp_enabled_extension_names = names.as_ptr();
     // SAFETY: the info's chain.

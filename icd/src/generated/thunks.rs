@@ -677,7 +677,7 @@ pub unsafe extern "system" fn vkGetDeviceBufferMemoryRequirements(device: vk::De
     if !guard(device, "vkGetDeviceBufferMemoryRequirements", false, move || { crate::memory::buffer::get_device_buffer_memory_requirements(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetDeviceImageMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    if !guard(device, "vkGetDeviceImageMemoryRequirements", false, move || { forward::get_device_image_memory_requirements(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
+    if !guard(device, "vkGetDeviceImageMemoryRequirements", false, move || { crate::memory::image::get_device_image_memory_requirements(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetDeviceImageSparseMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
     if !guard(device, "vkGetDeviceImageSparseMemoryRequirements", false, move || { forward::get_device_image_sparse_memory_requirements(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements); true }) { zero(p_sparse_memory_requirement_count); }

@@ -11,6 +11,7 @@ use crate::base::slab::Slab;
 use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::requirements::{ImageKind, Requirements};
+use crate::physical::handle_types::HostChain;
 
 /// What is known of an image; nothing where planes or a chain may change the answer.
 static IMAGES: Slab<OnceLock<Requirements>> = Slab::new(12);
@@ -39,7 +40,13 @@ pub unsafe fn create_image(
     to: *mut vk::Image,
 ) -> vk::Result {
     // SAFETY: a valid device and create info.
-    let (d, kind) = unsafe { (Device::of(device), kind(&*info)) };
+    let (d, kind, mut made) = unsafe { (Device::of(device), kind(&*info), *info) };
+    // SAFETY: the info's chain.
+    let for_host = unsafe { HostChain::of(made.p_next) };
+    if let Some(chain) = &for_host {
+        made.p_next = chain.first();
+    }
+    let info = &raw const made;
     // One that was made before can be made again, but for want of memory.
     let known = kind.and_then(|k| d.images.get(&k));
     // SAFETY: the encoders and the decoder read and write what the parameters of vkCreateImage point at.
@@ -74,6 +81,23 @@ pub unsafe fn destroy_image(device: vk::Device, image: vk::Image, allocator: *co
         // SAFETY: an image that was alive until now.
         unsafe { forward::destroy_image(device, image, allocator) };
     }
+}
+
+pub unsafe fn get_device_image_memory_requirements(
+    device: vk::Device,
+    info: *const vk::DeviceImageMemoryRequirements,
+    to: *mut vk::MemoryRequirements2,
+) {
+    // SAFETY: a question whose create info is valid.
+    let (mut question, mut made) = unsafe { (*info, *(*info).p_create_info) };
+    // SAFETY: the create info's chain.
+    let for_host = unsafe { HostChain::of(made.p_next) };
+    if let Some(chain) = &for_host {
+        made.p_next = chain.first();
+    }
+    question.p_create_info = &made;
+    // SAFETY: the entry point's parameters, and a question that outlives the call.
+    unsafe { forward::get_device_image_memory_requirements(device, &question, to) };
 }
 
 pub unsafe fn get_image_memory_requirements(device: vk::Device, image: vk::Image, to: *mut vk::MemoryRequirements) {

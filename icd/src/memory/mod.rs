@@ -7,6 +7,7 @@ pub mod device;
 pub mod external;
 pub mod freed;
 pub mod image;
+pub mod import;
 pub mod pending;
 pub mod requirements;
 pub mod sharing;

@@ -11,6 +11,11 @@ use crate::generated::forward;
 use crate::physical::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, Origin};
 use crate::physical::physical_device::PhysicalDevice;
 
+/// What sharing memory stands on at the host.
+pub const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
+/// What sharing memory is offered by.
+pub const MEMORY_FD: &CStr = c"VK_KHR_external_memory_fd";
+
 /// Asks for the extensions that the host has and the protocol can carry, and adds the driver's own.
 ///
 /// # Safety
@@ -38,6 +43,10 @@ pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExte
         // Deferred operations only serve ray tracing.
         if !list.iter().any(|(e, _)| e.name == c"VK_KHR_acceleration_structure") {
             list.retain(|(e, _)| e.name != c"VK_KHR_deferred_host_operations");
+        }
+        // What the program takes for an opaque descriptor is a dma-buf at the host, too.
+        if !list.iter().any(|(e, _)| e.name == DMA_BUF) {
+            list.retain(|(e, _)| e.name != MEMORY_FD);
         }
         Ok(list)
     }

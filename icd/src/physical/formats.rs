@@ -6,6 +6,7 @@ use crate::base::chain::{find, find_tagged};
 use crate::base::object::Part;
 use crate::generated::forward;
 use crate::physical::format_properties::Format;
+use crate::physical::handle_types::{self, HostChain, OFFERED};
 use crate::physical::physical_device::PhysicalDevice;
 
 /// A format's properties, asked for once.
@@ -84,23 +85,48 @@ pub unsafe fn get_physical_device_image_format_properties2(
     info: *const vk::PhysicalDeviceImageFormatInfo2,
     to: *mut vk::ImageFormatProperties2,
 ) -> vk::Result {
-    // SAFETY: a valid struct with its chain.
-    let external = unsafe { find::<vk::PhysicalDeviceExternalImageFormatInfo>((*info).p_next) };
-    // No handle types are offered, so no image can have one.
-    if external.is_some_and(|e| !e.handle_type.is_empty()) {
+    // SAFETY: a valid handle, and a valid struct with its chain.
+    let (d, mut asked) = unsafe { (PhysicalDevice::of(device), *info) };
+    // SAFETY: the struct's chain.
+    let external = unsafe { find::<vk::PhysicalDeviceExternalImageFormatInfo>(asked.p_next) };
+    let external = external.map(|e| e.handle_type).filter(|t| !t.is_empty());
+    if external.is_some_and(|t| !d.shares_memory() || !OFFERED.contains(t)) {
         return vk::Result::ERROR_FORMAT_NOT_SUPPORTED;
     }
-    // SAFETY: the command's own parameters.
-    unsafe { forward::get_physical_device_image_format_properties2(device, info, to) }
+    // SAFETY: the struct's chain.
+    let for_host = unsafe { HostChain::of(asked.p_next) };
+    if let Some(chain) = &for_host {
+        asked.p_next = chain.first();
+    }
+    // SAFETY: the command's own parameters, with a copy of its input that outlives the call.
+    let result = unsafe { forward::get_physical_device_image_format_properties2(device, &asked, to) };
+    // SAFETY: a valid output struct with its chain.
+    let told = unsafe { find_tagged((*to).p_next, vk::StructureType::EXTERNAL_IMAGE_FORMAT_PROPERTIES) };
+    if let Some(told) = told.map(|p| p.cast::<vk::ExternalImageFormatProperties>()) {
+        // SAFETY: the struct that its sType tells of, and nobody else's.
+        let told = unsafe { &mut (*told).external_memory_properties };
+        let known = external.is_some() && result == vk::Result::SUCCESS;
+        *told = if known { handle_types::shown(*told, d.connection().winsys.imports()) } else { Default::default() };
+    }
+    result
 }
 
 pub unsafe fn get_physical_device_external_buffer_properties(
-    _: vk::PhysicalDevice,
-    _: *const vk::PhysicalDeviceExternalBufferInfo,
+    device: vk::PhysicalDevice,
+    info: *const vk::PhysicalDeviceExternalBufferInfo,
     to: *mut vk::ExternalBufferProperties,
 ) {
+    // SAFETY: a valid handle, and a valid struct with its chain.
+    let (d, mut asked) = unsafe { (PhysicalDevice::of(device), *info) };
     // SAFETY: a valid output struct, whose head stays.
-    unsafe { (*to).external_memory_properties = Default::default() };
+    let told = unsafe { &mut (*to).external_memory_properties };
+    *told = Default::default();
+    if d.shares_memory() && OFFERED.contains(asked.handle_type) && !asked.handle_type.is_empty() {
+        asked.handle_type = handle_types::HOST;
+        // SAFETY: the command's own parameters, with a copy of its input that outlives the call.
+        unsafe { forward::get_physical_device_external_buffer_properties(device, &asked, to) };
+        *told = handle_types::shown(*told, d.connection().winsys.imports());
+    }
 }
 
 pub unsafe fn get_physical_device_external_fence_properties(

@@ -12,6 +12,7 @@ use crate::base::slab::fresh_id;
 use crate::generated::forward;
 use crate::generated::queries::{FEATURES, PROPERTIES};
 use crate::physical::answers::Answers;
+use crate::physical::device_extensions::MEMORY_FD;
 use crate::physical::extensions::DeviceExtension;
 use crate::physical::format_properties::Formats;
 use crate::physical::sm_builtins::{self, Multiprocessors};
@@ -74,6 +75,11 @@ impl PhysicalDevice {
     pub unsafe fn multiprocessors(&self, handle: vk::PhysicalDevice) -> Option<Multiprocessors> {
         // SAFETY: a valid handle, by contract.
         unsafe { self.probe.of(handle, self.host_driver, &self.properties.pipeline_cache_uuid) }
+    }
+
+    /// Whether memory can be shared with other processes.
+    pub fn shares_memory(&self) -> bool {
+        self.extensions.iter().any(|(e, _)| e.name == MEMORY_FD)
     }
 
     /// A memory type, if there is one with this index.
