@@ -84,6 +84,10 @@ pub trait Winsys: Send + Sync {
     fn import(&self, fd: BorrowedFd<'_>) -> Result<Resource, Error>;
     /// Has the context run `commands` (WIRE.md 4, those marked C); doesn't wait for them.
     fn submit(&self, commands: &[u8]) -> Result<(), Error>;
+    /// Whether there are fences of queues.
+    fn fences(&self) -> bool {
+        false
+    }
     /// A sync_file that is signalled when everything has ended that the host was told to do on the queue with this timeline (WIRE.md 7.1, 8.5), once
     /// `after` has been signalled. The host must have run what made and fed the queue, and lets go of the queue only after it has heard of this.
     ///

@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 177] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 179] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -123,9 +123,11 @@ DeviceExtension { name: c"VK_KHR_driver_properties", number: 197, spec_version: 
 DeviceExtension { name: c"VK_KHR_dynamic_rendering", number: 45, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_dynamic_rendering_local_read", number: 233, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_external_fence", number: 114, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_external_fence_fd", number: 116, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_external_memory", number: 73, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_external_memory_fd", number: 75, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_external_semaphore", number: 78, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_external_semaphore_fd", number: 80, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_format_feature_flags2", number: 361, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_fragment_shader_barycentric", number: 323, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_fragment_shading_rate", number: 227, spec_version: 2, origin: Origin::Host },

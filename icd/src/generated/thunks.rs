@@ -131,10 +131,10 @@ pub unsafe extern "system" fn vkWaitForFences(device: vk::Device, fence_count: u
     allowed(&[0, 2], &[-1, -2, -4, -13, -1000011001], guard(device, "vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::wait_for_fences(device, fence_count, p_fences, wait_all, timeout)))
 }
 pub unsafe extern "system" fn vkCreateSemaphore(device: vk::Device, p_create_info: *const vk::SemaphoreCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_semaphore: *mut vk::Semaphore) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::create_semaphore(device, p_create_info, p_allocator, p_semaphore)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::sync::semaphore::create_semaphore(device, p_create_info, p_allocator, p_semaphore))))
 }
 pub unsafe extern "system" fn vkDestroySemaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard(device, "vkDestroySemaphore", (), move || { private_data::end(device, &raw const semaphore, 1); forward::destroy_semaphore(device, semaphore, p_allocator) })
+    guard(device, "vkDestroySemaphore", (), move || { private_data::end(device, &raw const semaphore, 1); crate::sync::semaphore::destroy_semaphore(device, semaphore, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateEvent(device: vk::Device, p_create_info: *const vk::EventCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_event: *mut vk::Event) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateEvent", vk::Result::ERROR_UNKNOWN, move || forward::create_event(device, p_create_info, p_allocator, p_event)))
@@ -698,10 +698,10 @@ pub unsafe extern "system" fn vkCmdSetLineStipple(command_buffer: vk::CommandBuf
     guard(command_buffer, "vkCmdSetLineStipple", (), move || record::cmd_set_line_stipple(command_buffer, line_stipple_factor, line_stipple_pattern))
 }
 pub unsafe extern "system" fn vkImportFenceFdKHR(device: vk::Device, p_import_fence_fd_info: *const vk::ImportFenceFdInfoKHR) -> vk::Result {
-    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_fence_fd_khr(device, p_import_fence_fd_info)))
+    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence_files::import_fence_fd_khr(device, p_import_fence_fd_info)))
 }
 pub unsafe extern "system" fn vkGetFenceFdKHR(device: vk::Device, p_get_fd_info: *const vk::FenceGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_fence_fd_khr(device, p_get_fd_info, p_fd)))
+    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence_files::get_fence_fd_khr(device, p_get_fd_info, p_fd)))
 }
 pub unsafe extern "system" fn vkCmdBeginConditionalRenderingEXT(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT) -> () {
     guard(command_buffer, "vkCmdBeginConditionalRenderingEXT", (), move || record::cmd_begin_conditional_rendering_ext(command_buffer, p_conditional_rendering_begin))
@@ -710,10 +710,10 @@ pub unsafe extern "system" fn vkCmdEndConditionalRenderingEXT(command_buffer: vk
     guard(command_buffer, "vkCmdEndConditionalRenderingEXT", (), move || record::cmd_end_conditional_rendering_ext(command_buffer))
 }
 pub unsafe extern "system" fn vkImportSemaphoreFdKHR(device: vk::Device, p_import_semaphore_fd_info: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
-    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_semaphore_fd_khr(device, p_import_semaphore_fd_info)))
+    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::sync::semaphore::import_semaphore_fd_khr(device, p_import_semaphore_fd_info)))
 }
 pub unsafe extern "system" fn vkGetSemaphoreFdKHR(device: vk::Device, p_get_fd_info: *const vk::SemaphoreGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_semaphore_fd_khr(device, p_get_fd_info, p_fd)))
+    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::submission::semaphore_files::get_semaphore_fd_khr(device, p_get_fd_info, p_fd)))
 }
 pub unsafe extern "system" fn vkCmdDrawMultiEXT(command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) -> () {
     guard(command_buffer, "vkCmdDrawMultiEXT", (), move || record::cmd_draw_multi_ext(command_buffer, draw_count, p_vertex_info, instance_count, first_instance, stride))

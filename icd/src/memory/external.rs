@@ -1,5 +1,4 @@
-//! File descriptors of memory. Those of fences and semaphores are not offered yet (docs/STATUS.md), so these are only reached by programs that
-//! call what they did not enable.
+//! File descriptors of memory that is exported, and what can be done with those of others.
 
 use std::ffi::c_int;
 use std::os::fd::IntoRawFd;
@@ -11,8 +10,6 @@ use hesper_winsys::Error;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object;
 use crate::memory::{allocation, import};
-
-const NOT_OFFERED: vk::Result = vk::Result::ERROR_EXTENSION_NOT_PRESENT;
 
 pub unsafe fn get_memory_fd_khr(device: vk::Device, info: *const vk::MemoryGetFdInfoKHR, to: *mut c_int) -> vk::Result {
     // SAFETY: a valid device and info.
@@ -59,20 +56,4 @@ pub unsafe fn get_memory_fd_properties_khr(
     // SAFETY: a valid output struct, whose head stays.
     unsafe { (*to).memory_type_bits = told.memory_type_bits };
     result
-}
-
-pub unsafe fn import_fence_fd_khr(_: vk::Device, _: *const vk::ImportFenceFdInfoKHR) -> vk::Result {
-    NOT_OFFERED
-}
-
-pub unsafe fn get_fence_fd_khr(_: vk::Device, _: *const vk::FenceGetFdInfoKHR, _: *mut c_int) -> vk::Result {
-    NOT_OFFERED
-}
-
-pub unsafe fn import_semaphore_fd_khr(_: vk::Device, _: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
-    NOT_OFFERED
-}
-
-pub unsafe fn get_semaphore_fd_khr(_: vk::Device, _: *const vk::SemaphoreGetFdInfoKHR, _: *mut c_int) -> vk::Result {
-    NOT_OFFERED
 }

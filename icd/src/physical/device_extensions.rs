@@ -16,6 +16,10 @@ pub const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
 /// What sharing memory is offered by.
 pub const MEMORY_FD: &CStr = c"VK_KHR_external_memory_fd";
 
+/// What sharing fences and semaphores is offered by.
+pub const FENCE_FD: &CStr = c"VK_KHR_external_fence_fd";
+pub const SEMAPHORE_FD: &CStr = c"VK_KHR_external_semaphore_fd";
+
 /// Asks for the extensions that the host has and the protocol can carry, and adds the driver's own.
 ///
 /// # Safety
@@ -47,6 +51,10 @@ pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExte
         // What the program takes for an opaque descriptor is a dma-buf at the host, too.
         if !list.iter().any(|(e, _)| e.name == DMA_BUF) {
             list.retain(|(e, _)| e.name != MEMORY_FD);
+        }
+        // Files that tell of work are the kernel's.
+        if !object::get(device).connection().winsys.fences() {
+            list.retain(|(e, _)| e.name != FENCE_FD && e.name != SEMAPHORE_FD);
         }
         Ok(list)
     }

@@ -5,6 +5,7 @@ use ash::vk;
 use crate::base::chain::{find, find_tagged};
 use crate::base::object::Part;
 use crate::generated::forward;
+use crate::physical::device_extensions::{FENCE_FD, MEMORY_FD, SEMAPHORE_FD};
 use crate::physical::format_properties::Format;
 use crate::physical::handle_types::{self, HostChain, OFFERED};
 use crate::physical::physical_device::PhysicalDevice;
@@ -90,7 +91,7 @@ pub unsafe fn get_physical_device_image_format_properties2(
     // SAFETY: the struct's chain.
     let external = unsafe { find::<vk::PhysicalDeviceExternalImageFormatInfo>(asked.p_next) };
     let external = external.map(|e| e.handle_type).filter(|t| !t.is_empty());
-    if external.is_some_and(|t| !d.shares_memory() || !OFFERED.contains(t)) {
+    if external.is_some_and(|t| !d.offers(MEMORY_FD) || !OFFERED.contains(t)) {
         return vk::Result::ERROR_FORMAT_NOT_SUPPORTED;
     }
     // SAFETY: the struct's chain.
@@ -121,7 +122,7 @@ pub unsafe fn get_physical_device_external_buffer_properties(
     // SAFETY: a valid output struct, whose head stays.
     let told = unsafe { &mut (*to).external_memory_properties };
     *told = Default::default();
-    if d.shares_memory() && OFFERED.contains(asked.handle_type) && !asked.handle_type.is_empty() {
+    if d.offers(MEMORY_FD) && OFFERED.contains(asked.handle_type) && !asked.handle_type.is_empty() {
         asked.handle_type = handle_types::HOST;
         // SAFETY: the command's own parameters, with a copy of its input that outlives the call.
         unsafe { forward::get_physical_device_external_buffer_properties(device, &asked, to) };
@@ -130,19 +131,40 @@ pub unsafe fn get_physical_device_external_buffer_properties(
 }
 
 pub unsafe fn get_physical_device_external_fence_properties(
-    _: vk::PhysicalDevice,
-    _: *const vk::PhysicalDeviceExternalFenceInfo,
+    device: vk::PhysicalDevice,
+    info: *const vk::PhysicalDeviceExternalFenceInfo,
     to: *mut vk::ExternalFenceProperties,
 ) {
-    // SAFETY: a valid output struct, whose head stays.
-    unsafe { *to = vk::ExternalFenceProperties { p_next: (*to).p_next, ..Default::default() } };
+    let file = vk::ExternalFenceHandleTypeFlags::SYNC_FD;
+    // SAFETY: a valid handle and info, and a valid output struct, whose head stays.
+    unsafe {
+        *to = vk::ExternalFenceProperties { p_next: (*to).p_next, ..Default::default() };
+        if (*info).handle_type == file && PhysicalDevice::of(device).offers(FENCE_FD) {
+            (*to).export_from_imported_handle_types = file;
+            (*to).compatible_handle_types = file;
+            (*to).external_fence_features =
+                vk::ExternalFenceFeatureFlags::EXPORTABLE | vk::ExternalFenceFeatureFlags::IMPORTABLE;
+        }
+    }
 }
 
 pub unsafe fn get_physical_device_external_semaphore_properties(
-    _: vk::PhysicalDevice,
-    _: *const vk::PhysicalDeviceExternalSemaphoreInfo,
+    device: vk::PhysicalDevice,
+    info: *const vk::PhysicalDeviceExternalSemaphoreInfo,
     to: *mut vk::ExternalSemaphoreProperties,
 ) {
-    // SAFETY: a valid output struct, whose head stays.
-    unsafe { *to = vk::ExternalSemaphoreProperties { p_next: (*to).p_next, ..Default::default() } };
+    let file = vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD;
+    // SAFETY: a valid handle and info with its chain, and a valid output struct, whose head stays.
+    unsafe {
+        *to = vk::ExternalSemaphoreProperties { p_next: (*to).p_next, ..Default::default() };
+        let kind = find::<vk::SemaphoreTypeCreateInfo>((*info).p_next);
+        // Such a file stands for one signal, and not for the values of a timeline.
+        let binary = kind.is_none_or(|k| k.semaphore_type == vk::SemaphoreType::BINARY);
+        if (*info).handle_type == file && binary && PhysicalDevice::of(device).offers(SEMAPHORE_FD) {
+            (*to).export_from_imported_handle_types = file;
+            (*to).compatible_handle_types = file;
+            (*to).external_semaphore_features =
+                vk::ExternalSemaphoreFeatureFlags::EXPORTABLE | vk::ExternalSemaphoreFeatureFlags::IMPORTABLE;
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! VkPhysicalDevice: properties, features, memory and queue families are asked for once and kept.
 
+use std::ffi::CStr;
 use std::ptr;
 use std::sync::Arc;
 
@@ -12,7 +13,6 @@ use crate::base::slab::fresh_id;
 use crate::generated::forward;
 use crate::generated::queries::{FEATURES, PROPERTIES};
 use crate::physical::answers::Answers;
-use crate::physical::device_extensions::MEMORY_FD;
 use crate::physical::extensions::DeviceExtension;
 use crate::physical::format_properties::Formats;
 use crate::physical::sm_builtins::{self, Multiprocessors};
@@ -77,9 +77,9 @@ impl PhysicalDevice {
         unsafe { self.probe.of(handle, self.host_driver, &self.properties.pipeline_cache_uuid) }
     }
 
-    /// Whether memory can be shared with other processes.
-    pub fn shares_memory(&self) -> bool {
-        self.extensions.iter().any(|(e, _)| e.name == MEMORY_FD)
+    /// Whether an extension is offered, but for those that are tried out.
+    pub fn offers(&self, extension: &CStr) -> bool {
+        self.extensions.iter().any(|(e, _)| e.name == extension)
     }
 
     /// A memory type, if there is one with this index.

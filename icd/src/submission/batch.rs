@@ -28,6 +28,10 @@ pub trait Batch: Copy {
         last: Option<vk::CommandBuffer>,
         room: &mut Vec<Self::Named>,
     ) -> Self;
+    /// The semaphores that it waits for.
+    unsafe fn waited_for(&self) -> impl Iterator<Item = vk::Semaphore>;
+    /// The semaphores that it signals.
+    unsafe fn signaled(&self) -> impl Iterator<Item = vk::Semaphore>;
     /// Whether it waits for semaphores.
     fn waits(&self) -> bool;
     /// Whether it signals semaphores.
@@ -93,6 +97,16 @@ impl Batch for vk::SubmitInfo<'_> {
         self
     }
 
+    unsafe fn waited_for(&self) -> impl Iterator<Item = vk::Semaphore> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_wait_semaphores, self.wait_semaphore_count) }.iter().copied()
+    }
+
+    unsafe fn signaled(&self) -> impl Iterator<Item = vk::Semaphore> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_signal_semaphores, self.signal_semaphore_count) }.iter().copied()
+    }
+
     fn waits(&self) -> bool {
         self.wait_semaphore_count > 0
     }
@@ -145,6 +159,16 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
         room.extend(last.map(named));
         (self.p_command_buffer_infos, self.command_buffer_info_count) = (room.as_ptr(), room.len() as u32);
         self
+    }
+
+    unsafe fn waited_for(&self) -> impl Iterator<Item = vk::Semaphore> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_wait_semaphore_infos, self.wait_semaphore_info_count) }.iter().map(|s| s.semaphore)
+    }
+
+    unsafe fn signaled(&self) -> impl Iterator<Item = vk::Semaphore> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_signal_semaphore_infos, self.signal_semaphore_info_count) }.iter().map(|s| s.semaphore)
     }
 
     fn waits(&self) -> bool {

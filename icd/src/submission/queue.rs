@@ -59,7 +59,7 @@ impl Queue {
                 request::queue_submit(w, flags, handle, 1, batch, fence);
             })
         })?;
-        fence::submitted(fence, submission.clone());
+        fence::submitted(fence, submission.clone(), self.timeline);
         Ok(submission)
     }
 

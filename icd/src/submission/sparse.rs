@@ -8,15 +8,18 @@
 use ash::vk;
 use hesper_encoder::generated::request;
 
+use crate::base::chain::slice;
 use crate::base::forwarding::{done, result_of_error};
 use crate::base::object::Part;
 use crate::base::progress::Submission;
 use crate::generated::forward;
 use crate::pipelines::compiling;
 use crate::submission::device::Device;
+use crate::submission::order::Locked;
+use crate::submission::outside;
 use crate::submission::queue::Queue;
 use crate::submission::submit::make_way;
-use crate::sync::fence;
+use crate::sync::{fence, fence_files};
 
 /// Fences of the driver's own behind bindings, beyond which somebody looks whether they were signalled.
 const FENCES: usize = 16;
@@ -32,6 +35,20 @@ pub unsafe fn queue_bind_sparse(
         let queue = Queue::of(handle);
         (queue, Device::of(queue.device))
     };
+    // SAFETY: the entry point's array of `n` infos, and theirs.
+    let semaphores = |get: fn(&vk::BindSparseInfo) -> (*const vk::Semaphore, u32)| unsafe {
+        slice(infos, n).iter().map(get).flat_map(|(p, n)| slice(p, n).iter().copied())
+    };
+    let waited_for = || semaphores(|i| (i.p_wait_semaphores, i.wait_semaphore_count));
+    let signaled = || semaphores(|i| (i.p_signal_semaphores, i.signal_semaphore_count));
+    // SAFETY: a valid device and fence.
+    if let Err(e) = unsafe { fence_files::before_submission(queue.device, fence) } {
+        return e;
+    }
+    let taken = match outside::wait_outside(device, waited_for()) {
+        Ok(taken) => taken,
+        Err(e) => return e,
+    };
     let own = if fence == vk::Fence::null() {
         // SAFETY: a valid device.
         match unsafe { bind_fence(queue) } {
@@ -46,12 +63,21 @@ pub unsafe fn queue_bind_sparse(
     compiling::before_submission(queue.device, true);
     // SAFETY: a valid queue.
     let sent = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false, false) } {
-        // SAFETY: the entry point's parameters.
-        Ok(mut locked) => locked.number(queue.place, |_| unsafe {
-            queue.connection().send_for_outcome("vkQueueBindSparse", |w, flags| {
-                request::queue_bind_sparse(w, flags, handle, n, infos, signalled);
-            })
-        }),
+        // SAFETY: the entry point's parameters, and the lock of the queue's device.
+        Ok(mut locked) => unsafe {
+            let bind = |locked: &mut Locked<'_>| {
+                outside::stand_in(locked, queue, handle, &taken, false)?;
+                let sent = locked.number(queue.place, |_| {
+                    queue.connection().send_for_outcome("vkQueueBindSparse", |w, flags| {
+                        request::queue_bind_sparse(w, flags, handle, n, infos, signalled);
+                    })
+                })?;
+                outside::sent(device, handle, &taken, waited_for(), signaled());
+                outside::stand_in(locked, queue, handle, &taken, true)?;
+                Ok(sent)
+            };
+            bind(&mut locked)
+        },
         Err(e) => {
             queue.fences.lock().extend(own);
             return e;
@@ -60,7 +86,7 @@ pub unsafe fn queue_bind_sparse(
     match sent {
         Ok((_, seqno)) => {
             // The fence's end says nothing of the submissions before.
-            fence::submitted(signalled, Submission::default());
+            fence::submitted(signalled, Submission::default(), queue.timeline);
             queue.binds.lock().extend(own);
             done(Ok(seqno))
         }

@@ -13,8 +13,8 @@ use crate::submission::batch::{Batch, with_own};
 use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads};
 use crate::submission::queue::Queue;
-use crate::submission::{carrier, upload};
-use crate::sync::fence;
+use crate::submission::{carrier, outside, upload};
+use crate::sync::{fence, fence_files};
 
 pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
     // SAFETY: the entry point's parameters.
@@ -51,6 +51,18 @@ unsafe fn submit<B: Batch>(
     let may_wait =
         batches.iter().any(Batch::waits) || buffers(batches).any(|c| unsafe { event_wait::waits_for_events(c) });
     compiling::before_submission(queue.device, may_wait);
+    // SAFETY: batches of the submission, whose arrays are valid.
+    let waited_for = || batches.iter().flat_map(|b| unsafe { b.waited_for() });
+    // SAFETY: as above.
+    let signaled = || batches.iter().flat_map(|b| unsafe { b.signaled() });
+    // SAFETY: a valid device and fence.
+    if let Err(e) = unsafe { fence_files::before_submission(queue.device, fence) } {
+        return e;
+    }
+    let taken = match outside::wait_outside(device, waited_for()) {
+        Ok(taken) => taken,
+        Err(e) => return e,
+    };
     // Before the lock is taken: memory for slots is mapped, which takes the lock, too.
     // SAFETY: a valid queue, batches and fence.
     let slot_writer = unsafe { slot_writer(device, queue, batches, fence) };
@@ -71,6 +83,10 @@ unsafe fn submit<B: Batch>(
         Ok(locked) => locked,
         Err(e) => return e,
     };
+    // SAFETY: the lock of the queue's device.
+    if let Err(e) = unsafe { outside::stand_in(&mut locked, queue, handle, &taken, false) } {
+        return result_of_error(&e);
+    }
     // SAFETY: the lock of the queue's device, which is held until the submission is sent.
     let carrier = match unsafe { carrier::record(&mut locked, queue) } {
         Ok(carrier) => carrier,
@@ -96,7 +112,8 @@ unsafe fn submit<B: Batch>(
     });
     match sent {
         Ok((submission, _)) => {
-            fence::submitted(fence, submission.clone());
+            fence::submitted(fence, submission.clone(), queue.timeline);
+            outside::sent(device, handle, &taken, waited_for(), signaled());
             if slot_writer.is_some() {
                 fence::expect_slot(fence);
             }
@@ -108,7 +125,11 @@ unsafe fn submit<B: Batch>(
                 }
             }
             locked.uploads_sent(handle, submission, None);
-            vk::Result::SUCCESS
+            // SAFETY: the lock of the queue's device.
+            match unsafe { outside::stand_in(&mut locked, queue, handle, &taken, true) } {
+                Ok(()) => vk::Result::SUCCESS,
+                Err(e) => result_of_error(&e),
+            }
         }
         // What waits to be uploaded goes with the next one.
         Err(e) => result_of_error(&e),

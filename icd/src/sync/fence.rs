@@ -4,7 +4,8 @@
 //! itself tells of an end.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
@@ -21,6 +22,7 @@ use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::feedback::Slot;
 use crate::sync::forecast::Forecast;
+use crate::sync::payload::Outside;
 use crate::sync::spinning::Spinning;
 use crate::sync::wait;
 
@@ -38,6 +40,10 @@ pub struct Fence {
     slot: OnceLock<Option<Slot>>,
     /// Whether the GPU will tell so of its submission. Relaxed: `slot` is found by way of its own lock, and the GPU's word is loaded with acquire.
     slot_expected: AtomicBool,
+    /// What has left this process, or come from another.
+    outside: Mutex<Outside>,
+    /// The timeline of the queue that it was last submitted to, or 0. Relaxed: Vulkan keeps submissions and exports of a fence apart.
+    timeline: AtomicU32,
     /// When the host was asked last whether it is still there. Relaxed: a time, by which nothing else is found.
     host_asked: AtomicU64,
 }
@@ -55,6 +61,8 @@ impl Fence {
             submission: Mutex::default(),
             slot: OnceLock::new(),
             slot_expected: AtomicBool::new(false),
+            outside: Mutex::default(),
+            timeline: AtomicU32::new(0),
             host_asked: AtomicU64::new(0),
         }
     }
@@ -122,6 +130,8 @@ pub unsafe fn create_fence(
     // SAFETY: the entry point's parameters: a valid device, info and output.
     unsafe {
         let signaled = (*info).flags.contains(vk::FenceCreateFlags::SIGNALED);
+        // The host has no part in exports.
+        let info = &vk::FenceCreateInfo { p_next: std::ptr::null(), ..*info };
         FENCES.create(Fence::new(device, signaled), to, || {
             done(post(device, |w| request::create_fence(w, 0, device, info, allocator, to)))
         })
@@ -141,14 +151,54 @@ pub unsafe fn destroy_fence(device: vk::Device, fence: vk::Fence, allocator: *co
 
 pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence) -> vk::Result {
     // SAFETY: the entry point's array of `n` fences.
-    for f in unsafe { slice(fences, n) } {
+    let list = unsafe { slice(fences, n) };
+    for f in list {
         if let Some(f) = FENCES.get(*f) {
             f.signaled.store(false, Ordering::Release);
             f.slot_expected.store(false, Ordering::Relaxed);
         }
     }
+    if Outside::any() {
+        // What came from outside ends. A host's fence whose payload has left is reset later.
+        let here = |f: &vk::Fence| {
+            FENCES.get(*f).is_none_or(|f| {
+                let mut outside = f.outside.lock();
+                outside.imported = None;
+                outside.exported.is_none()
+            })
+        };
+        let list: Vec<vk::Fence> = list.iter().copied().filter(here).collect();
+        if list.is_empty() {
+            return vk::Result::SUCCESS;
+        }
+        // SAFETY: a valid device and fences of its own.
+        return unsafe { forward::reset_fences(device, list.len() as u32, list.as_ptr()) };
+    }
     // SAFETY: the entry point's parameters.
     unsafe { forward::reset_fences(device, n, fences) }
+}
+
+/// What is known outside of this process, or from there.
+pub fn outside(fence: vk::Fence) -> Option<&'static Mutex<Outside>> {
+    FENCES.get(fence).map(|f| &f.outside)
+}
+
+/// Whether it is known to be signalled, without what has come from outside.
+pub fn is_known_signaled(fence: vk::Fence) -> bool {
+    FENCES.get(fence).is_some_and(|f| f.is_signaled(fence))
+}
+
+/// The timeline of the queue that it was last submitted to.
+pub fn timeline(fence: vk::Fence) -> Option<u32> {
+    FENCES.get(fence).map(|f| f.timeline.load(Ordering::Relaxed)).filter(|t| *t != 0)
+}
+
+/// Nobody looks here for the end of its submission any more.
+pub fn forget_submission(fence: vk::Fence) {
+    if let Some(f) = FENCES.get(fence) {
+        f.signaled.store(false, Ordering::Release);
+        f.slot_expected.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
@@ -174,9 +224,10 @@ pub fn expect_slot(fence: vk::Fence) {
     }
 }
 
-/// Notes that a submission will signal the fence.
-pub fn submitted(fence: vk::Fence, submission: Submission) {
+/// Notes that a submission will signal the fence, to the queue with this timeline.
+pub fn submitted(fence: vk::Fence, submission: Submission, timeline: u32) {
     if let Some(f) = FENCES.get(fence) {
+        f.timeline.store(timeline, Ordering::Relaxed);
         f.signaled.store(false, Ordering::Release);
         *f.submission.lock() = submission;
         f.forecast.submitted();
@@ -191,8 +242,55 @@ pub fn signal(fence: vk::Fence) {
     }
 }
 
+/// The status of a fence of which the host can't tell.
+fn status_outside(fence: vk::Fence) -> Option<vk::Result> {
+    if Outside::any() { FENCES.get(fence)?.outside.lock().status() } else { None }
+}
+
+/// How long a wait for several kinds of fences sleeps between two looks, in nanoseconds.
+const LOOK: u64 = 500_000;
+
+/// Waits for fences, of some of which the host can't tell.
+unsafe fn wait_outside(device: vk::Device, list: &[vk::Fence], all: bool, timeout: u64) -> vk::Result {
+    // SAFETY: a valid device.
+    let connection = unsafe { Device::of(device) }.connection();
+    let imported = |f: &vk::Fence| FENCES.get(*f).and_then(|f| f.outside.lock().imported.clone());
+    if let [only] = list
+        && let Some(payload) = imported(only)
+    {
+        return payload.wait(connection, timeout);
+    }
+    let start = clock::now();
+    loop {
+        let mut left = list.len();
+        for f in list {
+            // SAFETY: a valid device and a fence of its own.
+            match unsafe { get_fence_status(device, *f) } {
+                vk::Result::SUCCESS if !all => return vk::Result::SUCCESS,
+                vk::Result::SUCCESS => left -= 1,
+                vk::Result::NOT_READY => {}
+                e => return e,
+            }
+        }
+        if left == 0 {
+            return vk::Result::SUCCESS;
+        }
+        let passed = clock::now().saturating_sub(start);
+        if passed >= timeout {
+            return vk::Result::TIMEOUT;
+        }
+        if let Err(e) = connection.ring.check() {
+            return result_of_error(&e);
+        }
+        std::thread::sleep(Duration::from_nanos((timeout - passed).min(LOOK)));
+    }
+}
+
 pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
     let Some(f) = FENCES.get(fence) else { return vk::Result::ERROR_UNKNOWN };
+    if let Some(told) = status_outside(fence) {
+        return told;
+    }
     if f.is_signaled(fence) {
         return vk::Result::SUCCESS;
     }
@@ -245,6 +343,10 @@ pub unsafe fn wait_for_fences(
 ) -> vk::Result {
     // SAFETY: the entry point's array of `n` fences.
     let list = unsafe { slice(fences, n) };
+    if list.iter().any(|f| status_outside(*f).is_some()) {
+        // SAFETY: a valid device and fences of its own.
+        return unsafe { wait_outside(device, list, all != vk::FALSE, timeout) };
+    }
     let known = |f: &vk::Fence| FENCES.get(*f).is_some_and(|state| state.is_signaled(*f));
     let unknown: Vec<vk::Fence>;
     let asked = if all == vk::FALSE {

@@ -3,7 +3,9 @@
 pub mod device;
 pub mod feedback;
 pub mod fence;
+pub mod fence_files;
 pub mod forecast;
+pub mod payload;
 pub mod semaphore;
 pub mod spinning;
 pub mod wait;

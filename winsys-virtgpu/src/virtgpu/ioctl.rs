@@ -200,6 +200,11 @@ impl Node {
         self.init(&[kind])
     }
 
+    /// How many timelines of the context a submission can name.
+    pub fn timelines(&self) -> u32 {
+        self.timelines.load(Ordering::Relaxed)
+    }
+
     fn init(&self, params: &[ContextParam]) -> Result<(), Error> {
         let mut ask = ContextInit { num_params: params.len() as u32, pad: 0, params: params.as_ptr() as u64 };
         // SAFETY: `ask` has the layout of the kernel's struct, which reads `num_params` entries: all that `params` has.

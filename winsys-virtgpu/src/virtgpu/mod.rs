@@ -167,6 +167,10 @@ impl Winsys for Virtgpu {
         self.device.node.execute(commands)
     }
 
+    fn fences(&self) -> bool {
+        self.device.node.timelines() >= offers::TIMELINES
+    }
+
     fn fence(&self, timeline: u32, after: Option<&SyncFile>) -> Result<SyncFile, Error> {
         self.device.node.fence(timeline, after)
     }

@@ -3872,7 +3872,7 @@ pub static LEFT_OUT: [(&str, &str); 19] = [
 ("vkWriteSamplerDescriptorsEXT", "the feature behind it is off"),
 ];
 /// The extensions that the driver may offer; sorted.
-pub static EXTENSIONS: [&core::ffi::CStr; 177] = [
+pub static EXTENSIONS: [&core::ffi::CStr; 179] = [
 c"VK_ARM_rasterization_order_attachment_access",
 c"VK_EXT_4444_formats",
 c"VK_EXT_attachment_feedback_loop_dynamic_state",
@@ -3985,9 +3985,11 @@ c"VK_KHR_driver_properties",
 c"VK_KHR_dynamic_rendering",
 c"VK_KHR_dynamic_rendering_local_read",
 c"VK_KHR_external_fence",
+c"VK_KHR_external_fence_fd",
 c"VK_KHR_external_memory",
 c"VK_KHR_external_memory_fd",
 c"VK_KHR_external_semaphore",
+c"VK_KHR_external_semaphore_fd",
 c"VK_KHR_format_feature_flags2",
 c"VK_KHR_fragment_shader_barycentric",
 c"VK_KHR_fragment_shading_rate",
