@@ -39,6 +39,7 @@ pub use ring::Ring;
 pub use seqno::{Progress, Seqno};
 pub use stream::{Chunk, StreamPool};
 pub use sync_file::SyncFile;
+pub use virtgpu::numbers::Numbers;
 
 /// How a blob will be used; the values are the kernel's (virtgpu_drm.h, `VIRTGPU_BLOB_FLAG_USE_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,10 @@ pub trait Winsys: Send + Sync {
     fn map(&self, blob: &Resource) -> Result<Mapping, Error>;
     /// A dma-buf of a shareable blob.
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error>;
+    /// The kernel's numbers of the device; none where there is no kernel's device.
+    fn numbers(&self) -> Numbers {
+        Numbers::default()
+    }
     /// Whether there is a way to import.
     fn imports(&self) -> bool {
         true

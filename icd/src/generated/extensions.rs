@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 179] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 180] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -61,6 +61,7 @@ DeviceExtension { name: c"VK_EXT_mutable_descriptor_type", number: 495, spec_ver
 DeviceExtension { name: c"VK_EXT_nested_command_buffer", number: 452, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_non_seamless_cube_map", number: 423, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_pci_bus_info", number: 213, spec_version: 2, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_physical_device_drm", number: 354, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_pipeline_creation_cache_control", number: 298, spec_version: 3, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_pipeline_creation_feedback", number: 193, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_pipeline_library_group_handles", number: 499, spec_version: 1, origin: Origin::Host },

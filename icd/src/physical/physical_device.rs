@@ -5,6 +5,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use ash::vk;
+use hesper_winsys::Numbers;
 
 use crate::base::chain::{enumerate, find_tagged, slice};
 use crate::base::connection::Connection;
@@ -157,6 +158,11 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
             }
             return;
         }
+        // SAFETY: as above.
+        if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_DRM_PROPERTIES_EXT {
+            // SAFETY: the struct that its sType tells of.
+            return tell_numbers(d.connection().winsys.numbers(), unsafe { &mut *p.cast() });
+        }
         // A struct with arrays of the caller's, or one that nobody knows: ask for it alone.
         let mut alone = vk::PhysicalDeviceProperties2 { p_next: p.cast(), ..Default::default() };
         // SAFETY: a valid struct, out of its chain for the length of the call.
@@ -168,6 +174,14 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
     };
     // SAFETY: the struct's chain; each struct is handed to `other` before the next one is looked for in it.
     unsafe { d.more_properties.fill(to.p_next.cast(), &PROPERTIES, other) };
+}
+
+/// The numbers of the guest's nodes: the host's device has others.
+fn tell_numbers(numbers: Numbers, to: &mut vk::PhysicalDeviceDrmPropertiesEXT<'_>) {
+    (to.has_primary, to.has_render) = (numbers.primary.is_some().into(), numbers.render.is_some().into());
+    let halves = |n: Option<(u64, u64)>| n.map_or((0, 0), |(major, minor)| (major as i64, minor as i64));
+    (to.primary_major, to.primary_minor) = halves(numbers.primary);
+    (to.render_major, to.render_minor) = halves(numbers.render);
 }
 
 pub unsafe fn get_physical_device_memory_properties(

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use ash::{Device, Entry, Instance, vk};
 
 pub use crate::buffer::Buffer;
-use crate::loader;
+use crate::{loader, sharing};
 
 pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
 
@@ -252,6 +252,7 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
     let names: Vec<&CStr> = offered.iter().filter_map(|e| e.extension_name_as_c_str().ok()).collect();
     Ok([ash::khr::push_descriptor::NAME, ash::khr::maintenance5::NAME, MULTI_DRAW]
         .into_iter()
+        .chain(sharing::EXTENSIONS)
         .filter(|n| names.contains(n))
         .collect())
 }

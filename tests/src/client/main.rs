@@ -34,6 +34,7 @@ mod reload;
 mod results;
 mod scarce;
 mod shaders;
+mod sharing;
 mod slow_compiler;
 mod sparse;
 mod spin;
@@ -98,6 +99,17 @@ enum Sub {
         /// How often.
         count: u32,
     },
+    /// Shares a buffer, an image and semaphores with another process.
+    Sharing,
+    /// The other process.
+    SharingPartner,
+    /// Exports, imports, uses and closes memory COUNT times, in quarters as `cycles`.
+    SharingCycles {
+        /// How often.
+        count: u32,
+    },
+    /// Imports descriptors of other things, which must be refused.
+    SharingHostile,
     /// Maps COUNT allocations at the same time, with room for 1024 open files.
     Mappings {
         /// How many.
@@ -246,6 +258,10 @@ fn main() -> ExitCode {
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),
+        Sub::Sharing => sharing::run(),
+        Sub::SharingPartner => sharing::partner(),
+        Sub::SharingCycles { count } => sharing::cycles(count),
+        Sub::SharingHostile => sharing::hostile(),
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Scarce { room } => scarce::run(room),

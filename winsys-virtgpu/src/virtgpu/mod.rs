@@ -3,6 +3,7 @@
 mod drm;
 pub mod ioctl;
 pub mod nodes;
+pub mod numbers;
 pub mod obstacle;
 pub mod offers;
 pub mod syncobj;
@@ -18,6 +19,7 @@ use crate::capset::Capset;
 use crate::resource::{Handle, Release, file_size};
 use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, SyncFile, Winsys, alignment, round_up};
 use ioctl::{BLOB_MEM_HOST3D, Node};
+use numbers::Numbers;
 use obstacle::{Obstacle, Problem};
 use offers::Facts;
 
@@ -165,6 +167,10 @@ impl Winsys for Virtgpu {
 
     fn submit(&self, commands: &[u8]) -> Result<(), Error> {
         self.device.node.execute(commands)
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers::of(&self.device.node)
     }
 
     fn fences(&self) -> bool {

@@ -3872,7 +3872,7 @@ pub static LEFT_OUT: [(&str, &str); 19] = [
 ("vkWriteSamplerDescriptorsEXT", "the feature behind it is off"),
 ];
 /// The extensions that the driver may offer; sorted.
-pub static EXTENSIONS: [&core::ffi::CStr; 179] = [
+pub static EXTENSIONS: [&core::ffi::CStr; 180] = [
 c"VK_ARM_rasterization_order_attachment_access",
 c"VK_EXT_4444_formats",
 c"VK_EXT_attachment_feedback_loop_dynamic_state",
@@ -3923,6 +3923,7 @@ c"VK_EXT_mutable_descriptor_type",
 c"VK_EXT_nested_command_buffer",
 c"VK_EXT_non_seamless_cube_map",
 c"VK_EXT_pci_bus_info",
+c"VK_EXT_physical_device_drm",
 c"VK_EXT_pipeline_creation_cache_control",
 c"VK_EXT_pipeline_creation_feedback",
 c"VK_EXT_pipeline_library_group_handles",

@@ -1,0 +1,67 @@
+//! Memory, images, fences and semaphores that processes share, over a socket and in a guest.
+
+use std::time::Duration;
+
+use hesper_rig::{Driver, GuestJob, Host, Kernel, Machine, Vm};
+use hesper_tests::endure::{Growth, Paused, Slack};
+use hesper_tests::{good, quick, root};
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
+
+/// Over a socket there is no way to import, and no file that tells of work: the other process looks at the memory itself.
+#[test]
+fn two_processes_over_a_socket() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let run = |part| good(part, root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg(part));
+    let said = run("sharing");
+    assert!(said.contains("ok sharing, without semaphores, false import"), "{said}");
+    run("sharing-hostile");
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
+#[test]
+fn two_processes_in_a_guest() {
+    if quick() {
+        return;
+    }
+    let job = |part: &str, seconds| GuestJob {
+        name: part.into(),
+        driver: Driver::Hesper,
+        command: format!("{CLIENT} {part} </dev/null"),
+        timeout: Duration::from_secs(seconds),
+    };
+    let jobs = [job("sharing", 120), job("sharing-hostile", 60), job("sharing-cycles 200", 240)];
+    let run = Vm::new(Machine::amd64(Kernel::Trixie)).run(&root(), &jobs).unwrap();
+    for result in &run.results {
+        assert_eq!(result.status, 0, "{} failed:\n{}", result.name, result.output);
+    }
+    let said = &run.results[0].output;
+    assert!(said.contains("ok sharing, with semaphores, true import"), "{said}");
+}
+
+/// Whatever grows from each quarter to the next is a leak.
+fn flat_on_both_sides(count: &str) {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    let mut client = Paused::start(command.args(["sharing-cycles", count])).unwrap();
+    let (programs, hosts): (Vec<_>, Vec<_>) = (1..=4)
+        .map(|quarter| {
+            client.wait(&format!("quarter {quarter}")).unwrap();
+            let both = (client.usage(), host.settled().unwrap());
+            client.go_on().unwrap();
+            both
+        })
+        .unzip();
+    client.end().unwrap();
+    let [program, host] = [&programs, &hosts].map(|looks| Growth::of_each(looks));
+    let mut grown = program.complaints("the program", Slack::AT_REST);
+    grown.extend(host.complaints("the host", Slack::AT_REST));
+    assert!(grown.is_empty(), "{grown:?}; all looks: {programs:?}; the host: {hosts:?}");
+}
+
+#[test]
+fn nothing_grows() {
+    flat_on_both_sides(if quick() { "400" } else { "10000" });
+}
