@@ -31,7 +31,7 @@ fn two_processes_in_a_guest() {
         command: format!("{CLIENT} {part} </dev/null"),
         timeout: Duration::from_secs(seconds),
     };
-    let jobs = [job("sharing", 120), job("sharing-hostile", 60), job("sharing-cycles 200", 240)];
+    let jobs = [job("sharing", 300), job("sharing-hostile", 300), job("sharing-cycles 200", 600)];
     let run = Vm::new(Machine::amd64(Kernel::Trixie)).run(&root(), &jobs).unwrap();
     for result in &run.results {
         assert_eq!(result.status, 0, "{} failed:\n{}", result.name, result.output);

@@ -8,7 +8,7 @@ use hesper_winsys::Error;
 use crate::submission::device::Device;
 use crate::submission::order::Locked;
 use crate::submission::queue::Queue;
-use crate::sync::semaphore::Taken;
+use crate::sync::shared_semaphores::Taken;
 
 /// Waits for payloads from outside that a submission with these waits needs.
 ///

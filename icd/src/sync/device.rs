@@ -5,7 +5,7 @@ use ash::vk;
 use crate::base::object::part;
 use crate::recording::device as below;
 use crate::sync::feedback::Slots;
-use crate::sync::semaphore::Semaphores;
+use crate::sync::shared_semaphores::Semaphores;
 
 /// What a VkDevice keeps for its fences.
 #[repr(C)]

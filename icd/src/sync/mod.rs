@@ -7,5 +7,6 @@ pub mod fence_files;
 pub mod forecast;
 pub mod payload;
 pub mod semaphore;
+pub mod shared_semaphores;
 pub mod spinning;
 pub mod wait;

@@ -6,9 +6,18 @@ use anyhow::{Context, Result, ensure};
 use ash::{Device, Entry, Instance, vk};
 
 pub use crate::buffer::Buffer;
-use crate::{loader, sharing};
+use crate::loader;
 
 pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
+
+/// What sharing with other processes takes.
+const SHARING: [&CStr; 5] = [
+    ash::khr::external_memory_fd::NAME,
+    ash::ext::external_memory_dma_buf::NAME,
+    ash::khr::external_semaphore_fd::NAME,
+    ash::khr::external_fence_fd::NAME,
+    ash::ext::queue_family_foreign::NAME,
+];
 
 /// Longer than anything here takes, even emulated.
 pub const PATIENCE: u64 = 60_000_000_000;
@@ -252,7 +261,7 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
     let names: Vec<&CStr> = offered.iter().filter_map(|e| e.extension_name_as_c_str().ok()).collect();
     Ok([ash::khr::push_descriptor::NAME, ash::khr::maintenance5::NAME, MULTI_DRAW]
         .into_iter()
-        .chain(sharing::EXTENSIONS)
+        .chain(SHARING)
         .filter(|n| names.contains(n))
         .collect())
 }

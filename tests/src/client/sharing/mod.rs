@@ -1,12 +1,12 @@
 //! Memory, images and semaphores that two processes share: this one makes them, its partner uses them.
 
 mod cycles;
+mod fences;
 mod hostile;
 mod objects;
 mod partner;
 mod post;
 
-use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -19,26 +19,13 @@ pub use cycles::run as cycles;
 pub use hostile::run as hostile;
 use objects::{Origin, Shared, SharedImage};
 pub use partner::run as partner;
-use post::{Letter, receive, send};
-
-/// What a device is made with for all of this, where it is offered.
-pub const EXTENSIONS: [&CStr; 5] = [
-    ash::khr::external_memory_fd::NAME,
-    ash::ext::external_memory_dma_buf::NAME,
-    ash::khr::external_semaphore_fd::NAME,
-    ash::khr::external_fence_fd::NAME,
-    ash::ext::queue_family_foreign::NAME,
-];
-
-/// What the maker writes, and what the partner does.
-const MADE: u32 = 0x1234_5678;
-const ANSWERED: u32 = 0x9abc_def0;
-const WORDS: u64 = 100_000;
+use post::{ANSWERED, Letter, MADE, WORDS, receive, send};
 
 /// Makes a buffer and an image, has the partner look at them and write the buffer, and looks at that.
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
     ensure!(gpu.has(ash::khr::external_memory_fd::NAME), "memory can't be shared");
+    fences::run(&gpu)?;
     let (socket, theirs) = UnixStream::pair()?;
     let program = std::env::current_exe()?;
     let mut partner = Command::new(program);

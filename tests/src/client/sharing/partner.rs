@@ -11,8 +11,7 @@ use ash::vk;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
 use super::objects::{Origin, SIDE, Shared, SharedImage};
-use super::post::{Letter, receive, send};
-use super::{ANSWERED, MADE, WORDS};
+use super::post::{ANSWERED, Letter, MADE, WORDS, receive, send};
 use crate::gpu::Gpu;
 
 pub fn run() -> Result<()> {

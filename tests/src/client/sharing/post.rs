@@ -7,6 +7,12 @@ use std::os::unix::net::UnixStream;
 use anyhow::{Result, ensure};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
+/// What the maker writes, and what the partner does.
+pub const MADE: u32 = 0x1234_5678;
+pub const ANSWERED: u32 = 0x9abc_def0;
+/// Words of the buffer.
+pub const WORDS: u64 = 100_000;
+
 pub struct Letter {
     pub sizes: [u64; 4],
     pub files: Vec<OwnedFd>,
