@@ -21,6 +21,7 @@ fn two_processes_over_a_socket() {
 }
 
 #[test]
+#[ignore = "nothing is shared in guests yet (docs/STATUS.md)"]
 fn two_processes_in_a_guest() {
     if quick() {
         return;
