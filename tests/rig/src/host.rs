@@ -134,12 +134,13 @@ impl Host {
         Ok(processes)
     }
 
-    /// Stops it and its render servers, until [`Self::go_on`].
+    /// Stops it and its render servers, until [`Self::go_on`]. None of their threads runs any more when this returns.
     ///
     /// # Errors
     /// Without the right to.
     pub fn stop(&self) -> Result<()> {
-        self.signal(Signal::SIGSTOP)
+        self.signal(Signal::SIGSTOP)?;
+        self.processes()?.into_iter().try_for_each(processes::wait_until_stopped)
     }
 
     /// Lets it go on.

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::cache::Wheel;
-use crate::{Driver, Host, Root, http};
+use crate::{Driver, Host, Root, http, processes};
 
 /// llama-server of upstream's Vulkan build, with the libraries that it needs.
 const WHEEL: Wheel = Wheel {
@@ -205,12 +205,13 @@ impl Server {
         Ok((tokens.iter().filter_map(Value::as_u64).collect(), Timings::read(&answer["timings"])))
     }
 
-    /// Stops the server's process, until [`Self::go_on`].
+    /// Stops the server's process, until [`Self::go_on`]. None of its threads runs any more when this returns.
     ///
     /// # Errors
     /// When it has ended.
     pub fn stop(&self) -> Result<()> {
-        self.signal(Signal::SIGSTOP)
+        self.signal(Signal::SIGSTOP)?;
+        processes::wait_until_stopped(i32::try_from(self.child.id())?)
     }
 
     /// Lets it go on.

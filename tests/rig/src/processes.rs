@@ -1,8 +1,10 @@
 //! Processes of this machine, and which are whose children.
 
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 /// A process and all that it has started, directly or not, parents first.
 ///
@@ -27,7 +29,57 @@ pub fn tree(top: i32) -> Result<Vec<i32>> {
     Ok(found)
 }
 
+/// By when a process that was told to stop has stopped, on a machine that is busy otherwise.
+const STOPS: Duration = Duration::from_secs(20);
+
+/// Waits until no thread of a process that was sent SIGSTOP runs any more. The kernel has one thread take the signal, which tells the others: on a busy
+/// machine they run on until that one's turn comes.
+///
+/// # Errors
+/// When one still runs after twenty seconds.
+pub fn wait_until_stopped(process: i32) -> Result<()> {
+    let start = Instant::now();
+    while runs(process) {
+        ensure!(start.elapsed() < STOPS, "process {process} doesn't stop");
+        sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Whether a thread of the process may run, by the states in proc_pid_stat(5); none does in one that has ended.
+fn runs(process: i32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    let state = |thread: fs::DirEntry| {
+        let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    };
+    threads.flatten().filter_map(state).any(|state| !matches!(state, 'T' | 't' | 'Z' | 'X'))
+}
+
 /// A process's name; none for one that has ended.
 pub fn name(process: i32) -> String {
     fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    #[test]
+    fn what_stops_is_waited_for() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let process = i32::try_from(child.id()).unwrap();
+        assert!(runs(process));
+        kill(Pid::from_raw(process), Signal::SIGSTOP).unwrap();
+        wait_until_stopped(process).unwrap();
+        assert!(!runs(process));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait_until_stopped(process).unwrap();
+    }
 }

@@ -131,13 +131,12 @@ impl Row {
                 }
             }
         }
-        if let Some(Some(Ok(idle))) = of(Driver::Hesper).map(|o| &o.idle) {
-            if idle.wake_ups >= IDLE.wake_ups || idle.percent >= IDLE.percent {
-                found.push(format!(
-                    "an idle llama-server wakes up {:.1} times a second, {:.3} %",
-                    idle.wake_ups, idle.percent
-                ));
-            }
+        let idle = of(Driver::Hesper).and_then(|o| o.idle.as_ref()).and_then(|idle| idle.as_ref().ok());
+        if let Some(idle) = idle.filter(|idle| idle.wake_ups >= IDLE.wake_ups || idle.percent >= IDLE.percent) {
+            found.push(format!(
+                "an idle llama-server wakes up {:.1} times a second, {:.3} %",
+                idle.wake_ups, idle.percent
+            ));
         }
         found
     }

@@ -36,8 +36,8 @@ pub struct HostThread {
 struct Looks {
     silence: Silence,
     question: Question,
-    /// When the sleeping thread was called, and how long it has until it is called again.
-    called: Option<(Instant, Duration)>,
+    /// The head over which the thread slept, when it was called or seen there, and how long it has until it is called again.
+    called: Option<(u32, Instant, Duration)>,
 }
 
 impl HostThread {
@@ -201,10 +201,15 @@ impl HostThread {
         // A thread that sleeps over unread commands has missed its call; another one does no harm.
         let next = match looks.called {
             None => AGAIN,
-            Some((at, pause)) if now.saturating_duration_since(at) > pause => AT_MOST.min(pause * 2),
+            // The thread has come since, and sleeps anew: a call that was made then is on its way for as long as any, whatever came before.
+            Some((over, ..)) if over != head => {
+                looks.called = Some((head, now, AGAIN));
+                return Ok(());
+            }
+            Some((_, at, pause)) if now.saturating_duration_since(at) > pause => AT_MOST.min(pause * 2),
             Some(_) => return Ok(()),
         };
-        looks.called = Some((now, next));
+        looks.called = Some((head, now, next));
         crate::trace::instant("wake the host again", self.id);
         self.notify(0)
     }

@@ -197,6 +197,28 @@ fn a_thread_that_sleeps_over_commands_is_called_again_but_not_without_end() {
 }
 
 #[test]
+fn a_thread_that_has_come_in_between_is_not_left_asleep_for_long() {
+    const NOTIFY: u32 = 190;
+    let host = Host::new();
+    let ring = ring(&host, 1);
+    ring.thread.memory.status().store(memory::STATUS_IDLE, Ordering::Relaxed);
+    ring.submit(&[0; 64]).unwrap();
+    let start = Instant::now();
+    let look = |ms| {
+        ring.thread.look(start + Duration::from_millis(ms)).unwrap();
+        host.take().contains(&(NOTIFY, 1))
+    };
+    // It has slept for long, so that calls have become rare.
+    assert!((0..4000).step_by(4).filter(|ms| look(*ms)).count() > 5);
+    // It runs that, and nobody looks before it sleeps over the next.
+    ring.submit(&[0; 64]).unwrap();
+    ring.thread.memory.head().store(64, Ordering::Release);
+    host.take();
+    let called: Vec<_> = (4000..4100).step_by(4).filter(|ms| look(*ms)).collect();
+    assert_eq!(called, [4012, 4036, 4080]);
+}
+
+#[test]
 fn a_thread_that_was_called_is_not_called_again_before_it_has_come() {
     const NOTIFY: u32 = 190;
     let host = Host::new();
