@@ -44,7 +44,7 @@ impl SyncFile {
     /// Sleeps until it is signalled, at most for `time`; whether it is.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a file that can't be waited for.
+    /// [`Error::OutOfHostMemory`] where the kernel has none for the wait; [`Error::Refused`] for a file that can't be waited for.
     pub fn wait(&self, time: Duration) -> Result<bool, Error> {
         let start = Instant::now();
         loop {

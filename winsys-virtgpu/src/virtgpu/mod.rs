@@ -11,7 +11,7 @@ pub mod syncobj;
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -59,6 +59,8 @@ struct Virtgpu {
     name: String,
     alignment: u64,
     cross_device: bool,
+    /// Looked up when they are asked for.
+    numbers: OnceLock<Numbers>,
 }
 
 /// A context on the first node that can be used, or on the one that was asked for.
@@ -91,6 +93,7 @@ pub fn open_node(path: &Path, config: &Config) -> Result<(Arc<dyn Winsys>, Facts
         capset: facts.capset.clone(),
         name: format!("virtio-gpu {}", path.display()),
         alignment: step,
+        numbers: OnceLock::new(),
     };
     Ok((Arc::new(winsys), facts))
 }
@@ -170,7 +173,7 @@ impl Winsys for Virtgpu {
     }
 
     fn numbers(&self) -> Numbers {
-        Numbers::of(&self.device.node)
+        *self.numbers.get_or_init(|| Numbers::of(&self.device.node))
     }
 
     fn fences(&self) -> bool {

@@ -19,11 +19,12 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Those of the device behind an open node; none where the kernel doesn't tell.
+    /// Those of the device behind an open node. The node's own number needs no sysfs, which containers may lack.
     pub fn of(node: &Node) -> Self {
         let Ok(open) = fstat(node.as_fd()) else { return Self::default() };
-        let (major, minor) = (major(open.st_rdev), minor(open.st_rdev));
-        Self::in_folder(Path::new(&format!("/sys/dev/char/{major}:{minor}/device/drm")))
+        let own = (major(open.st_rdev), minor(open.st_rdev));
+        let told = Self::in_folder(Path::new(&format!("/sys/dev/char/{}:{}/device/drm", own.0, own.1)));
+        Self { render: is_render(own).then_some(own).or(told.render), ..told }
     }
 
     /// Those of the device with this folder of nodes.
@@ -40,6 +41,11 @@ impl Numbers {
         }
         numbers
     }
+}
+
+/// Whether a number is that of a render node (Linux, Documentation/admin-guide/devices.txt: major 226, from minor 128 on).
+fn is_render((major, minor): Number) -> bool {
+    major == 226 && (128..192).contains(&minor)
 }
 
 fn parse(text: &str) -> Option<Number> {
@@ -64,6 +70,7 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(numbers, Numbers { render: Some((226, 129)), primary: Some((226, 1)) });
         assert_eq!(Numbers::of(&Node::new(File::open("/dev/null").unwrap())), Numbers::default());
+        assert!(is_render((226, 128)) && ![(226, 0), (226, 64), (226, 192), (1, 130)].into_iter().any(is_render));
         assert!(["", "226", "226:x", "-1:2"].iter().all(|t| parse(t).is_none()));
     }
 }
