@@ -86,10 +86,10 @@ pub unsafe extern "system" fn vkUnmapMemory(device: vk::Device, memory: vk::Devi
     guard(device, "vkUnmapMemory", (), move || crate::memory::allocation::unmap_memory(device, memory))
 }
 pub unsafe extern "system" fn vkFlushMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
 }
 pub unsafe extern "system" fn vkInvalidateMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
 }
 pub unsafe extern "system" fn vkGetDeviceMemoryCommitment(device: vk::Device, memory: vk::DeviceMemory, p_committed_memory_in_bytes: *mut vk::DeviceSize) -> () {
     if !guard(device, "vkGetDeviceMemoryCommitment", false, move || { forward::get_device_memory_commitment(device, memory, p_committed_memory_in_bytes); true }) { zero(p_committed_memory_in_bytes); }
@@ -821,10 +821,10 @@ pub unsafe extern "system" fn vkGetPhysicalDeviceMultisamplePropertiesEXT(physic
     if !guard(physical_device, "vkGetPhysicalDeviceMultisamplePropertiesEXT", false, move || { forward::get_physical_device_multisample_properties_ext(physical_device, samples, p_multisample_properties); true }) { empty(p_multisample_properties); }
 }
 pub unsafe extern "system" fn vkMapMemory2(device: vk::Device, p_memory_map_info: *const vk::MemoryMapInfoKHR, pp_data: *mut *mut c_void) -> vk::Result {
-    allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory2(device, p_memory_map_info, pp_data)))
+    allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::map_memory2(device, p_memory_map_info, pp_data)))
 }
 pub unsafe extern "system" fn vkUnmapMemory2(device: vk::Device, p_memory_unmap_info: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
-    allowed(&[0], &[-5, -13, -1000011001], guard(device, "vkUnmapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::unmap_memory2(device, p_memory_unmap_info)))
+    allowed(&[0], &[-5, -13, -1000011001], guard(device, "vkUnmapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::unmap_memory2(device, p_memory_unmap_info)))
 }
 pub unsafe extern "system" fn vkCmdSetRenderingAttachmentLocations(command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR) -> () {
     guard(command_buffer, "vkCmdSetRenderingAttachmentLocations", (), move || record::cmd_set_rendering_attachment_locations(command_buffer, p_location_info))

@@ -20,6 +20,7 @@ use crate::memory::device::Device;
 use crate::memory::freed::{KEPT_PIECE, Piece};
 use crate::memory::import::Import;
 use crate::memory::pending::Observer;
+use crate::physical::device_extensions::MEMORY_FD;
 use crate::physical::handle_types::HostChain;
 
 /// What is known of an allocation.
@@ -122,6 +123,10 @@ pub unsafe fn allocate_memory(
     // SAFETY: the chain of a valid struct.
     let exported =
         unsafe { find::<vk::ExportMemoryAllocateInfo>(info.p_next) }.is_some_and(|e| !e.handle_types.is_empty());
+    // The host would come to its end (`device_extensions`).
+    if exported && !physical.offers(MEMORY_FD) {
+        return vk::Result::ERROR_INVALID_EXTERNAL_HANDLE;
+    }
     // SAFETY: a valid device and create info.
     let import = match unsafe { Import::of(device, &info) } {
         Ok(import) => import,
@@ -204,6 +209,22 @@ fn flags(host_visible: bool, exported: bool) -> BlobFlags {
 /// The resource of memory that may be exported.
 pub fn exportable(memory: vk::DeviceMemory) -> Option<&'static Resource> {
     MEMORIES.get(memory).filter(|m| m.imported || m.flags.0 & BlobFlags::SHAREABLE.0 != 0)?.resource.get()
+}
+
+/// Finds out whether the host has made the blob of memory that is about to leave, as far as can be told: only mapping tells, and a blob that isn't there
+/// ends the context of who imports it.
+///
+/// # Errors
+/// What mapping fails with.
+///
+/// # Safety
+/// A valid device, whose memory this is.
+pub unsafe fn check_blob(device: vk::Device, memory: vk::DeviceMemory) -> Result<(), vk::Result> {
+    match MEMORIES.get(memory).filter(|m| m.host_visible && !m.imported) {
+        // SAFETY: by contract.
+        Some(m) => unsafe { m.mapping(device, memory) }.map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Whether others may see memory that is allocated with this chain.
@@ -365,30 +386,9 @@ unsafe fn map_at_length(
     p.err().unwrap_or(vk::Result::SUCCESS)
 }
 
-pub unsafe fn map_memory2(device: vk::Device, info: *const vk::MemoryMapInfoKHR, to: *mut *mut c_void) -> vk::Result {
-    // SAFETY: a valid struct, and the parameters of vkMapMemory.
-    unsafe { map_memory(device, (*info).memory, (*info).offset, (*info).size, vk::MemoryMapFlags::empty(), to) }
-}
-
 /// The mapping stays: making it anew would cost calls to the host.
 pub unsafe fn unmap_memory(_: vk::Device, memory: vk::DeviceMemory) {
     if let Some(m) = MEMORIES.get(memory) {
         m.mapped.store(false, Ordering::Relaxed);
     }
-}
-
-pub unsafe fn unmap_memory2(device: vk::Device, info: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
-    // SAFETY: a valid struct.
-    unsafe { unmap_memory(device, (*info).memory) };
-    vk::Result::SUCCESS
-}
-
-// All memory that can be mapped is coherent (see `physical_device`), so there is nothing to flush.
-
-pub unsafe fn flush_mapped_memory_ranges(_: vk::Device, _: u32, _: *const vk::MappedMemoryRange) -> vk::Result {
-    vk::Result::SUCCESS
-}
-
-pub unsafe fn invalidate_mapped_memory_ranges(_: vk::Device, _: u32, _: *const vk::MappedMemoryRange) -> vk::Result {
-    vk::Result::SUCCESS
 }

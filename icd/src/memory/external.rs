@@ -15,6 +15,13 @@ pub unsafe fn get_memory_fd_khr(device: vk::Device, info: *const vk::MemoryGetFd
     // SAFETY: a valid device and info.
     let (connection, memory) = unsafe { (object::get(device).connection(), (*info).memory) };
     let Some(resource) = allocation::exportable(memory) else { return vk::Result::ERROR_VALIDATION_FAILED_EXT };
+    // Where nobody imports, the blob's file is here, or there is none.
+    if connection.winsys.imports() {
+        // SAFETY: a valid device and memory of its own.
+        if let Err(e) = unsafe { allocation::check_blob(device, memory) } {
+            return e;
+        }
+    }
     match connection.report(connection.winsys.export(resource)) {
         Ok(fd) => {
             // SAFETY: the output parameter; the descriptor is the program's from now on.

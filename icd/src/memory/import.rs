@@ -10,7 +10,9 @@ use hesper_winsys::{Error, Resource};
 use crate::base::chain::find;
 use crate::base::connection::Connection;
 use crate::base::forwarding::result_of_error;
-use crate::base::object;
+use crate::base::object::Part;
+use crate::memory::device::Device;
+use crate::physical::device_extensions::MEMORY_FD;
 use crate::physical::handle_types::OFFERED;
 
 /// What an allocation imports.
@@ -34,8 +36,11 @@ impl Import {
         let asked = unsafe { find::<vk::ImportMemoryFdInfoKHR>(info.p_next) };
         let Some(asked) = asked.filter(|i| !i.handle_type.is_empty()) else { return Ok(None) };
         // SAFETY: valid by contract.
-        let connection = unsafe { object::get(device) }.connection();
-        let resource = resource(connection, asked.handle_type, asked.fd)?;
+        let d = unsafe { Device::of(device) };
+        if !d.physical().offers(MEMORY_FD) {
+            return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+        }
+        let resource = resource(d.connection(), asked.handle_type, asked.fd)?;
         if resource.size() < info.allocation_size {
             return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
         }

@@ -8,6 +8,7 @@ pub mod external;
 pub mod freed;
 pub mod image;
 pub mod import;
+pub mod mapped;
 pub mod pending;
 pub mod requirements;
 pub mod sharing;

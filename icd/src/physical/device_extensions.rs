@@ -9,6 +9,7 @@ use hesper_winsys::Error;
 use crate::base::object::{self, Part};
 use crate::generated::forward;
 use crate::physical::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, Origin};
+use crate::physical::handle_types;
 use crate::physical::physical_device::PhysicalDevice;
 
 /// What sharing memory stands on at the host.
@@ -49,20 +50,29 @@ pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExte
             list.retain(|(e, _)| e.name != c"VK_KHR_deferred_host_operations");
         }
         // What the program takes for an opaque descriptor is a dma-buf at the host, too.
-        if !list.iter().any(|(e, _)| e.name == DMA_BUF) {
-            list.retain(|(e, _)| e.name != MEMORY_FD);
+        if !list.iter().any(|(e, _)| e.name == DMA_BUF) || !exports(device) {
+            list.retain(|(e, _)| e.name != MEMORY_FD && e.name != DMA_BUF);
         }
-        // In a guest a program that shares was seen to wait forever; until that is understood nothing is shared there (docs/STATUS.md).
-        let winsys = &object::get(device).connection().winsys;
-        if winsys.imports() {
-            list.retain(|(e, _)| ![DMA_BUF, MEMORY_FD, FENCE_FD, SEMAPHORE_FD].contains(&e.name));
-        }
-        // Files that tell of work are the kernel's.
-        if !winsys.fences() {
+        // Files that tell of work are the guest kernel's.
+        if !object::get(device).connection().winsys.fences() {
             list.retain(|(e, _)| e.name != FENCE_FD && e.name != SEMAPHORE_FD);
         }
         Ok(list)
     }
+}
+
+/// Whether memory can leave the host's driver as a dma-buf. One that only takes dma-bufs in has the extension as well, and its virglrenderer ends
+/// with the first allocation that is to be exported (WIRE.md 6.1).
+///
+/// # Safety
+/// A valid physical device.
+unsafe fn exports(device: vk::PhysicalDevice) -> bool {
+    let usage = vk::BufferUsageFlags::TRANSFER_SRC;
+    let info = vk::PhysicalDeviceExternalBufferInfo::default().usage(usage).handle_type(handle_types::HOST);
+    let mut told = vk::ExternalBufferProperties::default();
+    // SAFETY: a valid handle, and structs made here.
+    unsafe { forward::get_physical_device_external_buffer_properties(device, &info, &mut told) };
+    handle_types::leaves(&told.external_memory_properties)
 }
 
 pub unsafe fn enumerate_device_extension_properties(

@@ -119,15 +119,16 @@ pub unsafe fn get_physical_device_external_buffer_properties(
 ) {
     // SAFETY: a valid handle, and a valid struct with its chain.
     let (d, mut asked) = unsafe { (PhysicalDevice::of(device), *info) };
-    // SAFETY: a valid output struct, whose head stays.
-    let told = unsafe { &mut (*to).external_memory_properties };
-    *told = Default::default();
+    let mut told = vk::ExternalBufferProperties::default();
     if d.offers(MEMORY_FD) && OFFERED.contains(asked.handle_type) && !asked.handle_type.is_empty() {
         asked.handle_type = handle_types::HOST;
-        // SAFETY: the command's own parameters, with a copy of its input that outlives the call.
-        unsafe { forward::get_physical_device_external_buffer_properties(device, &asked, to) };
-        *told = handle_types::shown(*told, d.connection().winsys.imports());
+        // SAFETY: a valid handle, a copy of the command's input with its chain, and a struct made here.
+        unsafe { forward::get_physical_device_external_buffer_properties(device, &asked, &mut told) };
+        told.external_memory_properties =
+            handle_types::shown(told.external_memory_properties, d.connection().winsys.imports());
     }
+    // SAFETY: a valid output struct, whose head stays.
+    unsafe { (*to).external_memory_properties = told.external_memory_properties };
 }
 
 pub unsafe fn get_physical_device_external_fence_properties(

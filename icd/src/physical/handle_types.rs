@@ -17,6 +17,12 @@ pub const OFFERED: vk::ExternalMemoryHandleTypeFlags = vk::ExternalMemoryHandleT
     vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD.as_raw() | vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT.as_raw(),
 );
 
+/// Whether the host's virglrenderer lets memory leave that its driver says this of: one that it can export, also once it was imported.
+pub fn leaves(host: &vk::ExternalMemoryProperties) -> bool {
+    host.external_memory_features.contains(vk::ExternalMemoryFeatureFlags::EXPORTABLE)
+        && host.export_from_imported_handle_types.contains(HOST)
+}
+
 /// The host's answer as the program sees it; `imports` says whether there is a way to import.
 pub fn shown(host: vk::ExternalMemoryProperties, imports: bool) -> vk::ExternalMemoryProperties {
     let all =
@@ -189,5 +195,19 @@ mod tests {
         let only = shown(host, false);
         assert!(only.external_memory_features == F::EXPORTABLE | F::DEDICATED_ONLY);
         assert!(only.export_from_imported_handle_types.is_empty() && only.compatible_handle_types == OFFERED);
+    }
+    #[test]
+    fn a_host_that_only_takes_memory_in_lets_none_leave() {
+        use vk::ExternalMemoryFeatureFlags as F;
+        let host = |features, again| vk::ExternalMemoryProperties {
+            external_memory_features: features,
+            export_from_imported_handle_types: again,
+            compatible_handle_types: HOST,
+        };
+        let none = vk::ExternalMemoryHandleTypeFlags::empty();
+        assert!(leaves(&host(F::EXPORTABLE | F::IMPORTABLE, HOST)));
+        assert!(
+            !leaves(&host(F::IMPORTABLE, HOST)) && !leaves(&host(F::EXPORTABLE, none)) && !leaves(&Default::default())
+        );
     }
 }
