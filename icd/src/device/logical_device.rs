@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
+use std::time::Duration;
 
 use ash::vk;
 use ash::vk::Handle;
@@ -18,7 +19,7 @@ use crate::base::slab::fresh_id;
 use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
 use crate::memory::sharing::Sharing;
-use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD};
+use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD, SEMAPHORE_FD};
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
@@ -26,6 +27,7 @@ use crate::pipelines::compiling;
 use crate::submission::device as below;
 use crate::submission::queue::{self, Queue};
 use crate::submission::{observer, wait_idle};
+use crate::sync::semaphore;
 use crate::{memory, physical, pipelines, recording, sync};
 
 /// All that a VkDevice points at.
@@ -46,13 +48,14 @@ unsafe impl Whole for Device {}
 ///
 /// # Safety
 /// A valid physical device.
-unsafe fn floors(object: Object, physical: vk::PhysicalDevice) -> below::Device {
+unsafe fn floors(object: Object, physical: vk::PhysicalDevice, extensions: &ExtensionSet) -> below::Device {
     // SAFETY: valid by contract; it ends with its instance, after the device.
     let lowest = unsafe { physical::device::Device::new(object, physical) };
     let device = memory::device::Device::new(lowest);
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
-    let device = sync::device::Device::new(device);
+    let shares_semaphores = extensions::device_extension(SEMAPHORE_FD).is_some_and(|e| extensions.contains(e.number));
+    let device = sync::device::Device::new(device, shares_semaphores);
     let device = below::Device::new(device);
     // Nobody has set it before.
     let _ = device.pending.set(observer::of(&device));
@@ -116,7 +119,7 @@ pub unsafe fn create_device(
     let version = (vk::api_version_major(api) << 16) | vk::api_version_minor(api);
     let connection = d.connection();
     // SAFETY: a valid physical device.
-    let below = unsafe { floors(Object::new(fresh_id(), connection.clone()), physical) };
+    let below = unsafe { floors(Object::new(fresh_id(), connection.clone()), physical, &extensions) };
     let private = PrivateValues::default();
     let device: vk::Device = Box::new(Device { below, extensions, private, version }).into_handle();
     let (mut out, none) = (device, ptr::null());
@@ -182,6 +185,8 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: a valid device, whose last use this is.
     let d = unsafe { Device::of(device) };
     d.connection().room.remove(device.as_raw());
+    // SAFETY: as above.
+    unsafe { end_sharing(device, d) };
     // SAFETY: work on the device is over, and its objects have been destroyed: what the floors keep is used by nobody.
     unsafe {
         d.slots.close(device);
@@ -210,6 +215,26 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     let _ = sent.and_then(|s| connection.report(connection.ring.wait(s)));
     for q in queues {
         connection.release_timeline(q.timeline);
+    }
+}
+
+/// How long a device waits at its end for the files that have left it: far longer than a monitor needs that looks now and then.
+const LAST_FILES: Duration = Duration::from_secs(5);
+
+/// Ends what is still at work for others: submissions of the driver's own, of which the program knows nothing, and files that have left.
+///
+/// # Safety
+/// A valid device, on which no work of the program's is left.
+unsafe fn end_sharing(device: vk::Device, d: &Device) {
+    if d.semaphores.any_ending() {
+        // SAFETY: by contract. A lost host has nothing at work.
+        let _ = unsafe { device_wait_idle(device) };
+    }
+    // SAFETY: nothing is at work.
+    unsafe { semaphore::close(device) };
+    // A lost host signals nothing more, and the kernel need not know of the loss.
+    if d.connection().ring.check().is_ok() {
+        d.left.settle(LAST_FILES);
     }
 }
 

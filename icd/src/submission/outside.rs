@@ -5,22 +5,24 @@
 use ash::vk;
 use hesper_winsys::Error;
 
+use crate::base::progress::Submission;
 use crate::submission::device::Device;
 use crate::submission::order::Locked;
 use crate::submission::queue::Queue;
-use crate::sync::shared_semaphores::Taken;
+use crate::sync::payload::Payload;
+use crate::sync::shared_semaphores::{self, Taken, Use};
 
-/// Waits for payloads from outside that a submission with these waits needs.
+/// Waits for payloads from outside that a submission with these uses of semaphores needs.
 ///
 /// # Errors
-/// A lost host.
-pub fn wait_outside(d: &Device, waits: impl Iterator<Item = vk::Semaphore>) -> Result<Vec<Taken>, vk::Result> {
-    if !d.semaphores.any() {
-        return Ok(Vec::new());
+/// A lost host, which a payload that never comes is as well; no memory.
+pub fn wait_outside(d: &Device, uses: impl Iterator<Item = (vk::Semaphore, Use)>) -> Result<Taken, vk::Result> {
+    if !d.semaphores.shares() {
+        return Ok(Taken::default());
     }
-    let taken = d.semaphores.take(waits);
-    for t in &taken {
-        match t.payload.wait(d.connection(), u64::MAX) {
+    let taken = Taken::by(uses);
+    for payload in taken.payloads() {
+        match payload.wait(d.connection(), u64::MAX) {
             vk::Result::SUCCESS => {}
             e => return Err(e),
         }
@@ -28,8 +30,7 @@ pub fn wait_outside(d: &Device, waits: impl Iterator<Item = vk::Semaphore>) -> R
     Ok(taken)
 }
 
-/// Signals the host's semaphores for payloads that have been waited for: before the submission that waits those that aren't signalled, after it the
-/// others.
+/// Signals the host's semaphores for payloads that have been waited for, in front of the submission that takes them.
 ///
 /// # Safety
 /// The lock of the queue's device.
@@ -40,15 +41,18 @@ pub unsafe fn stand_in(
     locked: &mut Locked<'_>,
     queue: &Queue,
     handle: vk::Queue,
-    taken: &[Taken],
-    after: bool,
+    taken: &mut Taken,
 ) -> Result<(), Error> {
-    let semaphores = taken.iter().filter(|t| t.stays_signaled == after).map(|t| t.semaphore);
-    // SAFETY: by contract; the semaphores are unsignalled.
-    unsafe { signal(locked, queue, handle, semaphores) }
+    let semaphores = taken.unsignaled();
+    if !semaphores.is_empty() {
+        // SAFETY: by contract; the semaphores are unsignalled.
+        let own = unsafe { signal(locked, queue, handle, &semaphores) }?;
+        taken.stood_in(handle, &own);
+    }
+    Ok(())
 }
 
-/// Signals semaphores by an empty submission, if there are any.
+/// Signals semaphores by an empty submission.
 ///
 /// # Safety
 /// The lock of the queue's device, and semaphores that aren't signalled.
@@ -59,27 +63,42 @@ pub unsafe fn signal(
     locked: &mut Locked<'_>,
     queue: &Queue,
     handle: vk::Queue,
-    semaphores: impl Iterator<Item = vk::Semaphore>,
-) -> Result<(), Error> {
-    let semaphores: Vec<vk::Semaphore> = semaphores.collect();
-    if semaphores.is_empty() {
-        return Ok(());
-    }
-    let batch = vk::SubmitInfo::default().signal_semaphores(&semaphores);
+    semaphores: &[vk::Semaphore],
+) -> Result<Submission, Error> {
+    let batch = vk::SubmitInfo::default().signal_semaphores(semaphores);
     // SAFETY: by contract.
-    unsafe { queue.submit_own(locked, handle, &batch, vk::Fence::null()) }.map(drop)
+    unsafe { queue.submit_own(locked, handle, &batch, vk::Fence::null()) }
 }
 
-/// Notes what a submission that was sent waits for and signals, where that matters.
-pub fn sent(
+/// Notes the uses of semaphores by a submission that was sent, and signals those again behind it that were signalled beside a payload from outside.
+///
+/// # Safety
+/// The lock of the queue's device, which has been held since the submission was sent.
+///
+/// # Errors
+/// A lost host.
+pub unsafe fn sent(
     d: &Device,
-    queue: vk::Queue,
-    taken: &[Taken],
-    waits: impl Iterator<Item = vk::Semaphore>,
-    signals: impl Iterator<Item = vk::Semaphore>,
-) {
-    if d.semaphores.any() {
-        let again = taken.iter().filter(|t| t.stays_signaled).map(|t| t.semaphore);
-        d.semaphores.submitted(queue, waits, signals.chain(again));
+    locked: &mut Locked<'_>,
+    queue: &Queue,
+    handle: vk::Queue,
+    taken: Taken,
+    uses: impl Iterator<Item = (vk::Semaphore, Use)>,
+) -> Result<(), Error> {
+    if !d.semaphores.shares() {
+        return Ok(());
     }
+    shared_semaphores::submitted(handle, uses);
+    let again = taken.used();
+    if again.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: by contract; the submission waits for the semaphores, which are unsignalled behind it.
+    match unsafe { signal(locked, queue, handle, &again) } {
+        Ok(own) => again.iter().for_each(|s| shared_semaphores::submitted_own(handle, *s, Use::Signal, &own)),
+        Err(e @ Error::Lost(_)) => return Err(e),
+        // The program's submission is on its way all the same. The next one that waits has them signalled.
+        Err(_) => again.iter().for_each(|s| shared_semaphores::import(*s, Payload::Signaled)),
+    }
+    Ok(())
 }

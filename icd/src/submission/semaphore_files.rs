@@ -3,7 +3,6 @@
 //! An empty submission waits for the host's semaphore, which leaves it unsignalled as Vulkan demands, and the file is signalled when that has ended.
 
 use std::ffi::c_int;
-use std::os::fd::{IntoRawFd, OwnedFd};
 
 use ash::vk;
 
@@ -14,7 +13,8 @@ use crate::submission::device::Device;
 use crate::submission::outside;
 use crate::submission::queue::Queue;
 use crate::submission::submit::make_way;
-use crate::sync::payload;
+use crate::sync::payload::{self, Payload};
+use crate::sync::shared_semaphores::{self, Use};
 
 pub unsafe fn get_semaphore_fd_khr(
     device: vk::Device,
@@ -23,8 +23,8 @@ pub unsafe fn get_semaphore_fd_khr(
 ) -> vk::Result {
     // SAFETY: a valid device and info.
     let (d, semaphore) = unsafe { (Device::of(device), (*info).semaphore) };
-    let exported = match d.semaphores.imported(semaphore) {
-        Some(payload) => payload.export().inspect(|_| d.semaphores.forget_imported(semaphore)),
+    let exported = match shared_semaphores::imported(semaphore) {
+        Some(payload) => payload.export().inspect(|_| shared_semaphores::forget_imported(semaphore)),
         // SAFETY: a valid device and a semaphore of its own.
         None => unsafe { export(d, semaphore) },
     };
@@ -41,7 +41,7 @@ pub unsafe fn get_semaphore_fd_khr(
 /// A descriptor of the payload of the host's semaphore, which loses it.
 unsafe fn export(d: &Device, semaphore: vk::Semaphore) -> Result<c_int, vk::Result> {
     // Only what has been signalled, or will be, can be exported.
-    let handle = d.semaphores.signaled_on(semaphore).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
+    let handle = shared_semaphores::signaled_on(semaphore).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
     let one = std::slice::from_ref(&semaphore);
     // SAFETY: a queue of the device.
     let queue = unsafe { Queue::of(handle) };
@@ -51,19 +51,24 @@ unsafe fn export(d: &Device, semaphore: vk::Semaphore) -> Result<c_int, vk::Resu
     let stages = [vk::PipelineStageFlags::ALL_COMMANDS];
     let batch = vk::SubmitInfo::default().wait_semaphores(one).wait_dst_stage_mask(&stages);
     // SAFETY: this queue's handle and the lock of its device; the semaphore has been signalled or will be.
-    unsafe { queue.submit_own(&mut locked, handle, &batch, vk::Fence::null()) }.map_err(|e| result_of_error(&e))?;
+    let own = unsafe { queue.submit_own(&mut locked, handle, &batch, vk::Fence::null()) };
+    let own = own.map_err(|e| result_of_error(&e))?;
     drop(locked);
-    d.semaphores.submitted(handle, one.iter().copied(), std::iter::empty());
-    match payload::of_queue(d.connection(), queue.timeline) {
-        Ok(file) => Ok(OwnedFd::from(file).into_raw_fd()),
+    shared_semaphores::submitted_own(handle, semaphore, Use::Wait, &own);
+    let left = payload::of_queue(d.connection(), queue.timeline).map_err(|e| payload::export_failed(&e));
+    let left = left.and_then(|file| Ok((Payload::File(file.clone()).export()?, file)));
+    match left {
+        Ok((fd, file)) => {
+            d.left.add(queue.timeline, file, own);
+            Ok(fd)
+        }
         Err(e) => {
             // The payload didn't leave.
             // SAFETY: as above, and nothing signals the semaphore now.
-            let back = unsafe { outside::signal(&mut d.order.lock(), queue, handle, one.iter().copied()) };
-            if back.is_ok() {
-                d.semaphores.submitted(handle, std::iter::empty(), one.iter().copied());
+            if let Ok(own) = unsafe { outside::signal(&mut d.order.lock(), queue, handle, one) } {
+                shared_semaphores::submitted_own(handle, semaphore, Use::Signal, &own);
             }
-            Err(payload::export_failed(&e))
+            Err(e)
         }
     }
 }

@@ -15,10 +15,10 @@ use crate::base::progress::Submission;
 use crate::generated::forward;
 use crate::pipelines::compiling;
 use crate::submission::device::Device;
-use crate::submission::order::Locked;
 use crate::submission::outside;
 use crate::submission::queue::Queue;
 use crate::submission::submit::make_way;
+use crate::sync::shared_semaphores::Use;
 use crate::sync::{fence, fence_files};
 
 /// Fences of the driver's own behind bindings, beyond which somebody looks whether they were signalled.
@@ -35,17 +35,13 @@ pub unsafe fn queue_bind_sparse(
         let queue = Queue::of(handle);
         (queue, Device::of(queue.device))
     };
-    // SAFETY: the entry point's array of `n` infos, and theirs.
-    let semaphores = |get: fn(&vk::BindSparseInfo) -> (*const vk::Semaphore, u32)| unsafe {
-        slice(infos, n).iter().map(get).flat_map(|(p, n)| slice(p, n).iter().copied())
-    };
-    let waited_for = || semaphores(|i| (i.p_wait_semaphores, i.wait_semaphore_count));
-    let signaled = || semaphores(|i| (i.p_signal_semaphores, i.signal_semaphore_count));
+    // SAFETY: the entry point's array of `n` infos.
+    let uses = || unsafe { slice(infos, n) }.iter().flat_map(uses_of);
     // SAFETY: a valid device and fence.
     if let Err(e) = unsafe { fence_files::before_submission(queue.device, fence) } {
         return e;
     }
-    let taken = match outside::wait_outside(device, waited_for()) {
+    let mut taken = match outside::wait_outside(device, uses()) {
         Ok(taken) => taken,
         Err(e) => return e,
     };
@@ -62,39 +58,47 @@ pub unsafe fn queue_bind_sparse(
     // Binding may wait for semaphores, and nothing can travel with it.
     compiling::before_submission(queue.device, true);
     // SAFETY: a valid queue.
-    let sent = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false, false) } {
-        // SAFETY: the entry point's parameters, and the lock of the queue's device.
-        Ok(mut locked) => unsafe {
-            let bind = |locked: &mut Locked<'_>| {
-                outside::stand_in(locked, queue, handle, &taken, false)?;
-                let sent = locked.number(queue.place, |_| {
-                    queue.connection().send_for_outcome("vkQueueBindSparse", |w, flags| {
-                        request::queue_bind_sparse(w, flags, handle, n, infos, signalled);
-                    })
-                })?;
-                outside::sent(device, handle, &taken, waited_for(), signaled());
-                outside::stand_in(locked, queue, handle, &taken, true)?;
-                Ok(sent)
-            };
-            bind(&mut locked)
-        },
+    let mut locked = match unsafe { make_way(device, device.order.lock(), handle, queue, true, false, false) } {
+        Ok(locked) => locked,
         Err(e) => {
             queue.fences.lock().extend(own);
             return e;
         }
     };
+    // SAFETY: the lock of the queue's device.
+    let sent = unsafe { outside::stand_in(&mut locked, queue, handle, &mut taken) }.and_then(|()| {
+        locked.number(queue.place, |_| {
+            // SAFETY: the entry point's parameters.
+            queue.connection().send_for_outcome("vkQueueBindSparse", |w, flags| unsafe {
+                request::queue_bind_sparse(w, flags, handle, n, infos, signalled);
+            })
+        })
+    });
     match sent {
         Ok((_, seqno)) => {
             // The fence's end says nothing of the submissions before.
             fence::submitted(signalled, Submission::default(), queue.timeline);
             queue.binds.lock().extend(own);
-            done(Ok(seqno))
+            // SAFETY: the lock of the queue's device.
+            done(unsafe { outside::sent(device, &mut locked, queue, handle, taken, uses()) }.map(|()| seqno))
         }
         Err(e) => {
             queue.fences.lock().extend(own);
             result_of_error(&e)
         }
     }
+}
+
+/// The semaphores that a binding uses, in this order.
+fn uses_of(info: &vk::BindSparseInfo<'_>) -> impl Iterator<Item = (vk::Semaphore, Use)> {
+    // SAFETY: an info of the entry point's, whose arrays are valid.
+    let (waits, signals) = unsafe {
+        (
+            slice(info.p_wait_semaphores, info.wait_semaphore_count),
+            slice(info.p_signal_semaphores, info.signal_semaphore_count),
+        )
+    };
+    waits.iter().map(|s| (*s, Use::Wait)).chain(signals.iter().map(|s| (*s, Use::Signal)))
 }
 
 /// A fence of the driver's own that isn't signalled.

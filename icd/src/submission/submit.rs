@@ -14,6 +14,7 @@ use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads};
 use crate::submission::queue::Queue;
 use crate::submission::{carrier, outside, upload};
+use crate::sync::shared_semaphores::Use;
 use crate::sync::{fence, fence_files};
 
 pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
@@ -51,15 +52,12 @@ unsafe fn submit<B: Batch>(
     let may_wait =
         batches.iter().any(Batch::waits) || buffers(batches).any(|c| unsafe { event_wait::waits_for_events(c) });
     compiling::before_submission(queue.device, may_wait);
-    // SAFETY: batches of the submission, whose arrays are valid.
-    let waited_for = || batches.iter().flat_map(|b| unsafe { b.waited_for() });
-    // SAFETY: as above.
-    let signaled = || batches.iter().flat_map(|b| unsafe { b.signaled() });
+    let uses = || batches.iter().flat_map(|b| uses_of(b));
     // SAFETY: a valid device and fence.
     if let Err(e) = unsafe { fence_files::before_submission(queue.device, fence) } {
         return e;
     }
-    let taken = match outside::wait_outside(device, waited_for()) {
+    let mut taken = match outside::wait_outside(device, uses()) {
         Ok(taken) => taken,
         Err(e) => return e,
     };
@@ -84,7 +82,7 @@ unsafe fn submit<B: Batch>(
         Err(e) => return e,
     };
     // SAFETY: the lock of the queue's device.
-    if let Err(e) = unsafe { outside::stand_in(&mut locked, queue, handle, &taken, false) } {
+    if let Err(e) = unsafe { outside::stand_in(&mut locked, queue, handle, &mut taken) } {
         return result_of_error(&e);
     }
     // SAFETY: the lock of the queue's device, which is held until the submission is sent.
@@ -113,7 +111,6 @@ unsafe fn submit<B: Batch>(
     match sent {
         Ok((submission, _)) => {
             fence::submitted(fence, submission.clone(), queue.timeline);
-            outside::sent(device, handle, &taken, waited_for(), signaled());
             if slot_writer.is_some() {
                 fence::expect_slot(fence);
             }
@@ -126,7 +123,7 @@ unsafe fn submit<B: Batch>(
             }
             locked.uploads_sent(handle, submission, None);
             // SAFETY: the lock of the queue's device.
-            match unsafe { outside::stand_in(&mut locked, queue, handle, &taken, true) } {
+            match unsafe { outside::sent(device, &mut locked, queue, handle, taken, uses()) } {
                 Ok(()) => vk::Result::SUCCESS,
                 Err(e) => result_of_error(&e),
             }
@@ -140,6 +137,13 @@ unsafe fn submit<B: Batch>(
 fn buffers<B: Batch>(batches: &[B]) -> impl Iterator<Item = vk::CommandBuffer> {
     // SAFETY: batches of a submission, whose arrays are valid.
     batches.iter().flat_map(|b| unsafe { b.buffers() })
+}
+
+/// The semaphores that a batch uses, in this order.
+fn uses_of<B: Batch>(batch: &B) -> impl Iterator<Item = (vk::Semaphore, Use)> {
+    // SAFETY: a batch of a submission, whose arrays are valid.
+    let (waits, signals) = unsafe { (batch.waited_for(), batch.signaled()) };
+    waits.map(|s| (s, Use::Wait)).chain(signals.map(|s| (s, Use::Signal)))
 }
 
 /// Whether a submission to a queue is behind the uploads that were sent to another one, or will be by waiting for the semaphore.

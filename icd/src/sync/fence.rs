@@ -5,7 +5,6 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
@@ -22,7 +21,7 @@ use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::feedback::Slot;
 use crate::sync::forecast::Forecast;
-use crate::sync::payload::Outside;
+use crate::sync::outside::{Outside, wait_by_looking};
 use crate::sync::spinning::Spinning;
 use crate::sync::wait;
 
@@ -158,13 +157,14 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
             f.slot_expected.store(false, Ordering::Relaxed);
         }
     }
-    if Outside::any() {
+    // SAFETY: a valid device.
+    if unsafe { Device::of(device) }.shares_fences() {
         // What came from outside ends. A host's fence whose payload has left is reset later.
         let here = |f: &vk::Fence| {
             FENCES.get(*f).is_none_or(|f| {
                 let mut outside = f.outside.lock();
                 outside.imported = None;
-                outside.exported.is_none()
+                !outside.has_left
             })
         };
         let list: Vec<vk::Fence> = list.iter().copied().filter(here).collect();
@@ -188,9 +188,11 @@ pub fn is_known_signaled(fence: vk::Fence) -> bool {
     FENCES.get(fence).is_some_and(|f| f.is_signaled(fence))
 }
 
-/// The timeline of the queue that it was last submitted to.
-pub fn timeline(fence: vk::Fence) -> Option<u32> {
-    FENCES.get(fence).map(|f| f.timeline.load(Ordering::Relaxed)).filter(|t| *t != 0)
+/// The timeline of the queue that it was last submitted to, and what it is signalled after.
+pub fn last_submission(fence: vk::Fence) -> Option<(u32, Submission)> {
+    let f = FENCES.get(fence)?;
+    let timeline = f.timeline.load(Ordering::Relaxed);
+    (timeline != 0).then(|| (timeline, f.submission.lock().clone()))
 }
 
 /// Nobody looks here for the end of its submission any more.
@@ -242,13 +244,10 @@ pub fn signal(fence: vk::Fence) {
     }
 }
 
-/// The status of a fence of which the host can't tell.
-fn status_outside(fence: vk::Fence) -> Option<vk::Result> {
-    if Outside::any() { FENCES.get(fence)?.outside.lock().status() } else { None }
+/// The status of a device's fence of which the host can't tell.
+fn status_outside(d: &Device, fence: vk::Fence) -> Option<vk::Result> {
+    if d.shares_fences() { FENCES.get(fence)?.outside.lock().status() } else { None }
 }
-
-/// How long a wait for several kinds of fences sleeps between two looks, in nanoseconds.
-const LOOK: u64 = 500_000;
 
 /// Waits for fences, of some of which the host can't tell.
 unsafe fn wait_outside(device: vk::Device, list: &[vk::Fence], all: bool, timeout: u64) -> vk::Result {
@@ -260,35 +259,28 @@ unsafe fn wait_outside(device: vk::Device, list: &[vk::Fence], all: bool, timeou
     {
         return payload.wait(connection, timeout);
     }
-    let start = clock::now();
-    loop {
-        let mut left = list.len();
+    let status = || {
+        let mut over = if all { vk::Result::SUCCESS } else { vk::Result::NOT_READY };
         for f in list {
             // SAFETY: a valid device and a fence of its own.
             match unsafe { get_fence_status(device, *f) } {
-                vk::Result::SUCCESS if !all => return vk::Result::SUCCESS,
-                vk::Result::SUCCESS => left -= 1,
-                vk::Result::NOT_READY => {}
+                vk::Result::SUCCESS if !all => over = vk::Result::SUCCESS,
+                vk::Result::NOT_READY if all => over = vk::Result::NOT_READY,
+                vk::Result::SUCCESS | vk::Result::NOT_READY => {}
                 e => return e,
             }
         }
-        if left == 0 {
-            return vk::Result::SUCCESS;
-        }
-        let passed = clock::now().saturating_sub(start);
-        if passed >= timeout {
-            return vk::Result::TIMEOUT;
-        }
-        if let Err(e) = connection.ring.check() {
-            return result_of_error(&e);
-        }
-        std::thread::sleep(Duration::from_nanos((timeout - passed).min(LOOK)));
-    }
+        over
+    };
+    let waits = |f: &vk::Fence| imported(f).is_some_and(|p| p.status() == vk::Result::NOT_READY);
+    wait_by_looking(connection, timeout, status, || list.iter().any(waits))
 }
 
 pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
     let Some(f) = FENCES.get(fence) else { return vk::Result::ERROR_UNKNOWN };
-    if let Some(told) = status_outside(fence) {
+    // SAFETY: a valid device.
+    let d = unsafe { Device::of(device) };
+    if let Some(told) = status_outside(d, fence) {
         return told;
     }
     if f.is_signaled(fence) {
@@ -312,8 +304,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
             result => result,
         }
     };
-    // SAFETY: a valid device.
-    let result = f.spinning.ask(unsafe { Device::of(device) }.strategy, &f.forecast, ask);
+    let result = f.spinning.ask(d.strategy, &f.forecast, ask);
     if result == vk::Result::SUCCESS {
         f.note_signaled();
     }
@@ -341,12 +332,21 @@ pub unsafe fn wait_for_fences(
     all: vk::Bool32,
     timeout: u64,
 ) -> vk::Result {
-    // SAFETY: the entry point's array of `n` fences.
-    let list = unsafe { slice(fences, n) };
-    if list.iter().any(|f| status_outside(*f).is_some()) {
+    // SAFETY: a valid device, and the entry point's array of `n` fences.
+    let (d, list) = unsafe { (Device::of(device), slice(fences, n)) };
+    if list.iter().any(|f| status_outside(d, *f).is_some()) {
         // SAFETY: a valid device and fences of its own.
         return unsafe { wait_outside(device, list, all != vk::FALSE, timeout) };
     }
+    // SAFETY: handed on.
+    unsafe { wait_at_host(device, list, all, timeout) }
+}
+
+/// Waits for fences as the host has them.
+///
+/// # Safety
+/// A valid device, and fences of its own.
+pub unsafe fn wait_at_host(device: vk::Device, list: &[vk::Fence], all: vk::Bool32, timeout: u64) -> vk::Result {
     let known = |f: &vk::Fence| FENCES.get(*f).is_some_and(|state| state.is_signaled(*f));
     let unknown: Vec<vk::Fence>;
     let asked = if all == vk::FALSE {
@@ -354,7 +354,7 @@ pub unsafe fn wait_for_fences(
             return vk::Result::SUCCESS;
         }
         list
-    } else if n == 1 {
+    } else if list.len() == 1 {
         if list.iter().all(known) {
             return vk::Result::SUCCESS;
         }
@@ -370,7 +370,7 @@ pub unsafe fn wait_for_fences(
     let (n, fences) = (asked.len() as u32, asked.as_ptr());
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
-    // SAFETY: fences of the program's array, or of `unknown`, that are alive.
+    // SAFETY: fences of the caller's, or of `unknown`, that are alive.
     let block = |slice| unsafe {
         d.connection().aside(
             reply::wait_for_fences_size(device, n, fences, all, slice),

@@ -1,15 +1,15 @@
 //! vkGetFenceFdKHR and vkImportFenceFdKHR: fences as sync_files.
 
 use std::ffi::c_int;
-use std::sync::Arc;
 
 use ash::vk;
 
-use crate::base::object;
+use crate::base::object::Part;
+use crate::sync::device::Device;
 use crate::sync::fence;
-use crate::sync::payload::{self, Outside, Payload};
+use crate::sync::payload::{self, Payload};
 
-pub unsafe fn import_fence_fd_khr(_: vk::Device, info: *const vk::ImportFenceFdInfoKHR) -> vk::Result {
+pub unsafe fn import_fence_fd_khr(device: vk::Device, info: *const vk::ImportFenceFdInfoKHR) -> vk::Result {
     // SAFETY: a valid info.
     let (f, fd, handle_type) = unsafe { ((*info).fence, (*info).fd, (*info).handle_type) };
     let Some(outside) = fence::outside(f).filter(|_| handle_type == vk::ExternalFenceHandleTypeFlags::SYNC_FD) else {
@@ -17,7 +17,8 @@ pub unsafe fn import_fence_fd_khr(_: vk::Device, info: *const vk::ImportFenceFdI
     };
     match Payload::import(fd) {
         Ok(payload) => {
-            Outside::announce();
+            // SAFETY: a valid device.
+            unsafe { Device::of(device) }.share_fences();
             outside.lock().imported = Some(payload);
             vk::Result::SUCCESS
         }
@@ -42,14 +43,16 @@ pub unsafe fn get_fence_fd_khr(device: vk::Device, info: *const vk::FenceGetFdIn
 /// A descriptor of a fence's payload; the fence is reset, as Vulkan has it.
 unsafe fn export(device: vk::Device, f: vk::Fence) -> Result<c_int, vk::Result> {
     let outside = fence::outside(f).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
-    let mut state = outside.lock();
-    if let Some(payload) = &state.imported {
-        let fd = payload.export()?;
-        state.imported = None;
-        return Ok(fd);
-    }
+    let has_left = {
+        let mut state = outside.lock();
+        if let Some(payload) = &state.imported {
+            let fd = payload.export()?;
+            state.imported = None;
+            return Ok(fd);
+        }
+        state.has_left
+    };
     if fence::is_known_signaled(f) {
-        drop(state);
         // SAFETY: a valid device and a fence of its own.
         return match unsafe { fence::reset_fences(device, 1, &f) } {
             vk::Result::SUCCESS => Ok(-1),
@@ -57,20 +60,21 @@ unsafe fn export(device: vk::Device, f: vk::Fence) -> Result<c_int, vk::Result> 
         };
     }
     // Only what was submitted can be exported, and only once.
-    let timeline = fence::timeline(f).filter(|_| state.exported.is_none());
-    let timeline = timeline.ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
+    let last = fence::last_submission(f).filter(|_| !has_left);
+    let (timeline, submission) = last.ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
     // SAFETY: a valid device.
-    let connection = unsafe { object::get(device) }.connection();
-    let file = payload::of_queue(connection, timeline).map_err(|e| payload::export_failed(&e))?;
-    let payload = Payload::File(Arc::new(file));
-    let fd = payload.export()?;
+    let d = unsafe { Device::of(device) };
+    // Nobody who looks at the fence meanwhile waits for this.
+    let file = payload::of_queue(d.connection(), timeline).map_err(|e| payload::export_failed(&e))?;
+    let fd = Payload::File(file.clone()).export()?;
     fence::forget_submission(f);
-    Outside::announce();
-    state.exported = Some(payload);
+    d.share_fences();
+    outside.lock().has_left = true;
+    d.left.add(timeline, file, submission);
     Ok(fd)
 }
 
-/// Makes a fence fit for a submission: where its last payload has left, waits for that and resets the host's fence.
+/// Makes a fence fit for a submission: where its last payload has left, waits for the host's fence and resets that.
 ///
 /// # Safety
 /// A valid device, and a fence of its own or null.
@@ -78,14 +82,16 @@ unsafe fn export(device: vk::Device, f: vk::Fence) -> Result<c_int, vk::Result> 
 /// # Errors
 /// A lost host, or no memory.
 pub unsafe fn before_submission(device: vk::Device, f: vk::Fence) -> Result<(), vk::Result> {
-    let left = if Outside::any() { fence::outside(f).and_then(|o| o.lock().exported.take()) } else { None };
-    let Some(left) = left else { return Ok(()) };
     // SAFETY: a valid device.
-    let connection = unsafe { object::get(device) }.connection();
-    // The file is signalled after the fence that it was made for.
-    // SAFETY: a valid device, and a fence that nothing will signal any more.
-    match (left.wait(connection, u64::MAX), unsafe { fence::reset_fences(device, 1, &f) }) {
-        (vk::Result::SUCCESS, vk::Result::SUCCESS) => Ok(()),
-        (vk::Result::SUCCESS, e) | (e, _) => Err(e),
+    if !unsafe { Device::of(device) }.shares_fences() {
+        return Ok(());
     }
+    let Some(outside) = fence::outside(f).filter(|o| o.lock().has_left) else { return Ok(()) };
+    let done = |result| if result == vk::Result::SUCCESS { Ok(()) } else { Err(result) };
+    // The host knows of its fence at once, and a monitor may be late to signal the file.
+    // SAFETY: a valid device and a fence of its own.
+    done(unsafe { fence::wait_at_host(device, &[f], vk::TRUE, u64::MAX) })?;
+    outside.lock().has_left = false;
+    // SAFETY: a valid device, and a fence that nothing will signal any more.
+    done(unsafe { fence::reset_fences(device, 1, &f) }).inspect_err(|_| outside.lock().has_left = true)
 }

@@ -5,6 +5,8 @@ pub mod feedback;
 pub mod fence;
 pub mod fence_files;
 pub mod forecast;
+pub mod left;
+pub mod outside;
 pub mod payload;
 pub mod semaphore;
 pub mod shared_semaphores;

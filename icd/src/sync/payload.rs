@@ -4,13 +4,12 @@
 //! is a fence of the virtqueue behind everything that its queue was told to do.
 
 use std::ffi::c_int;
-use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ash::vk;
-use hesper_winsys::{Error, SyncFile};
+use hesper_winsys::{Error, SyncFile, health};
 
 use crate::base::clock;
 use crate::base::connection::Connection;
@@ -18,6 +17,10 @@ use crate::base::forwarding::result_of_error;
 
 /// The longest sleep without a look at the host, in nanoseconds.
 const SLICE: u64 = 100_000_000;
+
+/// How many such sleeps a file is given up after: the kernel drops the fences of a process that ends before a monitor has signalled them, and nobody
+/// ever will. Counted in sleeps, so that a machine that was stopped gives nobody up.
+const SLEEPS: u64 = health::GIVE_UP.as_nanos() as u64 / SLICE;
 
 /// A payload that came from outside.
 #[derive(Clone)]
@@ -57,56 +60,71 @@ impl Payload {
     pub fn export(&self) -> Result<c_int, vk::Result> {
         match self {
             Self::Signaled => Ok(-1),
-            Self::File(file) => duplicate(file).map(IntoRawFd::into_raw_fd),
+            Self::File(file) => {
+                let another = file.as_fd().try_clone_to_owned();
+                another.map(IntoRawFd::into_raw_fd).map_err(|_| vk::Result::ERROR_TOO_MANY_OBJECTS)
+            }
         }
     }
 
-    /// Whether it is signalled.
-    pub fn is_signaled(&self) -> bool {
+    /// As vkGetFenceStatus: SUCCESS once it is signalled, NOT_READY before; an error where the kernel can't tell.
+    pub fn status(&self) -> vk::Result {
         match self {
-            Self::Signaled => true,
-            // A file that can't be waited for is nothing to wait for.
-            Self::File(file) => file.wait(Duration::ZERO).unwrap_or(true),
+            Self::Signaled => vk::Result::SUCCESS,
+            Self::File(file) => match file.wait(Duration::ZERO) {
+                Ok(true) => vk::Result::SUCCESS,
+                Ok(false) => vk::Result::NOT_READY,
+                Err(e) => result_of_error(&e),
+            },
         }
     }
 
-    /// Waits until it is signalled, for at most `timeout` nanoseconds; fails with the connection.
+    /// Waits until it is signalled, for at most `timeout` nanoseconds: SUCCESS or TIMEOUT. Fails with the connection, which a file that nobody signals for
+    /// five minutes ends, and where the kernel has no memory for the wait.
     pub fn wait(&self, connection: &Connection, timeout: u64) -> vk::Result {
         let Self::File(file) = self else { return vk::Result::SUCCESS };
-        let start = clock::now();
-        loop {
-            let left = timeout.saturating_sub(clock::now().saturating_sub(start));
-            if file.wait(Duration::from_nanos(left.min(SLICE))).unwrap_or(true) {
-                return vk::Result::SUCCESS;
-            }
-            if left <= SLICE {
-                return vk::Result::TIMEOUT;
-            }
-            if let Err(e) = connection.ring.check() {
-                return result_of_error(&e);
-            }
+        match connection.report(wait(file, timeout, SLEEPS, || connection.ring.check())) {
+            Ok(true) => vk::Result::SUCCESS,
+            Ok(false) => vk::Result::TIMEOUT,
+            Err(e) => result_of_error(&e),
         }
     }
 }
 
-/// Another descriptor of a file.
-fn duplicate(file: &SyncFile) -> Result<OwnedFd, vk::Result> {
-    use std::os::fd::AsFd;
-    file.as_fd().try_clone_to_owned().map_err(|_| vk::Result::ERROR_TOO_MANY_OBJECTS)
+/// Waits for a file, for at most `timeout` nanoseconds and so many sleeps; whether it was signalled. `check` looks at the host after each sleep.
+fn wait(file: &SyncFile, timeout: u64, sleeps: u64, check: impl Fn() -> Result<(), Error>) -> Result<bool, Error> {
+    let start = clock::now();
+    for _ in 0..sleeps {
+        let left = timeout.saturating_sub(clock::now().saturating_sub(start));
+        if file.wait(Duration::from_nanos(left.min(SLICE)))? {
+            return Ok(true);
+        }
+        if left <= SLICE {
+            return Ok(false);
+        }
+        check()?;
+    }
+    Err(given_up())
+}
+
+/// Why a wait for a file from outside ends that nobody signals.
+pub fn given_up() -> Error {
+    let minutes = health::GIVE_UP.as_secs() / 60;
+    Error::Lost(format!("a sync_file that was imported hasn't been signalled for {minutes} minutes; whoever has made it may have ended").into())
 }
 
 /// A sync_file that is signalled when everything has ended that was sent to the queue with this timeline.
 ///
 /// # Errors
 /// A lost host, no such way, or no room for another open file.
-pub fn of_queue(connection: &Connection, timeline: u32) -> Result<SyncFile, Error> {
+pub fn of_queue(connection: &Connection, timeline: u32) -> Result<Arc<SyncFile>, Error> {
     let ask = || {
         // The virtqueue knows nothing of what is in the ring.
         connection.ring.wait(connection.ring.submit(&[])?)?;
         let file = connection.winsys.fence(timeline, None)?;
         // And the ring must not end the queue before the virtqueue has come there.
         connection.ring.roundtrip()?;
-        Ok(file)
+        Ok(Arc::new(file))
     };
     connection.report(ask())
 }
@@ -119,36 +137,43 @@ pub fn export_failed(e: &Error) -> vk::Result {
     }
 }
 
-/// Whether any fence of this process had anything to do with files. Relaxed: who has to know of one learns it from whoever made it.
-static ANY: AtomicBool = AtomicBool::new(false);
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
 
-/// What is known of a fence outside of this process, or from there.
-#[derive(Default)]
-pub struct Outside {
-    /// Its payload, until it is reset.
-    pub imported: Option<Payload>,
-    /// The payload that has left, with which the host's fence is signalled: until it has been and was reset, the fence can't be submitted.
-    pub exported: Option<Payload>,
-}
+    use super::*;
 
-impl Outside {
-    /// Whether any fence has such a thing.
-    #[inline]
-    pub fn any() -> bool {
-        ANY.load(Ordering::Relaxed)
+    /// A file that becomes readable as sync_files do, and what signals it.
+    fn file() -> (SyncFile, UnixStream) {
+        let (file, end) = UnixStream::pair().unwrap();
+        (SyncFile::from(OwnedFd::from(file)), end)
     }
 
-    /// From now on, one has.
-    pub fn announce() {
-        ANY.store(true, Ordering::Relaxed);
+    #[test]
+    fn a_file_that_nobody_signals_is_given_up() {
+        let (file, mut end) = file();
+        let looks = Cell::new(0);
+        let check = || {
+            looks.set(looks.get() + 1);
+            Ok(())
+        };
+        assert_eq!(wait(&file, u64::MAX, 2, check), Err(given_up()));
+        assert_eq!(looks.get(), 2);
+        assert_eq!(wait(&file, 1_000_000, 2, check), Ok(false), "a timeout comes before");
+        let lost = Error::Lost("it".into());
+        assert_eq!(wait(&file, u64::MAX, 2, || Err(lost.clone())), Err(lost), "and so does the end of the host");
+        end.write_all(b"!").unwrap();
+        assert_eq!(wait(&file, u64::MAX, 2, check), Ok(true));
     }
 
-    /// The fence's status, where the host can't tell.
-    pub fn status(&self) -> Option<vk::Result> {
-        match (&self.imported, &self.exported) {
-            (Some(p), _) if p.is_signaled() => Some(vk::Result::SUCCESS),
-            (Some(_), _) | (None, Some(_)) => Some(vk::Result::NOT_READY),
-            (None, None) => None,
-        }
+    #[test]
+    fn a_payload_tells_of_its_file() {
+        let (file, mut end) = file();
+        let payload = Payload::File(Arc::new(file));
+        assert_eq!((payload.status(), Payload::Signaled.status()), (vk::Result::NOT_READY, vk::Result::SUCCESS));
+        end.write_all(b"!").unwrap();
+        assert_eq!(payload.status(), vk::Result::SUCCESS);
     }
 }

@@ -9,7 +9,7 @@ use crate::base::object::Part;
 use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::payload::Payload;
-use crate::sync::wait;
+use crate::sync::{shared_semaphores, wait};
 
 pub unsafe fn create_semaphore(
     device: vk::Device,
@@ -17,23 +17,29 @@ pub unsafe fn create_semaphore(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::Semaphore,
 ) -> vk::Result {
-    // SAFETY: a valid info with its chain.
-    let mut made = unsafe { *info };
+    // SAFETY: a valid device, and a valid info with its chain.
+    let (d, mut made) = unsafe { (Device::of(device), *info) };
     // SAFETY: the info's chain.
-    let (exported, kind) = unsafe {
-        let exported = find::<vk::ExportSemaphoreCreateInfo>(made.p_next).is_some_and(|e| !e.handle_types.is_empty());
-        (exported, find::<vk::SemaphoreTypeCreateInfo>(made.p_next))
-    };
+    let kind = unsafe { find::<vk::SemaphoreTypeCreateInfo>(made.p_next) };
     // The host has no part in exports.
     let kind = kind.map(|k| vk::SemaphoreTypeCreateInfo { p_next: std::ptr::null(), ..*k });
     made.p_next = kind.as_ref().map_or(std::ptr::null(), |k| std::ptr::from_ref(k).cast());
+    // What the host's semaphore was signalled by has to be known before something is imported into it.
+    let known = d.semaphores.shares() && kind.is_none_or(|k| k.semaphore_type == vk::SemaphoreType::BINARY);
+    let create = if known { shared_semaphores::create } else { forwarded };
     // SAFETY: the entry point's parameters, and a copy of its info that outlives the call.
-    let (result, semaphore) = unsafe { (forward::create_semaphore(device, &made, allocator, to), *to) };
-    if exported && result == vk::Result::SUCCESS {
-        // SAFETY: a valid device.
-        unsafe { Device::of(device) }.semaphores.add(semaphore);
-    }
-    result
+    unsafe { create(device, &made, allocator, to) }
+}
+
+/// Makes a semaphore of which only the host knows.
+unsafe fn forwarded(
+    device: vk::Device,
+    info: &vk::SemaphoreCreateInfo<'_>,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::Semaphore,
+) -> vk::Result {
+    // SAFETY: the caller's parameters.
+    unsafe { forward::create_semaphore(device, info, allocator, to) }
 }
 
 pub unsafe fn destroy_semaphore(
@@ -42,21 +48,39 @@ pub unsafe fn destroy_semaphore(
     allocator: *const vk::AllocationCallbacks,
 ) {
     // SAFETY: a valid device.
-    unsafe { Device::of(device) }.semaphores.remove(semaphore);
-    // SAFETY: the entry point's parameters.
-    unsafe { forward::destroy_semaphore(device, semaphore, allocator) };
+    let d = unsafe { Device::of(device) };
+    if !d.semaphores.shares() {
+        // SAFETY: the entry point's parameters.
+        return unsafe { forward::destroy_semaphore(device, semaphore, allocator) };
+    }
+    for ended in d.semaphores.end(semaphore, &d.left) {
+        // SAFETY: a semaphore of this device that the program has destroyed, and that the driver has no use for.
+        unsafe { forward::destroy_semaphore(device, ended, allocator) };
+    }
 }
 
-pub unsafe fn import_semaphore_fd_khr(device: vk::Device, info: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
+/// Destroys what the program has destroyed and the host doesn't know of yet.
+///
+/// # Safety
+/// A valid device, on which nothing is at work any more.
+pub unsafe fn close(device: vk::Device) {
+    // SAFETY: by contract.
+    for semaphore in unsafe { Device::of(device) }.semaphores.close() {
+        // SAFETY: a semaphore of this device that nobody uses.
+        unsafe { forward::destroy_semaphore(device, semaphore, std::ptr::null()) };
+    }
+}
+
+pub unsafe fn import_semaphore_fd_khr(_: vk::Device, info: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
     // SAFETY: a valid info.
     let info = unsafe { &*info };
-    if info.handle_type != vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD {
+    if info.handle_type != vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD || !shared_semaphores::is_known(info.semaphore)
+    {
         return vk::Result::ERROR_INVALID_EXTERNAL_HANDLE;
     }
     match Payload::import(info.fd) {
         Ok(payload) => {
-            // SAFETY: a valid device.
-            unsafe { Device::of(device) }.semaphores.import(info.semaphore, payload);
+            shared_semaphores::import(info.semaphore, payload);
             vk::Result::SUCCESS
         }
         Err(e) => e,

@@ -209,6 +209,8 @@ mod tests {
                 blocked.set(true);
                 Ok(vk::Result::SUCCESS)
             };
+            // However old the process is.
+            forecast[0].submitted();
             assert_eq!(wait(Strategy::Block, u64::MAX, true, forecast.iter(), poll, block), vk::Result::SUCCESS);
             blocked.get()
         };
