@@ -110,6 +110,8 @@ enum Sub {
     },
     /// Imports descriptors of other things, which must be refused.
     SharingHostile,
+    /// Asks for memory that can leave a host that lets none leave, which must be refused.
+    SharingRefused,
     /// Maps COUNT allocations at the same time, with room for 1024 open files.
     Mappings {
         /// How many.
@@ -262,6 +264,7 @@ fn main() -> ExitCode {
         Sub::SharingPartner => sharing::partner(),
         Sub::SharingCycles { count } => sharing::cycles(count),
         Sub::SharingHostile => sharing::hostile(),
+        Sub::SharingRefused => sharing::refused(),
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Scarce { room } => scarce::run(room),

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use ash::vk;
 use vk::ExternalMemoryHandleTypeFlags as Type;
 
+use super::foreign;
 use super::objects::{Origin, Shared};
 use crate::gpu::Gpu;
 
@@ -23,6 +24,7 @@ pub fn run() -> Result<()> {
     let closed = null.try_clone()?.as_raw_fd();
     let small = Shared::new(&gpu, 4096, Origin::New)?;
     let small_file = small.export(&gpu)?;
+    let foreign = foreign::dma_buf(1 << 16)?;
     let kind = gpu.memory_type(!0, vk::MemoryPropertyFlags::HOST_VISIBLE)?;
     let before = files()?;
     for handle_type in [Type::DMA_BUF_EXT, Type::OPAQUE_FD] {
@@ -34,7 +36,7 @@ pub fn run() -> Result<()> {
             (null.as_raw_fd(), 4096),
             (small_file.as_raw_fd(), 1 << 24),
         ];
-        for (fd, size) in bad {
+        for (fd, size) in bad.into_iter().chain(foreign.as_ref().map(|f| (f.as_raw_fd(), 4096))) {
             let mut import = vk::ImportMemoryFdInfoKHR::default().handle_type(handle_type).fd(fd);
             let info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(kind);
             // SAFETY: what a program must not do, but a driver must survive.
@@ -61,6 +63,6 @@ pub fn run() -> Result<()> {
     small.free(&gpu);
     // And everything goes on.
     gpu.run(|_| ())?;
-    println!("ok hostile sharing");
+    println!("ok hostile sharing, {} a dma-buf of another device", if foreign.is_some() { "with" } else { "without" });
     Ok(())
 }

@@ -2,10 +2,13 @@
 
 mod cycles;
 mod fences;
+mod foreign;
 mod hostile;
 mod objects;
 mod partner;
 mod post;
+mod refused;
+mod semaphores;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -20,12 +23,14 @@ pub use hostile::run as hostile;
 use objects::{Origin, Shared, SharedImage};
 pub use partner::run as partner;
 use post::{ANSWERED, Letter, MADE, WORDS, receive, send};
+pub use refused::run as refused;
 
 /// Makes a buffer and an image, has the partner look at them and write the buffer, and looks at that.
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
     ensure!(gpu.has(ash::khr::external_memory_fd::NAME), "memory can't be shared");
     fences::run(&gpu)?;
+    semaphores::run(&gpu)?;
     let (socket, theirs) = UnixStream::pair()?;
     let program = std::env::current_exe()?;
     let mut partner = Command::new(program);

@@ -17,6 +17,26 @@ pub enum Origin {
     File(OwnedFd),
 }
 
+impl Origin {
+    /// Whether Vulkan allows it with these features.
+    fn check(&self, features: vk::ExternalMemoryFeatureFlags) -> Result<()> {
+        let needed = match self {
+            Self::New => vk::ExternalMemoryFeatureFlags::EXPORTABLE,
+            Self::File(_) => vk::ExternalMemoryFeatureFlags::IMPORTABLE,
+        };
+        ensure!(features.contains(needed), "{needed:?} is needed, and there is {features:?}");
+        Ok(())
+    }
+}
+
+const BUFFER_USAGE: vk::BufferUsageFlags = vk::BufferUsageFlags::from_raw(
+    vk::BufferUsageFlags::TRANSFER_SRC.as_raw() | vk::BufferUsageFlags::TRANSFER_DST.as_raw(),
+);
+const IMAGE_USAGE: vk::ImageUsageFlags = vk::ImageUsageFlags::from_raw(
+    vk::ImageUsageFlags::TRANSFER_SRC.as_raw() | vk::ImageUsageFlags::TRANSFER_DST.as_raw(),
+);
+const IMAGE_FORMAT: vk::Format = vk::Format::R8G8B8A8_UINT;
+
 /// Memory for a buffer or an image; a file that couldn't be imported is closed.
 unsafe fn memory(
     gpu: &Gpu,
@@ -70,8 +90,8 @@ pub struct Shared {
 impl Shared {
     pub fn new(gpu: &Gpu, size: u64, origin: Origin) -> Result<Self> {
         let mut external = vk::ExternalMemoryBufferCreateInfo::default().handle_types(Type::DMA_BUF_EXT);
-        let usage = vk::BufferUsageFlags::TRANSFER_SRC | vk::BufferUsageFlags::TRANSFER_DST;
-        let info = vk::BufferCreateInfo::default().size(size).usage(usage).push_next(&mut external);
+        origin.check(gpu.external_features(Type::DMA_BUF_EXT)).context("of buffers")?;
+        let info = vk::BufferCreateInfo::default().size(size).usage(BUFFER_USAGE).push_next(&mut external);
         // SAFETY: handles of this device.
         unsafe {
             let buffer = gpu.device.create_buffer(&info, None)?;
@@ -109,16 +129,17 @@ pub struct SharedImage {
 
 impl SharedImage {
     pub fn new(gpu: &Gpu, origin: Origin) -> Result<Self> {
+        origin.check(external_features(gpu)?).context("of images")?;
         let mut external = vk::ExternalMemoryImageCreateInfo::default().handle_types(Type::DMA_BUF_EXT);
         let info = vk::ImageCreateInfo::default()
             .image_type(vk::ImageType::TYPE_2D)
-            .format(vk::Format::R8G8B8A8_UINT)
+            .format(IMAGE_FORMAT)
             .extent(vk::Extent3D { width: SIDE, height: SIDE, depth: 1 })
             .mip_levels(1)
             .array_layers(1)
             .samples(vk::SampleCountFlags::TYPE_1)
             .tiling(vk::ImageTiling::LINEAR)
-            .usage(vk::ImageUsageFlags::TRANSFER_SRC | vk::ImageUsageFlags::TRANSFER_DST)
+            .usage(IMAGE_USAGE)
             .push_next(&mut external);
         let color = vk::ImageSubresource { aspect_mask: vk::ImageAspectFlags::COLOR, ..Default::default() };
         // SAFETY: handles of this device.
@@ -189,6 +210,23 @@ impl SharedImage {
     }
 }
 
+/// What images like [`SharedImage`] can do with memory of other processes, and others with theirs.
+fn external_features(gpu: &Gpu) -> Result<vk::ExternalMemoryFeatureFlags> {
+    let mut external = vk::PhysicalDeviceExternalImageFormatInfo::default().handle_type(Type::DMA_BUF_EXT);
+    let info = vk::PhysicalDeviceImageFormatInfo2::default()
+        .format(IMAGE_FORMAT)
+        .ty(vk::ImageType::TYPE_2D)
+        .tiling(vk::ImageTiling::LINEAR)
+        .usage(IMAGE_USAGE)
+        .push_next(&mut external);
+    let mut told = vk::ExternalImageFormatProperties::default();
+    let mut properties = vk::ImageFormatProperties2::default().push_next(&mut told);
+    // SAFETY: a valid physical device.
+    unsafe { gpu.instance.get_physical_device_image_format_properties2(gpu.physical, &info, &mut properties) }
+        .context("vkGetPhysicalDeviceImageFormatProperties2")?;
+    Ok(told.external_memory_properties.external_memory_features)
+}
+
 fn whole() -> vk::ImageSubresourceRange {
     vk::ImageSubresourceRange {
         aspect_mask: vk::ImageAspectFlags::COLOR,
@@ -199,14 +237,18 @@ fn whole() -> vk::ImageSubresourceRange {
 }
 
 impl Gpu {
-    /// Whether other processes' memory can be used.
-    pub fn imports(&self) -> bool {
-        let usage = vk::BufferUsageFlags::TRANSFER_SRC;
-        let info = vk::PhysicalDeviceExternalBufferInfo::default().usage(usage).handle_type(Type::DMA_BUF_EXT);
+    /// What buffers like [`Shared`] can do with memory of other processes, and others with theirs.
+    pub fn external_features(&self, handle_type: Type) -> vk::ExternalMemoryFeatureFlags {
+        let info = vk::PhysicalDeviceExternalBufferInfo::default().usage(BUFFER_USAGE).handle_type(handle_type);
         let mut told = vk::ExternalBufferProperties::default();
         // SAFETY: a valid physical device.
         unsafe { self.instance.get_physical_device_external_buffer_properties(self.physical, &info, &mut told) };
-        told.external_memory_properties.external_memory_features.contains(vk::ExternalMemoryFeatureFlags::IMPORTABLE)
+        told.external_memory_properties.external_memory_features
+    }
+
+    /// Whether other processes' memory can be used.
+    pub fn imports(&self) -> bool {
+        self.external_features(Type::DMA_BUF_EXT).contains(vk::ExternalMemoryFeatureFlags::IMPORTABLE)
     }
 
     /// Submits, and returns a sync_file that tells of the end; waits for the end where there are none.
