@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hesper_rig::{Driver, GuestJob, Host, Kernel, Machine, Vm, build_driver};
+use hesper_rig::{Driver, GuestJob, Host, Kernel, Machine, Nodes, Vm, build_driver};
 use hesper_tests::endure::{Growth, Paused, Slack};
 use hesper_tests::{good, quick, root};
 
@@ -27,6 +27,18 @@ fn a_host_that_exports_nothing() {
     let host = Host::start_with(&root, &[("VK_INSTANCE_LAYERS", "")]).unwrap();
     let mut client = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
     good("sharing-refused", client.arg("sharing-refused"));
+}
+
+/// What isn't imported costs nothing: neither a file of another kind, nor memory of another device, of which the kernel says ENODEV.
+#[test]
+fn a_node_that_imports_nothing() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    for script in ["", "refuse import ENODEV"] {
+        let nodes = Nodes::over(&host, script).unwrap();
+        good(script, root.client_on(&nodes, CLIENT).unwrap().arg("sharing-hostile"));
+    }
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }
 
 #[test]
