@@ -1,5 +1,6 @@
 //! Memory, images, fences and semaphores that processes share, over a socket and in a guest.
 
+use std::process::Command;
 use std::time::Duration;
 
 use hesper_rig::{Driver, GuestJob, Host, Kernel, Machine, Nodes, Vm, build_driver};
@@ -69,10 +70,8 @@ fn two_processes_in_a_guest() {
 }
 
 /// Whatever grows from each quarter to the next is a leak.
-fn flat_on_both_sides(count: &str) {
-    let root = root();
-    let host = Host::start(&root).unwrap();
-    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+fn flat_on_both_sides(host: &Host, mut command: Command) {
+    let count = if quick() { "400" } else { "10000" };
     let mut client = Paused::start(command.args(["sharing-cycles", count])).unwrap();
     let (programs, hosts): (Vec<_>, Vec<_>) = (1..=4)
         .map(|quarter| {
@@ -91,5 +90,16 @@ fn flat_on_both_sides(count: &str) {
 
 #[test]
 fn nothing_grows() {
-    flat_on_both_sides(if quick() { "400" } else { "10000" });
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    flat_on_both_sides(&host, root.client(Driver::Hesper, Some(&host), CLIENT).unwrap());
+}
+
+/// The same with imports, of the program's own memory. No fences are imitated, so the device shall have none.
+#[test]
+fn nothing_grows_with_imports() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let nodes = Nodes::over(&host, "rings 1").unwrap();
+    flat_on_both_sides(&host, root.client_on(&nodes, CLIENT).unwrap());
 }
