@@ -20,12 +20,12 @@ pub fn run() -> Result<()> {
     let d = &gpu.device;
     let (pipe, _end) = nix::unistd::pipe()?;
     let null = OwnedFd::from(File::open("/dev/null")?);
-    // Its number is free again.
-    let closed = null.try_clone()?.as_raw_fd();
     let small = Shared::new(&gpu, 4096, Origin::New)?;
     let small_file = small.export(&gpu)?;
     let foreign = foreign::dma_buf(1 << 16)?;
     let kind = gpu.memory_type(!0, vk::MemoryPropertyFlags::HOST_VISIBLE)?;
+    // Its number is free again, and stays so.
+    let closed = null.try_clone()?.as_raw_fd();
     let before = files()?;
     for handle_type in [Type::DMA_BUF_EXT, Type::OPAQUE_FD] {
         let bad: [(RawFd, u64); 6] = [
