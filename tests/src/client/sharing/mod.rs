@@ -1,6 +1,7 @@
 //! Memory, images and semaphores that two processes share: this one makes them, its partner uses them.
 
 mod cycles;
+mod farewell;
 mod fences;
 mod foreign;
 mod hostile;
@@ -31,6 +32,7 @@ pub fn run() -> Result<()> {
     ensure!(gpu.has(ash::khr::external_memory_fd::NAME), "memory can't be shared");
     fences::run(&gpu)?;
     semaphores::run(&gpu)?;
+    farewell::run()?;
     let (socket, theirs) = UnixStream::pair()?;
     let program = std::env::current_exe()?;
     let mut partner = Command::new(program);
