@@ -21,6 +21,7 @@ use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::feedback::Slot;
 use crate::sync::forecast::Forecast;
+use crate::sync::looking;
 use crate::sync::spinning::Spinning;
 use crate::sync::wait;
 
@@ -44,6 +45,8 @@ pub struct Fence {
 
 /// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot.
 const ASK_EVERY: u64 = 10_000_000;
+/// Work that takes as long by rule is looked for where the GPU is the host's processor; shorter work is over before the host's answer.
+const WORTH_LOOKING: u64 = 200_000;
 
 impl Fence {
     fn new(device: vk::Device, signaled: bool) -> Self {
@@ -101,13 +104,23 @@ impl Fence {
         if let Err(e) = d.connection().ring.check() {
             return result_of_error(&e);
         }
-        let now = clock::now();
-        if now.saturating_sub(self.host_asked.load(Ordering::Relaxed)) > ASK_EVERY {
-            self.host_asked.store(now, Ordering::Relaxed);
+        if self.is_host_to_be_asked() {
             // SAFETY: a valid device and a fence of its own.
             return unsafe { forward::get_fence_status(device, fence) };
         }
         vk::Result::NOT_READY
+    }
+
+    /// Whether the host hasn't been asked for long whether it is still there; once each time.
+    fn is_host_to_be_asked(&self) -> bool {
+        let (now, asked) = (clock::now(), self.host_asked.load(Ordering::Relaxed));
+        // The longer the work takes, the rarer the questions.
+        let long = ASK_EVERY.max(now.saturating_sub(self.forecast.submitted_at()) / 8);
+        let is_due = now.saturating_sub(asked) > long;
+        if is_due {
+            self.host_asked.store(now, Ordering::Relaxed);
+        }
+        is_due
     }
 }
 
@@ -153,8 +166,8 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
 
 /// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
 pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
-    let spins = || d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(|f| f.spinning.loops());
-    settings::get().feedback.unwrap_or_else(spins)
+    let gains = |f: &Fence| f.spinning.loops() || f.forecast.usual() >= WORTH_LOOKING;
+    settings::get().feedback.unwrap_or_else(|| d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(gains))
 }
 
 /// The place where the GPU tells it, empty; `None` where there is none left.
@@ -279,8 +292,21 @@ pub unsafe fn wait_for_fences(
     // SAFETY: as above.
     let poll = |stay| unsafe { poll(device, asked, all, stay) };
     let states = asked.iter().filter_map(|f| FENCES.get(*f));
-    let all = all != vk::FALSE;
-    let result = wait::wait(d.strategy, timeout, all, states.clone().map(|f| &f.forecast), poll, block);
+    let (all, forecasts) = (all != vk::FALSE, states.clone().map(|f| &f.forecast));
+    let result = if d.strategy == Strategy::Block && states.clone().all(|f| f.slot_expected.load(Ordering::Relaxed)) {
+        let is_over = || if all { asked.iter().all(known) } else { asked.iter().any(known) };
+        let ask = || {
+            let due = || states.clone().fold(false, |due, f| f.is_host_to_be_asked() || due);
+            match d.connection().ring.check() {
+                Ok(()) if due() => Some(poll(0)).filter(|r| !matches!(*r, vk::Result::NOT_READY | vk::Result::TIMEOUT)),
+                Ok(()) => None,
+                Err(e) => Some(result_of_error(&e)),
+            }
+        };
+        looking::look(timeout, all, forecasts, is_over, ask)
+    } else {
+        wait::wait(d.strategy, timeout, all, forecasts, poll, block)
+    };
     // Of several fences it isn't told which one it was.
     if result == vk::Result::SUCCESS && (all || n == 1) {
         for f in states {

@@ -4,6 +4,7 @@ pub mod device;
 pub mod feedback;
 pub mod fence;
 pub mod forecast;
+pub mod looking;
 pub mod semaphore;
 pub mod spinning;
 pub mod wait;

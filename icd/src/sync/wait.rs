@@ -112,13 +112,13 @@ fn worth_staying(usual: u64, limit: u64) -> u64 {
     if usual <= limit { usual + usual / 2 } else { 0 }
 }
 
-fn sleep(time: u64) {
+pub fn sleep(time: u64) {
     let _span = trace::span("doze");
     std::thread::sleep(Duration::from_nanos(time));
 }
 
 /// Sleeps until shortly before `due`, in pieces with a question in between; the result where one of them says that the wait is over.
-fn doze(
+pub fn doze(
     start: u64,
     due: u64,
     mut now: impl FnMut() -> u64,

@@ -1,0 +1,70 @@
+//! Waits for what the GPU itself tells of (`feedback`): looks at memory instead of questions to the host.
+//!
+//! Where the GPU is the host's processor, each question takes that processor from the work which it asks about, and where many want
+//! the processor, whoever waits in the host for the work is late by all turns of its thread. A look needs no thread of the host. A wait sleeps until
+//! shortly before the work is due, and then between looks, as long as is a small part of what has passed.
+
+use std::time::{Duration, Instant};
+
+use ash::vk;
+use hesper_winsys::trace;
+use hesper_winsys::waiting::{Patience, Wait};
+
+use crate::base::clock::now;
+use crate::base::settings;
+use crate::sync::forecast::Forecast;
+use crate::sync::wait::{doze, sleep};
+
+/// For how long a wait looks without sleeping: a sleep takes longer than the thread that ends the work needs for its last steps.
+const AWAKE: u64 = 50_000;
+
+/// A wait of at most `timeout` nanoseconds until `is_over`, for all or for one of what `forecasts` tells of. `ask` is called now and then and asks the
+/// host, which may be lost: the result where that ends the wait.
+pub fn look<'a>(
+    timeout: u64,
+    all: bool,
+    forecasts: impl Iterator<Item = &'a Forecast> + Clone,
+    mut is_over: impl FnMut() -> bool,
+    mut ask: impl FnMut() -> Option<vk::Result>,
+) -> vk::Result {
+    let _span = trace::span("look");
+    let start = now();
+    let end = start.saturating_add(timeout);
+    let learn = |at_once| {
+        // Of several things it isn't told which one ended when.
+        if forecasts.clone().nth(1).is_none() {
+            forecasts.clone().for_each(|f| f.learn(at_once));
+        }
+    };
+    let times = forecasts.clone().map(Forecast::due);
+    let due = if all { times.max() } else { times.min() };
+    let mut at_once = true;
+    let mut one_look = |at_once| {
+        if is_over() {
+            learn(at_once);
+            return vk::Result::SUCCESS;
+        }
+        ask().unwrap_or(vk::Result::NOT_READY)
+    };
+    match one_look(true) {
+        vk::Result::NOT_READY => {}
+        over => return over,
+    }
+    if let Some(over) = doze(start, due.unwrap_or(0).min(end), now, sleep, || one_look(false)) {
+        return over;
+    }
+    let spin = Duration::from_nanos(AWAKE.min(settings::spin_limit()));
+    let deadline = Instant::now().checked_add(Duration::from_nanos(end.saturating_sub(now())));
+    let mut pauses = Wait::new(Patience { spin });
+    loop {
+        match one_look(at_once) {
+            vk::Result::NOT_READY => {}
+            over => return over,
+        }
+        at_once = false;
+        if now() >= end {
+            return vk::Result::TIMEOUT;
+        }
+        pauses.pause(deadline);
+    }
+}
