@@ -7,7 +7,7 @@ use ash::vk;
 use crate::base::chain::slice;
 
 /// One batch of a submission, in either form.
-pub trait Batch: Copy {
+pub trait Batch: Copy + Default {
     /// The command that submits it.
     const COMMAND: &'static str;
 
@@ -160,7 +160,7 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
     }
 }
 
-/// Adds the batches to `changed`, with command buffers of the driver's own in front of the first one, and behind the last.
+/// Adds the batches to `changed`, with command buffers of the driver's own in front of the first one, and behind the last; without batches, one for the latter.
 pub unsafe fn with_own<B: Batch>(
     batches: &[B],
     front: Option<vk::CommandBuffer>,
@@ -179,6 +179,7 @@ pub unsafe fn with_own<B: Batch>(
                 *first = first.with_buffers(front, None, first_room);
                 *last = last.with_buffers(None, back, last_room);
             }
+            [] if back.is_some() => changed.push(B::default().with_buffers(None, back, last_room)),
             [] => {}
         }
     }

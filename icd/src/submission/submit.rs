@@ -200,7 +200,8 @@ unsafe fn slot_writer<B: Batch>(
         return None;
     }
     // Semaphores are signalled after all command buffers, and fences after semaphores.
-    let suits = batches.last()?.allows_more_buffers() && !batches.iter().any(Batch::signals) && queue.can_copy;
+    let suits =
+        batches.last().is_none_or(Batch::allows_more_buffers) && !batches.iter().any(Batch::signals) && queue.can_copy;
     // SAFETY: by contract.
     suits.then(|| unsafe { fence::slot(queue.device, fence)?.writer(&device.own, queue.device, queue.family).ok() })?
 }

@@ -5,8 +5,8 @@
 //! the program does to the fence next comes after that.
 //!
 //! The additional commands cost a GPU more than questions to the host do (docs/performance.md), so this is for where questions are worse:
-//! where the GPU is the host's processor, and a program asks for a fence in a loop. There the questions, and the host's thread that answers
-//! them, would take the processor from the work that they ask about.
+//! where the GPU is the host's processor, and the work isn't over at once or a program asks for its fence in a loop. There the questions, and the host's thread
+//! that answers them, would take the processor from the work that they ask about.
 
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};

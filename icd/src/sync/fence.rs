@@ -33,6 +33,8 @@ pub struct Fence {
     signaled: AtomicBool,
     forecast: Forecast,
     spinning: Spinning,
+    /// Whether the program was told since it was submitted that it isn't signalled. Relaxed: a guess, for the forecast.
+    asked: AtomicBool,
     /// What it will be signalled after.
     submission: Mutex<Submission>,
     /// Where the GPU tells that it is signalled; `None` inside where there is no such place.
@@ -43,9 +45,11 @@ pub struct Fence {
     host_asked: AtomicU64,
 }
 
-/// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot.
+/// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot. The longer the work takes, the rarer.
 const ASK_EVERY: u64 = 10_000_000;
-/// Work that takes as long by rule is looked for where the GPU is the host's processor; shorter work is over before the host's answer.
+const ASK_AT_LEAST: u64 = 1_000_000_000;
+/// For work that usually takes as long, in nanoseconds, the GPU writes a slot where it is the host's processor: the host's answer to a question about shorter work
+/// is soon there.
 const WORTH_LOOKING: u64 = 200_000;
 
 impl Fence {
@@ -55,6 +59,7 @@ impl Fence {
             signaled: AtomicBool::new(signaled),
             forecast: Forecast::default(),
             spinning: Spinning::default(),
+            asked: AtomicBool::new(false),
             submission: Mutex::default(),
             slot: OnceLock::new(),
             slot_expected: AtomicBool::new(false),
@@ -114,8 +119,7 @@ impl Fence {
     /// Whether the host hasn't been asked for long whether it is still there; once each time.
     fn is_host_to_be_asked(&self) -> bool {
         let (now, asked) = (clock::now(), self.host_asked.load(Ordering::Relaxed));
-        // The longer the work takes, the rarer the questions.
-        let long = ASK_EVERY.max(now.saturating_sub(self.forecast.submitted_at()) / 8);
+        let long = (now.saturating_sub(self.forecast.submitted_at()) / 8).clamp(ASK_EVERY, ASK_AT_LEAST);
         let is_due = now.saturating_sub(asked) > long;
         if is_due {
             self.host_asked.store(now, Ordering::Relaxed);
@@ -192,6 +196,7 @@ pub fn submitted(fence: vk::Fence, submission: Submission) {
     if let Some(f) = FENCES.get(fence) {
         f.signaled.store(false, Ordering::Release);
         *f.submission.lock() = submission;
+        f.asked.store(false, Ordering::Relaxed);
         f.forecast.submitted();
     }
 }
@@ -206,31 +211,38 @@ pub fn signal(fence: vk::Fence) {
 
 pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
     let Some(f) = FENCES.get(fence) else { return vk::Result::ERROR_UNKNOWN };
-    if f.is_signaled(fence) {
+    if f.signaled.load(Ordering::Acquire) {
         return vk::Result::SUCCESS;
     }
-    if f.slot_expected.load(Ordering::Relaxed) {
+    // SAFETY: a valid device.
+    let d = unsafe { Device::of(device) };
+    let result = if f.is_signaled(fence) {
+        vk::Result::SUCCESS
+    } else if f.slot_expected.load(Ordering::Relaxed) {
         // SAFETY: the entry point's parameters.
-        let result = unsafe { f.status_by_slot(device, fence) };
-        if result == vk::Result::SUCCESS {
+        unsafe { f.status_by_slot(device, fence) }
+    } else {
+        // SAFETY: the entry point's parameters.
+        let ask = |stay| unsafe {
+            if stay == 0 {
+                return forward::get_fence_status(device, fence);
+            }
+            match poll(device, &[fence], vk::TRUE, stay) {
+                vk::Result::TIMEOUT => vk::Result::NOT_READY,
+                result => result,
+            }
+        };
+        f.spinning.ask(d.strategy, &f.forecast, ask)
+    };
+    match result {
+        vk::Result::SUCCESS => {
+            if d.strategy == Strategy::Block {
+                f.forecast.learn(!f.asked.load(Ordering::Relaxed));
+            }
             f.note_signaled();
         }
-        return result;
-    }
-    // SAFETY: the entry point's parameters.
-    let ask = |stay| unsafe {
-        if stay == 0 {
-            return forward::get_fence_status(device, fence);
-        }
-        match poll(device, &[fence], vk::TRUE, stay) {
-            vk::Result::TIMEOUT => vk::Result::NOT_READY,
-            result => result,
-        }
-    };
-    // SAFETY: a valid device.
-    let result = f.spinning.ask(unsafe { Device::of(device) }.strategy, &f.forecast, ask);
-    if result == vk::Result::SUCCESS {
-        f.note_signaled();
+        vk::Result::NOT_READY => f.asked.store(true, Ordering::Relaxed),
+        _ => {}
     }
     result
 }

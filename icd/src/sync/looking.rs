@@ -68,3 +68,57 @@ pub fn look<'a>(
         pauses.pause(deadline);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// A wait for what is over at the `over`th look; and the number of looks.
+    fn wait(timeout: u64, forecasts: &[Forecast], over: u32) -> (vk::Result, u32) {
+        let looks = Cell::new(0);
+        let is_over = || {
+            looks.set(looks.get() + 1);
+            looks.get() >= over
+        };
+        (look(timeout, true, forecasts.iter(), is_over, || None), looks.get())
+    }
+
+    #[test]
+    fn a_wait_looks_until_it_is_over_or_its_time_is() {
+        let forecast = [Forecast::default()];
+        assert_eq!(wait(0, &forecast, 1), (vk::Result::SUCCESS, 1), "what is over needs no time");
+        let (result, looks) = wait(0, &forecast, u32::MAX);
+        assert!(result == vk::Result::TIMEOUT && looks <= 2, "{result}, {looks} looks");
+        let (result, looks) = wait(u64::MAX, &forecast, 100);
+        assert_eq!((result, looks), (vk::Result::SUCCESS, 100));
+        let start = now();
+        assert_eq!(wait(3 * MS, &forecast, u32::MAX).0, vk::Result::TIMEOUT);
+        assert!(now() - start >= 3 * MS);
+    }
+
+    #[test]
+    fn a_lost_host_ends_it() {
+        let asked = Cell::new(0);
+        let ask = || {
+            asked.set(asked.get() + 1);
+            (asked.get() > 3).then_some(vk::Result::ERROR_DEVICE_LOST)
+        };
+        assert_eq!(look(u64::MAX, true, [].iter(), || false, ask), vk::Result::ERROR_DEVICE_LOST);
+        assert_eq!(asked.get(), 4);
+    }
+
+    #[test]
+    fn it_learns_how_long_the_work_takes() {
+        let forecasts = [Forecast::default(), Forecast::default()];
+        forecasts.iter().for_each(Forecast::submitted);
+        std::thread::sleep(Duration::from_millis(4));
+        assert_eq!(wait(u64::MAX, &forecasts, 2).0, vk::Result::SUCCESS);
+        assert_eq!(forecasts.each_ref().map(Forecast::usual), [0, 0], "of several it isn't told which one ended when");
+        assert_eq!(wait(u64::MAX, &forecasts[..1], 3).0, vk::Result::SUCCESS);
+        assert!(forecasts[0].usual() > MS / 4, "{} ns", forecasts[0].usual());
+    }
+}
