@@ -33,8 +33,8 @@ pub struct Fence {
     signaled: AtomicBool,
     forecast: Forecast,
     spinning: Spinning,
-    /// Whether the program was told since it was submitted that it isn't signalled. Relaxed: a guess, for the forecast.
-    asked: AtomicBool,
+    /// When the program was told last that it isn't signalled, since it was submitted; 0 for never. Relaxed: a guess, for the forecast.
+    refused: AtomicU64,
     /// What it will be signalled after.
     submission: Mutex<Submission>,
     /// Where the GPU tells that it is signalled; `None` inside where there is no such place.
@@ -47,7 +47,7 @@ pub struct Fence {
 
 /// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot. The longer the work takes, the rarer.
 const ASK_EVERY: u64 = 10_000_000;
-const ASK_AT_LEAST: u64 = 1_000_000_000;
+const ASK_AT_LEAST: u64 = 250_000_000;
 /// For work that usually takes as long, in nanoseconds, the GPU writes a slot where it is the host's processor: the host's answer to a question about shorter work
 /// is soon there.
 const WORTH_LOOKING: u64 = 200_000;
@@ -59,7 +59,7 @@ impl Fence {
             signaled: AtomicBool::new(signaled),
             forecast: Forecast::default(),
             spinning: Spinning::default(),
-            asked: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
             submission: Mutex::default(),
             slot: OnceLock::new(),
             slot_expected: AtomicBool::new(false),
@@ -94,8 +94,9 @@ impl Fence {
         // The host's fence follows in a moment, and nothing may be done to it before.
         // SAFETY: the fence, and so its device, is alive.
         let sent = unsafe { post(device, |w| request::wait_for_fences(w, 0, device, 1, &fence, vk::TRUE, u64::MAX)) };
-        // A lost host is told of by whoever asks it.
+        // A lost host is told of by whoever asks it. Where there was no memory, the next look tries again.
         if sent.is_err() {
+            self.slot_expected.store(true, Ordering::Relaxed);
             return false;
         }
         self.note_signaled();
@@ -170,7 +171,11 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
 
 /// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
 pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
-    let gains = |f: &Fence| f.spinning.loops() || f.forecast.usual() >= WORTH_LOOKING;
+    let gains = |f: &Fence| {
+        // A fence that has a slot keeps using it for somewhat shorter work, since times vary.
+        let worth = if f.slot.get().is_some() { WORTH_LOOKING / 2 } else { WORTH_LOOKING };
+        f.spinning.loops() || f.forecast.usual() >= worth
+    };
     settings::get().feedback.unwrap_or_else(|| d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(gains))
 }
 
@@ -196,7 +201,7 @@ pub fn submitted(fence: vk::Fence, submission: Submission) {
     if let Some(f) = FENCES.get(fence) {
         f.signaled.store(false, Ordering::Release);
         *f.submission.lock() = submission;
-        f.asked.store(false, Ordering::Relaxed);
+        f.refused.store(0, Ordering::Relaxed);
         f.forecast.submitted();
     }
 }
@@ -237,11 +242,11 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
     match result {
         vk::Result::SUCCESS => {
             if d.strategy == Strategy::Block {
-                f.forecast.learn(!f.asked.load(Ordering::Relaxed));
+                f.forecast.hear(f.refused.load(Ordering::Relaxed));
             }
             f.note_signaled();
         }
-        vk::Result::NOT_READY => f.asked.store(true, Ordering::Relaxed),
+        vk::Result::NOT_READY => f.refused.store(clock::now(), Ordering::Relaxed),
         _ => {}
     }
     result
@@ -315,7 +320,7 @@ pub unsafe fn wait_for_fences(
                 Err(e) => Some(result_of_error(&e)),
             }
         };
-        looking::look(timeout, all, forecasts, is_over, ask)
+        looking::look(timeout, forecasts, is_over, ask)
     } else {
         wait::wait(d.strategy, timeout, all, forecasts, poll, block)
     };

@@ -17,12 +17,13 @@ use crate::sync::wait::{doze, sleep};
 
 /// For how long a wait looks without sleeping: a sleep takes longer than the thread that ends the work needs for its last steps.
 const AWAKE: u64 = 50_000;
+/// The longest sleep between two looks while the work isn't due, in nanoseconds: a look costs a load.
+const LONGEST: u64 = 20_000_000;
 
-/// A wait of at most `timeout` nanoseconds until `is_over`, for all or for one of what `forecasts` tells of. `ask` is called now and then and asks the
+/// A wait of at most `timeout` nanoseconds until `is_over`, for what `forecasts` tells of. `ask` is called now and then and asks the
 /// host, which may be lost: the result where that ends the wait.
 pub fn look<'a>(
     timeout: u64,
-    all: bool,
     forecasts: impl Iterator<Item = &'a Forecast> + Clone,
     mut is_over: impl FnMut() -> bool,
     mut ask: impl FnMut() -> Option<vk::Result>,
@@ -30,14 +31,10 @@ pub fn look<'a>(
     let _span = trace::span("look");
     let start = now();
     let end = start.saturating_add(timeout);
-    let learn = |at_once| {
-        // Of several things it isn't told which one ended when.
-        if forecasts.clone().nth(1).is_none() {
-            forecasts.clone().for_each(|f| f.learn(at_once));
-        }
-    };
-    let times = forecasts.clone().map(Forecast::due);
-    let due = if all { times.max() } else { times.min() };
+    // Of several things it isn't told which one ended when, so nothing is learned of them, and what was is old.
+    let only = forecasts.clone().next().filter(|_| forecasts.clone().nth(1).is_none());
+    let learn = |at_once| only.into_iter().for_each(|f| f.learn(at_once));
+    let due = only.map_or(0, Forecast::due).min(end);
     let mut at_once = true;
     let mut one_look = |at_once| {
         if is_over() {
@@ -50,7 +47,7 @@ pub fn look<'a>(
         vk::Result::NOT_READY => {}
         over => return over,
     }
-    if let Some(over) = doze(start, due.unwrap_or(0).min(end), now, sleep, || one_look(false)) {
+    if let Some(over) = doze(start, due, LONGEST, now, sleep, || one_look(false)) {
         return over;
     }
     let spin = Duration::from_nanos(AWAKE.min(settings::spin_limit()));
@@ -84,7 +81,7 @@ mod tests {
             looks.set(looks.get() + 1);
             looks.get() >= over
         };
-        (look(timeout, true, forecasts.iter(), is_over, || None), looks.get())
+        (look(timeout, forecasts.iter(), is_over, || None), looks.get())
     }
 
     #[test]
@@ -107,7 +104,7 @@ mod tests {
             asked.set(asked.get() + 1);
             (asked.get() > 3).then_some(vk::Result::ERROR_DEVICE_LOST)
         };
-        assert_eq!(look(u64::MAX, true, [].iter(), || false, ask), vk::Result::ERROR_DEVICE_LOST);
+        assert_eq!(look(u64::MAX, [].iter(), || false, ask), vk::Result::ERROR_DEVICE_LOST);
         assert_eq!(asked.get(), 4);
     }
 
