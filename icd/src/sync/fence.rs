@@ -313,7 +313,8 @@ pub unsafe fn wait_for_fences(
     let result = if d.strategy == Strategy::Block && states.clone().all(|f| f.slot_expected.load(Ordering::Relaxed)) {
         let is_over = || if all { asked.iter().all(known) } else { asked.iter().any(known) };
         let ask = || {
-            let due = || states.clone().fold(false, |due, f| f.is_host_to_be_asked() || due);
+            // Each notes that the host is asked.
+            let due = || states.clone().filter(|f| f.is_host_to_be_asked()).count() > 0;
             match d.connection().ring.check() {
                 Ok(()) if due() => Some(poll(0)).filter(|r| !matches!(*r, vk::Result::NOT_READY | vk::Result::TIMEOUT)),
                 Ok(()) => None,
