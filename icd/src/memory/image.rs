@@ -1,9 +1,11 @@
 //! VkImage: made without waiting once the host has told what images made alike need.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
+use parking_lot::Mutex;
 
 use crate::base::forwarding::{done, post, result_of};
 use crate::base::object::Part;
@@ -18,6 +20,8 @@ struct Image {
     /// Nothing where planes or a chain may change the answer.
     needs: OnceLock<Requirements>,
     shape: Shape,
+    /// Bytes of each layer in the host's own order, as far as they were asked for, by aspect, mip level and layer.
+    memcpy_sizes: Mutex<BTreeMap<[u32; 3], usize>>,
 }
 
 static IMAGES: Slab<Image> = Slab::new(12);
@@ -65,6 +69,39 @@ impl Shape {
     }
 }
 
+/// Bytes of a layer in the order that only the host knows (VkSubresourceHostMemcpySize). The host is asked once.
+///
+/// # Errors
+/// ERROR_VALIDATION_FAILED_EXT for an image that isn't alive, ERROR_OUT_OF_HOST_MEMORY for a size that can't be.
+///
+/// # Safety
+/// A valid device.
+pub unsafe fn memcpy_size(
+    device: vk::Device,
+    image: vk::Image,
+    layer: vk::ImageSubresource,
+) -> Result<usize, vk::Result> {
+    let sizes = &IMAGES.get(image).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?.memcpy_sizes;
+    let key = [layer.aspect_mask.as_raw(), layer.mip_level, layer.array_layer];
+    if let Some(known) = sizes.lock().get(&key) {
+        return Ok(*known);
+    }
+    let mut copied = vk::SubresourceHostMemcpySizeEXT::default();
+    let mut told = vk::SubresourceLayout2KHR::default().push_next(&mut copied);
+    let which = vk::ImageSubresource2KHR::default().image_subresource(layer);
+    // SAFETY: valid handles, and locals.
+    unsafe { forward::get_image_subresource_layout2(device, image, &which, &mut told) };
+    let size = told_size(copied.size)?;
+    sizes.lock().insert(key, size);
+    Ok(size)
+}
+
+/// A size that the host told; 0 is what a struct holds that the host hasn't written, and in a copy would mean all that there is.
+fn told_size(size: u64) -> Result<usize, vk::Result> {
+    let size = isize::try_from(size).ok().filter(|size| *size > 0);
+    size.map(isize::unsigned_abs).ok_or(vk::Result::ERROR_OUT_OF_HOST_MEMORY)
+}
+
 fn kind(i: &vk::ImageCreateInfo<'_>) -> Option<ImageKind> {
     let special = vk::ImageCreateFlags::DISJOINT | vk::ImageCreateFlags::SPARSE_BINDING;
     let plain = i.p_next.is_null() && !i.flags.intersects(special) && i.sharing_mode == vk::SharingMode::EXCLUSIVE;
@@ -104,8 +141,9 @@ pub unsafe fn create_image(
         }
     };
     let needs = known.map_or_else(OnceLock::new, OnceLock::from);
+    let new = Image { needs, shape, memcpy_sizes: Mutex::default() };
     // SAFETY: `to` is the output parameter.
-    let (result, image) = unsafe { (IMAGES.create(Image { needs, shape }, to, tell), *to) };
+    let (result, image) = unsafe { (IMAGES.create(new, to, tell), *to) };
     if result == vk::Result::SUCCESS
         && let (Some(kind), None) = (kind, known)
     {
@@ -154,6 +192,14 @@ pub unsafe fn get_image_memory_requirements2(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_that_was_not_told_is_an_error() {
+        assert_eq!(told_size(4096), Ok(4096));
+        for size in [0, 1 << 63, u64::MAX] {
+            assert_eq!(told_size(size), Err(vk::Result::ERROR_OUT_OF_HOST_MEMORY), "{size}");
+        }
+    }
 
     #[test]
     fn regions_outside_of_an_image_are_found() {

@@ -8,6 +8,7 @@ pub mod external;
 pub mod freed;
 pub mod host_copy;
 pub mod image;
+pub mod in_flight;
 pub mod pending;
 pub mod requirements;
 pub mod sharing;
