@@ -10,9 +10,8 @@ pub fn tell(asked: &Asked, facts: &mut Facts) -> Result<()> {
     if asked.has(ash::khr::cooperative_matrix::NAME) {
         let matrices = ash::khr::cooperative_matrix::Instance::new(entry, instance);
         // SAFETY: a valid handle of a device with the extension.
-        for (i, m) in
-            unsafe { matrices.get_physical_device_cooperative_matrix_properties(physical) }?.iter().enumerate()
-        {
+        let list = unsafe { matrices.get_physical_device_cooperative_matrix_properties(physical) }?;
+        for (i, m) in list.iter().enumerate() {
             let value = format!(
                 "{}x{}x{} {:?} * {:?} + {:?} = {:?}, saturating {}, {:?}",
                 m.m_size,
