@@ -22,9 +22,9 @@ use crate::memory::image::{self, Shape, memcpy_size};
 use crate::memory::in_flight::in_flight;
 use crate::memory::texel_blocks::{Piece, Region, Rows, block};
 
-/// Bytes of texels of a piece. With what stands before them they are 64 KiB at the most: the ring itself takes that, and the replies to all
-/// that is in flight fit into one memory of their pool.
-const PIECE: usize = (64 << 10) - 512;
+/// Bytes of texels of a piece. The ring itself takes several at a time, with what stands before them, and the replies to all that is in flight fit
+/// into one memory of their pool. Pieces of twice the size take longer (`cargo xtask bench --only host-copies`).
+const PIECE: usize = (32 << 10) - 512;
 
 type Outcome = Result<(), vk::Result>;
 
