@@ -52,7 +52,7 @@ fn mapped(gpu: &Gpu, image: &Image, layout: &vk::SubresourceLayout) -> Result<()
 }
 
 /// Uploads to a buffer over the image, which a driver may have put off when it says that they are over. Mapped memory is looked at in no way that a
-/// driver sees, so nothing is put off for it, and the image's isn't.
+/// driver sees, so nothing is put off for it, and the image's isn't; nor is a recording that may be submitted again.
 fn uploads(gpu: &Gpu, image: &Image, other: &Image, layout: &vk::SubresourceLayout) -> Result<()> {
     let all = image.kind.closely(0);
     let usage = vk::BufferUsageFlags::TRANSFER_DST;
@@ -69,11 +69,14 @@ fn uploads(gpu: &Gpu, image: &Image, other: &Image, layout: &vk::SubresourceLayo
         up.fill(|i| i.wrapping_mul(round + 1));
         let uploaded: Vec<u8> = (0..ROW as u32 / 4).flat_map(|i| i.wrapping_mul(round + 1).to_ne_bytes()).collect();
         let copy = [vk::BufferCopy { src_offset: 0, dst_offset: layout.offset, size: ROW as u64 }];
-        gpu.run(|cmd| {
+        let buffer = gpu.record_in(gpu.pool, vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT, |cmd| {
             // SAFETY: recording, with handles of this device.
             unsafe { gpu.device.cmd_copy_buffer(cmd, up.buffer, over, &copy) };
             gpu.barrier(cmd);
         })?;
+        gpu.submit(&[buffer])?;
+        // SAFETY: it has been waited for.
+        unsafe { gpu.device.free_command_buffers(gpu.pool, &[buffer]) };
         match round % 3 {
             0 => {
                 image.host_read(0, 0, [0; 3], &all, &mut read)?;
