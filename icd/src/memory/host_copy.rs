@@ -23,7 +23,7 @@ use crate::memory::in_flight::in_flight;
 use crate::memory::texel_blocks::{Piece, Region, Rows, block};
 
 /// Bytes of texels of a piece. The ring itself takes several at a time, with what stands before them, and the replies to all that is in flight fit
-/// into one memory of their pool. Pieces of twice the size take longer (`cargo xtask bench --only host-copies`).
+/// into one memory of their pool. Pieces of twice the size mostly take longer (`cargo xtask bench --only host-copies`).
 const PIECE: usize = (32 << 10) - 512;
 
 type Outcome = Result<(), vk::Result>;
