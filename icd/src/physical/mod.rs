@@ -9,6 +9,8 @@ pub mod features;
 pub mod format_properties;
 pub mod formats;
 pub mod instance;
+pub mod layered;
 pub mod physical_device;
 pub mod presentation;
 pub mod sm_builtins;
+pub mod time_domains;
