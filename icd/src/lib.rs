@@ -31,6 +31,7 @@ pub mod readers {
 mod generated {
     pub mod extensions;
     pub mod features;
+    pub mod formats;
     pub mod forward;
     pub mod procs;
     pub mod queries;

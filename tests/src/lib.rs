@@ -4,6 +4,7 @@ pub mod endure;
 pub mod guests;
 pub mod hosts;
 pub mod house;
+pub mod parity;
 pub mod result_codes;
 pub mod shared_object;
 pub mod systems;
@@ -11,8 +12,11 @@ pub mod systems;
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]
 mod generated {
+    pub mod demanded;
     pub mod result_codes;
 }
+
+pub use generated::demanded::DEMANDED;
 
 use std::process::{Command, Output};
 

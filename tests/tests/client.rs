@@ -1,10 +1,10 @@
 //! The test client on the host's own driver, on Mesa's and on Hesper, over the same kind of host, in one run.
 
-use hesper_rig::{Driver, Host};
+use hesper_rig::{Clocks, Driver, Host};
 use hesper_tests::{good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
-const PARTS: usize = 13;
+const PARTS: usize = 14;
 
 fn passes(driver: Driver) {
     let root = root();
@@ -29,6 +29,17 @@ fn passes_on_mesa() {
 #[test]
 fn passes_on_hesper() {
     passes(Driver::Hesper);
+}
+
+/// The clocks that a device is compared with are the guest's, whose time since the start isn't the host's.
+#[test]
+fn clocks_are_the_guests() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let clocks = Clocks::new().unwrap();
+    clocks.set(0, 100_000).unwrap();
+    let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    good("the client with a clock of its own", command.arg("sync").envs(clocks.environment()));
 }
 
 /// With every command waited for, errors of the host show where they arise.

@@ -52,7 +52,29 @@ impl Capset {
         }
         // major in bits 22..29, minor in bits 12..22 (Vulkan specification, "Version Numbers")
         let version = (vk_xml_version >> 22 & 0x7f) << 16 | (vk_xml_version >> 12 & 0x3ff);
-        Ok(Self { vk_xml_version, venus_version: word(12), codec: Codec { version, mask } })
+        let (mut codec, venus_version) = (Codec { version, mask }, word(12));
+        if venus_version < HOST_IMAGE_COPY.1 {
+            without_host_image_copies(&mut codec);
+        }
+        Ok(Self { vk_xml_version, venus_version, codec })
+    }
+}
+
+/// The number of VK_EXT_host_image_copy, and the spec version of VK_MESA_venus_protocol that brought its copies to and from memory.
+const HOST_IMAGE_COPY: (u32, u32) = (271, 3);
+/// The version of Vulkan that demands them.
+const WITH_HOST_IMAGE_COPY: u32 = 1 << 16 | 4;
+
+/// Cuts a codec to what it can do without the commands of host image copies, whatever it says of the extension's structs.
+fn without_host_image_copies(codec: &mut Codec) {
+    codec.version = codec.version.min(WITH_HOST_IMAGE_COPY - 1);
+    // A mask that isn't valid stands for everything.
+    if codec.mask[0] & 1 == 0 {
+        codec.mask = [u32::MAX; 32];
+    }
+    let (number, _) = HOST_IMAGE_COPY;
+    if let Some(word) = codec.mask.get_mut(number as usize / 32) {
+        *word &= !(1 << (number % 32));
     }
 }
 
@@ -93,6 +115,22 @@ mod tests {
         assert_eq!((c.codec.version, c.venus_version), (0x1_0007, 4711));
         assert!(c.codec.has(14) && c.codec.has(1023) && c.codec.knows(0x1_0004, &[]) && c.codec.knows(0x1_0008, &[14]));
         assert!(!c.codec.knows(0x1_0008, &[1024]), "the mask ends there");
+    }
+
+    /// Such a host may have been built from a vk.xml that has them, and yet it knows no command that carries texels.
+    #[test]
+    fn a_host_without_host_image_copies() {
+        let word = 20 + 4 * (271 / 32);
+        for mask in [1, 0] {
+            let mut set = GOOD.to_vec();
+            set.extend([(12, 2), (20, mask), (word, u32::MAX)]);
+            let c = Capset::parse(&bytes(&set)).unwrap().codec;
+            assert!(!c.has(271) && !c.knows(0x1_0004, &[271]) && c.has(270) && c.knows(0x1_0003, &[]));
+            assert_eq!(c.has(14), mask == 0, "without a mask everything else is known");
+            set.push((12, 3));
+            let c = Capset::parse(&bytes(&set)).unwrap().codec;
+            assert!(c.has(271) && c.knows(0x1_0004, &[]));
+        }
     }
 
     #[test]

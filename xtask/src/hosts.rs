@@ -39,7 +39,7 @@ const HEAD: [&str; 8] = [
     "end-to-end tests",
 ];
 /// Tests that run on a host which can be another one than the root's.
-const TESTS: [&str; 13] = [
+const TESTS: [&str; 14] = [
     "apple_host",
     "client",
     "disturbed",
@@ -49,6 +49,7 @@ const TESTS: [&str; 13] = [
     "llama",
     "lost_host",
     "nodes",
+    "parity",
     "queues",
     "sparse",
     "vulkaninfo",

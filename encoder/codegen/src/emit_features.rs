@@ -49,6 +49,16 @@ impl Model {
         Ok(c.text)
     }
 
+    /// For tests: the features that Vulkan demands.
+    pub fn emit_demanded(&self) -> String {
+        let mut c = Code::default();
+        c.line("/// Features that each version of Vulkan demands of every device: the version, as major << 16 | minor, and the feature; sorted by name.");
+        c.line(format!("pub static DEMANDED: [(u32, &str); {}] = [", self.reg.demanded.len()));
+        self.reg.demanded.iter().for_each(|(name, version)| c.line(format!("({version:#x}, {name:?}),")));
+        c.line("];");
+        c.text
+    }
+
     /// All features that are known to need something.
     fn features(&self) -> Result<Vec<Feature>> {
         let rows = self.tables.features.iter();
@@ -101,4 +111,4 @@ impl Model {
 }
 
 /// The Vulkan version that the driver shows.
-const LATEST: u32 = 1 << 16 | 3;
+const LATEST: u32 = 1 << 16 | 4;

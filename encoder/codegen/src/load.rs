@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use roxmltree::Node;
 
+use crate::formats::Format;
 use crate::registry::{Basic, Command, Extension, Member, Registry, Required, Struct};
 
 fn applies(n: &Node) -> bool {
@@ -38,6 +39,11 @@ impl Registry {
         for c in root.children().filter(|n| n.has_tag_name("commands")).flat_map(|n| n.children()) {
             if c.has_tag_name("command") && applies(&c) {
                 self.load_command(&c)?;
+            }
+        }
+        for f in root.children().filter(|n| n.has_tag_name("formats")).flat_map(|n| n.children()) {
+            if f.has_tag_name("format") {
+                self.formats.push(Format::load(&f)?);
             }
         }
         for f in root.children().filter(|n| n.has_tag_name("feature") && applies(n)) {
@@ -127,6 +133,13 @@ impl Registry {
                 if item.has_tag_name("enum") {
                     if let Some(extends) = item.attribute("extends") {
                         self.load_value(&item, extends, number);
+                    }
+                    continue;
+                }
+                if item.has_tag_name("feature") {
+                    if let (Some(version), None) = (version, r.attribute("depends")) {
+                        let first = self.demanded.entry(name.into()).or_insert(version);
+                        *first = version.min(*first);
                     }
                     continue;
                 }

@@ -12,6 +12,7 @@ mod emit_commands;
 mod emit_entry;
 mod emit_features;
 mod emit_flags;
+mod emit_formats;
 mod emit_ignored_tests;
 mod emit_inputs;
 mod emit_outputs;
@@ -19,6 +20,7 @@ mod emit_reply_targets;
 mod emit_result_codes;
 mod emit_schema;
 mod emit_types;
+mod formats;
 mod ignored;
 mod layout;
 mod load;
@@ -114,6 +116,7 @@ fn main() -> Result<()> {
         "One reply decoder, and the size of the reply, for each command with outputs.",
         reply,
     )?;
+    put(&tests, "demanded.rs", "", "The features that Vulkan demands.", model.emit_demanded())?;
     put(&tests, "result_codes.rs", "", "The codes that each entry point may return.", model.emit_result_codes()?)?;
     put(
         &icd,
@@ -160,6 +163,13 @@ fn main() -> Result<()> {
         &format!("{ICD}use crate::physical::features::Feature;\n"),
         "Features that are off.",
         model.emit_features()?,
+    )?;
+    put(
+        &icd,
+        "formats.rs",
+        &format!("{ICD}use crate::memory::texel_blocks::{{AspectBlock, Block}};\n"),
+        "How the texels of each format lie in memory.",
+        model.emit_formats()?,
     )?;
     put(
         &icd,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result};
 
+use crate::formats::Format;
+
 /// A struct member or a command parameter.
 #[derive(Clone, Debug, Default)]
 pub struct Member {
@@ -112,6 +114,9 @@ pub struct Registry {
     pub gates: HashMap<String, Gate>,
     pub extensions: BTreeMap<String, Extension>,
     pub required: Vec<Required>,
+    pub formats: Vec<Format>,
+    /// Features that a version demands of every device, with the version that was the first to do so.
+    pub demanded: BTreeMap<String, u32>,
     pub header_version: u32,
 }
 

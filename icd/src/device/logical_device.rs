@@ -25,6 +25,7 @@ use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
 use crate::pipelines::compiling;
 use crate::submission::device as below;
+use crate::submission::order::Uploads;
 use crate::submission::queue::{self, Queue};
 use crate::submission::{observer, wait_idle};
 use crate::sync::semaphore;
@@ -190,7 +191,11 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: work on the device is over, and its objects have been destroyed: what the floors keep is used by nobody.
     unsafe {
         d.slots.close(device);
-        d.order.lock().state.crossing.close(device);
+        let mut locked = d.order.lock();
+        // Their mark ends with them, or waits among its queue's fences.
+        locked.set_uploads(Uploads::None);
+        locked.state.crossing.close(device);
+        drop(locked);
         d.own.close(device);
         for end in d.recordings.close() {
             // A lost host has no need of it.

@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 180] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 181] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -41,6 +41,7 @@ DeviceExtension { name: c"VK_EXT_fragment_shader_interlock", number: 252, spec_v
 DeviceExtension { name: c"VK_EXT_global_priority", number: 175, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_global_priority_query", number: 389, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_graphics_pipeline_library", number: 321, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_host_image_copy", number: 271, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_host_query_reset", number: 262, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_image_2d_view_of_3d", number: 394, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_image_drm_format_modifier", number: 159, spec_version: 2, origin: Origin::Host },

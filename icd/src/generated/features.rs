@@ -8,12 +8,10 @@ use hesper_encoder::generated::{reply, request, types};
 use crate::physical::features::Feature;
 
 /// Features that the driver lacks a command for, whatever the host says of them.
-pub static OFF: [Feature; 17] = [
+pub static OFF: [Feature; 15] = [
 Feature { s_type: 1000150013, offset: core::mem::offset_of!(vk::PhysicalDeviceAccelerationStructureFeaturesKHR, acceleration_structure_host_commands), name: "accelerationStructureHostCommands" },
 Feature { s_type: 1000135009, offset: core::mem::offset_of!(types::PhysicalDeviceDescriptorHeapFeaturesEXT, descriptor_heap), name: "descriptorHeap" },
 Feature { s_type: 1000135009, offset: core::mem::offset_of!(types::PhysicalDeviceDescriptorHeapFeaturesEXT, descriptor_heap_capture_replay), name: "descriptorHeapCaptureReplay" },
-Feature { s_type: 1000270000, offset: core::mem::offset_of!(vk::PhysicalDeviceHostImageCopyFeaturesEXT, host_image_copy), name: "hostImageCopy" },
-Feature { s_type: 55, offset: core::mem::offset_of!(types::PhysicalDeviceVulkan14Features, host_image_copy), name: "hostImageCopy" },
 Feature { s_type: 1000347000, offset: core::mem::offset_of!(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, ray_tracing_pipeline_shader_group_handle_capture_replay), name: "rayTracingPipelineShaderGroupHandleCaptureReplay" },
 Feature { s_type: 1000347000, offset: core::mem::offset_of!(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, ray_tracing_pipeline_shader_group_handle_capture_replay_mixed), name: "rayTracingPipelineShaderGroupHandleCaptureReplayMixed" },
 Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_viewport_w_scaling_enable), name: "extendedDynamicState3ViewportWScalingEnable" },

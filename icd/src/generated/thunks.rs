@@ -125,10 +125,10 @@ pub unsafe extern "system" fn vkResetFences(device: vk::Device, fence_count: u32
     allowed(&[0], &[-2, -13, -1000011001], guard(device, "vkResetFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::reset_fences(device, fence_count, p_fences)))
 }
 pub unsafe extern "system" fn vkGetFenceStatus(device: vk::Device, fence: vk::Fence) -> vk::Result {
-    allowed(&[0, 1], &[-1, -2, -4, -13, -1000011001], guard(device, "vkGetFenceStatus", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::get_fence_status(device, fence)))
+    allowed(&[0, 1], &[-1, -2, -4, -13, -1000011001], guard(device, "vkGetFenceStatus", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence_wait::get_fence_status(device, fence)))
 }
 pub unsafe extern "system" fn vkWaitForFences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence, wait_all: vk::Bool32, timeout: u64) -> vk::Result {
-    allowed(&[0, 2], &[-1, -2, -4, -13, -1000011001], guard(device, "vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::wait_for_fences(device, fence_count, p_fences, wait_all, timeout)))
+    allowed(&[0, 2], &[-1, -2, -4, -13, -1000011001], guard(device, "vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence_wait::wait_for_fences(device, fence_count, p_fences, wait_all, timeout)))
 }
 pub unsafe extern "system" fn vkCreateSemaphore(device: vk::Device, p_create_info: *const vk::SemaphoreCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_semaphore: *mut vk::Semaphore) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::sync::semaphore::create_semaphore(device, p_create_info, p_allocator, p_semaphore))))
@@ -689,10 +689,10 @@ pub unsafe extern "system" fn vkCmdSetLogicOpEXT(command_buffer: vk::CommandBuff
     guard(command_buffer, "vkCmdSetLogicOpEXT", (), move || record::cmd_set_logic_op_ext(command_buffer, logic_op))
 }
 pub unsafe extern "system" fn vkGetPhysicalDeviceCalibrateableTimeDomainsKHR(physical_device: vk::PhysicalDevice, p_time_domain_count: *mut u32, p_time_domains: *mut vk::TimeDomainKHR) -> vk::Result {
-    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_physical_device_calibrateable_time_domains_khr(physical_device, p_time_domain_count, p_time_domains)))
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result::ERROR_UNKNOWN, move || crate::physical::time_domains::get_physical_device_calibrateable_time_domains_khr(physical_device, p_time_domain_count, p_time_domains)))
 }
 pub unsafe extern "system" fn vkGetCalibratedTimestampsKHR(device: vk::Device, timestamp_count: u32, p_timestamp_infos: *const vk::CalibratedTimestampInfoKHR, p_timestamps: *mut u64, p_max_deviation: *mut u64) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkGetCalibratedTimestampsKHR", vk::Result::ERROR_UNKNOWN, move || forward::get_calibrated_timestamps_khr(device, timestamp_count, p_timestamp_infos, p_timestamps, p_max_deviation)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkGetCalibratedTimestampsKHR", vk::Result::ERROR_UNKNOWN, move || crate::physical::time_domains::get_calibrated_timestamps_khr(device, timestamp_count, p_timestamp_infos, p_timestamps, p_max_deviation)))
 }
 pub unsafe extern "system" fn vkCmdSetLineStipple(command_buffer: vk::CommandBuffer, line_stipple_factor: u32, line_stipple_pattern: u16) -> () {
     guard(command_buffer, "vkCmdSetLineStipple", (), move || record::cmd_set_line_stipple(command_buffer, line_stipple_factor, line_stipple_pattern))
@@ -845,13 +845,13 @@ pub unsafe extern "system" fn vkCmdPushDescriptorSetWithTemplate2(command_buffer
     guard(command_buffer, "vkCmdPushDescriptorSetWithTemplate2", (), move || crate::recording::push_descriptors::cmd_push_descriptor_set_with_template2(command_buffer, p_push_descriptor_set_with_template_info))
 }
 pub unsafe extern "system" fn vkCopyMemoryToImage(device: vk::Device, p_copy_memory_to_image_info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyMemoryToImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_memory_to_image(device, p_copy_memory_to_image_info)))
 }
 pub unsafe extern "system" fn vkCopyImageToMemory(device: vk::Device, p_copy_image_to_memory_info: *const vk::CopyImageToMemoryInfoEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], vk::Result::ERROR_FEATURE_NOT_PRESENT)
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_image_to_memory(device, p_copy_image_to_memory_info)))
 }
 pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_image_to_image_info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || forward::copy_image_to_image(device, p_copy_image_to_image_info)))
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_image_to_image(device, p_copy_image_to_image_info)))
 }
 pub unsafe extern "system" fn vkTransitionImageLayout(device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT) -> vk::Result {
     allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || forward::transition_image_layout(device, transition_count, p_transitions)))

@@ -29,6 +29,12 @@ pub trait Pending: Send + Sync {
     /// # Safety
     /// A valid device and its buffer.
     unsafe fn before_destroying(&self, device: vk::Device, buffer: vk::Buffer);
+
+    /// The program has the host's processor copy an image over which buffers may lie: what is pending anywhere must be in place afterwards.
+    ///
+    /// # Safety
+    /// A valid device.
+    unsafe fn before_host_copy(&self, device: vk::Device);
 }
 
 /// Whether writes may be pending on a device.
@@ -115,6 +121,17 @@ impl Observer {
         if self.any.get() {
             // SAFETY: valid by contract.
             unsafe { self.told.before_destroying(device, buffer) };
+        }
+    }
+
+    /// As [`Pending::before_host_copy`].
+    ///
+    /// # Safety
+    /// A valid device.
+    pub unsafe fn before_host_copy(&self, device: vk::Device) {
+        if self.any.get() {
+            // SAFETY: valid by contract.
+            unsafe { self.told.before_host_copy(device) };
         }
     }
 }

@@ -10,6 +10,8 @@ pub mod format_properties;
 pub mod formats;
 pub mod handle_types;
 pub mod instance;
+pub mod layered;
 pub mod physical_device;
 pub mod presentation;
 pub mod sm_builtins;
+pub mod time_domains;

@@ -16,6 +16,7 @@ use crate::generated::queries::{FEATURES, PROPERTIES};
 use crate::physical::answers::Answers;
 use crate::physical::extensions::DeviceExtension;
 use crate::physical::format_properties::Formats;
+use crate::physical::layered::{HostDevice, List};
 use crate::physical::sm_builtins::{self, Multiprocessors};
 
 /// What a VkPhysicalDevice points at.
@@ -39,6 +40,8 @@ pub struct PhysicalDevice {
     pub max_buffer_size: vk::DeviceSize,
     /// What it does with each format.
     pub formats: Formats,
+    /// The host's device that it stands for.
+    pub host_device: HostDevice,
 }
 part!(vk::PhysicalDevice, PhysicalDevice, object: Object);
 // SAFETY: all that is behind a VkPhysicalDevice.
@@ -66,6 +69,7 @@ impl PhysicalDevice {
             probe: sm_builtins::Probe::default(),
             max_buffer_size: 0,
             formats: Formats::default(),
+            host_device: HostDevice::default(),
         }
     }
 
@@ -162,6 +166,11 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
         if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_DRM_PROPERTIES_EXT {
             // SAFETY: the struct that its sType tells of.
             return tell_numbers(d.connection().winsys.numbers(), unsafe { &mut *p.cast() });
+        }
+        // SAFETY: as above.
+        if unsafe { (*p).s_type } == List::S_TYPE {
+            // SAFETY: the struct that its sType tells of, with its array and their chains.
+            return unsafe { d.host_device.fill(p.cast()) };
         }
         // A struct with arrays of the caller's, or one that nobody knows: ask for it alone.
         let mut alone = vk::PhysicalDeviceProperties2 { p_next: p.cast(), ..Default::default() };

@@ -5,23 +5,22 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use ash::vk;
 
+use hesper_winsys::Capset;
+
 use crate::base::connection::Connection;
 use crate::physical::answers::Answers;
 use crate::physical::extensions::{API_VERSION, HEADER_VERSION, copy_name};
 use crate::physical::features;
+use crate::physical::layered::HostDevice;
 use crate::physical::physical_device::PhysicalDevice;
 
 /// Turns the host's properties into this driver's (WIRE.md 12.5).
 pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Connection) {
     let capset = connection.capset();
     let host = d.properties;
+    d.host_device = HostDevice::keep(&host, answers);
     let p = &mut d.properties;
-    let mut version = host.api_version.min(API_VERSION).min(capset.vk_xml_version);
-    // Vulkan 1.4 brings host image copies, which this driver doesn't carry yet.
-    if version >= vk::make_api_version(0, 1, 4, 0) {
-        version = vk::make_api_version(0, 1, 3, HEADER_VERSION);
-    }
-    p.api_version = version;
+    p.api_version = shown_version(host.api_version, capset);
     p.driver_version = vk::make_api_version(
         0,
         number(env!("CARGO_PKG_VERSION_MAJOR")),
@@ -50,18 +49,20 @@ pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Conne
         d.max_buffer_size = d.max_buffer_size.max(v.max_buffer_size);
     }
     let info = c_string(env!("CARGO_PKG_VERSION"));
+    let minor = vk::api_version_minor(d.properties.api_version) as u8;
+    let conformance = vk::ConformanceVersion { major: 1, minor, subminor: 0, patch: 0 };
     if let Some(v) = answers.get_mut::<vk::PhysicalDeviceDriverProperties>() {
         d.host_driver = v.driver_id;
         v.driver_id = vk::DriverId::MESA_VENUS;
         copy_name(&mut v.driver_name, c"hesper");
         copy_name(&mut v.driver_info, &info);
-        v.conformance_version = vk::ConformanceVersion { major: 1, minor: 3, subminor: 0, patch: 0 };
+        v.conformance_version = conformance;
     }
     if let Some(v) = answers.get_mut::<vk::PhysicalDeviceVulkan12Properties>() {
         v.driver_id = vk::DriverId::MESA_VENUS;
         copy_name(&mut v.driver_name, c"hesper");
         copy_name(&mut v.driver_info, &info);
-        v.conformance_version = vk::ConformanceVersion { major: 1, minor: 3, subminor: 0, patch: 0 };
+        v.conformance_version = conformance;
     }
 
     // SAFETY: sysconf takes a number, and touches no memory of this process.
@@ -69,6 +70,14 @@ pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Conne
     present_limits(&mut d.properties.limits, page);
     features::switch_off(&mut d.more_features);
     d.host_cached = present_memory(&mut d.memory);
+}
+
+/// The host's version of Vulkan, if driver and codec know it.
+fn shown_version(host: u32, capset: &Capset) -> u32 {
+    let version = host.min(API_VERSION).min(capset.vk_xml_version);
+    // A codec may know less than the vk.xml that it was made from.
+    let (major, minor) = (capset.codec.version >> 16, capset.codec.version & 0xffff);
+    version.min(vk::make_api_version(0, major, minor, HEADER_VERSION))
 }
 
 /// Mappings lie at multiples of the guest's page, which may be smaller than what the host's lie at. `page` is a power of two.
@@ -128,7 +137,23 @@ fn uuid(parts: &[&[u8]]) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
+    use hesper_encoder::Codec;
+
     use super::*;
+
+    #[test]
+    fn the_version_is_the_hosts_where_its_codec_knows_it() {
+        let v = |minor, patch| vk::make_api_version(0, 1, minor, patch);
+        let shown = |host, xml, minor: u32| {
+            let codec = Codec { version: 1 << 16 | minor, ..Codec::ALL };
+            shown_version(host, &Capset { vk_xml_version: xml, venus_version: 4, codec })
+        };
+        assert_eq!(shown(v(4, 305), v(4, 343), 4), v(4, 305));
+        assert_eq!(shown(v(3, 1), v(4, 343), 4), v(3, 1));
+        assert_eq!(shown(v(4, 305), v(3, 269), 3), v(3, 269), "an older codec");
+        assert_eq!(shown(v(4, 305), v(4, 310), 3), v(3, HEADER_VERSION), "a codec without host image copies");
+        assert_eq!(shown(v(5, 7), v(5, 1), 5), API_VERSION, "a host of the future");
+    }
 
     #[test]
     fn names_fit() {

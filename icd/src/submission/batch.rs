@@ -7,7 +7,7 @@ use ash::vk;
 use crate::base::chain::slice;
 
 /// One batch of a submission, in either form.
-pub trait Batch: Copy {
+pub trait Batch: Copy + Default {
     /// The command that submits it.
     const COMMAND: &'static str;
 
@@ -184,7 +184,7 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
     }
 }
 
-/// Adds the batches to `changed`, with command buffers of the driver's own in front of the first one, and behind the last.
+/// Adds the batches to `changed`, with command buffers of the driver's own in front of the first one, and behind the last; without batches, in one of their own.
 pub unsafe fn with_own<B: Batch>(
     batches: &[B],
     front: Option<vk::CommandBuffer>,
@@ -203,7 +203,54 @@ pub unsafe fn with_own<B: Batch>(
                 *first = first.with_buffers(front, None, first_room);
                 *last = last.with_buffers(None, back, last_room);
             }
+            [] if front.or(back).is_some() => changed.push(B::default().with_buffers(front, back, last_room)),
             [] => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ash::vk::Handle;
+
+    use super::*;
+
+    /// The command buffers of each batch.
+    fn changed<B: Batch>(batches: &[B], front: Option<u64>, back: Option<u64>) -> Vec<Vec<u64>> {
+        let (mut changed, mut rooms) = (Vec::new(), [Vec::new(), Vec::new()]);
+        let own = |c: Option<u64>| c.map(vk::CommandBuffer::from_raw);
+        // SAFETY: batches whose arrays are alive, as are the rooms.
+        unsafe {
+            with_own(batches, own(front), own(back), &mut changed, &mut rooms);
+            changed.iter().map(|b| b.buffers().map(Handle::as_raw).collect()).collect()
+        }
+    }
+
+    fn of_both(named: &[&[u64]], front: Option<u64>, back: Option<u64>) -> Vec<Vec<u64>> {
+        let named: Vec<Vec<vk::CommandBuffer>> =
+            named.iter().map(|b| b.iter().map(|c| vk::CommandBuffer::from_raw(*c)).collect()).collect();
+        let batches: Vec<_> = named.iter().map(|b| vk::SubmitInfo::default().command_buffers(b)).collect();
+        let infos: Vec<Vec<_>> = named
+            .iter()
+            .map(|b| b.iter().map(|c| vk::CommandBufferSubmitInfo::default().command_buffer(*c)).collect())
+            .collect();
+        let batches2: Vec<_> = infos.iter().map(|b| vk::SubmitInfo2::default().command_buffer_infos(b)).collect();
+        let found = changed(&batches, front, back);
+        assert_eq!(changed(&batches2, front, back), found);
+        found
+    }
+
+    #[test]
+    fn the_drivers_own_stand_around_the_programs() {
+        assert_eq!(of_both(&[&[1, 2]], Some(8), Some(9)), [vec![8, 1, 2, 9]]);
+        assert_eq!(of_both(&[&[1], &[2], &[]], Some(8), Some(9)), [vec![8, 1], vec![2], vec![9]]);
+        assert_eq!(of_both(&[&[1]], None, None), [vec![1]]);
+    }
+
+    #[test]
+    fn without_batches_they_get_one() {
+        assert_eq!(of_both(&[], None, Some(9)), [vec![9]]);
+        assert_eq!(of_both(&[], Some(8), Some(9)), [vec![8, 9]]);
+        assert_eq!(of_both(&[], None, None), Vec::<Vec<u64>>::new());
     }
 }

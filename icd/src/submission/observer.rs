@@ -41,6 +41,11 @@ impl Pending for OfUploads {
         // SAFETY: a valid device.
         unsafe { carry_out(device, |updates| updates.name(buffer)) };
     }
+
+    unsafe fn before_host_copy(&self, device: vk::Device) {
+        // SAFETY: a valid device.
+        unsafe { carry_out(device, |_| true) };
+    }
 }
 
 /// Forgets updates that wait.

@@ -3,7 +3,7 @@
 //! Bindings aren't ordered with command buffers, and end out of order. But a fence of vkQueueSubmit is signalled after every fence and semaphore
 //! of the queue that was to be signalled earlier (Vulkan specification, "Fences", signal operation order). So a binding always has a fence: one of
 //! the driver's own where the program gave none; then what is known to have ended by a later submission's fence covers the binding too, and
-//! vkQueueWaitIdle does.
+//! vkQueueWaitIdle does. (A slot that commands write says nothing of bindings, so there is none until they have ended: `Queue::unordered`.)
 
 use ash::vk;
 use hesper_encoder::generated::request;
@@ -75,10 +75,11 @@ pub unsafe fn queue_bind_sparse(
         })
     });
     match sent {
-        Ok((_, seqno)) => {
+        Ok((submission, seqno)) => {
+            *queue.unordered.lock() = submission;
             // The fence's end says nothing of the submissions before.
             fence::submitted(signalled, Submission::default(), queue.timeline);
-            queue.binds.lock().extend(own);
+            queue.pending.lock().extend(own);
             // SAFETY: the lock of the queue's device.
             done(unsafe { outside::sent(device, &mut locked, queue, handle, taken, uses()) }.map(|()| seqno))
         }
@@ -103,7 +104,7 @@ fn uses_of(info: &vk::BindSparseInfo<'_>) -> impl Iterator<Item = (vk::Semaphore
 
 /// A fence of the driver's own that isn't signalled.
 unsafe fn bind_fence(queue: &Queue) -> Result<vk::Fence, vk::Result> {
-    let mut binds = queue.binds.lock();
+    let mut binds = queue.pending.lock();
     if binds.len() >= FENCES {
         // SAFETY: fences of a living device.
         let ended = |f: &mut vk::Fence| unsafe { forward::get_fence_status(queue.device, *f) } == vk::Result::SUCCESS;

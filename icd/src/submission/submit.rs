@@ -110,6 +110,9 @@ unsafe fn submit<B: Batch>(
     });
     match sent {
         Ok((submission, _)) => {
+            if batches.iter().any(Batch::waits) {
+                *queue.unordered.lock() = submission.clone();
+            }
             fence::submitted(fence, submission.clone(), queue.timeline);
             if slot_writer.is_some() {
                 fence::expect_slot(fence);
@@ -224,8 +227,11 @@ unsafe fn slot_writer<B: Batch>(
     if !fence::wants_slot(device, fence) {
         return None;
     }
-    // Semaphores are signalled after all command buffers, and fences after semaphores.
-    let suits = batches.last()?.allows_more_buffers() && !batches.iter().any(Batch::signals) && queue.can_copy;
+    // A fence is signalled after semaphores of the submission, after its waits whatever their stages are, and after everything earlier; commands behind it may not be.
+    let suits = batches.last().is_none_or(Batch::allows_more_buffers)
+        && !batches.iter().any(|b| b.signals() || b.waits())
+        && queue.unordered.lock().ended()
+        && queue.can_copy;
     // SAFETY: by contract.
     suits.then(|| unsafe { fence::slot(queue.device, fence)?.writer(&device.own, queue.device, queue.family).ok() })?
 }

@@ -6,8 +6,8 @@ use ash::vk;
 
 use crate::base::object::Part;
 use crate::sync::device::Device;
-use crate::sync::fence;
 use crate::sync::payload::{self, Payload};
+use crate::sync::{fence, fence_wait};
 
 pub unsafe fn import_fence_fd_khr(device: vk::Device, info: *const vk::ImportFenceFdInfoKHR) -> vk::Result {
     // SAFETY: a valid info.
@@ -90,7 +90,7 @@ pub unsafe fn before_submission(device: vk::Device, f: vk::Fence) -> Result<(), 
     let done = |result| if result == vk::Result::SUCCESS { Ok(()) } else { Err(result) };
     // The host knows of its fence at once, and a monitor may be late to signal the file.
     // SAFETY: a valid device and a fence of its own.
-    done(unsafe { fence::wait_at_host(device, &[f], vk::TRUE, u64::MAX) })?;
+    done(unsafe { fence_wait::wait_at_host(device, &[f], vk::TRUE, u64::MAX) })?;
     outside.lock().has_left = false;
     // SAFETY: a valid device, and a fence that nothing will signal any more.
     done(unsafe { fence::reset_fences(device, 1, &f) }).inspect_err(|_| outside.lock().has_left = true)

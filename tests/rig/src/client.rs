@@ -28,8 +28,22 @@ impl Root {
         socket: Option<&Path>,
         program: impl AsRef<std::ffi::OsStr>,
     ) -> Result<Command> {
+        self.client_of_version(HostVersion::chosen()?, driver, socket, program)
+    }
+
+    /// The same with a version of the host, whatever is chosen for others: the host's own driver is the one of that version's tree.
+    ///
+    /// # Errors
+    /// As [`Self::client`].
+    pub fn client_of_version(
+        &self,
+        version: HostVersion,
+        driver: Driver,
+        socket: Option<&Path>,
+        program: impl AsRef<std::ffi::OsStr>,
+    ) -> Result<Command> {
         // The host's own driver is where the host is.
-        let tree = if driver.needs_host() { self.clone() } else { HostVersion::chosen()?.tree(self)? };
+        let tree = if driver.needs_host() { self.clone() } else { version.tree(self)? };
         let mut command = tree.command(program)?;
         let need = || socket.with_context(|| format!("{driver} needs a host"));
         match driver {

@@ -37,7 +37,7 @@ pub struct Gpu {
     pub maintenance5: bool,
     extensions: Vec<&'static CStr>,
     // Unloads the loader, so it goes last.
-    _entry: Entry,
+    pub entry: Entry,
 }
 
 impl Gpu {
@@ -104,6 +104,10 @@ impl Gpu {
             if maintenance5 {
                 info = info.push_next(&mut features5);
             }
+            let mut host_copies = vk::PhysicalDeviceHostImageCopyFeaturesEXT::default().host_image_copy(true);
+            if extensions.contains(&ash::ext::host_image_copy::NAME) {
+                info = info.push_next(&mut host_copies);
+            }
             if extensions.contains(&MULTI_DRAW) {
                 info = info.push_next(&mut multi_draw);
             }
@@ -133,7 +137,7 @@ impl Gpu {
                 pool,
                 maintenance5,
                 extensions,
-                _entry: entry,
+                entry,
             })
         }
     }
@@ -141,6 +145,15 @@ impl Gpu {
     /// Whether the device was made with an extension.
     pub fn has(&self, extension: &CStr) -> bool {
         self.extensions.contains(&extension)
+    }
+
+    /// The driver's own name.
+    pub fn driver_name(&self) -> Result<String> {
+        let mut driver = vk::PhysicalDeviceDriverProperties::default();
+        let mut all = vk::PhysicalDeviceProperties2::default().push_next(&mut driver);
+        // SAFETY: a valid physical device, and a struct with its chain.
+        unsafe { self.instance.get_physical_device_properties2(self.physical, &mut all) };
+        Ok(driver.driver_name_as_c_str().context("the driver's name")?.to_string_lossy().into_owned())
     }
 
     /// The first memory type of those in `bits` that has `flags`.
@@ -259,11 +272,14 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
     // SAFETY: a valid physical device.
     let offered = unsafe { instance.enumerate_device_extension_properties(physical)? };
     let names: Vec<&CStr> = offered.iter().filter_map(|e| e.extension_name_as_c_str().ok()).collect();
-    Ok([ash::khr::push_descriptor::NAME, ash::khr::maintenance5::NAME, MULTI_DRAW]
-        .into_iter()
-        .chain(SHARING)
-        .filter(|n| names.contains(n))
-        .collect())
+    let used = [
+        ash::khr::push_descriptor::NAME,
+        ash::khr::maintenance5::NAME,
+        ash::ext::calibrated_timestamps::NAME,
+        ash::ext::host_image_copy::NAME,
+        MULTI_DRAW,
+    ];
+    Ok(used.into_iter().chain(SHARING).filter(|n| names.contains(n)).collect())
 }
 
 impl Drop for Gpu {

@@ -4,6 +4,7 @@
 mod bench;
 mod buffer;
 mod careful;
+mod clocks;
 mod commands;
 mod compute;
 mod cycles;
@@ -11,8 +12,10 @@ mod descriptors;
 mod draws;
 mod endure;
 mod entry_points;
+mod facts;
 mod forks;
 mod gpu;
+mod host_copies;
 mod hostile;
 mod ignored;
 mod images;
@@ -76,6 +79,8 @@ enum Sub {
     Pipelines,
     /// Images, views and samplers: copies there and back, blits of layouts.
     Images,
+    /// Copies between images and memory by the host's processor, of every class of formats.
+    HostCopies,
     /// Several draws in one command.
     Draws,
     /// Fences, binary and timeline semaphores, many submissions in flight.
@@ -200,6 +205,12 @@ enum Sub {
         /// Only these rows.
         only: Vec<bench::Group>,
     },
+    /// Asks a driver what its device can do, past what vulkaninfo shows; a line of JSON for each fact.
+    Facts {
+        /// Of every eighth format alone.
+        #[arg(long)]
+        few_formats: bool,
+    },
     /// Submits and waits until the device is lost, which is the expected end.
     Spin,
     /// Works with the device of one driver, looks at every result, ends at the first error, and reports what it saw: lines of JSON.
@@ -218,12 +229,13 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 13] = [
+const PARTS: [(&str, Part); 14] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
     ("pipelines", pipelines::run),
     ("images", images::run),
+    ("host-copies", host_copies::run),
     ("draws", draws::run),
     ("sync", sync::run),
     ("threads", threads::run),
@@ -249,6 +261,7 @@ fn main() -> ExitCode {
         Sub::Commands => parts("commands"),
         Sub::Pipelines => parts("pipelines"),
         Sub::Images => parts("images"),
+        Sub::HostCopies => parts("host-copies"),
         Sub::Draws => parts("draws"),
         Sub::Ignored => ignored::run(),
         Sub::Sync => parts("sync"),
@@ -285,6 +298,7 @@ fn main() -> ExitCode {
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::EveryEntryPoint(args) => entry_points::run(&args),
         Sub::Bench { only } => bench::run(&only),
+        Sub::Facts { few_formats } => facts::run(few_formats),
         Sub::Spin => spin::run(),
         Sub::Careful { driver, rounds, pause_ms } => careful::run(&driver, rounds, Duration::from_millis(pause_ms)),
     };

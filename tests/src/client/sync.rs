@@ -1,10 +1,11 @@
-//! Fences and semaphores, with many submissions in flight.
+//! Fences and semaphores, with many submissions in flight; clocks.
 
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use ash::vk;
 
+use crate::clocks;
 use crate::gpu::{Gpu, PATIENCE};
 
 pub fn run() -> Result<()> {
@@ -12,7 +13,8 @@ pub fn run() -> Result<()> {
     fences(&gpu)?;
     timeline(&gpu)?;
     binary(&gpu)?;
-    second_submit(&gpu)
+    second_submit(&gpu)?;
+    clocks::check(&gpu)
 }
 
 fn fences(gpu: &Gpu) -> Result<()> {

@@ -28,12 +28,13 @@ pub const FLOORS: [&str; 11] = [
 ];
 
 /// The floors of what is generated.
-const GENERATED: [(&str, &str); 7] = [
+const GENERATED: [(&str, &str); 8] = [
     ("forward.rs", "base"),
     ("record.rs", "recording"),
     ("extensions.rs", "physical"),
     ("queries.rs", "physical"),
     ("features.rs", "physical"),
+    ("formats.rs", "memory"),
     ("thunks.rs", "loader"),
     ("procs.rs", "loader"),
 ];

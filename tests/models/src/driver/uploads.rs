@@ -86,6 +86,8 @@ impl Pending for Told {
     unsafe fn before_freeing(&self, _: vk::Device, _: vk::DeviceMemory) {}
 
     unsafe fn before_destroying(&self, _: vk::Device, _: vk::Buffer) {}
+
+    unsafe fn before_host_copy(&self, _: vk::Device) {}
 }
 
 /// Two threads upload, and one maps: behind the mapping no upload waits that the program was told of.

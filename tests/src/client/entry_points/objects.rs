@@ -81,6 +81,12 @@ impl World {
         }
     }
 
+    pub fn image_usage(&self) -> vk::ImageUsageFlags {
+        use vk::ImageUsageFlags as U;
+        let usage = U::TRANSFER_SRC | U::TRANSFER_DST | U::SAMPLED | U::COLOR_ATTACHMENT;
+        if self.has(ash::ext::host_image_copy::NAME) { usage | U::HOST_TRANSFER_EXT } else { usage }
+    }
+
     pub fn buffer_usage(&self) -> vk::BufferUsageFlags {
         use vk::BufferUsageFlags as U;
         let mut usage = U::TRANSFER_SRC | U::TRANSFER_DST | U::UNIFORM_TEXEL_BUFFER | U::STORAGE_BUFFER;
