@@ -1,8 +1,9 @@
 //! Waits for what the GPU itself tells of (`feedback`): looks at memory instead of questions to the host.
 //!
 //! Where the GPU is the host's processor, each question takes that processor from the work which it asks about, and where many want
-//! the processor, whoever waits in the host for the work is late by all turns of its thread. A look needs no thread of the host. A wait sleeps until
-//! shortly before the work is due, and then between looks, as long as is a small part of what has passed.
+//! the processor, whoever waits in the host for the work is late by all turns of its thread. A look needs no thread of the host. A wait sleeps for half
+//! of the time that the work usually takes, then yields between looks for at most `HESPER_SPIN_US`, then sleeps between them, as long as is a small part of what
+//! has passed: a sleep costs a guest more than the time slept, and yielding lets whatever else wants the processor go first.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,6 @@ use crate::base::settings;
 use crate::sync::forecast::Forecast;
 use crate::sync::wait::{doze, sleep};
 
-/// For how long a wait looks without sleeping: a sleep takes longer than the thread that ends the work needs for its last steps.
-const AWAKE: u64 = 50_000;
 /// The longest sleep between two looks while the work isn't due, in nanoseconds: a look costs a load.
 const LONGEST: u64 = 20_000_000;
 
@@ -34,7 +33,7 @@ pub fn look<'a>(
     // Of several things it isn't told which one ended when, so nothing is learned of them, and what was is old.
     let only = forecasts.clone().next().filter(|_| forecasts.clone().nth(1).is_none());
     let learn = |at_once| only.into_iter().for_each(|f| f.learn(at_once));
-    let due = only.map_or(0, Forecast::due).min(end);
+    let half = only.map_or(0, |f| f.submitted_at().saturating_add(f.usual() / 2)).min(end);
     let mut at_once = true;
     let mut one_look = |at_once| {
         if is_over() {
@@ -47,10 +46,10 @@ pub fn look<'a>(
         vk::Result::NOT_READY => {}
         over => return over,
     }
-    if let Some(over) = doze(start, due, LONGEST, now, sleep, || one_look(false)) {
+    if let Some(over) = doze(start, half, LONGEST, now, sleep, || one_look(false)) {
         return over;
     }
-    let spin = Duration::from_nanos(AWAKE.min(settings::spin_limit()));
+    let spin = Duration::from_nanos(settings::spin_limit());
     let deadline = Instant::now().checked_add(Duration::from_nanos(end.saturating_sub(now())));
     let mut pauses = Wait::new(Patience { spin });
     loop {
