@@ -13,6 +13,23 @@ fn count(facts: &Facts, prefix: &str) -> usize {
     facts.keys().filter(|k| k.starts_with(prefix)).count()
 }
 
+/// The minor number of the device's version of Vulkan, whose major one is 1.
+fn minor(facts: &Facts) -> u32 {
+    let version = &facts["VkPhysicalDeviceProperties/apiVersion"];
+    let minor = version.strip_prefix("1.").and_then(|rest| rest.split('.').next()).and_then(|minor| minor.parse().ok());
+    minor.unwrap_or_else(|| panic!("apiVersion {version}"))
+}
+
+/// What Vulkan 1.`minor` demands and a driver hasn't got: a feature that no struct has, or not each struct that names it.
+fn missing(facts: &Facts, minor: u32) -> Vec<&'static str> {
+    let named = |value: &str| -> BTreeSet<&str> {
+        facts.iter().filter(|(k, v)| is_feature(k) && *v == value).map(|(k, _)| last(k)).collect()
+    };
+    let (on, off) = (named("true"), named("false"));
+    let demanded = DEMANDED.iter().filter(|(version, _)| *version <= (1 << 16 | minor)).map(|(_, name)| *name);
+    demanded.filter(|name| !on.contains(name) || off.contains(name)).collect()
+}
+
 #[test]
 fn shows_the_hosts_device() {
     let root = root();
@@ -25,9 +42,7 @@ fn shows_the_hosts_device() {
     assert_eq!(name, format!("Virtio-GPU Venus ({})", get(&native, &format!("{device}deviceName"))));
     assert_eq!(get(&hesper, "VkPhysicalDeviceVulkan12Properties/driverName"), "hesper");
     assert_eq!(get(&hesper, "VkPhysicalDeviceVulkan12Properties/driverID"), "DRIVER_ID_MESA_VENUS");
-    let version = get(&hesper, &format!("{device}apiVersion"));
-    let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
-    assert!(version.starts_with("1.") && minor >= 3, "apiVersion {version}");
+    assert!((3..=minor(&native)).contains(&minor(&hesper)), "Vulkan 1.{}", minor(&hesper));
     let extensions = count(&hesper, "Device Extensions/");
     // Older codecs know fewer.
     let least = if HostVersion::chosen().unwrap().carries_everything() { 120 } else { 90 };
@@ -74,11 +89,7 @@ fn lacks_little_that_mesas_driver_has() {
     let root = root();
     let hesper = vulkaninfo::facts(&root, Driver::Hesper).unwrap();
     let mesa = vulkaninfo::facts(&root, Driver::Mesa).unwrap();
-    let version = |f: &Facts| {
-        let told = f["VkPhysicalDeviceProperties/apiVersion"].clone();
-        told.rsplit_once('.').map(|(minor, _)| minor.to_owned()).unwrap()
-    };
-    assert_eq!(version(&hesper), version(&mesa), "the version of Vulkan");
+    assert!(minor(&hesper) >= minor(&mesa), "Vulkan 1.{}, not 1.{}", minor(&hesper), minor(&mesa));
     let status = include_str!("../../docs/STATUS.md");
     for name in mesa.keys().filter_map(|k| k.strip_prefix("Device Extensions/")) {
         let there = hesper.contains_key(&format!("Device Extensions/{name}"));
@@ -104,14 +115,21 @@ fn has_what_its_version_demands() {
     let root = root();
     for driver in [Driver::Native, Driver::Hesper] {
         let facts = vulkaninfo::facts(&root, driver).unwrap();
-        let version = &facts["VkPhysicalDeviceProperties/apiVersion"];
-        let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
-        let on: BTreeSet<&str> = facts.iter().filter(|(_, v)| *v == "true").map(|(k, _)| last(k)).collect();
-        let demanded: Vec<&str> =
-            DEMANDED.iter().filter(|(v, _)| *v <= (1 << 16 | minor)).map(|(_, name)| *name).collect();
-        assert!(demanded.len() > 40, "the table has another form");
-        for name in demanded {
-            assert!(on.contains(name), "{driver} shows {version}, which demands {name}");
-        }
+        let minor = minor(&facts);
+        let missing = missing(&facts, minor);
+        assert!(missing.is_empty(), "{driver} shows Vulkan 1.{minor}, which demands {}", missing.join(", "));
     }
+}
+
+#[test]
+fn a_feature_that_one_struct_lacks_is_missing() {
+    let mut facts: Facts =
+        DEMANDED.iter().map(|(_, name)| (format!("VkPhysicalDeviceFeatures/{name}"), "true".to_owned())).collect();
+    assert_eq!(facts.len(), 65, "the table has another form");
+    facts.insert("VkPhysicalDeviceMaintenance5PropertiesKHR/maintenance5".into(), "false".into());
+    assert_eq!(missing(&facts, 4), Vec::<&str>::new());
+    facts.insert("VkPhysicalDeviceVulkan14Features/maintenance5".into(), "false".into());
+    assert_eq!(missing(&facts, 4), ["maintenance5"]);
+    facts.remove("VkPhysicalDeviceFeatures/multiview");
+    assert_eq!(missing(&facts, 3), ["multiview"]);
 }

@@ -39,6 +39,7 @@ pub use ring::Ring;
 pub use seqno::{Progress, Seqno};
 pub use stream::{Chunk, StreamPool};
 pub use sync_file::SyncFile;
+pub use virtgpu::numbers::Numbers;
 
 /// How a blob will be used; the values are the kernel's (virtgpu_drm.h, `VIRTGPU_BLOB_FLAG_USE_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +77,22 @@ pub trait Winsys: Send + Sync {
     fn map(&self, blob: &Resource) -> Result<Mapping, Error>;
     /// A dma-buf of a shareable blob.
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error>;
+    /// The kernel's numbers of the device; none where there is no kernel's device.
+    fn numbers(&self) -> Numbers {
+        Numbers::default()
+    }
+    /// Whether there is a way to import.
+    fn imports(&self) -> bool {
+        true
+    }
     /// The resource behind a dma-buf.
     fn import(&self, fd: BorrowedFd<'_>) -> Result<Resource, Error>;
     /// Has the context run `commands` (WIRE.md 4, those marked C); doesn't wait for them.
     fn submit(&self, commands: &[u8]) -> Result<(), Error>;
+    /// Whether there are fences of queues.
+    fn fences(&self) -> bool {
+        false
+    }
     /// A sync_file that is signalled when everything has ended that the host was told to do on the queue with this timeline (WIRE.md 7.1, 8.5), once
     /// `after` has been signalled. The host must have run what made and fed the queue, and lets go of the queue only after it has heard of this.
     ///

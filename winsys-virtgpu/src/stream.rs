@@ -214,15 +214,20 @@ impl Reply {
     }
 
     /// Hands a private copy of the first `size` bytes to `read`: the host can change the original at any time.
-    pub fn with_bytes<R>(&self, size: usize, read: impl FnOnce(&[u8]) -> R) -> R {
+    ///
+    /// # Errors
+    /// [`Error::OutOfHostMemory`] where there is no memory for the copy.
+    pub fn with_bytes<R>(&self, size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         let mut small = [0; 512];
         if let Some(bytes) = small.get_mut(..size) {
             self.shmem.mapping().read(self.offset, bytes);
-            return read(bytes);
+            return Ok(read(bytes));
         }
-        let mut bytes = vec![0; size];
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size).map_err(|_| Error::OutOfHostMemory)?;
+        bytes.resize(size, 0);
         self.shmem.mapping().read(self.offset, &mut bytes);
-        read(&bytes)
+        Ok(read(&bytes))
     }
 }
 
@@ -310,8 +315,16 @@ mod tests {
         for _ in 0..3 {
             let reply = pool.take(40).unwrap();
             assert_eq!(reply.offset(), 0, "the same place again");
-            assert!(reply.with_bytes(40, |b| b.iter().all(|b| *b == 0)), "an older reply is left");
+            assert!(reply.with_bytes(40, |b| b.iter().all(|b| *b == 0)).unwrap(), "an older reply is left");
             assert!(reply.shmem.mapping().write(0, &[7; 40]));
         }
+    }
+
+    #[test]
+    fn a_reply_that_no_memory_holds_is_an_error() {
+        let host = crate::testing::Host::new();
+        let reply = ReplyPool::new(host.clone()).take(1000).unwrap();
+        assert!(matches!(reply.with_bytes(usize::MAX, <[u8]>::len), Err(Error::OutOfHostMemory)));
+        assert_eq!(reply.with_bytes(1000, <[u8]>::len).ok(), Some(1000));
     }
 }

@@ -1,7 +1,7 @@
 //! sync_files (Linux, Documentation/driver-api/sync_file.rst): files that stand for work, and become readable when it has ended. They are what
 //! external fences and semaphores of the kind SYNC_FD hand from process to process.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -14,11 +14,37 @@ use crate::Error;
 #[derive(Debug)]
 pub struct SyncFile(OwnedFd);
 
+/// `sync_file_info` (Linux, include/uapi/linux/sync_file.h).
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    name: [u8; 32],
+    status: i32,
+    flags: u32,
+    num_fences: u32,
+    pad: u32,
+    sync_fence_info: u64,
+}
+
+nix::ioctl_readwrite!(file_info, b'>', 4, Info);
+
 impl SyncFile {
+    /// Another descriptor of the sync_file under `file`, which stays the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a number under which no sync_file is open; [`Error::OutOfHostMemory`] without room for another open file.
+    pub fn borrowed(file: BorrowedFd<'_>) -> Result<Self, Error> {
+        // Without room for them, the kernel tells nothing of the single fences.
+        let mut ask = Info::default();
+        // SAFETY: `ask` has the layout of the kernel's struct, and its one pointer is null with a count of 0.
+        unsafe { file_info(file.as_raw_fd(), &raw mut ask) }.map_err(|e| Error::os("importing a sync_file", e))?;
+        file.try_clone_to_owned().map(Self).map_err(|_| Error::OutOfHostMemory)
+    }
+
     /// Sleeps until it is signalled, at most for `time`; whether it is.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a file that can't be waited for.
+    /// [`Error::OutOfHostMemory`] where the kernel has none for the wait; [`Error::Refused`] for a file that can't be waited for.
     pub fn wait(&self, time: Duration) -> Result<bool, Error> {
         let start = Instant::now();
         loop {
@@ -39,6 +65,12 @@ impl From<OwnedFd> for SyncFile {
     }
 }
 
+impl From<SyncFile> for OwnedFd {
+    fn from(file: SyncFile) -> Self {
+        file.0
+    }
+}
+
 impl AsFd for SyncFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -48,6 +80,13 @@ impl AsFd for SyncFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_another_kind_is_refused() {
+        let (read, _write) = nix::unistd::pipe().unwrap();
+        assert!(matches!(SyncFile::borrowed(read.as_fd()), Err(Error::Refused(_))));
+        assert_eq!(size_of::<Info>(), 56);
+    }
 
     #[test]
     fn a_wait_ends_with_the_signal_or_in_time() {

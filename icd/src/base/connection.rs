@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
-use hesper_winsys::ring::{RingOptions, Show};
+use hesper_winsys::ring::{Asked, RingOptions, Show};
 use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
@@ -192,6 +192,22 @@ impl Connection {
         decode: impl FnOnce(&mut Reader) -> R,
     ) -> Result<R, Error> {
         let called = call_on(&self.ring, &self.codec, size, encode, decode);
+        self.come_back(called)
+    }
+
+    /// Sends a command whose reply of at most `size` bytes [`Self::answer`] reads, and doesn't wait. Several may be under way.
+    pub fn ask(&self, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
+        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask(bytes, size, Show::Now)))
+    }
+
+    /// Waits for the reply to a command that was asked, and decodes it.
+    pub fn answer<R>(&self, asked: Asked, decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
+        let answered = self.ring.answer(asked, |reply| decoded(reply, decode));
+        self.come_back(answered.and_then(|r| r))
+    }
+
+    /// What is due when the main ring has answered.
+    fn come_back<R>(&self, called: Result<R, Error>) -> Result<R, Error> {
         if self.background.any() {
             // The main ring has just come to where something may wait for it.
             self.background.go_on(&self.ring);

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
+use std::time::Duration;
 
 use ash::vk;
 use ash::vk::Handle;
@@ -18,13 +19,15 @@ use crate::base::slab::fresh_id;
 use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
 use crate::memory::sharing::Sharing;
-use crate::physical::device_extensions;
+use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD, SEMAPHORE_FD, SWAPCHAIN};
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
 use crate::pipelines::compiling;
+use crate::submission::order::Uploads;
 use crate::submission::queue::{self, Queue};
 use crate::submission::{observer, wait_idle};
+use crate::sync::semaphore;
 use crate::wsi::device as below;
 use crate::wsi::swapchain;
 use crate::{memory, physical, pipelines, recording, submission, sync};
@@ -47,13 +50,14 @@ unsafe impl Whole for Device {}
 ///
 /// # Safety
 /// A valid physical device.
-unsafe fn floors(object: Object, physical: vk::PhysicalDevice) -> below::Device {
+unsafe fn floors(object: Object, physical: vk::PhysicalDevice, extensions: &ExtensionSet) -> below::Device {
     // SAFETY: valid by contract; it ends with its instance, after the device.
     let lowest = unsafe { physical::device::Device::new(object, physical) };
     let device = memory::device::Device::new(lowest);
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
-    let device = sync::device::Device::new(device);
+    let outside = |name| extensions::device_extension(name).is_some_and(|e| extensions.contains(e.number));
+    let device = sync::device::Device::new(device, outside(SEMAPHORE_FD) || outside(SWAPCHAIN));
     let device = submission::device::Device::new(device);
     let device = below::Device::new(device);
     // Nobody has set it before.
@@ -91,7 +95,12 @@ pub unsafe fn create_device(
     // What the driver does itself the host need not have.
     let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.origin == Origin::Driver);
     // SAFETY: each name is a string.
-    let names: Vec<*const c_char> = names.iter().copied().filter(|n| !local(unsafe { CStr::from_ptr(*n) })).collect();
+    let mut names: Vec<&CStr> = names.iter().map(|n| unsafe { CStr::from_ptr(*n) }).filter(|n| !local(n)).collect();
+    // The host shares memory as dma-bufs alone.
+    if names.contains(&MEMORY_FD) && !names.contains(&DMA_BUF) {
+        names.push(DMA_BUF);
+    }
+    let names: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
     info.enabled_extension_count = names.len() as u32;
     info.pp_enabled_extension_names = names.as_ptr();
     // SAFETY: the info's chain.
@@ -113,7 +122,7 @@ pub unsafe fn create_device(
     let version = (vk::api_version_major(api) << 16) | vk::api_version_minor(api);
     let connection = d.connection();
     // SAFETY: a valid physical device.
-    let below = unsafe { floors(Object::new(fresh_id(), connection.clone()), physical) };
+    let below = unsafe { floors(Object::new(fresh_id(), connection.clone()), physical, &extensions) };
     let private = PrivateValues::default();
     let device: vk::Device = Box::new(Device { below, extensions, private, version }).into_handle();
     let (mut out, none) = (device, ptr::null());
@@ -179,11 +188,17 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // SAFETY: a valid device, whose last use this is.
     let d = unsafe { Device::of(device) };
     d.connection().room.remove(device.as_raw());
+    // SAFETY: as above.
+    unsafe { end_sharing(device, d) };
     // SAFETY: work on the device is over, and its objects have been destroyed: what the floors keep is used by nobody.
     unsafe {
         swapchain::close(device);
         d.slots.close(device);
-        d.order.lock().state.crossing.close(device);
+        let mut locked = d.order.lock();
+        // Their mark ends with them, or waits among its queue's fences.
+        locked.set_uploads(Uploads::None);
+        locked.state.crossing.close(device);
+        drop(locked);
         d.own.close(device);
         for end in d.recordings.close() {
             // A lost host has no need of it.
@@ -208,6 +223,26 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     let _ = sent.and_then(|s| connection.report(connection.ring.wait(s)));
     for q in queues {
         connection.release_timeline(q.timeline);
+    }
+}
+
+/// How long a device waits at its end for the files that have left it: far longer than a monitor needs that looks now and then.
+const LAST_FILES: Duration = Duration::from_secs(5);
+
+/// Ends what is still at work for others: submissions of the driver's own, of which the program knows nothing, and files that have left.
+///
+/// # Safety
+/// A valid device, on which no work of the program's is left.
+unsafe fn end_sharing(device: vk::Device, d: &Device) {
+    if d.semaphores.any_ending() {
+        // SAFETY: by contract. A lost host has nothing at work.
+        let _ = unsafe { device_wait_idle(device) };
+    }
+    // SAFETY: nothing is at work.
+    unsafe { semaphore::close(device) };
+    // A lost host signals nothing more, and the kernel need not know of the loss.
+    if d.connection().ring.check().is_ok() {
+        d.left.settle(LAST_FILES);
     }
 }
 

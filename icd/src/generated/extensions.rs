@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 184] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 191] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -34,6 +34,8 @@ DeviceExtension { name: c"VK_EXT_dynamic_rendering_unused_attachments", number: 
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state", number: 268, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state2", number: 378, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state3", number: 456, spec_version: 2, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_external_memory_acquire_unmodified", number: 454, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_external_memory_dma_buf", number: 126, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_filter_cubic", number: 171, spec_version: 3, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_fragment_shader_interlock", number: 252, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_global_priority", number: 175, spec_version: 2, origin: Origin::Host },
@@ -43,6 +45,7 @@ DeviceExtension { name: c"VK_EXT_hdr_metadata", number: 106, spec_version: 3, or
 DeviceExtension { name: c"VK_EXT_host_image_copy", number: 271, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_host_query_reset", number: 262, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_image_2d_view_of_3d", number: 394, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_image_drm_format_modifier", number: 159, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_image_robustness", number: 336, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_image_sliced_view_of_3d", number: 419, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_image_view_min_lod", number: 392, spec_version: 1, origin: Origin::Host },
@@ -60,6 +63,7 @@ DeviceExtension { name: c"VK_EXT_mutable_descriptor_type", number: 495, spec_ver
 DeviceExtension { name: c"VK_EXT_nested_command_buffer", number: 452, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_non_seamless_cube_map", number: 423, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_pci_bus_info", number: 213, spec_version: 2, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_physical_device_drm", number: 354, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_pipeline_creation_cache_control", number: 298, spec_version: 3, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_pipeline_creation_feedback", number: 193, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_pipeline_library_group_handles", number: 499, spec_version: 1, origin: Origin::Host },
@@ -123,8 +127,11 @@ DeviceExtension { name: c"VK_KHR_driver_properties", number: 197, spec_version: 
 DeviceExtension { name: c"VK_KHR_dynamic_rendering", number: 45, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_dynamic_rendering_local_read", number: 233, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_external_fence", number: 114, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_external_fence_fd", number: 116, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_external_memory", number: 73, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_external_memory_fd", number: 75, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_external_semaphore", number: 78, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_external_semaphore_fd", number: 80, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_format_feature_flags2", number: 361, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_fragment_shader_barycentric", number: 323, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_fragment_shading_rate", number: 227, spec_version: 2, origin: Origin::Host },

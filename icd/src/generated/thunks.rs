@@ -86,10 +86,10 @@ pub unsafe extern "system" fn vkUnmapMemory(device: vk::Device, memory: vk::Devi
     guard(device, "vkUnmapMemory", (), move || crate::memory::allocation::unmap_memory(device, memory))
 }
 pub unsafe extern "system" fn vkFlushMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
 }
 pub unsafe extern "system" fn vkInvalidateMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkInvalidateMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::invalidate_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
 }
 pub unsafe extern "system" fn vkGetDeviceMemoryCommitment(device: vk::Device, memory: vk::DeviceMemory, p_committed_memory_in_bytes: *mut vk::DeviceSize) -> () {
     if !guard(device, "vkGetDeviceMemoryCommitment", false, move || { forward::get_device_memory_commitment(device, memory, p_committed_memory_in_bytes); true }) { zero(p_committed_memory_in_bytes); }
@@ -125,13 +125,13 @@ pub unsafe extern "system" fn vkResetFences(device: vk::Device, fence_count: u32
     allowed(&[0], &[-2, -13, -1000011001], guard(device, "vkResetFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::reset_fences(device, fence_count, p_fences)))
 }
 pub unsafe extern "system" fn vkGetFenceStatus(device: vk::Device, fence: vk::Fence) -> vk::Result {
-    allowed(&[0, 1], &[-1, -2, -4, -13, -1000011001], guard(device, "vkGetFenceStatus", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::get_fence_status(device, fence)))
+    allowed(&[0, 1], &[-1, -2, -4, -13, -1000011001], guard(device, "vkGetFenceStatus", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence_wait::get_fence_status(device, fence)))
 }
 pub unsafe extern "system" fn vkWaitForFences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence, wait_all: vk::Bool32, timeout: u64) -> vk::Result {
-    allowed(&[0, 2], &[-1, -2, -4, -13, -1000011001], guard(device, "vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence::wait_for_fences(device, fence_count, p_fences, wait_all, timeout)))
+    allowed(&[0, 2], &[-1, -2, -4, -13, -1000011001], guard(device, "vkWaitForFences", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence_wait::wait_for_fences(device, fence_count, p_fences, wait_all, timeout)))
 }
 pub unsafe extern "system" fn vkCreateSemaphore(device: vk::Device, p_create_info: *const vk::SemaphoreCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_semaphore: *mut vk::Semaphore) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || forward::create_semaphore(device, p_create_info, p_allocator, p_semaphore)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateSemaphore", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::sync::semaphore::create_semaphore(device, p_create_info, p_allocator, p_semaphore))))
 }
 pub unsafe extern "system" fn vkDestroySemaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroySemaphore", (), move || { private_data::end(device, &raw const semaphore, 1); crate::sync::semaphore::destroy_semaphore(device, semaphore, p_allocator) })
@@ -677,7 +677,7 @@ pub unsafe extern "system" fn vkGetDeviceBufferMemoryRequirements(device: vk::De
     if !guard(device, "vkGetDeviceBufferMemoryRequirements", false, move || { crate::memory::buffer::get_device_buffer_memory_requirements(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetDeviceImageMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    if !guard(device, "vkGetDeviceImageMemoryRequirements", false, move || { forward::get_device_image_memory_requirements(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
+    if !guard(device, "vkGetDeviceImageMemoryRequirements", false, move || { crate::memory::image::get_device_image_memory_requirements(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
 }
 pub unsafe extern "system" fn vkGetDeviceImageSparseMemoryRequirements(device: vk::Device, p_info: *const vk::DeviceImageMemoryRequirements, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements2) -> () {
     if !guard(device, "vkGetDeviceImageSparseMemoryRequirements", false, move || { forward::get_device_image_sparse_memory_requirements(device, p_info, p_sparse_memory_requirement_count, p_sparse_memory_requirements); true }) { zero(p_sparse_memory_requirement_count); }
@@ -698,10 +698,10 @@ pub unsafe extern "system" fn vkCmdSetLineStipple(command_buffer: vk::CommandBuf
     guard(command_buffer, "vkCmdSetLineStipple", (), move || record::cmd_set_line_stipple(command_buffer, line_stipple_factor, line_stipple_pattern))
 }
 pub unsafe extern "system" fn vkImportFenceFdKHR(device: vk::Device, p_import_fence_fd_info: *const vk::ImportFenceFdInfoKHR) -> vk::Result {
-    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_fence_fd_khr(device, p_import_fence_fd_info)))
+    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence_files::import_fence_fd_khr(device, p_import_fence_fd_info)))
 }
 pub unsafe extern "system" fn vkGetFenceFdKHR(device: vk::Device, p_get_fd_info: *const vk::FenceGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_fence_fd_khr(device, p_get_fd_info, p_fd)))
+    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetFenceFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::sync::fence_files::get_fence_fd_khr(device, p_get_fd_info, p_fd)))
 }
 pub unsafe extern "system" fn vkCmdBeginConditionalRenderingEXT(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT) -> () {
     guard(command_buffer, "vkCmdBeginConditionalRenderingEXT", (), move || record::cmd_begin_conditional_rendering_ext(command_buffer, p_conditional_rendering_begin))
@@ -710,10 +710,10 @@ pub unsafe extern "system" fn vkCmdEndConditionalRenderingEXT(command_buffer: vk
     guard(command_buffer, "vkCmdEndConditionalRenderingEXT", (), move || record::cmd_end_conditional_rendering_ext(command_buffer))
 }
 pub unsafe extern "system" fn vkImportSemaphoreFdKHR(device: vk::Device, p_import_semaphore_fd_info: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
-    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::import_semaphore_fd_khr(device, p_import_semaphore_fd_info)))
+    allowed(&[0], &[-1, -13, -1000011001, -1000072003], guard(device, "vkImportSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::sync::semaphore::import_semaphore_fd_khr(device, p_import_semaphore_fd_info)))
 }
 pub unsafe extern "system" fn vkGetSemaphoreFdKHR(device: vk::Device, p_get_fd_info: *const vk::SemaphoreGetFdInfoKHR, p_fd: *mut i32) -> vk::Result {
-    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::memory::external::get_semaphore_fd_khr(device, p_get_fd_info, p_fd)))
+    allowed(&[0], &[-1, -10, -13, -1000011001], guard(device, "vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, move || crate::submission::semaphore_files::get_semaphore_fd_khr(device, p_get_fd_info, p_fd)))
 }
 pub unsafe extern "system" fn vkCmdDrawMultiEXT(command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) -> () {
     guard(command_buffer, "vkCmdDrawMultiEXT", (), move || record::cmd_draw_multi_ext(command_buffer, draw_count, p_vertex_info, instance_count, first_instance, stride))
@@ -821,10 +821,10 @@ pub unsafe extern "system" fn vkGetPhysicalDeviceMultisamplePropertiesEXT(physic
     if !guard(physical_device, "vkGetPhysicalDeviceMultisamplePropertiesEXT", false, move || { forward::get_physical_device_multisample_properties_ext(physical_device, samples, p_multisample_properties); true }) { empty(p_multisample_properties); }
 }
 pub unsafe extern "system" fn vkMapMemory2(device: vk::Device, p_memory_map_info: *const vk::MemoryMapInfoKHR, pp_data: *mut *mut c_void) -> vk::Result {
-    allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory2(device, p_memory_map_info, pp_data)))
+    allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::map_memory2(device, p_memory_map_info, pp_data)))
 }
 pub unsafe extern "system" fn vkUnmapMemory2(device: vk::Device, p_memory_unmap_info: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
-    allowed(&[0], &[-5, -13, -1000011001], guard(device, "vkUnmapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::unmap_memory2(device, p_memory_unmap_info)))
+    allowed(&[0], &[-5, -13, -1000011001], guard(device, "vkUnmapMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::unmap_memory2(device, p_memory_unmap_info)))
 }
 pub unsafe extern "system" fn vkCmdSetRenderingAttachmentLocations(command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR) -> () {
     guard(command_buffer, "vkCmdSetRenderingAttachmentLocations", (), move || record::cmd_set_rendering_attachment_locations(command_buffer, p_location_info))

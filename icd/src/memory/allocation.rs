@@ -9,7 +9,6 @@ use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
 use hesper_winsys::{BlobFlags, Error, Mapping, Resource};
 use once_cell::sync::OnceCell;
-use parking_lot::Mutex;
 
 use crate::base::chain::{find, find_tagged};
 use crate::base::forwarding::{result_of, result_of_error};
@@ -19,7 +18,10 @@ use crate::base::slab::Slab;
 use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::freed::{KEPT_PIECE, Piece};
+use crate::memory::import::Import;
 use crate::memory::pending::Observer;
+use crate::physical::device_extensions::MEMORY_FD;
+use crate::physical::handle_types::HostChain;
 
 /// What is known of an allocation.
 pub struct Memory {
@@ -35,16 +37,13 @@ pub struct Memory {
     kept_as: Option<u32>,
     /// Whether it is kept: a second free must not keep it twice. Relaxed: who gets the memory next finds it under the lock of what is kept.
     freed: AtomicBool,
-    blob: OnceCell<Blob>,
-    /// A blob that couldn't be mapped yet.
-    unmapped: Mutex<Option<Resource>>,
-}
-
-/// The mapping is made once and kept until the memory is freed: it costs calls to the host.
-struct Blob {
-    mapping: Mapping,
-    // Unmapped before it is given back.
-    _resource: Resource,
+    /// Made once and kept until the memory is freed: it costs calls to the host. Ends before what it maps.
+    mapping: OnceCell<Mapping>,
+    /// The blob over the memory, of which the host makes no second one; or what the memory was imported from.
+    resource: OnceCell<Resource>,
+    /// How a blob over it will be used.
+    flags: BlobFlags,
+    imported: bool,
 }
 
 /// Bytes of the page that most hosts have.
@@ -82,7 +81,13 @@ pub unsafe fn forget_freed(device: vk::Device) -> bool {
 /// A valid device and its memory, which nobody uses.
 unsafe fn give_back(device: vk::Device, memory: vk::DeviceMemory) {
     // The guest's mapping and its hold on the resource go first; the host keeps the memory until it has run the command.
-    if MEMORIES.remove(memory).is_some() {
+    if let Some(m) = MEMORIES.remove(memory) {
+        // Mapping a blob waits until the host has made it. One that wasn't mapped may still be on its way, by another road.
+        if m.resource.get().is_some() && m.mapping.get().is_none() && !m.imported {
+            // SAFETY: valid by contract. A lost host makes and frees nothing.
+            let _ = unsafe { object::get(device) }.connection().ring.roundtrip();
+        }
+        drop(m);
         // SAFETY: by contract, and no other call has removed it.
         unsafe { forward::free_memory(device, memory, ptr::null()) };
     }
@@ -115,7 +120,19 @@ pub unsafe fn allocate_memory(
     // The blob over it is as large as the host's page demands, and the memory behind must be no smaller. A dedicated allocation's size is its
     // image's or buffer's, and hosts with ordinary pages round that up themselves; where pages are larger, mapping the memory goes before.
     let step = d.connection().winsys.alignment();
-    if host_visible && (!dedicated || step > ORDINARY_PAGE) {
+    // SAFETY: the chain of a valid struct.
+    let exported =
+        unsafe { find::<vk::ExportMemoryAllocateInfo>(info.p_next) }.is_some_and(|e| !e.handle_types.is_empty());
+    // The host would come to its end (`device_extensions`).
+    if exported && !physical.offers(MEMORY_FD) {
+        return vk::Result::ERROR_INVALID_EXTERNAL_HANDLE;
+    }
+    // SAFETY: a valid device and create info.
+    let import = match unsafe { Import::of(device, &info) } {
+        Ok(import) => import,
+        Err(e) => return e,
+    };
+    if import.is_none() && (host_visible || exported) && (!dedicated || step > ORDINARY_PAGE) {
         info.allocation_size = size.checked_next_multiple_of(step).unwrap_or(size).max(size);
     }
     // What stands in the chain makes a piece special.
@@ -137,9 +154,20 @@ pub unsafe fn allocate_memory(
         shared: unsafe { shared(info.p_next) },
         kept_as: plain.then_some(memory_type),
         freed: AtomicBool::new(false),
-        blob: OnceCell::new(),
-        unmapped: Mutex::new(None),
+        mapping: OnceCell::new(),
+        resource: OnceCell::new(),
+        flags: flags(host_visible, exported),
+        imported: import.is_some(),
     };
+    // SAFETY: the chain of a valid struct.
+    let for_host = unsafe { HostChain::of(info.p_next) };
+    if let Some(chain) = &for_host {
+        info.p_next = chain.first();
+    }
+    let from = import.as_ref().map(|i| i.link(info.p_next));
+    if let Some(from) = &from {
+        info.p_next = ptr::from_ref(from).cast();
+    }
     // The host may refuse, and says so only in a reply.
     // SAFETY: the encoder and the decoder read and write what the parameters point at, and the local copy of the create info.
     let ask = || unsafe {
@@ -150,7 +178,53 @@ pub unsafe fn allocate_memory(
         ))
     };
     // SAFETY: the output parameter.
-    unsafe { MEMORIES.create(memory, to, ask) }
+    let (result, made) = unsafe { (MEMORIES.create(memory, to, ask), *to) };
+    let Some(m) = MEMORIES.get(made).filter(|_| result == vk::Result::SUCCESS) else { return result };
+    if let Some(import) = import {
+        // Nobody else knows the handle yet.
+        let _ = m.resource.set(import.taken());
+    } else if exported
+        // SAFETY: a valid device, whose memory this is.
+        && let Err(e) = unsafe { m.blob(device, made) }
+    {
+        // SAFETY: the memory that was just made, of which nobody else knows; the output parameter.
+        unsafe {
+            give_back(device, made);
+            to.write(vk::DeviceMemory::null());
+        }
+        return result_of_error(&e);
+    }
+    result
+}
+
+/// How a blob over memory will be used.
+fn flags(host_visible: bool, exported: bool) -> BlobFlags {
+    match (host_visible, exported) {
+        (_, false) => BlobFlags::MAPPABLE,
+        (true, true) => BlobFlags::MAPPABLE | BlobFlags::SHAREABLE,
+        (false, true) => BlobFlags::SHAREABLE,
+    }
+}
+
+/// The resource of memory that may be exported.
+pub fn exportable(memory: vk::DeviceMemory) -> Option<&'static Resource> {
+    MEMORIES.get(memory).filter(|m| m.imported || m.flags.0 & BlobFlags::SHAREABLE.0 != 0)?.resource.get()
+}
+
+/// Finds out whether the host has made the blob of memory that is about to leave, as far as can be told: only mapping tells, and a blob that isn't there
+/// ends the context of who imports it.
+///
+/// # Errors
+/// What mapping fails with.
+///
+/// # Safety
+/// A valid device, whose memory this is.
+pub unsafe fn check_blob(device: vk::Device, memory: vk::DeviceMemory) -> Result<(), vk::Result> {
+    match MEMORIES.get(memory).filter(|m| m.host_visible && !m.imported) {
+        // SAFETY: by contract.
+        Some(m) => unsafe { m.mapping(device, memory) }.map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Whether others may see memory that is allocated with this chain.
@@ -167,8 +241,8 @@ unsafe fn shared(next: *const c_void) -> bool {
 /// Copies from memory that the program has mapped now and that is fast to read, if it is such.
 pub fn read(memory: vk::DeviceMemory, offset: vk::DeviceSize, to: &mut [u8]) -> bool {
     let mapped = |m: &&Memory| m.cached && m.mapped.load(Ordering::Relaxed);
-    let blob = MEMORIES.get(memory).filter(mapped).and_then(|m| m.blob.get());
-    blob.zip(usize::try_from(offset).ok()).is_some_and(|(blob, offset)| blob.mapping.read(offset, to))
+    let mapping = MEMORIES.get(memory).filter(mapped).and_then(|m| m.mapping.get());
+    mapping.zip(usize::try_from(offset).ok()).is_some_and(|(mapping, offset)| mapping.read(offset, to))
 }
 
 /// Whether the memory's type lets the program map it.
@@ -202,24 +276,35 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *cons
 
 impl Memory {
     /// Where a range of the memory lies in this process, if it lies in the memory.
-    fn at(&self, blob: &Blob, offset: vk::DeviceSize, size: vk::DeviceSize) -> Option<*mut c_void> {
+    fn at(&self, mapping: &Mapping, offset: vk::DeviceSize, size: vk::DeviceSize) -> Option<*mut c_void> {
         let size = if size == vk::WHOLE_SIZE { self.size.saturating_sub(offset) } else { size };
         let inside = offset.checked_add(size).is_some_and(|end| end <= self.size);
         let at = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
-        at.filter(|_| inside).and_then(|(o, s)| blob.mapping.at(o, s)).map(<*mut u8>::cast)
+        at.filter(|_| inside).and_then(|(o, s)| mapping.at(o, s)).map(<*mut u8>::cast)
     }
 
-    /// The blob, which is made for the first mapping.
+    /// The mapping, which is made for the first vkMapMemory.
     ///
     /// # Safety
     /// A valid device, whose memory this is.
-    unsafe fn blob(&self, device: vk::Device, memory: vk::DeviceMemory) -> Result<&Blob, vk::Result> {
+    unsafe fn mapping(&self, device: vk::Device, memory: vk::DeviceMemory) -> Result<&Mapping, vk::Result> {
         if !self.host_visible {
             return Err(vk::Result::ERROR_MEMORY_MAP_FAILED);
         }
-        // Of two threads that map at the same time, one makes the blob and the other waits.
+        // Of two threads that map at the same time, one makes the mapping and the other waits.
         // SAFETY: valid by contract.
-        self.blob.get_or_try_init(|| unsafe { make_blob(device, memory, self) }).map_err(|e| map_failed(&e))
+        self.mapping.get_or_try_init(|| unsafe { make_mapping(device, memory, self) }).map_err(|e| map_failed(&e))
+    }
+
+    /// The blob over it, or what it was imported from.
+    ///
+    /// # Safety
+    /// A valid device, whose memory this is.
+    unsafe fn blob(&self, device: vk::Device, memory: vk::DeviceMemory) -> Result<&Resource, Error> {
+        // SAFETY: valid by contract.
+        let winsys = &unsafe { object::get(device) }.connection().winsys;
+        // The allocation's reply has come, so the context knows the memory: nothing to wait for.
+        self.resource.get_or_try_init(|| winsys.create_blob(memory.as_raw(), self.size, self.flags, &[]))
     }
 }
 
@@ -235,31 +320,16 @@ fn map_failed(e: &Error) -> vk::Result {
     }
 }
 
-/// Makes the blob of a memory and maps it.
-///
-/// A blob that can't be mapped is kept for the next vkMapMemory: the host makes no second one of the same memory.
+/// Maps a memory, whose blob is made where there is none yet. A blob that can't be mapped is kept for the next vkMapMemory.
 ///
 /// # Safety
-/// A valid device.
-unsafe fn make_blob(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Result<Blob, Error> {
+/// A valid device, whose memory this is.
+unsafe fn make_mapping(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Result<Mapping, Error> {
     // SAFETY: valid by contract.
     let connection = unsafe { object::get(device) }.connection();
     connection.ring.check()?;
-    let make = || {
-        let mut unmapped = m.unmapped.lock();
-        let resource = match unmapped.take() {
-            Some(resource) => resource,
-            // The allocation's reply has come, so the context knows the memory: nothing to wait for.
-            None => connection.winsys.create_blob(memory.as_raw(), m.size, BlobFlags::MAPPABLE, &[])?,
-        };
-        match connection.winsys.map(&resource) {
-            Ok(mapping) => Ok(Blob { mapping, _resource: resource }),
-            Err(e) => {
-                *unmapped = Some(resource);
-                Err(e)
-            }
-        }
-    };
+    // SAFETY: valid by contract.
+    let make = || unsafe { connection.winsys.map(m.blob(device, memory)?) };
     // The window that the host shows memory in is finite, and freed memory that is kept stays in it.
     connection.room.with(make, |made| !matches!(made, Ok(_) | Err(Error::Lost(_))))
 }
@@ -278,9 +348,9 @@ pub unsafe fn map_memory(
     // SAFETY: a valid device.
     let pending = unsafe { Device::of(device) }.pending.get();
     // Most memory has been mapped before, while nothing is pending.
-    if let Some(blob) = m.blob.get()
+    if let Some(mapping) = m.mapping.get()
         && pending.is_none_or(Observer::is_quiet_for_mapping)
-        && let Some(p) = m.at(blob, offset, size)
+        && let Some(p) = m.at(mapping, offset, size)
     {
         // SAFETY: the output parameter.
         unsafe { to.write(p) };
@@ -307,7 +377,7 @@ unsafe fn map_at_length(
     }
     let failed = vk::Result::ERROR_MEMORY_MAP_FAILED;
     // SAFETY: a valid device and its memory.
-    let p = unsafe { m.blob(device, memory) }.and_then(|blob| m.at(blob, offset, size).ok_or(failed));
+    let p = unsafe { m.mapping(device, memory) }.and_then(|mapping| m.at(mapping, offset, size).ok_or(failed));
     if p.is_err() {
         m.mapped.store(false, Ordering::Relaxed);
     }
@@ -316,30 +386,9 @@ unsafe fn map_at_length(
     p.err().unwrap_or(vk::Result::SUCCESS)
 }
 
-pub unsafe fn map_memory2(device: vk::Device, info: *const vk::MemoryMapInfoKHR, to: *mut *mut c_void) -> vk::Result {
-    // SAFETY: a valid struct, and the parameters of vkMapMemory.
-    unsafe { map_memory(device, (*info).memory, (*info).offset, (*info).size, vk::MemoryMapFlags::empty(), to) }
-}
-
 /// The mapping stays: making it anew would cost calls to the host.
 pub unsafe fn unmap_memory(_: vk::Device, memory: vk::DeviceMemory) {
     if let Some(m) = MEMORIES.get(memory) {
         m.mapped.store(false, Ordering::Relaxed);
     }
-}
-
-pub unsafe fn unmap_memory2(device: vk::Device, info: *const vk::MemoryUnmapInfoKHR) -> vk::Result {
-    // SAFETY: a valid struct.
-    unsafe { unmap_memory(device, (*info).memory) };
-    vk::Result::SUCCESS
-}
-
-// All memory that can be mapped is coherent (see `physical_device`), so there is nothing to flush.
-
-pub unsafe fn flush_mapped_memory_ranges(_: vk::Device, _: u32, _: *const vk::MappedMemoryRange) -> vk::Result {
-    vk::Result::SUCCESS
-}
-
-pub unsafe fn invalidate_mapped_memory_ranges(_: vk::Device, _: u32, _: *const vk::MappedMemoryRange) -> vk::Result {
-    vk::Result::SUCCESS
 }

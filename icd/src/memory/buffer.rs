@@ -11,6 +11,7 @@ use crate::base::slab::Slab;
 use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::requirements::{BufferKind, Requirements};
+use crate::physical::handle_types::HostChain;
 
 /// What is known of a buffer.
 #[derive(Default)]
@@ -41,7 +42,12 @@ pub unsafe fn create_buffer(
 ) -> vk::Result {
     // SAFETY: a valid device and create info.
     let (d, i) = unsafe { (Device::of(device), &*info) };
-    let shared = d.shared(i);
+    let mut shared = d.shared(i);
+    // SAFETY: the info's chain.
+    let for_host = unsafe { HostChain::of(i.p_next) };
+    if let Some(chain) = &for_host {
+        shared.p_next = chain.first();
+    }
     let info = &raw const shared;
     // What stands in the chain may change the answer.
     let kind = i.p_next.is_null().then_some(BufferKind { flags: i.flags.as_raw(), usage: i.usage.as_raw() });
@@ -102,7 +108,12 @@ pub unsafe fn get_device_buffer_memory_requirements(
     // SAFETY: a valid device, and a question whose create info is valid.
     let (d, mut question) = unsafe { (Device::of(device), *info) };
     // SAFETY: as above.
-    let shared = d.shared(unsafe { &*question.p_create_info });
+    let mut shared = d.shared(unsafe { &*question.p_create_info });
+    // SAFETY: the chain of a valid struct.
+    let for_host = unsafe { HostChain::of(shared.p_next) };
+    if let Some(chain) = &for_host {
+        shared.p_next = chain.first();
+    }
     question.p_create_info = &shared;
     // SAFETY: the entry point's parameters, and a question that outlives the call.
     unsafe { forward::get_device_buffer_memory_requirements(device, &question, to) };

@@ -2,28 +2,29 @@
 //!
 //! The host can't reach the program's memory. Texels that go there come in a reply first, and those that come from there travel in the command;
 //! either way their rows lie closely on the wire, and nothing but texels of the region is read or written in the program's memory. Regions are
-//! cut into pieces, so that no command and no reply outgrows what rings and pools are made for.
+//! cut into pieces, so that no command and no reply outgrows what rings and pools are made for, and several pieces are on their way at the same
+//! time. What is copied in the host's own order can't be cut but into layers, which travel one by one.
 //!
 //! Order: the main ring runs a copy after everything that the program sent before, and the program has waited for what a queue does to the
-//! image. Each piece is waited for: afterwards the program may look at the image in any way, through a mapping, too.
+//! image. The last piece is waited for: afterwards the program may look at the image in any way, through a mapping, too.
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request, types};
+use hesper_winsys::ring::Asked;
 
 use crate::base::chain::slice;
-use crate::base::forwarding::result_of;
+use crate::base::connection::Connection;
+use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
 use crate::generated::forward;
 use crate::memory::device::Device;
-use crate::memory::image::{self, Shape};
+use crate::memory::image::{self, Shape, memcpy_size};
+use crate::memory::in_flight::in_flight;
 use crate::memory::texel_blocks::{Piece, Region, Rows, block};
 
-/// Bytes of texels that a command carries: with what stands before them they fit into a chunk of the pool of streams, which holds 64 KiB.
-const UP: usize = (64 << 10) - 512;
-
-/// Bytes of texels that a reply carries: with what stands before them they fit into the pool of replies, which makes memory of its own for
-/// replies above 256 KiB.
-const DOWN: usize = (256 << 10) - 512;
+/// Bytes of texels of a piece. The ring itself takes several at a time, with what stands before them, and the replies to all that is in flight fit
+/// into one memory of their pool. Pieces of twice the size mostly take longer (`cargo xtask bench --only host-copies`).
+const PIECE: usize = (32 << 10) - 512;
 
 type Outcome = Result<(), vk::Result>;
 
@@ -31,49 +32,50 @@ type Outcome = Result<(), vk::Result>;
 enum Layout {
     /// Rows of texels.
     Rows(Rows),
-    /// Bytes in the host's own order (VK_HOST_IMAGE_COPY_MEMCPY_BIT).
-    Opaque { region: Region, size: usize },
+    /// Layers, bytes in the host's own order (VK_HOST_IMAGE_COPY_MEMCPY_BIT).
+    Opaque(Region),
 }
 
-/// Where the texels of a region lie in memory.
+/// How the texels of a region lie in memory.
+fn layout(shape: &Shape, flags: vk::HostImageCopyFlagsEXT, mut region: Region) -> Result<Layout, vk::Result> {
+    region.layers = shape.within(&region).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
+    if flags.contains(vk::HostImageCopyFlagsEXT::MEMCPY) {
+        return Ok(Layout::Opaque(region));
+    }
+    let block = block(shape.format, region.layers.aspect_mask).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
+    Rows::new(region, block).map(Layout::Rows).ok_or(vk::Result::ERROR_OUT_OF_HOST_MEMORY)
+}
+
+/// Hands each layer of a region in the host's own order to `copy`, with its bytes, and those before it in the program's memory.
 ///
 /// # Safety
 /// A valid device and image.
-unsafe fn layout(
+unsafe fn each_layer(
     device: vk::Device,
     image: vk::Image,
-    shape: &Shape,
-    flags: vk::HostImageCopyFlagsEXT,
-    mut region: Region,
-) -> Result<Layout, vk::Result> {
-    region.layers = shape.within(&region).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
-    if !flags.contains(vk::HostImageCopyFlagsEXT::MEMCPY) {
-        let block = block(shape.format, region.layers.aspect_mask).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
-        return Rows::new(region, block).map(Layout::Rows).ok_or(vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+    region: Region,
+    mut copy: impl FnMut(&Piece, usize, usize) -> Outcome,
+) -> Outcome {
+    let mut before = 0usize;
+    for piece in Piece::each_layer(region) {
+        let layer = vk::ImageSubresource {
+            aspect_mask: piece.layers.aspect_mask,
+            mip_level: piece.layers.mip_level,
+            array_layer: piece.layers.base_array_layer,
+        };
+        // SAFETY: valid by contract.
+        let size = unsafe { memcpy_size(device, image, layer)? };
+        copy(&piece, before, size)?;
+        before = before.checked_add(size).ok_or(vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
     }
-    let mut size = 0usize;
-    for layer in 0..region.layers.layer_count {
-        let mut copied = vk::SubresourceHostMemcpySizeEXT::default();
-        let mut told = vk::SubresourceLayout2KHR::default().push_next(&mut copied);
-        let which = vk::ImageSubresource2KHR::default().image_subresource(vk::ImageSubresource {
-            aspect_mask: region.layers.aspect_mask,
-            mip_level: region.layers.mip_level,
-            array_layer: region.layers.base_array_layer + layer,
-        });
-        // SAFETY: valid handles, and locals.
-        unsafe { forward::get_image_subresource_layout2(device, image, &which, &mut told) };
-        let more = usize::try_from(copied.size).ok();
-        size = more.and_then(|n| size.checked_add(n)).ok_or(vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
-    }
-    isize::try_from(size).map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
-    Ok(Layout::Opaque { region, size })
+    Ok(())
 }
 
-/// Memory for `size` bytes.
-fn room(size: usize) -> Result<Vec<u8>, vk::Result> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
-    bytes.resize(size, 0);
+/// Memory for at least `size` bytes, which is used again and again.
+fn room(bytes: &mut Vec<u8>, size: usize) -> Result<&mut [u8], vk::Result> {
+    let more = size.saturating_sub(bytes.len());
+    bytes.try_reserve_exact(more).map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
+    bytes.resize(bytes.len() + more, 0);
     Ok(bytes)
 }
 
@@ -98,78 +100,108 @@ unsafe fn settled(device: vk::Device, image: vk::Image) -> Result<&'static Shape
     Ok(shape)
 }
 
-/// Sends one piece, whose texels lie closely at `data`.
-///
-/// # Safety
-/// A valid device and info, and `size` bytes at `data`.
-unsafe fn send(
+/// A copy to an image that is under way.
+struct Up<'a> {
     device: vk::Device,
-    info: &vk::CopyMemoryToImageInfoEXT,
-    piece: &Piece,
-    data: *const u8,
-    size: usize,
-) -> Outcome {
-    let region = types::MemoryToImageCopyMESA {
-        data_size: size,
-        p_data: data.cast(),
-        image_subresource: piece.layers,
-        image_offset: piece.offset,
-        image_extent: piece.extent,
-        ..Default::default()
-    };
-    let info = types::CopyMemoryToImageInfoMESA {
-        flags: info.flags,
-        dst_image: info.dst_image,
-        dst_image_layout: info.dst_image_layout,
-        region_count: 1,
-        p_regions: &region,
-        ..Default::default()
-    };
-    // SAFETY: valid by contract, and locals that live until the call is over.
-    let called = unsafe {
-        Device::of(device).connection().call(
-            reply::copy_memory_to_image_mesa_size(device, &info),
-            |w| request::copy_memory_to_image_mesa(w, 1, device, &info),
-            |r| reply::copy_memory_to_image_mesa(r, device, &info),
-        )
-    };
-    outcome(result_of(called))
+    connection: &'a Connection,
+    info: &'a vk::CopyMemoryToImageInfoEXT<'a>,
 }
 
-/// Fetches one piece, whose texels will lie closely at `data`.
-///
-/// # Safety
-/// A valid device and info, and room for `size` bytes at `data`.
-unsafe fn fetch(
+impl Up<'_> {
+    /// Sends one piece, whose texels lie closely at `data`, which isn't looked at any more afterwards.
+    ///
+    /// # Safety
+    /// A valid device and info, and `size` bytes at `data`.
+    unsafe fn ask(&self, piece: &Piece, data: *const u8, size: usize) -> Result<Asked, vk::Result> {
+        let region = types::MemoryToImageCopyMESA {
+            data_size: size,
+            p_data: data.cast(),
+            image_subresource: piece.layers,
+            image_offset: piece.offset,
+            image_extent: piece.extent,
+            ..Default::default()
+        };
+        let info = types::CopyMemoryToImageInfoMESA {
+            flags: self.info.flags,
+            dst_image: self.info.dst_image,
+            dst_image_layout: self.info.dst_image_layout,
+            region_count: 1,
+            p_regions: &region,
+            ..Default::default()
+        };
+        // SAFETY: valid by contract, and locals that live until the command is encoded.
+        let asked = unsafe {
+            self.connection.ask(reply::copy_memory_to_image_mesa_size(self.device, &info), |w| {
+                request::copy_memory_to_image_mesa(w, 1, self.device, &info);
+            })
+        };
+        asked.map_err(|e| result_of_error(&e))
+    }
+
+    /// Waits until the host has copied a piece.
+    fn answer(&self, asked: Asked) -> Outcome {
+        let answered = self.connection.answer(asked, |r| {
+            // SAFETY: the decoder looks at none of the command's parameters: it has nothing to write.
+            unsafe { reply::copy_memory_to_image_mesa(r, self.device, std::ptr::null()) }
+        });
+        outcome(result_of(answered))
+    }
+}
+
+/// A copy from an image that is under way.
+struct Down<'a> {
     device: vk::Device,
-    info: &vk::CopyImageToMemoryInfoEXT,
-    piece: &Piece,
-    data: *mut u8,
-    size: usize,
-) -> Outcome {
-    let info = types::CopyImageToMemoryInfoMESA {
-        flags: info.flags,
-        src_image: info.src_image,
-        src_image_layout: info.src_image_layout,
-        image_subresource: piece.layers,
-        image_offset: piece.offset,
-        image_extent: piece.extent,
-        ..Default::default()
-    };
-    // SAFETY: valid by contract, and locals that live until the call is over.
-    let called = unsafe {
-        Device::of(device).connection().call(
-            reply::copy_image_to_memory_mesa_size(device, &info, size, data.cast()),
-            |w| request::copy_image_to_memory_mesa(w, 1, device, &info, size, data.cast()),
-            |r| reply::copy_image_to_memory_mesa(r, device, &info, size, data.cast()),
-        )
-    };
-    outcome(result_of(called))
+    connection: &'a Connection,
+    info: &'a vk::CopyImageToMemoryInfoEXT<'a>,
+}
+
+impl Down<'_> {
+    fn info(&self, piece: &Piece) -> types::CopyImageToMemoryInfoMESA {
+        types::CopyImageToMemoryInfoMESA {
+            flags: self.info.flags,
+            src_image: self.info.src_image,
+            src_image_layout: self.info.src_image_layout,
+            image_subresource: piece.layers,
+            image_offset: piece.offset,
+            image_extent: piece.extent,
+            ..Default::default()
+        }
+    }
+
+    /// Asks for one piece of `size` bytes, which will go to `data` or elsewhere.
+    ///
+    /// # Safety
+    /// A valid device and info; `data` isn't null.
+    unsafe fn ask(&self, piece: &Piece, data: *mut u8, size: usize) -> Result<Asked, vk::Result> {
+        let (info, data) = (self.info(piece), data.cast());
+        // SAFETY: valid by contract, and a local that lives until the command is encoded.
+        let asked = unsafe {
+            self.connection.ask(reply::copy_image_to_memory_mesa_size(self.device, &info, size, data), |w| {
+                request::copy_image_to_memory_mesa(w, 1, self.device, &info, size, data);
+            })
+        };
+        asked.map_err(|e| result_of_error(&e))
+    }
+
+    /// Waits for a piece, and writes its texels closely to `data`.
+    ///
+    /// # Safety
+    /// A valid device and info, and room for `size` bytes at `data`.
+    unsafe fn answer(&self, piece: &Piece, asked: Asked, data: *mut u8, size: usize) -> Outcome {
+        let info = self.info(piece);
+        let answered = self.connection.answer(asked, |r| {
+            // SAFETY: room by contract, beyond which the decoder doesn't write.
+            unsafe { reply::copy_image_to_memory_mesa(r, self.device, &info, size, data.cast()) }
+        });
+        outcome(result_of(answered))
+    }
 }
 
 pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
-    // SAFETY: a valid info.
-    let info = unsafe { &*info };
+    // SAFETY: a valid info, of a valid device.
+    let (info, connection) = unsafe { (&*info, Device::of(device).connection()) };
+    let up = Up { device, connection, info };
+    let mut closely = Vec::new();
     let copy = |r: &vk::MemoryToImageCopyEXT| -> Outcome {
         let region = Region {
             layers: r.image_subresource,
@@ -179,31 +211,32 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
             image_height: r.memory_image_height,
         };
         let from: *const u8 = r.p_host_pointer.cast();
-        // SAFETY: a valid device and its image.
-        let layout = unsafe { layout(device, info.dst_image, settled(device, info.dst_image)?, info.flags, region)? };
-        let rows = match layout {
-            Layout::Opaque { region, size } => {
-                // SAFETY: the program's memory has what the host says that the region takes.
-                return unsafe { send(device, info, &Piece::whole(&region), from, size) };
+        // SAFETY: a valid device.
+        match layout(unsafe { settled(device, info.dst_image)? }, info.flags, region)? {
+            // SAFETY: the device's image; the program's memory has what the host says that each layer takes.
+            Layout::Opaque(region) => unsafe {
+                each_layer(device, info.dst_image, region, |piece, before, size| {
+                    up.ask(piece, from.add(before), size).and_then(|asked| up.answer(asked))
+                })
+            },
+            Layout::Rows(rows) => {
+                let closely = room(&mut closely, rows.largest(PIECE))?;
+                let ask = |piece: &Piece| {
+                    let size = rows.bytes(piece);
+                    let Some(starts) = rows.apart(piece) else {
+                        // SAFETY: the program's memory holds the region's rows.
+                        return unsafe { up.ask(piece, from.add(rows.start(piece)), size) };
+                    };
+                    for (to, start) in closely.chunks_exact_mut(rows.row()).zip(starts) {
+                        // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
+                        unsafe { std::ptr::copy_nonoverlapping(from.add(start), to.as_mut_ptr(), to.len()) };
+                    }
+                    // SAFETY: a local in which the rows of the largest piece fit.
+                    unsafe { up.ask(piece, closely.as_ptr(), size) }
+                };
+                in_flight(rows.pieces(PIECE), ask, |_, asked| up.answer(asked))
             }
-            Layout::Rows(rows) => rows,
-        };
-        for piece in rows.pieces(UP) {
-            let size = rows.bytes(&piece);
-            let Some(starts) = rows.apart(&piece) else {
-                // SAFETY: the program's memory holds the region's rows.
-                unsafe { send(device, info, &piece, from.add(rows.start(&piece)), size)? };
-                continue;
-            };
-            let mut closely = room(size)?;
-            for (to, start) in closely.chunks_exact_mut(rows.row()).zip(starts) {
-                // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
-                unsafe { std::ptr::copy_nonoverlapping(from.add(start), to.as_mut_ptr(), to.len()) };
-            }
-            // SAFETY: a local of this size.
-            unsafe { send(device, info, &piece, closely.as_ptr(), size)? };
         }
-        Ok(())
     };
     // SAFETY: the info's array of this length.
     let copied = unsafe { slice(info.p_regions, info.region_count) }.iter().try_for_each(copy);
@@ -211,8 +244,10 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
 }
 
 pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImageToMemoryInfoEXT) -> vk::Result {
-    // SAFETY: a valid info.
-    let info = unsafe { &*info };
+    // SAFETY: a valid info, of a valid device.
+    let (info, connection) = unsafe { (&*info, Device::of(device).connection()) };
+    let down = Down { device, connection, info };
+    let mut closely = Vec::new();
     let copy = |r: &vk::ImageToMemoryCopyEXT| -> Outcome {
         let region = Region {
             layers: r.image_subresource,
@@ -222,31 +257,36 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
             image_height: r.memory_image_height,
         };
         let to: *mut u8 = r.p_host_pointer.cast();
-        // SAFETY: a valid device and its image.
-        let layout = unsafe { layout(device, info.src_image, settled(device, info.src_image)?, info.flags, region)? };
-        let rows = match layout {
-            Layout::Opaque { region, size } => {
-                // SAFETY: the program's memory has room for what the host says that the region takes.
-                return unsafe { fetch(device, info, &Piece::whole(&region), to, size) };
-            }
-            Layout::Rows(rows) => rows,
-        };
-        for piece in rows.pieces(DOWN) {
-            let size = rows.bytes(&piece);
-            let Some(starts) = rows.apart(&piece) else {
-                // SAFETY: the program's memory has room for the region's rows.
-                unsafe { fetch(device, info, &piece, to.add(rows.start(&piece)), size)? };
-                continue;
-            };
-            let mut closely = room(size)?;
-            // SAFETY: a local of this size.
-            unsafe { fetch(device, info, &piece, closely.as_mut_ptr(), size)? };
-            for (from, start) in closely.chunks_exact(rows.row()).zip(starts) {
-                // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
-                unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.add(start), from.len()) };
+        // SAFETY: a valid device.
+        match layout(unsafe { settled(device, info.src_image)? }, info.flags, region)? {
+            // SAFETY: the device's image; the program's memory has room for what the host says that each layer takes.
+            Layout::Opaque(region) => unsafe {
+                each_layer(device, info.src_image, region, |piece, before, size| {
+                    let to = to.add(before);
+                    down.ask(piece, to, size).and_then(|asked| down.answer(piece, asked, to, size))
+                })
+            },
+            Layout::Rows(rows) => {
+                let closely = room(&mut closely, rows.largest(PIECE))?;
+                // SAFETY: the program's memory, which isn't null.
+                let ask = |piece: &Piece| unsafe { down.ask(piece, to, rows.bytes(piece)) };
+                let answer = |piece: Piece, asked| {
+                    let size = rows.bytes(&piece);
+                    let Some(starts) = rows.apart(&piece) else {
+                        // SAFETY: the program's memory has room for the region's rows.
+                        return unsafe { down.answer(&piece, asked, to.add(rows.start(&piece)), size) };
+                    };
+                    // SAFETY: a local in which the rows of the largest piece fit.
+                    unsafe { down.answer(&piece, asked, closely.as_mut_ptr(), size)? };
+                    for (from, start) in closely.chunks_exact(rows.row()).zip(starts) {
+                        // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
+                        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.add(start), from.len()) };
+                    }
+                    Ok(())
+                };
+                in_flight(rows.pieces(PIECE), ask, answer)
             }
         }
-        Ok(())
     };
     // SAFETY: the info's array of this length.
     let copied = unsafe { slice(info.p_regions, info.region_count) }.iter().try_for_each(copy);

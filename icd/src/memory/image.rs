@@ -1,9 +1,11 @@
 //! VkImage: made without waiting once the host has told what images made alike need.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
+use parking_lot::Mutex;
 
 use crate::base::chain::find;
 use crate::base::forwarding::{done, post, result_of};
@@ -13,12 +15,15 @@ use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::requirements::{ImageKind, Requirements};
 use crate::memory::texel_blocks::Region;
+use crate::physical::handle_types::HostChain;
 
 /// What is known of an image.
 struct Image {
     /// Nothing where planes or a chain may change the answer.
     needs: OnceLock<Requirements>,
     shape: Shape,
+    /// Bytes of each layer in the host's own order, as far as they were asked for, by aspect, mip level and layer.
+    memcpy_sizes: Mutex<BTreeMap<[u32; 3], usize>>,
 }
 
 static IMAGES: Slab<Image> = Slab::new(12);
@@ -69,6 +74,39 @@ impl Shape {
     }
 }
 
+/// Bytes of a layer in the order that only the host knows (VkSubresourceHostMemcpySize). The host is asked once.
+///
+/// # Errors
+/// ERROR_VALIDATION_FAILED_EXT for an image that isn't alive, ERROR_OUT_OF_HOST_MEMORY for a size that can't be.
+///
+/// # Safety
+/// A valid device.
+pub unsafe fn memcpy_size(
+    device: vk::Device,
+    image: vk::Image,
+    layer: vk::ImageSubresource,
+) -> Result<usize, vk::Result> {
+    let sizes = &IMAGES.get(image).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?.memcpy_sizes;
+    let key = [layer.aspect_mask.as_raw(), layer.mip_level, layer.array_layer];
+    if let Some(known) = sizes.lock().get(&key) {
+        return Ok(*known);
+    }
+    let mut copied = vk::SubresourceHostMemcpySizeEXT::default();
+    let mut told = vk::SubresourceLayout2KHR::default().push_next(&mut copied);
+    let which = vk::ImageSubresource2KHR::default().image_subresource(layer);
+    // SAFETY: valid handles, and locals.
+    unsafe { forward::get_image_subresource_layout2(device, image, &which, &mut told) };
+    let size = told_size(copied.size)?;
+    sizes.lock().insert(key, size);
+    Ok(size)
+}
+
+/// A size that the host told; 0 is what a struct holds that the host hasn't written, and in a copy would mean all that there is.
+fn told_size(size: u64) -> Result<usize, vk::Result> {
+    let size = isize::try_from(size).ok().filter(|size| *size > 0);
+    size.map(isize::unsigned_abs).ok_or(vk::Result::ERROR_OUT_OF_HOST_MEMORY)
+}
+
 fn kind(i: &vk::ImageCreateInfo<'_>) -> Option<ImageKind> {
     let special = vk::ImageCreateFlags::DISJOINT | vk::ImageCreateFlags::SPARSE_BINDING;
     let plain = i.p_next.is_null() && !i.flags.intersects(special) && i.sharing_mode == vk::SharingMode::EXCLUSIVE;
@@ -93,13 +131,19 @@ pub unsafe fn create_image(
     to: *mut vk::Image,
 ) -> vk::Result {
     // SAFETY: a valid device and create info.
-    let (d, mut own) = unsafe { (Device::of(device), *info) };
+    let (d, mut made) = unsafe { (Device::of(device), *info) };
     // SAFETY: the info's chain.
-    let swapchain = unsafe { find::<vk::ImageSwapchainCreateInfoKHR>(own.p_next) };
+    let (swapchain, for_host) =
+        unsafe { (find::<vk::ImageSwapchainCreateInfoKHR>(made.p_next), HostChain::of(made.p_next)) };
     if swapchain.is_some_and(|s| s.swapchain != vk::SwapchainKHR::null()) {
-        own.usage |= PRESENTABLE;
+        made.usage |= PRESENTABLE;
     }
-    let (info, kind, shape) = (&raw const own, kind(&own), Shape::of(&own));
+    // Of what the program has asked for, whose chain isn't the host's.
+    let (kind, shape) = (kind(&made), Shape::of(&made));
+    if let Some(chain) = &for_host {
+        made.p_next = chain.first();
+    }
+    let info = &raw const made;
     // One that was made before can be made again, but for want of memory.
     let known = kind.and_then(|k| d.images.get(&k));
     // SAFETY: the encoders and the decoder read and write what the parameters of vkCreateImage point at.
@@ -114,8 +158,9 @@ pub unsafe fn create_image(
         }
     };
     let needs = known.map_or_else(OnceLock::new, OnceLock::from);
+    let new = Image { needs, shape, memcpy_sizes: Mutex::default() };
     // SAFETY: `to` is the output parameter.
-    let (result, image) = unsafe { (IMAGES.create(Image { needs, shape }, to, tell), *to) };
+    let (result, image) = unsafe { (IMAGES.create(new, to, tell), *to) };
     if result == vk::Result::SUCCESS
         && let (Some(kind), None) = (kind, known)
     {
@@ -134,6 +179,23 @@ pub unsafe fn destroy_image(device: vk::Device, image: vk::Image, allocator: *co
         // SAFETY: an image that was alive until now.
         unsafe { forward::destroy_image(device, image, allocator) };
     }
+}
+
+pub unsafe fn get_device_image_memory_requirements(
+    device: vk::Device,
+    info: *const vk::DeviceImageMemoryRequirements,
+    to: *mut vk::MemoryRequirements2,
+) {
+    // SAFETY: a question whose create info is valid.
+    let (mut question, mut made) = unsafe { (*info, *(*info).p_create_info) };
+    // SAFETY: the create info's chain.
+    let for_host = unsafe { HostChain::of(made.p_next) };
+    if let Some(chain) = &for_host {
+        made.p_next = chain.first();
+    }
+    question.p_create_info = &made;
+    // SAFETY: the entry point's parameters, and a question that outlives the call.
+    unsafe { forward::get_device_image_memory_requirements(device, &question, to) };
 }
 
 pub unsafe fn get_image_memory_requirements(device: vk::Device, image: vk::Image, to: *mut vk::MemoryRequirements) {
@@ -164,6 +226,14 @@ pub unsafe fn get_image_memory_requirements2(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_that_was_not_told_is_an_error() {
+        assert_eq!(told_size(4096), Ok(4096));
+        for size in [0, 1 << 63, u64::MAX] {
+            assert_eq!(told_size(size), Err(vk::Result::ERROR_OUT_OF_HOST_MEMORY), "{size}");
+        }
+    }
 
     #[test]
     fn regions_outside_of_an_image_are_found() {

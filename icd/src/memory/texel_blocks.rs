@@ -65,10 +65,14 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// All of a region, at the start of its memory, for bytes that aren't rows of texels.
-    pub fn whole(region: &Region) -> Self {
-        let Region { layers, offset, extent, .. } = *region;
-        Self { layers, offset, extent, start: 0, rows: 1, slices: 1 }
+    /// The layers of a region one by one, for bytes that aren't rows of texels: nothing is said of where they lie in memory.
+    pub fn each_layer(region: Region) -> impl Iterator<Item = Self> {
+        let Region { layers, offset, extent, .. } = region;
+        (0..layers.layer_count).map(move |i| {
+            let base_array_layer = layers.base_array_layer.saturating_add(i);
+            let layers = vk::ImageSubresourceLayers { base_array_layer, layer_count: 1, ..layers };
+            Self { layers, offset, extent, start: 0, rows: 1, slices: 1 }
+        })
     }
 }
 
@@ -82,11 +86,11 @@ impl Rows {
         let bytes = |blocks: u32| usize::try_from(blocks).ok()?.checked_mul(usize::from(block.bytes));
         let (row, row_pitch) = (bytes(across(width))?, bytes(across(or(region.row_length, width)))?);
         let slice_pitch = row_pitch.checked_mul(usize::try_from(down(or(region.image_height, height))).ok()?)?;
-        let slices = depth.checked_mul(region.layers.layer_count)?;
-        let all = Self { region, block, row, row_pitch, slice_pitch, rows: down(height), slices };
-        let end = slice_pitch.checked_mul(usize::try_from(slices).ok()?)?.checked_add(row)?;
-        let closely = row.checked_mul(all.rows as usize)?.checked_mul(slices as usize)?;
-        isize::try_from(end.max(closely)).ok().map(|_| all)
+        let (rows, slices) = (down(height), depth.checked_mul(region.layers.layer_count)?);
+        // A slice of fewer rows than the region has isn't valid, and its rows reach into the next slices.
+        let slice = slice_pitch.max(row_pitch.max(row).checked_mul(usize::try_from(rows).ok()?)?);
+        let end = slice.checked_mul(usize::try_from(slices).ok()?)?.checked_add(row)?;
+        isize::try_from(end).ok().map(|_| Self { region, block, row, row_pitch, slice_pitch, rows, slices })
     }
 
     /// Cuts the region into pieces of at most `most` bytes, or of one row where that is more.
@@ -110,6 +114,11 @@ impl Rows {
             }
             Some(piece)
         })
+    }
+
+    /// Bytes of the largest of these pieces, at the most.
+    pub fn largest(&self, most: usize) -> usize {
+        (self.row * self.rows as usize * self.slices as usize).min(most.max(self.row))
     }
 
     /// How many slices from this one on one command can name.
@@ -251,7 +260,8 @@ mod tests {
             for most in [1, across, 3 * across, 100, 1 << 20] {
                 let mut found = Vec::new();
                 for p in rows.pieces(most) {
-                    assert!(rows.bytes(&p) <= most.max(across), "{extent:?} {most}");
+                    assert!(rows.bytes(&p) <= rows.largest(most), "{extent:?} {most}");
+                    assert!(rows.largest(most) <= most.max(across));
                     assert_eq!(rows.bytes(&p), across * (p.rows * p.slices) as usize);
                     assert_eq!(p.extent.depth * p.layers.layer_count, p.slices);
                     assert!(p.offset.y as u32 + p.extent.height <= 8 + extent[1] && p.extent.height > 0);
@@ -274,6 +284,14 @@ mod tests {
     }
 
     #[test]
+    fn each_layer_is_a_piece_of_its_own() {
+        let layers = |n| Piece::each_layer(region([5, 3, 1], n, [0, 0])).map(|p| p.layers);
+        assert!(layers(3).map(|l| l.base_array_layer).eq(2..5));
+        assert!(layers(3).all(|l| (l.layer_count, l.aspect_mask) == (1, A::COLOR)));
+        assert_eq!(layers(0).count(), 0);
+    }
+
+    #[test]
     fn nothing_is_copied_of_nothing() {
         for (extent, layers) in [([0, 4, 1], 1), ([4, 0, 1], 1), ([4, 4, 0], 1), ([4, 4, 1], 0)] {
             let rows = Rows::new(region(extent, layers, [0, 0]), of(4, 1, 1)).unwrap();
@@ -289,6 +307,8 @@ mod tests {
             ([1, 1, most], most, [0, 0]),
             ([1, 2, 2], 1, [most, most]),
             ([1, most, most], 1, [0, 0]),
+            // Rows that reach beyond their slice.
+            ([1, most, 1], 1, [most, 1]),
         ] {
             assert!(Rows::new(region(extent, layers, pitch), of(32, 1, 1)).is_none(), "{extent:?} {layers} {pitch:?}");
         }

@@ -9,7 +9,19 @@ use hesper_winsys::Error;
 use crate::base::object::{self, Part};
 use crate::generated::forward;
 use crate::physical::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, Origin};
+use crate::physical::handle_types;
 use crate::physical::physical_device::PhysicalDevice;
+
+/// What sharing memory stands on at the host.
+pub const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
+/// What sharing memory is offered by.
+pub const MEMORY_FD: &CStr = c"VK_KHR_external_memory_fd";
+
+/// What sharing fences and semaphores is offered by.
+pub const FENCE_FD: &CStr = c"VK_KHR_external_fence_fd";
+pub const SEMAPHORE_FD: &CStr = c"VK_KHR_external_semaphore_fd";
+/// What images reach windows by.
+pub const SWAPCHAIN: &CStr = c"VK_KHR_swapchain";
 
 /// Asks for the extensions that the host has and the protocol can carry, and adds the driver's own.
 ///
@@ -39,8 +51,30 @@ pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExte
         if !list.iter().any(|(e, _)| e.name == c"VK_KHR_acceleration_structure") {
             list.retain(|(e, _)| e.name != c"VK_KHR_deferred_host_operations");
         }
+        // What the program takes for an opaque descriptor is a dma-buf at the host, too.
+        if !list.iter().any(|(e, _)| e.name == DMA_BUF) || !exports(device) {
+            list.retain(|(e, _)| e.name != MEMORY_FD && e.name != DMA_BUF);
+        }
+        // Files that tell of work are the guest kernel's.
+        if !object::get(device).connection().winsys.fences() {
+            list.retain(|(e, _)| e.name != FENCE_FD && e.name != SEMAPHORE_FD);
+        }
         Ok(list)
     }
+}
+
+/// Whether memory can leave the host's driver as a dma-buf. One that only takes dma-bufs in has the extension as well, and its virglrenderer ends
+/// with the first allocation that is to be exported (WIRE.md 6.1).
+///
+/// # Safety
+/// A valid physical device.
+unsafe fn exports(device: vk::PhysicalDevice) -> bool {
+    let usage = vk::BufferUsageFlags::TRANSFER_SRC;
+    let info = vk::PhysicalDeviceExternalBufferInfo::default().usage(usage).handle_type(handle_types::HOST);
+    let mut told = vk::ExternalBufferProperties::default();
+    // SAFETY: a valid handle, and structs made here.
+    unsafe { forward::get_physical_device_external_buffer_properties(device, &info, &mut told) };
+    handle_types::leaves(&told.external_memory_properties)
 }
 
 pub unsafe fn enumerate_device_extension_properties(

@@ -8,6 +8,7 @@ pub mod extensions;
 pub mod features;
 pub mod format_properties;
 pub mod formats;
+pub mod handle_types;
 pub mod instance;
 pub mod layered;
 pub mod physical_device;

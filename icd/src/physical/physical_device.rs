@@ -1,9 +1,11 @@
 //! VkPhysicalDevice: properties, features, memory and queue families are asked for once and kept.
 
+use std::ffi::CStr;
 use std::ptr;
 use std::sync::Arc;
 
 use ash::vk;
+use hesper_winsys::Numbers;
 
 use crate::base::chain::{enumerate, find_tagged, slice};
 use crate::base::connection::Connection;
@@ -79,6 +81,11 @@ impl PhysicalDevice {
     pub unsafe fn multiprocessors(&self, handle: vk::PhysicalDevice) -> Option<Multiprocessors> {
         // SAFETY: a valid handle, by contract.
         unsafe { self.probe.of(handle, self.host_driver, &self.properties.pipeline_cache_uuid) }
+    }
+
+    /// Whether an extension is offered, but for those that are tried out.
+    pub fn offers(&self, extension: &CStr) -> bool {
+        self.extensions.iter().any(|(e, _)| e.name == extension)
     }
 
     /// A memory type, if there is one with this index.
@@ -161,7 +168,12 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
             }
             return;
         }
-        // SAFETY: a struct of the chain.
+        // SAFETY: as above.
+        if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_DRM_PROPERTIES_EXT {
+            // SAFETY: the struct that its sType tells of.
+            return tell_numbers(d.connection().winsys.numbers(), unsafe { &mut *p.cast() });
+        }
+        // SAFETY: as above.
         if unsafe { (*p).s_type } == List::S_TYPE {
             // SAFETY: the struct that its sType tells of, with its array and their chains.
             return unsafe { d.host_device.fill(p.cast()) };
@@ -177,6 +189,14 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
     };
     // SAFETY: the struct's chain; each struct is handed to `other` before the next one is looked for in it.
     unsafe { d.more_properties.fill(to.p_next.cast(), &PROPERTIES, other) };
+}
+
+/// The numbers of the guest's nodes: the host's device has others.
+fn tell_numbers(numbers: Numbers, to: &mut vk::PhysicalDeviceDrmPropertiesEXT<'_>) {
+    (to.has_primary, to.has_render) = (numbers.primary.is_some().into(), numbers.render.is_some().into());
+    let halves = |n: Option<(u64, u64)>| n.map_or((0, 0), |(major, minor)| (major as i64, minor as i64));
+    (to.primary_major, to.primary_minor) = halves(numbers.primary);
+    (to.render_major, to.render_minor) = halves(numbers.render);
 }
 
 pub unsafe fn get_physical_device_memory_properties(

@@ -15,12 +15,17 @@ fn clock(domain: vk::TimeDomainKHR) -> Option<libc::clockid_t> {
 }
 
 /// Nanoseconds of a clock.
-fn read(clock: libc::clockid_t) -> u64 {
+///
+/// # Errors
+/// ERROR_OUT_OF_HOST_MEMORY, one of the few codes of the commands, where the kernel doesn't tell the time.
+fn read(clock: libc::clockid_t) -> Result<u64, vk::Result> {
     let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the local is the only memory that the call writes.
-    unsafe { libc::clock_gettime(clock, &mut t) };
+    if unsafe { libc::clock_gettime(clock, &mut t) } != 0 {
+        return Err(vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+    }
     // Neither member is negative in a clock that starts at 0.
-    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+    Ok(t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64)
 }
 
 /// Of the host's domains only the device's means the same here; the guest's clocks can be read whatever the host has.
@@ -56,30 +61,49 @@ pub unsafe fn get_calibrated_timestamps_khr(
     p_timestamps: *mut u64,
     p_max_deviation: *mut u64,
 ) -> vk::Result {
-    let start = read(libc::CLOCK_MONOTONIC_RAW);
-    let mut deviation = 1;
     // SAFETY: the command's array, of this length.
-    for (i, info) in unsafe { slice(p_infos, count) }.iter().enumerate() {
+    let infos = unsafe { slice(p_infos, count) };
+    // SAFETY: the output array has as many elements as there are infos.
+    match unsafe { read_all(device, infos, p_timestamps) } {
+        Ok(deviation) => {
+            // SAFETY: the output parameter.
+            unsafe { p_max_deviation.write(deviation) };
+            vk::Result::SUCCESS
+        }
+        Err(e) => e,
+    }
+}
+
+/// Writes the times to `to`, and returns the deviation.
+///
+/// # Safety
+/// A valid device, its domains, and room for as many times.
+unsafe fn read_all(
+    device: vk::Device,
+    infos: &[vk::CalibratedTimestampInfoKHR<'_>],
+    to: *mut u64,
+) -> Result<u64, vk::Result> {
+    let start = read(libc::CLOCK_MONOTONIC_RAW)?;
+    let mut deviation = 1;
+    for (i, info) in infos.iter().enumerate() {
         let mut time = 0;
         match clock(info.time_domain) {
-            Some(clock) => time = read(clock),
+            Some(clock) => time = read(clock)?,
             None => {
                 let mut host = 0;
                 // SAFETY: a valid handle and struct of the caller's, and locals.
                 let result = unsafe { forward::get_calibrated_timestamps_khr(device, 1, info, &mut time, &mut host) };
                 if result != vk::Result::SUCCESS {
-                    return result;
+                    return Err(result);
                 }
                 deviation = deviation.max(host);
             }
         }
-        // SAFETY: the output array has as many elements as there are infos.
-        unsafe { p_timestamps.add(i).write(time) };
+        // SAFETY: room by contract.
+        unsafe { to.add(i).write(time) };
     }
-    let took = read(libc::CLOCK_MONOTONIC_RAW).saturating_sub(start);
-    // SAFETY: the output parameter.
-    unsafe { p_max_deviation.write(took.saturating_add(deviation)) };
-    vk::Result::SUCCESS
+    let took = read(libc::CLOCK_MONOTONIC_RAW)?.saturating_sub(start);
+    Ok(took.saturating_add(deviation))
 }
 
 #[cfg(test)]
@@ -90,9 +114,15 @@ mod tests {
     fn clocks_are_the_guests() {
         for domain in [vk::TimeDomainKHR::CLOCK_MONOTONIC, vk::TimeDomainKHR::CLOCK_MONOTONIC_RAW] {
             let clock = clock(domain).unwrap();
-            let (a, b) = (read(clock), read(clock));
+            let (a, b) = (read(clock).unwrap(), read(clock).unwrap());
             assert!(0 < a && a <= b, "clock {clock}: {a}, then {b}");
         }
         assert_eq!(clock(vk::TimeDomainKHR::DEVICE), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_not_there_tells_no_time() {
+        // Numbers end far below.
+        assert_eq!(read(10_000), Err(vk::Result::ERROR_OUT_OF_HOST_MEMORY));
     }
 }

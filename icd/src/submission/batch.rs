@@ -7,7 +7,7 @@ use ash::vk;
 use crate::base::chain::slice;
 
 /// One batch of a submission, in either form.
-pub trait Batch: Copy {
+pub trait Batch: Copy + Default {
     /// The command that submits it.
     const COMMAND: &'static str;
 
@@ -28,10 +28,12 @@ pub trait Batch: Copy {
         last: Option<vk::CommandBuffer>,
         room: &mut Vec<Self::Named>,
     ) -> Self;
+    /// The semaphores that it waits for.
+    unsafe fn waited_for(&self) -> impl Iterator<Item = vk::Semaphore>;
+    /// The semaphores that it signals.
+    unsafe fn signaled(&self) -> impl Iterator<Item = vk::Semaphore>;
     /// Whether it waits for semaphores.
     fn waits(&self) -> bool;
-    /// The semaphores that it waits for.
-    unsafe fn waited(&self) -> impl Iterator<Item = vk::Semaphore>;
     /// Whether it signals semaphores.
     fn signals(&self) -> bool;
     /// Whether command buffers may be added: nothing in its chain speaks of those that are there.
@@ -95,13 +97,18 @@ impl Batch for vk::SubmitInfo<'_> {
         self
     }
 
-    fn waits(&self) -> bool {
-        self.wait_semaphore_count > 0
-    }
-
-    unsafe fn waited(&self) -> impl Iterator<Item = vk::Semaphore> {
+    unsafe fn waited_for(&self) -> impl Iterator<Item = vk::Semaphore> {
         // SAFETY: by valid usage of the submission.
         unsafe { slice(self.p_wait_semaphores, self.wait_semaphore_count) }.iter().copied()
+    }
+
+    unsafe fn signaled(&self) -> impl Iterator<Item = vk::Semaphore> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_signal_semaphores, self.signal_semaphore_count) }.iter().copied()
+    }
+
+    fn waits(&self) -> bool {
+        self.wait_semaphore_count > 0
     }
 
     fn allows_more_buffers(&self) -> bool {
@@ -154,13 +161,18 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
         self
     }
 
-    fn waits(&self) -> bool {
-        self.wait_semaphore_info_count > 0
+    unsafe fn waited_for(&self) -> impl Iterator<Item = vk::Semaphore> {
+        // SAFETY: by valid usage of the submission.
+        unsafe { slice(self.p_wait_semaphore_infos, self.wait_semaphore_info_count) }.iter().map(|s| s.semaphore)
     }
 
-    unsafe fn waited(&self) -> impl Iterator<Item = vk::Semaphore> {
+    unsafe fn signaled(&self) -> impl Iterator<Item = vk::Semaphore> {
         // SAFETY: by valid usage of the submission.
-        unsafe { slice(self.p_wait_semaphore_infos, self.wait_semaphore_info_count) }.iter().map(|w| w.semaphore)
+        unsafe { slice(self.p_signal_semaphore_infos, self.signal_semaphore_info_count) }.iter().map(|s| s.semaphore)
+    }
+
+    fn waits(&self) -> bool {
+        self.wait_semaphore_info_count > 0
     }
 
     fn allows_more_buffers(&self) -> bool {
@@ -172,7 +184,7 @@ impl<'a> Batch for vk::SubmitInfo2<'a> {
     }
 }
 
-/// Adds the batches to `changed`, with command buffers of the driver's own in front of the first one, and behind the last.
+/// Adds the batches to `changed`, with command buffers of the driver's own in front of the first one, and behind the last; without batches, in one of their own.
 pub unsafe fn with_own<B: Batch>(
     batches: &[B],
     front: Option<vk::CommandBuffer>,
@@ -191,7 +203,54 @@ pub unsafe fn with_own<B: Batch>(
                 *first = first.with_buffers(front, None, first_room);
                 *last = last.with_buffers(None, back, last_room);
             }
+            [] if front.or(back).is_some() => changed.push(B::default().with_buffers(front, back, last_room)),
             [] => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ash::vk::Handle;
+
+    use super::*;
+
+    /// The command buffers of each batch.
+    fn changed<B: Batch>(batches: &[B], front: Option<u64>, back: Option<u64>) -> Vec<Vec<u64>> {
+        let (mut changed, mut rooms) = (Vec::new(), [Vec::new(), Vec::new()]);
+        let own = |c: Option<u64>| c.map(vk::CommandBuffer::from_raw);
+        // SAFETY: batches whose arrays are alive, as are the rooms.
+        unsafe {
+            with_own(batches, own(front), own(back), &mut changed, &mut rooms);
+            changed.iter().map(|b| b.buffers().map(Handle::as_raw).collect()).collect()
+        }
+    }
+
+    fn of_both(named: &[&[u64]], front: Option<u64>, back: Option<u64>) -> Vec<Vec<u64>> {
+        let named: Vec<Vec<vk::CommandBuffer>> =
+            named.iter().map(|b| b.iter().map(|c| vk::CommandBuffer::from_raw(*c)).collect()).collect();
+        let batches: Vec<_> = named.iter().map(|b| vk::SubmitInfo::default().command_buffers(b)).collect();
+        let infos: Vec<Vec<_>> = named
+            .iter()
+            .map(|b| b.iter().map(|c| vk::CommandBufferSubmitInfo::default().command_buffer(*c)).collect())
+            .collect();
+        let batches2: Vec<_> = infos.iter().map(|b| vk::SubmitInfo2::default().command_buffer_infos(b)).collect();
+        let found = changed(&batches, front, back);
+        assert_eq!(changed(&batches2, front, back), found);
+        found
+    }
+
+    #[test]
+    fn the_drivers_own_stand_around_the_programs() {
+        assert_eq!(of_both(&[&[1, 2]], Some(8), Some(9)), [vec![8, 1, 2, 9]]);
+        assert_eq!(of_both(&[&[1], &[2], &[]], Some(8), Some(9)), [vec![8, 1], vec![2], vec![9]]);
+        assert_eq!(of_both(&[&[1]], None, None), [vec![1]]);
+    }
+
+    #[test]
+    fn without_batches_they_get_one() {
+        assert_eq!(of_both(&[], None, Some(9)), [vec![9]]);
+        assert_eq!(of_both(&[], Some(8), Some(9)), [vec![8, 9]]);
+        assert_eq!(of_both(&[], None, None), Vec::<Vec<u64>>::new());
     }
 }

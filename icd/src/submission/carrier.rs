@@ -104,9 +104,10 @@ pub unsafe fn send(locked: &mut Locked<'_>) -> Result<(), Error> {
     unsafe {
         let queue = Queue::of(handle);
         let Some(carrier) = record(locked, queue)? else { return Ok(()) };
-        let mark = Arc::new(Mark::new(queue.device)?);
+        let mark = Arc::new(Mark::new(queue.device, &queue.pending)?);
         let batch = vk::SubmitInfo::default().command_buffers(std::slice::from_ref(&carrier));
         let submission = queue.submit_own(locked, handle, &batch, mark.fence())?;
+        mark.submitted(submission.clone());
         locked.uploads_sent(handle, submission, Some(mark));
     }
     Ok(())
@@ -156,8 +157,8 @@ pub unsafe fn mark(locked: &mut Locked<'_>) -> Result<Option<Arc<Mark>>, Error> 
     // that may do so puts the mark first.
     let mark = unsafe {
         let queue = Queue::of(handle);
-        let mark = Arc::new(Mark::new(queue.device)?);
-        queue.submit_own(locked, handle, &vk::SubmitInfo::default(), mark.fence())?;
+        let mark = Arc::new(Mark::new(queue.device, &queue.pending)?);
+        mark.submitted(queue.submit_own(locked, handle, &vk::SubmitInfo::default(), mark.fence())?);
         mark
     };
     if let Uploads::Sent(sent) = locked.uploads() {

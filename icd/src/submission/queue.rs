@@ -30,8 +30,11 @@ pub struct Queue {
     pub can_copy: bool,
     /// Fences of the driver's own that nothing will signal any more, for the next wait.
     pub fences: Mutex<Vec<vk::Fence>>,
-    /// Fences of the driver's own behind sparse bindings that the program gave none.
-    pub binds: Mutex<Vec<vk::Fence>>,
+    /// Fences of the driver's own that may still be signalled: behind sparse bindings that the program gave none, and of marks that nobody needs any more.
+    pub pending: Arc<Mutex<Vec<vk::Fence>>>,
+    /// The last submission whose end commands behind it don't tell of: one that waits for semaphores, at stages which later commands may not have, or binds sparse
+    /// memory. Until it has ended, fences have no slot (`sync::feedback`).
+    pub unordered: Mutex<Submission>,
 }
 part!(vk::Queue, Queue, object: Object);
 // SAFETY: all that is behind a VkQueue.
@@ -59,7 +62,7 @@ impl Queue {
                 request::queue_submit(w, flags, handle, 1, batch, fence);
             })
         })?;
-        fence::submitted(fence, submission.clone());
+        fence::submitted(fence, submission.clone(), self.timeline);
         Ok(submission)
     }
 
@@ -68,7 +71,7 @@ impl Queue {
     /// # Safety
     /// This queue's device, whose work is over.
     pub unsafe fn destroy_fences(&self, device: vk::Device) {
-        for list in [&self.fences, &self.binds] {
+        for list in [&self.fences, &*self.pending] {
             for f in list.lock().drain(..) {
                 // SAFETY: a fence of this device that nobody waits for.
                 unsafe { fence::destroy_fence(device, f, std::ptr::null()) };
@@ -103,7 +106,8 @@ pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index:
         place: d.order.lock().add_queue(progress),
         can_copy,
         fences: Mutex::default(),
-        binds: Mutex::default(),
+        pending: Arc::default(),
+        unordered: Mutex::default(),
     };
     let mut queue: vk::Queue = Box::new(queue).into_handle();
     let on = types::DeviceQueueTimelineInfoMESA { ring_idx: timeline, ..Default::default() };

@@ -13,8 +13,9 @@ use crate::submission::batch::{Batch, with_own};
 use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads};
 use crate::submission::queue::Queue;
-use crate::submission::{carrier, guest_signals, upload};
-use crate::sync::fence;
+use crate::submission::{carrier, outside, upload};
+use crate::sync::binary_semaphores::Use;
+use crate::sync::{fence, fence_files};
 
 pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {
     // SAFETY: the entry point's parameters.
@@ -51,6 +52,15 @@ unsafe fn submit<B: Batch>(
     let may_wait =
         batches.iter().any(Batch::waits) || buffers(batches).any(|c| unsafe { event_wait::waits_for_events(c) });
     compiling::before_submission(queue.device, may_wait);
+    let uses = || batches.iter().flat_map(|b| uses_of(b));
+    // SAFETY: a valid device and fence.
+    if let Err(e) = unsafe { fence_files::before_submission(queue.device, fence) } {
+        return e;
+    }
+    let mut taken = match outside::wait_outside(device, uses()) {
+        Ok(taken) => taken,
+        Err(e) => return e,
+    };
     // Before the lock is taken: memory for slots is mapped, which takes the lock, too.
     // SAFETY: a valid queue, batches and fence.
     let slot_writer = unsafe { slot_writer(device, queue, batches, fence) };
@@ -71,10 +81,8 @@ unsafe fn submit<B: Batch>(
         Ok(locked) => locked,
         Err(e) => return e,
     };
-    // SAFETY: batches of the submission, whose arrays are valid.
-    let waited = batches.iter().flat_map(|b| unsafe { b.waited() });
-    // SAFETY: the lock of the queue's device, which is held until the submission is sent.
-    if let Err(e) = unsafe { guest_signals::send(&mut locked, handle, queue, waited) } {
+    // SAFETY: the lock of the queue's device.
+    if let Err(e) = unsafe { outside::stand_in(&mut locked, queue, handle, &mut taken) } {
         return result_of_error(&e);
     }
     // SAFETY: the lock of the queue's device, which is held until the submission is sent.
@@ -102,7 +110,10 @@ unsafe fn submit<B: Batch>(
     });
     match sent {
         Ok((submission, _)) => {
-            fence::submitted(fence, submission.clone());
+            if batches.iter().any(Batch::waits) {
+                *queue.unordered.lock() = submission.clone();
+            }
+            fence::submitted(fence, submission.clone(), queue.timeline);
             if slot_writer.is_some() {
                 fence::expect_slot(fence);
             }
@@ -114,7 +125,11 @@ unsafe fn submit<B: Batch>(
                 }
             }
             locked.uploads_sent(handle, submission, None);
-            vk::Result::SUCCESS
+            // SAFETY: the lock of the queue's device.
+            match unsafe { outside::sent(device, &mut locked, queue, handle, taken, uses()) } {
+                Ok(()) => vk::Result::SUCCESS,
+                Err(e) => result_of_error(&e),
+            }
         }
         // What waits to be uploaded goes with the next one.
         Err(e) => result_of_error(&e),
@@ -125,6 +140,13 @@ unsafe fn submit<B: Batch>(
 fn buffers<B: Batch>(batches: &[B]) -> impl Iterator<Item = vk::CommandBuffer> {
     // SAFETY: batches of a submission, whose arrays are valid.
     batches.iter().flat_map(|b| unsafe { b.buffers() })
+}
+
+/// The semaphores that a batch uses, in this order.
+fn uses_of<B: Batch>(batch: &B) -> impl Iterator<Item = (vk::Semaphore, Use)> {
+    // SAFETY: a batch of a submission, whose arrays are valid.
+    let (waits, signals) = unsafe { (batch.waited_for(), batch.signaled()) };
+    waits.map(|s| (s, Use::Wait)).chain(signals.map(|s| (s, Use::Signal)))
 }
 
 /// Whether a submission to a queue is behind the uploads that were sent to another one, or will be by waiting for the semaphore.
@@ -205,8 +227,11 @@ unsafe fn slot_writer<B: Batch>(
     if !fence::wants_slot(device, fence) {
         return None;
     }
-    // Semaphores are signalled after all command buffers, and fences after semaphores.
-    let suits = batches.last()?.allows_more_buffers() && !batches.iter().any(Batch::signals) && queue.can_copy;
+    // A fence is signalled after semaphores of the submission, after its waits whatever their stages are, and after everything earlier; commands behind it may not be.
+    let suits = batches.last().is_none_or(Batch::allows_more_buffers)
+        && !batches.iter().any(|b| b.signals() || b.waits())
+        && queue.unordered.lock().ended()
+        && queue.can_copy;
     // SAFETY: by contract.
     suits.then(|| unsafe { fence::slot(queue.device, fence)?.writer(&device.own, queue.device, queue.family).ok() })?
 }

@@ -12,7 +12,7 @@
 //! * The recording, submitted once and without semaphores, holds nothing but barriers and copies between buffers.
 //! * Everything submitted earlier is known to have ended, so what the processor reads at the source is what the GPU would have read. (Vulkan
 //!   demands a barrier towards the host for that. The GPU has ended its submissions with one: every host driver makes coherent memory visible
-//!   before it signals a fence.)
+//!   before it signals a fence, and a slot that commands write comes after such a barrier.)
 //! * The source is mapped by the program, and so no upload that is put off writes it; it is read fast by the processor.
 //! * The target isn't mapped or shared: nobody can look at it but with a later submission.
 //! * All of its copies can be put off. One that can't leaves the uploads as they were.

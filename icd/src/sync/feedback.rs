@@ -5,8 +5,8 @@
 //! the program does to the fence next comes after that.
 //!
 //! The additional commands cost a GPU more than questions to the host do (docs/performance.md), so this is for where questions are worse:
-//! where the GPU is the host's processor, and a program asks for a fence in a loop. There the questions, and the host's thread that answers
-//! them, would take the processor from the work that they ask about.
+//! where the GPU is the host's processor, and the work isn't over at once or a program asks for its fence in a loop. There the questions, and the host's thread
+//! that answers them, would take the processor from the work that they ask about.
 
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -139,7 +139,8 @@ impl Slot {
                     request::cmd_pipeline_barrier(w, 0, writer, before, after, flags, 1, &order, 0, buffers, 0, images);
                 });
             };
-            order(S::ALL_COMMANDS, S::TRANSFER, A::MEMORY_WRITE, A::TRANSFER_WRITE);
+            // Whoever finds the word written may read all that was written before it, as after a fence.
+            order(S::ALL_COMMANDS, S::TRANSFER | S::HOST, A::MEMORY_WRITE, A::TRANSFER_WRITE | A::HOST_READ);
             let (buffer, at) = (self.block.buffer, u64::from(self.index) * 4);
             command_buffer::record(writer, |w| request::cmd_fill_buffer(w, 0, writer, buffer, at, 4, 1));
             order(S::TRANSFER, S::HOST, A::TRANSFER_WRITE, A::HOST_READ);

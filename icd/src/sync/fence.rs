@@ -1,18 +1,17 @@
-//! VkFence: what is known of each, and waiting.
+//! VkFence: what is known of each.
 //!
-//! A fence that was seen signalled is remembered; asking again costs one load. `wait` says how a wait proceeds, `feedback` how the GPU
-//! itself tells of an end.
+//! A fence that was seen signalled is remembered; asking again costs one load (`fence_wait`). `feedback` says how the GPU itself tells of an end.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use ash::vk;
-use hesper_encoder::generated::{reply, request};
+use hesper_encoder::generated::request;
 use parking_lot::Mutex;
 
 use crate::base::chain::slice;
 use crate::base::clock;
-use crate::base::forwarding::{done, post, result_of, result_of_error};
+use crate::base::forwarding::{done, post, result_of_error};
 use crate::base::object::Part;
 use crate::base::progress::Submission;
 use crate::base::settings::{self, Strategy};
@@ -21,29 +20,39 @@ use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::feedback::Slot;
 use crate::sync::forecast::Forecast;
+use crate::sync::outside::Outside;
 use crate::sync::spinning::Spinning;
-use crate::sync::wait;
 
 /// What is known of a fence.
 pub struct Fence {
     device: vk::Device,
     /// Stored with release after all that led to the answer, and loaded with acquire: what the program reads or sends once it knows comes after that. Vulkan
     /// keeps resets and submissions of a fence apart from everything else that is done to it.
-    signaled: AtomicBool,
-    forecast: Forecast,
-    spinning: Spinning,
+    pub(super) signaled: AtomicBool,
+    pub(super) forecast: Forecast,
+    pub(super) spinning: Spinning,
+    /// When the program was told last that it isn't signalled, since it was submitted; 0 for never. Relaxed: a guess, for the forecast.
+    pub(super) refused: AtomicU64,
     /// What it will be signalled after.
     submission: Mutex<Submission>,
     /// Where the GPU tells that it is signalled; `None` inside where there is no such place.
     slot: OnceLock<Option<Slot>>,
     /// Whether the GPU will tell so of its submission. Relaxed: `slot` is found by way of its own lock, and the GPU's word is loaded with acquire.
-    slot_expected: AtomicBool,
+    pub(super) slot_expected: AtomicBool,
+    /// What has left this process, or come from another.
+    pub(super) outside: Mutex<Outside>,
+    /// The timeline of the queue that it was last submitted to, or 0. Relaxed: Vulkan keeps submissions and exports of a fence apart.
+    timeline: AtomicU32,
     /// When the host was asked last whether it is still there. Relaxed: a time, by which nothing else is found.
     host_asked: AtomicU64,
 }
 
-/// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot.
+/// Whoever looks at a slot again and again asks the host now and then, too: a dead one writes no slot. The longer the work takes, the rarer.
 const ASK_EVERY: u64 = 10_000_000;
+const ASK_AT_LEAST: u64 = 250_000_000;
+/// For work that usually takes as long, in nanoseconds, the GPU writes a slot where it is the host's processor: the host's answer to a question about shorter work
+/// is soon there.
+const WORTH_LOOKING: u64 = 200_000;
 
 impl Fence {
     fn new(device: vk::Device, signaled: bool) -> Self {
@@ -52,15 +61,18 @@ impl Fence {
             signaled: AtomicBool::new(signaled),
             forecast: Forecast::default(),
             spinning: Spinning::default(),
+            refused: AtomicU64::new(0),
             submission: Mutex::default(),
             slot: OnceLock::new(),
             slot_expected: AtomicBool::new(false),
+            outside: Mutex::default(),
+            timeline: AtomicU32::new(0),
             host_asked: AtomicU64::new(0),
         }
     }
 
     /// Notes that it was seen signalled.
-    fn note_signaled(&self) {
+    pub(super) fn note_signaled(&self) {
         self.signaled.store(true, Ordering::Release);
         self.slot_expected.store(false, Ordering::Relaxed);
         // A thread that sees the fence signalled before this learns of the queue's progress a moment later, and sends what it might have kept.
@@ -69,7 +81,7 @@ impl Fence {
 
     /// Whether it is known to be signalled.
     #[inline]
-    fn is_signaled(&self, fence: vk::Fence) -> bool {
+    pub(super) fn is_signaled(&self, fence: vk::Fence) -> bool {
         self.signaled.load(Ordering::Acquire)
             || (self.slot_expected.load(Ordering::Relaxed) && self.is_slot_written(fence))
     }
@@ -86,8 +98,9 @@ impl Fence {
         // The host's fence follows in a moment, and nothing may be done to it before.
         // SAFETY: the fence, and so its device, is alive.
         let sent = unsafe { post(device, |w| request::wait_for_fences(w, 0, device, 1, &fence, vk::TRUE, u64::MAX)) };
-        // A lost host is told of by whoever asks it.
+        // A lost host is told of by whoever asks it. Where there was no memory, the next look tries again.
         if sent.is_err() {
+            self.slot_expected.store(true, Ordering::Relaxed);
             return false;
         }
         self.note_signaled();
@@ -95,23 +108,32 @@ impl Fence {
     }
 
     /// The answer to vkGetFenceStatus where the GPU will tell and hasn't yet.
-    unsafe fn status_by_slot(&self, device: vk::Device, fence: vk::Fence) -> vk::Result {
+    pub(super) unsafe fn status_by_slot(&self, device: vk::Device, fence: vk::Fence) -> vk::Result {
         // SAFETY: a valid device.
         let d = unsafe { Device::of(device) };
         if let Err(e) = d.connection().ring.check() {
             return result_of_error(&e);
         }
-        let now = clock::now();
-        if now.saturating_sub(self.host_asked.load(Ordering::Relaxed)) > ASK_EVERY {
-            self.host_asked.store(now, Ordering::Relaxed);
+        if self.is_host_to_be_asked() {
             // SAFETY: a valid device and a fence of its own.
             return unsafe { forward::get_fence_status(device, fence) };
         }
         vk::Result::NOT_READY
     }
+
+    /// Whether the host hasn't been asked for long whether it is still there; once each time.
+    pub(super) fn is_host_to_be_asked(&self) -> bool {
+        let (now, asked) = (clock::now(), self.host_asked.load(Ordering::Relaxed));
+        let long = (now.saturating_sub(self.forecast.submitted_at()) / 8).clamp(ASK_EVERY, ASK_AT_LEAST);
+        let is_due = now.saturating_sub(asked) > long;
+        if is_due {
+            self.host_asked.store(now, Ordering::Relaxed);
+        }
+        is_due
+    }
 }
 
-static FENCES: Slab<Fence> = Slab::new(1);
+pub(super) static FENCES: Slab<Fence> = Slab::new(1);
 
 pub unsafe fn create_fence(
     device: vk::Device,
@@ -122,6 +144,8 @@ pub unsafe fn create_fence(
     // SAFETY: the entry point's parameters: a valid device, info and output.
     unsafe {
         let signaled = (*info).flags.contains(vk::FenceCreateFlags::SIGNALED);
+        // The host has no part in exports.
+        let info = &vk::FenceCreateInfo { p_next: std::ptr::null(), ..*info };
         FENCES.create(Fence::new(device, signaled), to, || {
             done(post(device, |w| request::create_fence(w, 0, device, info, allocator, to)))
         })
@@ -141,20 +165,67 @@ pub unsafe fn destroy_fence(device: vk::Device, fence: vk::Fence, allocator: *co
 
 pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence) -> vk::Result {
     // SAFETY: the entry point's array of `n` fences.
-    for f in unsafe { slice(fences, n) } {
+    let list = unsafe { slice(fences, n) };
+    for f in list {
         if let Some(f) = FENCES.get(*f) {
             f.signaled.store(false, Ordering::Release);
             f.slot_expected.store(false, Ordering::Relaxed);
         }
     }
+    // SAFETY: a valid device.
+    if unsafe { Device::of(device) }.shares_fences() {
+        // What came from outside ends. A host's fence whose payload has left is reset later.
+        let here = |f: &vk::Fence| {
+            FENCES.get(*f).is_none_or(|f| {
+                let mut outside = f.outside.lock();
+                outside.imported = None;
+                !outside.has_left
+            })
+        };
+        let list: Vec<vk::Fence> = list.iter().copied().filter(here).collect();
+        if list.is_empty() {
+            return vk::Result::SUCCESS;
+        }
+        // SAFETY: a valid device and fences of its own.
+        return unsafe { forward::reset_fences(device, list.len() as u32, list.as_ptr()) };
+    }
     // SAFETY: the entry point's parameters.
     unsafe { forward::reset_fences(device, n, fences) }
 }
 
+/// What is known outside of this process, or from there.
+pub fn outside(fence: vk::Fence) -> Option<&'static Mutex<Outside>> {
+    FENCES.get(fence).map(|f| &f.outside)
+}
+
+/// Whether it is known to be signalled, without what has come from outside.
+pub fn is_known_signaled(fence: vk::Fence) -> bool {
+    FENCES.get(fence).is_some_and(|f| f.is_signaled(fence))
+}
+
+/// The timeline of the queue that it was last submitted to, and what it is signalled after.
+pub fn last_submission(fence: vk::Fence) -> Option<(u32, Submission)> {
+    let f = FENCES.get(fence)?;
+    let timeline = f.timeline.load(Ordering::Relaxed);
+    (timeline != 0).then(|| (timeline, f.submission.lock().clone()))
+}
+
+/// Nobody looks here for the end of its submission any more.
+pub fn forget_submission(fence: vk::Fence) {
+    if let Some(f) = FENCES.get(fence) {
+        f.signaled.store(false, Ordering::Release);
+        f.slot_expected.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
 pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
-    let spins = || d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(|f| f.spinning.loops());
-    settings::get().feedback.unwrap_or_else(spins)
+    let gains = |f: &Fence| {
+        // A fence that has a slot keeps using it for somewhat shorter work, since times vary.
+        let worth = if f.slot.get().is_some() { WORTH_LOOKING / 2 } else { WORTH_LOOKING };
+        f.spinning.loops() || f.forecast.usual() >= worth
+    };
+    settings::get().feedback.unwrap_or_else(|| d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(gains))
 }
 
 /// The place where the GPU tells it, empty; `None` where there is none left.
@@ -174,11 +245,13 @@ pub fn expect_slot(fence: vk::Fence) {
     }
 }
 
-/// Notes that a submission will signal the fence.
-pub fn submitted(fence: vk::Fence, submission: Submission) {
+/// Notes that a submission will signal the fence, to the queue with this timeline.
+pub fn submitted(fence: vk::Fence, submission: Submission, timeline: u32) {
     if let Some(f) = FENCES.get(fence) {
+        f.timeline.store(timeline, Ordering::Relaxed);
         f.signaled.store(false, Ordering::Release);
         *f.submission.lock() = submission;
+        f.refused.store(0, Ordering::Relaxed);
         f.forecast.submitted();
     }
 }
@@ -189,120 +262,4 @@ pub fn signal(fence: vk::Fence) {
         *f.submission.lock() = Submission::default();
         f.signaled.store(true, Ordering::Release);
     }
-}
-
-pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
-    let Some(f) = FENCES.get(fence) else { return vk::Result::ERROR_UNKNOWN };
-    if f.is_signaled(fence) {
-        return vk::Result::SUCCESS;
-    }
-    if f.slot_expected.load(Ordering::Relaxed) {
-        // SAFETY: the entry point's parameters.
-        let result = unsafe { f.status_by_slot(device, fence) };
-        if result == vk::Result::SUCCESS {
-            f.note_signaled();
-        }
-        return result;
-    }
-    // SAFETY: the entry point's parameters.
-    let ask = |stay| unsafe {
-        if stay == 0 {
-            return forward::get_fence_status(device, fence);
-        }
-        match poll(device, &[fence], vk::TRUE, stay) {
-            vk::Result::TIMEOUT => vk::Result::NOT_READY,
-            result => result,
-        }
-    };
-    // SAFETY: a valid device.
-    let result = f.spinning.ask(unsafe { Device::of(device) }.strategy, &f.forecast, ask);
-    if result == vk::Result::SUCCESS {
-        f.note_signaled();
-    }
-    result
-}
-
-/// Asks the host whether fences are signalled, on the main ring, where everything was submitted; the host waits for at most `timeout`
-/// nanoseconds.
-unsafe fn poll(device: vk::Device, fences: &[vk::Fence], all: vk::Bool32, timeout: u64) -> vk::Result {
-    let (n, fences) = (fences.len() as u32, fences.as_ptr());
-    // SAFETY: a valid device and fences of its own, of the caller's.
-    unsafe {
-        result_of(Device::of(device).connection().call(
-            reply::wait_for_fences_size(device, n, fences, all, timeout),
-            |w| request::wait_for_fences(w, 1, device, n, fences, all, timeout),
-            |r| reply::wait_for_fences(r, device, n, fences, all, timeout),
-        ))
-    }
-}
-
-pub unsafe fn wait_for_fences(
-    device: vk::Device,
-    n: u32,
-    fences: *const vk::Fence,
-    all: vk::Bool32,
-    timeout: u64,
-) -> vk::Result {
-    // SAFETY: the entry point's parameters.
-    unsafe { wait_by(Device::of(device).strategy, device, n, fences, all, timeout) }
-}
-
-/// As [`wait_for_fences`], by another strategy than the device's.
-///
-/// # Safety
-/// As vkWaitForFences demands.
-pub unsafe fn wait_by(
-    strategy: Strategy,
-    device: vk::Device,
-    n: u32,
-    fences: *const vk::Fence,
-    all: vk::Bool32,
-    timeout: u64,
-) -> vk::Result {
-    // SAFETY: an array of `n` fences, by contract.
-    let list = unsafe { slice(fences, n) };
-    let known = |f: &vk::Fence| FENCES.get(*f).is_some_and(|state| state.is_signaled(*f));
-    let unknown: Vec<vk::Fence>;
-    let asked = if all == vk::FALSE {
-        if list.iter().any(known) {
-            return vk::Result::SUCCESS;
-        }
-        list
-    } else if n == 1 {
-        if list.iter().all(known) {
-            return vk::Result::SUCCESS;
-        }
-        list
-    } else {
-        // The host needn't know of fences that are known here to be signalled, and knows no wait for none.
-        unknown = list.iter().copied().filter(|f| !known(f)).collect();
-        if unknown.is_empty() {
-            return vk::Result::SUCCESS;
-        }
-        &unknown
-    };
-    let (n, fences) = (asked.len() as u32, asked.as_ptr());
-    // SAFETY: a valid device.
-    let d = unsafe { Device::of(device) };
-    // SAFETY: fences of the program's array, or of `unknown`, that are alive.
-    let block = |slice| unsafe {
-        d.connection().aside(
-            reply::wait_for_fences_size(device, n, fences, all, slice),
-            |w| request::wait_for_fences(w, 1, device, n, fences, all, slice),
-            |r| reply::wait_for_fences(r, device, n, fences, all, slice),
-        )
-    };
-    // SAFETY: as above.
-    let poll = |stay| unsafe { poll(device, asked, all, stay) };
-    let states = asked.iter().filter_map(|f| FENCES.get(*f));
-    let all = all != vk::FALSE;
-    let result = wait::wait(strategy, timeout, all, states.clone().map(|f| &f.forecast), poll, block);
-    // Of several fences it isn't told which one it was.
-    if result == vk::Result::SUCCESS && (all || n == 1) {
-        for f in states {
-            f.spinning.forget();
-            f.note_signaled();
-        }
-    }
-    result
 }

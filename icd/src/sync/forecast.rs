@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::clock::now;
 
+/// Questions that are as close together, in nanoseconds, are a loop's whatever the work takes.
+const CLOSE: u64 = 200_000;
+
 /// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
 /// kind of work again and again, so each keeps its own. All of it is a guess at times: relaxed, and where two threads learn at once, one is forgotten.
 #[derive(Debug, Default)]
@@ -42,6 +45,20 @@ impl Forecast {
         self.learn_of(now().saturating_sub(self.submitted.load(Ordering::Relaxed)), at_once);
     }
 
+    /// Learns from a question that found the work done, where the last one that didn't was at `refused`, or never (0). Two questions far apart tell little.
+    pub fn hear(&self, refused: u64) {
+        self.hear_at(now(), refused);
+    }
+
+    fn hear_at(&self, now: u64, refused: u64) {
+        let took = now.saturating_sub(self.submitted.load(Ordering::Relaxed));
+        if refused == 0 {
+            self.learn_of(took, true);
+        } else if now.saturating_sub(refused) <= (took / 8).max(CLOSE) {
+            self.learn_of(took, false);
+        }
+    }
+
     pub fn learn_of(&self, took: u64, at_once: bool) {
         let typical = self.typical.load(Ordering::Relaxed);
         let deviation = self.deviation.load(Ordering::Relaxed);
@@ -77,6 +94,23 @@ mod tests {
         let short = learn(1_000, false);
         assert!(short < 1_000_000_000, "{short}");
         assert!(learn(1_000, true) <= short / 2 + 1);
+    }
+
+    #[test]
+    fn questions_far_apart_tell_nothing() {
+        let f = Forecast::default();
+        let ms = 1_000_000;
+        // Submitted 16 ms ago; refused so long ago, or never.
+        let heard = |refused: Option<u64>| {
+            f.submitted.store(ms, Ordering::Relaxed);
+            f.hear_at(17 * ms, refused.map_or(0, |ago| 17 * ms - ago));
+            f.usual()
+        };
+        assert_eq!(heard(Some(12 * ms)), 0, "it ended some time in the last 12 ms");
+        let known = heard(Some(ms));
+        assert!(known >= 2 * ms, "a program that asks every millisecond tells: {known}");
+        assert_eq!(heard(Some(12 * ms)), known);
+        assert!(heard(None) <= known / 2 + 1, "done at the first look");
     }
 
     #[test]

@@ -1,49 +1,45 @@
-//! VkSemaphore: waiting for timelines, and what is signalled in the guest.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! VkSemaphore: waiting for timelines; binary ones whose payload comes from outside, or may leave.
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
-use parking_lot::Mutex;
 
+use crate::base::chain::find;
 use crate::base::forwarding::result_of;
 use crate::base::object::Part;
 use crate::generated::forward;
 use crate::sync::device::Device;
-use crate::sync::wait;
+use crate::sync::payload::Payload;
+use crate::sync::{binary_semaphores, wait};
 
-/// Binary semaphores that count as signalled although the host hasn't heard of it.
-static SIGNALLED: Mutex<Vec<vk::Semaphore>> = Mutex::new(Vec::new());
-
-/// How many there are. Relaxed: the program orders a semaphore's wait, or its end, behind the signal, and whoever comes behind the signal sees a number that
-/// counts it.
-static ANY: AtomicUsize = AtomicUsize::new(0);
-
-/// A semaphore counts as signalled from now on.
-pub fn signal(semaphore: vk::Semaphore) {
-    if semaphore == vk::Semaphore::null() {
-        return;
-    }
-    let mut signalled = SIGNALLED.lock();
-    signalled.push(semaphore);
-    ANY.store(signalled.len(), Ordering::Relaxed);
+pub unsafe fn create_semaphore(
+    device: vk::Device,
+    info: *const vk::SemaphoreCreateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::Semaphore,
+) -> vk::Result {
+    // SAFETY: a valid device, and a valid info with its chain.
+    let (d, mut made) = unsafe { (Device::of(device), *info) };
+    // SAFETY: the info's chain.
+    let kind = unsafe { find::<vk::SemaphoreTypeCreateInfo>(made.p_next) };
+    // The host has no part in exports.
+    let kind = kind.map(|k| vk::SemaphoreTypeCreateInfo { p_next: std::ptr::null(), ..*k });
+    made.p_next = kind.as_ref().map_or(std::ptr::null(), |k| std::ptr::from_ref(k).cast());
+    // What the host's semaphore was signalled by has to be known before something is imported into it.
+    let known = d.semaphores.are_known() && kind.is_none_or(|k| k.semaphore_type == vk::SemaphoreType::BINARY);
+    let create = if known { binary_semaphores::create } else { forwarded };
+    // SAFETY: the entry point's parameters, and a copy of its info that outlives the call.
+    unsafe { create(device, &made, allocator, to) }
 }
 
-/// Takes out those of some semaphores that count as signalled: the host has to hear of it before it is told to wait for them.
-#[inline]
-pub fn take_signalled(waited: impl Iterator<Item = vk::Semaphore>) -> Vec<vk::Semaphore> {
-    if ANY.load(Ordering::Relaxed) == 0 {
-        return Vec::new();
-    }
-    let mut signalled = SIGNALLED.lock();
-    let mut taken = Vec::new();
-    for semaphore in waited {
-        if let Some(at) = signalled.iter().position(|s| *s == semaphore) {
-            taken.push(signalled.swap_remove(at));
-        }
-    }
-    ANY.store(signalled.len(), Ordering::Relaxed);
-    taken
+/// Makes a semaphore of which only the host knows.
+unsafe fn forwarded(
+    device: vk::Device,
+    info: &vk::SemaphoreCreateInfo<'_>,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::Semaphore,
+) -> vk::Result {
+    // SAFETY: the caller's parameters.
+    unsafe { forward::create_semaphore(device, info, allocator, to) }
 }
 
 pub unsafe fn destroy_semaphore(
@@ -51,9 +47,44 @@ pub unsafe fn destroy_semaphore(
     semaphore: vk::Semaphore,
     allocator: *const vk::AllocationCallbacks,
 ) {
-    take_signalled(std::iter::once(semaphore));
-    // SAFETY: the command's own parameters.
-    unsafe { forward::destroy_semaphore(device, semaphore, allocator) };
+    // SAFETY: a valid device.
+    let d = unsafe { Device::of(device) };
+    if !d.semaphores.are_known() {
+        // SAFETY: the entry point's parameters.
+        return unsafe { forward::destroy_semaphore(device, semaphore, allocator) };
+    }
+    for ended in d.semaphores.end(semaphore, &d.left) {
+        // SAFETY: a semaphore of this device that the program has destroyed, and that the driver has no use for.
+        unsafe { forward::destroy_semaphore(device, ended, allocator) };
+    }
+}
+
+/// Destroys what the program has destroyed and the host doesn't know of yet.
+///
+/// # Safety
+/// A valid device, on which nothing is at work any more.
+pub unsafe fn close(device: vk::Device) {
+    // SAFETY: by contract.
+    for semaphore in unsafe { Device::of(device) }.semaphores.close() {
+        // SAFETY: a semaphore of this device that nobody uses.
+        unsafe { forward::destroy_semaphore(device, semaphore, std::ptr::null()) };
+    }
+}
+
+pub unsafe fn import_semaphore_fd_khr(_: vk::Device, info: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
+    // SAFETY: a valid info.
+    let info = unsafe { &*info };
+    if info.handle_type != vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD || !binary_semaphores::is_known(info.semaphore)
+    {
+        return vk::Result::ERROR_INVALID_EXTERNAL_HANDLE;
+    }
+    match Payload::import(info.fd) {
+        Ok(payload) => {
+            binary_semaphores::import(info.semaphore, payload);
+            vk::Result::SUCCESS
+        }
+        Err(e) => e,
+    }
 }
 
 pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWaitInfo, timeout: u64) -> vk::Result {
@@ -76,23 +107,4 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
         )
     };
     wait::wait(d.strategy, timeout, true, std::iter::empty(), poll, block)
-}
-
-#[cfg(test)]
-mod tests {
-    use ash::vk::Handle;
-
-    use super::*;
-
-    #[test]
-    fn each_signal_is_taken_once() {
-        let [a, b, c] = [1 << 40, 2 << 40, 3 << 40].map(vk::Semaphore::from_raw);
-        signal(vk::Semaphore::null());
-        signal(a);
-        signal(b);
-        assert_eq!(take_signalled([c, vk::Semaphore::null()].into_iter()), []);
-        assert_eq!(take_signalled([c, b].into_iter()), [b]);
-        assert_eq!(take_signalled([b, a, a].into_iter()), [a]);
-        assert_eq!((take_signalled([a, b].into_iter()), ANY.load(Ordering::Relaxed)), (vec![], 0));
-    }
 }

@@ -6,6 +6,7 @@
 //! nobody is kept busy, but two threads have to be woken. A wait dozes until shortly before the work is due, polls for a
 //! bounded time, then blocks. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
 //! moment before it answers, and a wait blocks after one such question, or, where the work is usually over soon, once it takes longer than that.
+//! (There a fence whose work takes longer has a slot, and `looking` says how its waits proceed.)
 
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ pub fn wait<'a>(
     if strategy == Strategy::Poll {
         let times = forecasts.clone().map(Forecast::due);
         let due = if all { times.max() } else { times.min() };
-        if let Some(over) = doze(start, due.unwrap_or(0).min(end), now, sleep, || poll(0)) {
+        if let Some(over) = doze(start, due.unwrap_or(0).min(end), u64::MAX, now, sleep, || poll(0)) {
             learn(false);
             return over;
         }
@@ -113,15 +114,16 @@ fn worth_staying(usual: u64, limit: u64) -> u64 {
     if usual <= limit { usual + usual / 2 } else { 0 }
 }
 
-fn sleep(time: u64) {
+pub fn sleep(time: u64) {
     let _span = trace::span("doze");
     std::thread::sleep(Duration::from_nanos(time));
 }
 
-/// Sleeps until shortly before `due`, in pieces with a question in between; the result where one of them says that the wait is over.
-fn doze(
+/// Sleeps until shortly before `due`, in pieces of at most `piece` with a question in between; the result where one of them says that the wait is over.
+pub fn doze(
     start: u64,
     due: u64,
+    piece: u64,
     mut now: impl FnMut() -> u64,
     mut sleep: impl FnMut(u64),
     mut ask: impl FnMut() -> vk::Result,
@@ -129,7 +131,7 @@ fn doze(
     loop {
         let at = now();
         let left = due.checked_sub(at).filter(|left| *left > SHORTEST_DOZE)? - SHORTEST_DOZE / 2;
-        let longest = LONGEST_DOZE.max(at.saturating_sub(start) / 8);
+        let longest = LONGEST_DOZE.max(at.saturating_sub(start) / 8).min(piece);
         sleep(left.min(longest));
         if left <= longest {
             return None;
@@ -200,6 +202,7 @@ mod tests {
     fn short_work_is_stayed_for() {
         let forecast = [Forecast::default()];
         let blocked = |forecast: &[Forecast; 1], questions| {
+            forecast[0].submitted();
             let asked = Cell::new(0);
             let poll = |_| {
                 asked.set(asked.get() + 1);
@@ -210,6 +213,8 @@ mod tests {
                 blocked.set(true);
                 Ok(vk::Result::SUCCESS)
             };
+            // However old the process is.
+            forecast[0].submitted();
             assert_eq!(wait(Strategy::Block, u64::MAX, true, forecast.iter(), poll, block), vk::Result::SUCCESS);
             blocked.get()
         };
@@ -246,7 +251,7 @@ mod tests {
             asked.set(asked.get() + 1);
             if time.get() >= ends { vk::Result::SUCCESS } else { vk::Result::NOT_READY }
         };
-        let over = doze(0, due, || time.get(), |nap| time.set(time.get() + nap), ask);
+        let over = doze(0, due, u64::MAX, || time.get(), |nap| time.set(time.get() + nap), ask);
         assert!(over.is_none_or(|r| r == vk::Result::SUCCESS));
         (time.get().saturating_sub(ends), asked.get())
     }
@@ -268,7 +273,7 @@ mod tests {
             asked += 1;
             vk::Result::ERROR_DEVICE_LOST
         };
-        let over = doze(0, u64::MAX, || time.get(), |nap| time.set(time.get() + nap), lost);
+        let over = doze(0, u64::MAX, u64::MAX, || time.get(), |nap| time.set(time.get() + nap), lost);
         assert_eq!((over, asked), (Some(vk::Result::ERROR_DEVICE_LOST), 1));
     }
 

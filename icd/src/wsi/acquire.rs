@@ -1,15 +1,17 @@
 //! vkAcquireNextImageKHR and its relatives.
 //!
 //! An image is handed out when the copy of what it held has ended, so there is nothing left that a semaphore or a fence could wait for: both count as
-//! signalled at once, in the guest. The host hears of the semaphore in front of the submission that waits for it
-//! (`submission::guest_signals`).
+//! signalled at once, in the guest. To the host the semaphore is one whose payload came from outside: it hears of that in front of the submission that
+//! waits for it (`submission::outside`). There it does no harm: what is in front of it on the queue is in front of the submission, too. On any other
+//! queue, or sooner, the signal might stand behind work that waits for what the program does only later.
 
 use ash::vk;
 
 use crate::base::chain::slice;
 use crate::base::forwarding::result_of_error;
 use crate::base::object;
-use crate::sync::{fence, semaphore};
+use crate::sync::payload::Payload;
+use crate::sync::{binary_semaphores, fence};
 use crate::wsi::swapchain;
 
 /// Whether the device's host is still there.
@@ -38,7 +40,7 @@ pub unsafe fn acquire_next_image_khr(
     // SAFETY: a valid device.
     match s.images.acquire(timeout, || unsafe { alive(device) }) {
         Ok((acquired, fits)) => {
-            semaphore::signal(semaphore);
+            binary_semaphores::import(semaphore, Payload::Signaled);
             fence::signal(fence);
             // SAFETY: the output parameter.
             unsafe { index.write(acquired) };

@@ -12,6 +12,7 @@ use crate::base::object::Part;
 use crate::base::settings::Strategy;
 use crate::submission::queue::Queue;
 use crate::sync::fence;
+use crate::sync::fence_wait::wait_at_host;
 use crate::wsi::images::{Images, Present};
 use crate::wsi::presentable_image::PresentableImage;
 use crate::wsi::surface::Surface;
@@ -76,14 +77,14 @@ impl Presenter {
         let result = unsafe {
             // A few microseconds don't matter here, and the processor is better left to the program.
             let mut result = until_known(
-                || fence::wait_by(Strategy::Aside, self.device, 1, &fence, vk::TRUE, u64::MAX),
+                || wait_at_host(Strategy::Aside, self.device, &[fence], vk::TRUE, u64::MAX),
                 || std::thread::sleep(NAP),
             );
             if result == vk::Result::SUCCESS {
                 result = fence::reset_fences(self.device, 1, &fence);
             }
             let queue = Queue::of(present.queue);
-            let list = if result == vk::Result::SUCCESS { &queue.fences } else { &queue.binds };
+            let list = if result == vk::Result::SUCCESS { &queue.fences } else { &queue.pending };
             list.lock().push(fence);
             result
         };

@@ -10,6 +10,15 @@ use crate::loader;
 
 pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
 
+/// What sharing with other processes takes.
+const SHARING: [&CStr; 5] = [
+    ash::khr::external_memory_fd::NAME,
+    ash::ext::external_memory_dma_buf::NAME,
+    ash::khr::external_semaphore_fd::NAME,
+    ash::khr::external_fence_fd::NAME,
+    ash::ext::queue_family_foreign::NAME,
+];
+
 /// Longer than anything here takes, even emulated.
 pub const PATIENCE: u64 = 60_000_000_000;
 
@@ -270,7 +279,7 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
         ash::ext::host_image_copy::NAME,
         MULTI_DRAW,
     ];
-    Ok(used.into_iter().filter(|n| names.contains(n)).collect())
+    Ok(used.into_iter().chain(SHARING).filter(|n| names.contains(n)).collect())
 }
 
 impl Drop for Gpu {

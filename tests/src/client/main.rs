@@ -38,6 +38,7 @@ mod results;
 mod scarce;
 mod screen;
 mod shaders;
+mod sharing;
 mod slow_compiler;
 mod sparse;
 mod spin;
@@ -119,6 +120,19 @@ enum Sub {
         /// How often.
         count: u32,
     },
+    /// Shares a buffer, an image and semaphores with another process.
+    Sharing,
+    /// The other process.
+    SharingPartner,
+    /// Exports, imports, uses and closes memory COUNT times, in quarters as `cycles`.
+    SharingCycles {
+        /// How often.
+        count: u32,
+    },
+    /// Imports descriptors of other things, which must be refused.
+    SharingHostile,
+    /// Asks for memory that can leave a host that lets none leave, which must be refused.
+    SharingRefused,
     /// Maps COUNT allocations at the same time, with room for 1024 open files.
     Mappings {
         /// How many.
@@ -282,6 +296,11 @@ fn main() -> ExitCode {
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),
+        Sub::Sharing => sharing::run(),
+        Sub::SharingPartner => sharing::partner(),
+        Sub::SharingCycles { count } => sharing::cycles(count),
+        Sub::SharingHostile => sharing::hostile(),
+        Sub::SharingRefused => sharing::refused(),
         Sub::Mappings { count } => mappings::run(count),
         Sub::Hostile => hostile::run(),
         Sub::Scarce { room } => scarce::run(room),

@@ -76,14 +76,17 @@ pub fn differences(answers: &Answers) -> Vec<Difference> {
     names.into_iter().filter_map(|n| Some(Difference { fact: n.clone(), kind: kind(n)? })).collect()
 }
 
-/// Whether another struct of the same sort says the same: those of versions stand for those of extensions, and the drivers' versions may differ.
+/// Whether another struct of the same sort says the same of what this one doesn't name: those of versions stand for those of extensions, and the
+/// drivers' versions may differ. One that is there and says something else is a difference, whatever others say.
 fn elsewhere(facts: &Facts, name: &str, value: &str) -> bool {
     fn parts(name: &str) -> Option<(bool, &str)> {
         let (section, member) = name.strip_prefix("VkPhysicalDevice")?.split_once('/')?;
         Some((section.contains("Features"), member))
     }
     let parts_of_name = parts(name);
-    parts_of_name.is_some() && facts.iter().any(|(n, v)| v == value && parts(n) == parts_of_name)
+    parts_of_name.is_some()
+        && !facts.contains_key(name)
+        && facts.iter().any(|(n, v)| v == value && parts(n) == parts_of_name)
 }
 
 /// Whether the features of a format are all of `fewer` and others.
@@ -132,6 +135,7 @@ mod tests {
                 ("Formats/more", "A|C"),
                 ("Formats/invented", "A"),
                 ("VkPhysicalDeviceVulkan99Features/moved", "true"),
+                ("VkPhysicalDeviceVulkan99Features/lost there", "true"),
                 ("VkPhysicalDeviceVulkan99Properties/gone", "1"),
             ]),
             hesper: facts(&[
@@ -146,6 +150,8 @@ mod tests {
                 ("Formats/more", "A|B|C"),
                 ("Formats/invented", "A|D"),
                 ("VkPhysicalDeviceMovedFeaturesKHR/moved", "true"),
+                ("VkPhysicalDeviceVulkan99Features/lost there", "false"),
+                ("VkPhysicalDeviceLostFeaturesKHR/lost there", "true"),
                 ("VkPhysicalDeviceGoneFeaturesKHR/gone", "1"),
             ]),
         };
@@ -160,6 +166,7 @@ mod tests {
             ("VkA/other", Kind::Differs),
             ("VkA/unknown", Kind::OnTop),
             ("VkPhysicalDeviceGoneFeaturesKHR/gone", Kind::OnTop),
+            ("VkPhysicalDeviceVulkan99Features/lost there", Kind::Lacks),
             ("VkPhysicalDeviceVulkan99Properties/gone", Kind::Lacks),
         ];
         assert_eq!(found, expected.map(|(name, kind)| (name.to_owned(), kind)));

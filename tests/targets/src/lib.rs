@@ -1,6 +1,6 @@
 //! Fuzz targets: each hands arbitrary bytes to something that reads what others have written, and panics where that takes harm.
 //!
-//! `cargo xtask targets` runs them under libFuzzer, with AddressSanitizer. What they have found stays in `kept/`, and runs with all tests.
+//! `cargo xtask fuzz-targets` runs them under libFuzzer, with AddressSanitizer. What they have found stays in `kept/`, and runs with all tests.
 
 mod caller;
 mod capset;

@@ -232,13 +232,13 @@ impl Ring {
     /// Waits for the reply and hands it to `read`.
     ///
     /// # Errors
-    /// [`Error::Lost`] when the host is gone.
+    /// [`Error::Lost`] when the host is gone; [`Error::OutOfHostMemory`] where a large reply can't be copied.
     pub fn answer<R>(&self, asked: Asked, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         self.wait(asked.seqno)?;
         if let Some(chunk) = asked.large {
             self.streams.recycle(chunk, Some(asked.seqno), self);
         }
-        Ok(asked.reply.with_bytes(asked.reply_size, read))
+        asked.reply.with_bytes(asked.reply_size, read)
     }
 
     /// How far the ring has been filled, as a submission that is sent now would find it; the host needn't have been shown all of that.

@@ -12,7 +12,7 @@ use ::drm::buffer::Handle;
 use ::drm::control::Device as _;
 use nix::errno::Errno;
 
-use super::ioctl::{Node, retry};
+use super::ioctl::{Node, uninterrupted};
 use crate::Error;
 
 impl ::drm::Device for Node {}
@@ -22,8 +22,22 @@ impl ::drm::control::Device for Node {}
 const PRIME_FLAGS: u32 = ::drm::CLOEXEC | ::drm::RDWR;
 
 /// Makes a call of the crate drm, as often as a signal comes in between.
-pub(super) fn call<T>(what: &str, mut call: impl FnMut() -> io::Result<T>) -> Result<T, Error> {
-    retry(what, || call().map_err(|e| e.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)))
+pub(super) fn call<T>(what: &str, call: impl FnMut() -> io::Result<T>) -> Result<T, Error> {
+    answer(call).map_err(|e| Error::os(what, e))
+}
+
+/// The same, for calls whose errors have a meaning of their own.
+fn answer<T>(mut call: impl FnMut() -> io::Result<T>) -> nix::Result<T> {
+    uninterrupted(|| call().map_err(|e| e.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)))
+}
+
+/// Why a dma-buf can't be imported. ENODEV tells of another device's memory, which this driver of the kernel's doesn't take
+/// (virtgpu_prime.c), and not, as elsewhere, of a device that has gone.
+fn not_imported(e: Errno) -> Error {
+    match e {
+        Errno::ENODEV => Error::Refused("importing a dma-buf: it is memory of another device".into()),
+        e => Error::os("importing a dma-buf", e),
+    }
 }
 
 /// A handle as the crate drm has it; the kernel gives none that is 0.
@@ -54,9 +68,9 @@ impl Node {
     /// The handle of a dma-buf; the same one each time for the same memory.
     ///
     /// # Errors
-    /// What the kernel refuses, such as a file that is no dma-buf.
+    /// What the kernel refuses, such as a file that is no dma-buf, or one of another device.
     pub fn import(&self, fd: BorrowedFd<'_>) -> Result<u32, Error> {
-        call("importing a dma-buf", || self.prime_fd_to_buffer(fd)).map(u32::from)
+        answer(|| self.prime_fd_to_buffer(fd)).map(u32::from).map_err(not_imported)
     }
 
     /// Forgets a handle.
@@ -80,6 +94,13 @@ mod tests {
         let node = Node::new(File::open("/dev/null").unwrap());
         assert!(node.driver().is_err() && node.export(1).is_err() && node.import(node.as_fd()).is_err());
         node.close(1);
+    }
+
+    #[test]
+    fn memory_of_another_device_is_no_loss_of_this_one() {
+        assert!(matches!(not_imported(Errno::ENODEV), Error::Refused(_)));
+        assert!(matches!(not_imported(Errno::ENOTTY), Error::Refused(_)));
+        assert_eq!(not_imported(Errno::ENOMEM), Error::OutOfHostMemory);
     }
 
     #[test]

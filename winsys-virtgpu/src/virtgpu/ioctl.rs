@@ -144,12 +144,16 @@ pub struct Known {
 }
 
 /// Asks again when a signal came in between.
-pub(super) fn retry<T>(what: &str, mut call: impl FnMut() -> nix::Result<T>) -> Result<T, Error> {
+pub(super) fn retry<T>(what: &str, call: impl FnMut() -> nix::Result<T>) -> Result<T, Error> {
+    uninterrupted(call).map_err(|e| Error::os(what, e))
+}
+
+/// The same, for calls whose errors have a meaning of their own.
+pub(super) fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
-            Ok(value) => return Ok(value),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(e) => return Err(Error::os(what, e)),
+            answer => return answer,
         }
     }
 }
@@ -198,6 +202,11 @@ impl Node {
             }
         }
         self.init(&[kind])
+    }
+
+    /// How many timelines of the context a submission can name.
+    pub fn timelines(&self) -> u32 {
+        self.timelines.load(Ordering::Relaxed)
     }
 
     fn init(&self, params: &[ContextParam]) -> Result<(), Error> {

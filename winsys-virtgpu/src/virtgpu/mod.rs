@@ -3,6 +3,7 @@
 mod drm;
 pub mod ioctl;
 pub mod nodes;
+pub mod numbers;
 pub mod obstacle;
 pub mod offers;
 pub mod syncobj;
@@ -10,7 +11,7 @@ pub mod syncobj;
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -18,6 +19,7 @@ use crate::capset::Capset;
 use crate::resource::{Handle, Release, file_size};
 use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, SyncFile, Winsys, alignment, round_up};
 use ioctl::{BLOB_MEM_HOST3D, Node};
+use numbers::Numbers;
 use obstacle::{Obstacle, Problem};
 use offers::Facts;
 
@@ -57,6 +59,8 @@ struct Virtgpu {
     name: String,
     alignment: u64,
     cross_device: bool,
+    /// Looked up when they are asked for.
+    numbers: OnceLock<Numbers>,
 }
 
 /// A context on the first node that can be used, or on the one that was asked for.
@@ -89,6 +93,7 @@ pub fn open_node(path: &Path, config: &Config) -> Result<(Arc<dyn Winsys>, Facts
         capset: facts.capset.clone(),
         name: format!("virtio-gpu {}", path.display()),
         alignment: step,
+        numbers: OnceLock::new(),
     };
     Ok((Arc::new(winsys), facts))
 }
@@ -165,6 +170,14 @@ impl Winsys for Virtgpu {
 
     fn submit(&self, commands: &[u8]) -> Result<(), Error> {
         self.device.node.execute(commands)
+    }
+
+    fn numbers(&self) -> Numbers {
+        *self.numbers.get_or_init(|| Numbers::of(&self.device.node))
+    }
+
+    fn fences(&self) -> bool {
+        self.device.node.timelines() >= offers::TIMELINES
     }
 
     fn fence(&self, timeline: u32, after: Option<&SyncFile>) -> Result<SyncFile, Error> {

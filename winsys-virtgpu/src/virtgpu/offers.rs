@@ -12,7 +12,7 @@ use crate::capset::{self, Capset};
 use crate::{BlobFlags, Mapping, alignment};
 
 /// Timelines of a context: one of its own and one for each of up to 63 queues.
-const TIMELINES: u32 = 64;
+pub(super) const TIMELINES: u32 = 64;
 
 /// What is known of a usable device.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -131,6 +131,10 @@ impl Winsys for Vtest {
         file.try_clone().map_err(|_| Error::OutOfHostMemory)
     }
 
+    fn imports(&self) -> bool {
+        false
+    }
+
     fn import(&self, _fd: BorrowedFd<'_>) -> Result<Resource, Error> {
         Err(Error::Unsupported("the vtest protocol has no import of dma-bufs"))
     }

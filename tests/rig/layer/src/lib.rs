@@ -105,6 +105,7 @@ unsafe extern "system" fn get_instance_proc_addr(
         b"vkGetPhysicalDeviceMemoryProperties2KHR" => physical::get_memory_properties2,
         b"vkGetPhysicalDeviceExternalBufferProperties" => physical::get_external_buffer_properties,
         b"vkGetPhysicalDeviceExternalBufferPropertiesKHR" => physical::get_external_buffer_properties,
+        b"vkGetPhysicalDeviceImageFormatProperties2" => physical::get_image_format_properties2,
     );
     if queues::on() {
         intercept!(text,

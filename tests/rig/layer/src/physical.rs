@@ -1,6 +1,6 @@
 //! What a physical device is said to be able to.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -12,6 +12,7 @@ use crate::{apple, device_file, memory_types, queues};
 const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
 const HOST: &CStr = c"VK_EXT_external_memory_host";
 const SUBMIT2: &CStr = c"VK_KHR_synchronization2";
+const SHARED: vk::ExternalMemoryHandleTypeFlags = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
 const SWAPCHAIN: &CStr = c"VK_KHR_swapchain";
 
 /// `HESPER_TEST_LAYER_ONLY=<names, comma-separated>`: the only device extensions that are shown. With the names that the
@@ -165,14 +166,52 @@ pub unsafe extern "system" fn get_external_buffer_properties(
     unsafe {
         let Some(i) = chain::instance_of(device) else { return };
         (i.v1_1.get_physical_device_external_buffer_properties)(device, info, to);
-        let dma_buf = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
-        if (*info).handle_type == dma_buf {
-            (*to).external_memory_properties = vk::ExternalMemoryProperties {
-                external_memory_features: vk::ExternalMemoryFeatureFlags::EXPORTABLE
-                    | vk::ExternalMemoryFeatureFlags::IMPORTABLE,
-                export_from_imported_handle_types: dma_buf,
-                compatible_handle_types: dma_buf,
-            };
+        if (*info).handle_type == SHARED {
+            (*to).external_memory_properties = leaves_and_comes();
         }
+    }
+}
+
+pub unsafe extern "system" fn get_image_format_properties2(
+    device: vk::PhysicalDevice,
+    info: *const vk::PhysicalDeviceImageFormatInfo2,
+    to: *mut vk::ImageFormatProperties2,
+) -> vk::Result {
+    // SAFETY: called with valid arguments.
+    unsafe {
+        let Some(i) = chain::instance_of(device) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
+        let result = (i.v1_1.get_physical_device_image_format_properties2)(device, info, to);
+        let asked = find((*info).p_next, vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO);
+        let told = find((*to).p_next, vk::StructureType::EXTERNAL_IMAGE_FORMAT_PROPERTIES);
+        if result == vk::Result::SUCCESS
+            && let (Some(asked), Some(told)) = (asked, told)
+            && (*asked.cast::<vk::PhysicalDeviceExternalImageFormatInfo>()).handle_type == SHARED
+        {
+            let told = told.cast_mut().cast::<vk::ExternalImageFormatProperties>();
+            (*told).external_memory_properties = leaves_and_comes();
+        }
+        result
+    }
+}
+
+/// The struct of this kind in a chain.
+unsafe fn find(next: *const c_void, kind: vk::StructureType) -> Option<*const vk::BaseInStructure<'static>> {
+    let mut p = next.cast::<vk::BaseInStructure<'static>>();
+    // SAFETY: the caller's chain is valid.
+    unsafe {
+        while !p.is_null() && (*p).s_type != kind {
+            p = (*p).p_next;
+        }
+    }
+    (!p.is_null()).then_some(p)
+}
+
+/// What this layer makes of memory, whatever lies in it.
+fn leaves_and_comes() -> vk::ExternalMemoryProperties {
+    vk::ExternalMemoryProperties {
+        external_memory_features: vk::ExternalMemoryFeatureFlags::EXPORTABLE
+            | vk::ExternalMemoryFeatureFlags::IMPORTABLE,
+        export_from_imported_handle_types: SHARED,
+        compatible_handle_types: SHARED,
     }
 }

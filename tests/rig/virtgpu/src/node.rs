@@ -104,6 +104,7 @@ impl Node {
                 script.allows_size(ask.size)?;
             }
             Request::Map(_) => script.allows("map")?,
+            Request::PrimeFdToHandle(_) => script.allows("import")?,
             _ => {}
         }
         Ok(false)

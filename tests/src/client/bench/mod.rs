@@ -1,6 +1,7 @@
 //! What calls cost. One line of JSON a row: name, value, unit; less is better but for units a second.
 
 mod essentials;
+mod host_copies;
 mod measure;
 mod memory;
 mod objects;
@@ -31,6 +32,7 @@ pub enum Group {
     Patience,
     Waits,
     Bandwidth,
+    HostCopies,
 }
 
 /// Measures the rows of the groups `only`; where it names none, of all but [`Group::Waits`], which takes long and whose work is another on each host.
@@ -55,6 +57,7 @@ pub fn run(only: &[Group]) -> Result<()> {
             Group::Patience => bench.patience()?,
             Group::Waits => bench.waits()?,
             Group::Bandwidth => bench.bandwidth()?,
+            Group::HostCopies => bench.host_copies()?,
         }
     }
     Ok(())

@@ -118,6 +118,17 @@ impl World {
         }
     }
 
+    /// Memory that may leave the process.
+    pub fn exported_memory(&mut self) -> vk::DeviceMemory {
+        let kind = vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD;
+        let mut export = vk::ExportMemoryAllocateInfo::default().handle_types(kind);
+        // SAFETY: a valid device and info.
+        unsafe {
+            let info = info::memory_allocate_info(self).push_next(&mut export);
+            self.d.allocate_memory(&info, None).expect(MADE)
+        }
+    }
+
     pub fn buffer(&mut self) -> vk::Buffer {
         let (buffer, memory) = (self.unbound_buffer(), self.addressed_memory());
         // SAFETY: new objects of this device.

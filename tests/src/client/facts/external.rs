@@ -52,10 +52,10 @@ fn images(asked: &Asked, facts: &mut Facts) {
         F::D32_SFLOAT,
         F::G8_B8R8_2PLANE_420_UNORM,
     ];
+    let modifiers = asked.has(ash::ext::image_drm_format_modifier::NAME).then_some(T::DRM_FORMAT_MODIFIER_EXT);
+    let tilings: Vec<_> = [T::OPTIMAL, T::LINEAR].into_iter().chain(modifiers).collect();
     for handle in memory_types() {
-        for (format, tiling) in
-            formats.into_iter().flat_map(|f| [T::OPTIMAL, T::LINEAR, T::DRM_FORMAT_MODIFIER_EXT].map(|t| (f, t)))
-        {
+        for (format, tiling) in formats.into_iter().flat_map(|f| tilings.iter().map(move |t| (f, *t))) {
             for usage in [U::TRANSFER_SRC | U::TRANSFER_DST, U::SAMPLED, U::COLOR_ATTACHMENT] {
                 let mut external = vk::PhysicalDeviceExternalImageFormatInfo::default().handle_type(handle);
                 let mut modifier = vk::PhysicalDeviceImageDrmFormatModifierInfoEXT::default();

@@ -7,17 +7,19 @@ use super::asked::{Asked, Facts, flags};
 const TYPES: [vk::ImageType; 3] = [vk::ImageType::TYPE_1D, vk::ImageType::TYPE_2D, vk::ImageType::TYPE_3D];
 const TILINGS: [vk::ImageTiling; 2] = [vk::ImageTiling::OPTIMAL, vk::ImageTiling::LINEAR];
 
-fn usages() -> [vk::ImageUsageFlags; 7] {
+/// Those that the device knows.
+fn usages(asked: &Asked) -> Vec<vk::ImageUsageFlags> {
     use vk::ImageUsageFlags as U;
-    [
+    let host_copies = asked.has(ash::ext::host_image_copy::NAME).then_some(U::HOST_TRANSFER_EXT);
+    let core = [
         U::TRANSFER_SRC | U::TRANSFER_DST,
         U::SAMPLED,
         U::STORAGE,
         U::COLOR_ATTACHMENT,
         U::DEPTH_STENCIL_ATTACHMENT | U::SAMPLED,
         U::COLOR_ATTACHMENT | U::INPUT_ATTACHMENT | U::TRANSIENT_ATTACHMENT,
-        U::HOST_TRANSFER_EXT,
-    ]
+    ];
+    core.into_iter().chain(host_copies).collect()
 }
 
 fn creations() -> [vk::ImageCreateFlags; 6] {
@@ -33,9 +35,10 @@ fn creations() -> [vk::ImageCreateFlags; 6] {
 }
 
 pub fn tell(asked: &Asked, facts: &mut Facts) {
+    let usages = usages(asked);
     for format in asked.formats() {
         for (ty, tiling) in TYPES.into_iter().flat_map(|ty| TILINGS.map(|tiling| (ty, tiling))) {
-            for (usage, create) in usages().into_iter().flat_map(|usage| creations().map(|create| (usage, create))) {
+            for (usage, create) in usages.iter().flat_map(|usage| creations().map(|create| (*usage, create))) {
                 let info = vk::PhysicalDeviceImageFormatInfo2 {
                     format,
                     ty,

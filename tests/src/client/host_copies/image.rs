@@ -22,6 +22,11 @@ pub struct Kind {
     pub tiling: vk::ImageTiling,
 }
 
+/// An image of two dimensions whose texels lie as the device likes.
+pub const fn flat(of: Texels, extent: [u32; 3], mips: u32, layers: u32) -> Kind {
+    Kind { of, kind: vk::ImageType::TYPE_2D, extent, mips, layers, tiling: vk::ImageTiling::OPTIMAL }
+}
+
 impl Kind {
     pub fn level(&self, mip: u32) -> vk::Extent3D {
         let [width, height, depth] = self.extent.map(|n| (n >> mip).max(1));
@@ -31,6 +36,23 @@ impl Kind {
     /// All layers of a level, without gaps.
     pub fn closely(&self, mip: u32) -> Memory {
         Memory::closely(self.of, self.level(mip), self.layers)
+    }
+}
+
+/// A region of an image, next to memory.
+pub struct Part<'a> {
+    pub mip: u32,
+    pub layer: u32,
+    pub offset: [u32; 3],
+    pub memory: &'a Memory,
+    /// Whether its layers aren't counted, but named as those that are left.
+    pub rest: bool,
+}
+
+impl Part<'_> {
+    fn layers(&self, image: &Image<'_>) -> vk::ImageSubresourceLayers {
+        let count = if self.rest { vk::REMAINING_ARRAY_LAYERS } else { self.memory.layers };
+        image.layers(self.mip, self.layer, count)
     }
 }
 
@@ -155,36 +177,48 @@ impl<'a> Image<'a> {
 
     /// The host copies memory to a region.
     pub fn host_write(&self, mip: u32, layer: u32, offset: [u32; 3], to: &Memory, bytes: &[u8]) -> Result<()> {
-        ensure!(bytes.len() == to.len(), "a test's own mistake");
-        let region = [vk::MemoryToImageCopyEXT {
-            memory_row_length: to.row_length,
-            memory_image_height: to.image_height,
-            image_subresource: self.layers(mip, layer, to.layers),
-            image_offset: at(offset),
-            image_extent: to.extent,
+        self.host_write_all(&[(Part { mip, layer, offset, memory: to, rest: false }, bytes)])
+    }
+
+    /// The host copies memory to regions, in one call.
+    pub fn host_write_all(&self, parts: &[(Part<'_>, &[u8])]) -> Result<()> {
+        ensure!(parts.iter().all(|(to, bytes)| bytes.len() == to.memory.len()), "a test's own mistake");
+        let region = |(to, bytes): &(Part<'_>, &[u8])| vk::MemoryToImageCopyEXT {
+            memory_row_length: to.memory.row_length,
+            memory_image_height: to.memory.image_height,
+            image_subresource: to.layers(self),
+            image_offset: at(to.offset),
+            image_extent: to.memory.extent,
             p_host_pointer: bytes.as_ptr().cast(),
             ..Default::default()
-        }];
+        };
+        let regions: Vec<_> = parts.iter().map(region).collect();
         let info = vk::CopyMemoryToImageInfoEXT::default().dst_image(self.image).dst_image_layout(LAYOUT);
-        // SAFETY: an idle image of this device, and memory of the region's size.
-        unsafe { self.copies.copy_memory_to_image(&info.regions(&region)) }.context("vkCopyMemoryToImage")
+        // SAFETY: an idle image of this device, and memory of each region's size.
+        unsafe { self.copies.copy_memory_to_image(&info.regions(&regions)) }.context("vkCopyMemoryToImage")
     }
 
     /// The host copies a region to memory.
     pub fn host_read(&self, mip: u32, layer: u32, offset: [u32; 3], from: &Memory, to: &mut [u8]) -> Result<()> {
-        ensure!(to.len() == from.len(), "a test's own mistake");
-        let region = [vk::ImageToMemoryCopyEXT {
-            memory_row_length: from.row_length,
-            memory_image_height: from.image_height,
-            image_subresource: self.layers(mip, layer, from.layers),
-            image_offset: at(offset),
-            image_extent: from.extent,
+        self.host_read_all(&mut [(Part { mip, layer, offset, memory: from, rest: false }, to)])
+    }
+
+    /// The host copies regions to memory, in one call.
+    pub fn host_read_all(&self, parts: &mut [(Part<'_>, &mut [u8])]) -> Result<()> {
+        ensure!(parts.iter().all(|(from, to)| to.len() == from.memory.len()), "a test's own mistake");
+        let region = |(from, to): &mut (Part<'_>, &mut [u8])| vk::ImageToMemoryCopyEXT {
+            memory_row_length: from.memory.row_length,
+            memory_image_height: from.memory.image_height,
+            image_subresource: from.layers(self),
+            image_offset: at(from.offset),
+            image_extent: from.memory.extent,
             p_host_pointer: to.as_mut_ptr().cast(),
             ..Default::default()
-        }];
+        };
+        let regions: Vec<_> = parts.iter_mut().map(region).collect();
         let info = vk::CopyImageToMemoryInfoEXT::default().src_image(self.image).src_image_layout(LAYOUT);
-        // SAFETY: an idle image of this device, and memory of the region's size.
-        unsafe { self.copies.copy_image_to_memory(&info.regions(&region)) }.context("vkCopyImageToMemory")
+        // SAFETY: an idle image of this device, and memory of each region's size.
+        unsafe { self.copies.copy_image_to_memory(&info.regions(&regions)) }.context("vkCopyImageToMemory")
     }
 
     /// Bytes that all layers of a level take in the order that only the device knows.

@@ -26,6 +26,9 @@ pub const fn compressed(format: vk::Format, bytes: usize, width: u32, height: u3
     Texels { format, aspect: vk::ImageAspectFlags::COLOR, bytes, width, height, told: bytes }
 }
 
+/// The plainest of all.
+pub const RGBA: Texels = single(vk::Format::R8G8B8A8_UNORM, vk::ImageAspectFlags::COLOR, 4);
+
 /// Bytes that look like chance; floats of depth are between 0 and 1.
 fn byte(of: Texels, i: usize, salt: u32) -> u8 {
     let texel = (i / of.bytes) as u32;
