@@ -47,7 +47,7 @@ pub fn wake_ups(root: &Root, machine: Machine, client: &Path, runs: u32, calls: 
     };
     let mut jobs = vec![fills(Driver::Hesper), fills(Driver::Mesa)];
     jobs.extend((1..=THREADS).map(|threads| {
-        // The host's thread falls asleep five times sooner than without the setting: so many sleeps would take too long otherwise.
+        // The host's thread falls asleep eight times sooner than without the setting: so many sleeps would take too long otherwise.
         let command = format!("HESPER_IDLE_US={IDLE_US} {client} wake-ups {threads} {}", calls / threads);
         // A rest is 1.1 ms on average, and a guest's clock is coarse.
         job(Driver::Hesper, command, Duration::from_secs(60) + Duration::from_millis(10) * (calls / threads))
