@@ -8,7 +8,8 @@ use ash::vk;
 
 use crate::gpu::Gpu;
 
-/// The host's thread looks for work for a millisecond before it sleeps: rests are spread around that.
+/// Rests are spread around the millisecond for which the host's thread looks for work before it sleeps, over a test server's socket and with
+/// `HESPER_IDLE_US=1000`.
 const SHORTEST: Duration = Duration::from_micros(200);
 const SPREAD_US: u64 = 1800;
 

@@ -10,7 +10,7 @@ use hesper_rig::{Driver, GuestResult, llama};
 /// How many tokens llama.cpp goes on for, greedily, after [`PROMPT`].
 pub const TOKENS: u32 = 24;
 /// For how many its speed is measured: at so many the processor's moods even out.
-pub const MEASURED_TOKENS: u32 = 120;
+pub const MEASURED_TOKENS: u32 = 360;
 /// Any tokens will do: the model's weights are random.
 pub const PROMPT: [u32; 6] = [1, 300, 7, 301, 42, 400];
 
