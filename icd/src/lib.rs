@@ -18,6 +18,7 @@ mod pipelines;
 mod recording;
 mod submission;
 mod sync;
+mod wsi;
 
 /// What reads files and variables that others may have written, for the fuzz targets.
 pub mod readers {

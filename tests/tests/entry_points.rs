@@ -69,7 +69,12 @@ fn print(what: &str, mut table: Vec<String>) {
 
 #[test]
 fn they_work_on_the_hosts_own_driver() {
-    let table = Ready::new(&root(), Driver::Native, None, &["--alive"]).go().table();
+    let mut arguments = vec!["--alive"];
+    if !HostVersion::chosen().unwrap().carries_everything() {
+        // lavapipe 25.0 ends there where the surface is none of a window.
+        arguments.extend(["--skip", "vkReleaseSwapchainImagesEXT"]);
+    }
+    let table = Ready::new(&root(), Driver::Native, None, &arguments).go().table();
     assert!(table.len() > calls_at_least(), "only {} calls", table.len());
 }
 

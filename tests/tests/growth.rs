@@ -11,6 +11,12 @@ fn nothing_grows() {
     flat_on_both_sides(&["cycles", "10000"]);
 }
 
+/// Swapchains come and go with a window's size.
+#[test]
+fn nothing_grows_with_swapchains() {
+    flat_on_both_sides(&["screens", "2000"]);
+}
+
 /// The driver stays mapped when a program unloads it, and the next load finds it as it was.
 #[test]
 fn nothing_grows_when_the_driver_is_loaded_again_and_again() {

@@ -32,7 +32,7 @@ enum Only {
 
 const MINUTES: f64 = 2.0;
 /// Parts of the client.
-const PARTS: [&str; 4] = ["all", "ignored", "forks", "sparse"];
+const PARTS: [&str; 5] = ["all", "ignored", "forks", "sparse", "strict-screen"];
 /// Where unit tests are.
 const CRATES: [&str; 4] = ["-p=hesper-encoder", "-p=hesper-winsys", "-p=hesper-icd", "-p=hesper-targets"];
 

@@ -19,7 +19,7 @@ impl Ash {
     /// Reads ash's `src/vk` folder.
     pub fn load(dir: &Path) -> Result<Self> {
         let mut ash = Self::default();
-        for file in ["definitions.rs", "aliases.rs", "bitflags.rs", "enums.rs"] {
+        for file in ["definitions.rs", "aliases.rs", "bitflags.rs", "enums.rs", "platform_types.rs"] {
             let path = dir.join(file);
             let source = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             ash.scan(&source);

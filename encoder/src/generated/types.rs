@@ -865,6 +865,23 @@ impl Default for PipelineViewportDepthClampControlCreateInfoEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PresentWait2InfoKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub present_id: u64,
+    pub timeout: u64,
+}
+impl Default for PresentWait2InfoKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000480002);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PushDataInfoEXT {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,

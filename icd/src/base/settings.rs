@@ -21,6 +21,8 @@ pub enum Strategy {
     Poll,
     /// Blocking, after a glance.
     Block,
+    /// Blocking from the start, for threads of the driver's own, whose questions would keep the program's commands waiting.
+    Aside,
 }
 
 /// What was asked for.

@@ -19,17 +19,18 @@ use crate::base::slab::fresh_id;
 use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
 use crate::memory::sharing::Sharing;
-use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD, SEMAPHORE_FD};
+use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD, SEMAPHORE_FD, SWAPCHAIN};
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
 use crate::pipelines::compiling;
-use crate::submission::device as below;
 use crate::submission::order::Uploads;
 use crate::submission::queue::{self, Queue};
 use crate::submission::{observer, wait_idle};
 use crate::sync::semaphore;
-use crate::{memory, physical, pipelines, recording, sync};
+use crate::wsi::device as below;
+use crate::wsi::swapchain;
+use crate::{memory, physical, pipelines, recording, submission, sync};
 
 /// All that a VkDevice points at.
 #[repr(C)]
@@ -55,8 +56,9 @@ unsafe fn floors(object: Object, physical: vk::PhysicalDevice, extensions: &Exte
     let device = memory::device::Device::new(lowest);
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
-    let shares_semaphores = extensions::device_extension(SEMAPHORE_FD).is_some_and(|e| extensions.contains(e.number));
-    let device = sync::device::Device::new(device, shares_semaphores);
+    let outside = |name| extensions::device_extension(name).is_some_and(|e| extensions.contains(e.number));
+    let device = sync::device::Device::new(device, outside(SEMAPHORE_FD) || outside(SWAPCHAIN));
+    let device = submission::device::Device::new(device);
     let device = below::Device::new(device);
     // Nobody has set it before.
     let _ = device.pending.set(observer::of(&device));
@@ -190,6 +192,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     unsafe { end_sharing(device, d) };
     // SAFETY: work on the device is over, and its objects have been destroyed: what the floors keep is used by nobody.
     unsafe {
+        swapchain::close(device);
         d.slots.close(device);
         let mut locked = d.order.lock();
         // Their mark ends with them, or waits among its queue's fences.

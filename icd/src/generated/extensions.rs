@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 181] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 191] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -41,6 +41,7 @@ DeviceExtension { name: c"VK_EXT_fragment_shader_interlock", number: 252, spec_v
 DeviceExtension { name: c"VK_EXT_global_priority", number: 175, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_global_priority_query", number: 389, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_graphics_pipeline_library", number: 321, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_hdr_metadata", number: 106, spec_version: 3, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_host_image_copy", number: 271, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_host_query_reset", number: 262, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_image_2d_view_of_3d", number: 394, spec_version: 1, origin: Origin::Host },
@@ -92,6 +93,7 @@ DeviceExtension { name: c"VK_EXT_shader_subgroup_vote", number: 66, spec_version
 DeviceExtension { name: c"VK_EXT_shader_uniform_buffer_unsized_array", number: 643, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_shader_viewport_index_layer", number: 163, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_subgroup_size_control", number: 226, spec_version: 2, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_swapchain_maintenance1", number: 276, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_texel_buffer_alignment", number: 282, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_texture_compression_astc_hdr", number: 67, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_tooling_info", number: 246, spec_version: 1, origin: Origin::Driver },
@@ -137,6 +139,7 @@ DeviceExtension { name: c"VK_KHR_get_memory_requirements2", number: 147, spec_ve
 DeviceExtension { name: c"VK_KHR_global_priority", number: 189, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_image_format_list", number: 148, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_imageless_framebuffer", number: 109, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_incremental_present", number: 85, spec_version: 2, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_index_type_uint8", number: 534, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_line_rasterization", number: 535, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_load_store_op_none", number: 527, spec_version: 1, origin: Origin::Host },
@@ -150,6 +153,10 @@ DeviceExtension { name: c"VK_KHR_maintenance7", number: 563, spec_version: 1, or
 DeviceExtension { name: c"VK_KHR_map_memory2", number: 272, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_multiview", number: 54, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_pipeline_library", number: 291, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_present_id", number: 295, spec_version: 1, origin: Origin::Driver },
+DeviceExtension { name: c"VK_KHR_present_id2", number: 480, spec_version: 1, origin: Origin::Driver },
+DeviceExtension { name: c"VK_KHR_present_wait", number: 249, spec_version: 1, origin: Origin::Driver },
+DeviceExtension { name: c"VK_KHR_present_wait2", number: 481, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_push_descriptor", number: 81, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_ray_query", number: 349, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_ray_tracing_maintenance1", number: 387, spec_version: 1, origin: Origin::Host },
@@ -181,6 +188,9 @@ DeviceExtension { name: c"VK_KHR_shader_terminate_invocation", number: 216, spec
 DeviceExtension { name: c"VK_KHR_shader_untyped_pointers", number: 388, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_spirv_1_4", number: 237, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_storage_buffer_storage_class", number: 132, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_swapchain", number: 2, spec_version: 70, origin: Origin::Driver },
+DeviceExtension { name: c"VK_KHR_swapchain_maintenance1", number: 488, spec_version: 1, origin: Origin::Driver },
+DeviceExtension { name: c"VK_KHR_swapchain_mutable_format", number: 201, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_synchronization2", number: 315, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_timeline_semaphore", number: 208, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_uniform_buffer_standard_layout", number: 254, spec_version: 1, origin: Origin::Host },

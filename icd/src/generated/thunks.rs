@@ -428,7 +428,7 @@ pub unsafe extern "system" fn vkBindBufferMemory2(device: vk::Device, bind_info_
     allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkBindBufferMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory2(device, bind_info_count, p_bind_infos)))
 }
 pub unsafe extern "system" fn vkBindImageMemory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindImageMemoryInfo) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_image_memory2(device, bind_info_count, p_bind_infos)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, move || crate::wsi::bind::bind_image_memory2(device, bind_info_count, p_bind_infos)))
 }
 pub unsafe extern "system" fn vkGetDeviceGroupPeerMemoryFeatures(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) -> () {
     if !guard(device, "vkGetDeviceGroupPeerMemoryFeatures", false, move || { forward::get_device_group_peer_memory_features(device, heap_index, local_device_index, remote_device_index, p_peer_memory_features); true }) { zero(p_peer_memory_features); }
@@ -854,7 +854,7 @@ pub unsafe extern "system" fn vkCopyImageToImage(device: vk::Device, p_copy_imag
     allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkCopyImageToImage", vk::Result::ERROR_UNKNOWN, move || crate::memory::host_copy::copy_image_to_image(device, p_copy_image_to_image_info)))
 }
 pub unsafe extern "system" fn vkTransitionImageLayout(device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || forward::transition_image_layout(device, transition_count, p_transitions)))
+    allowed(&[0], &[-1, -2, -3, -5, -13, -1000011001], guard(device, "vkTransitionImageLayout", vk::Result::ERROR_UNKNOWN, move || crate::memory::presented_layout::transition_image_layout(device, transition_count, p_transitions)))
 }
 pub unsafe extern "system" fn vkCreateDeferredOperationKHR(device: vk::Device, p_allocator: *const vk::AllocationCallbacks, p_deferred_operation: *mut vk::DeferredOperationKHR) -> vk::Result {
     allowed(&[0], &[-1, -13, -1000011001], guard(device, "vkCreateDeferredOperationKHR", vk::Result::ERROR_UNKNOWN, move || crate::pipelines::deferred::create_deferred_operation_khr(device, p_allocator, p_deferred_operation)))
@@ -1023,4 +1023,79 @@ pub unsafe extern "system" fn vkCmdEndDebugUtilsLabelEXT(command_buffer: vk::Com
 }
 pub unsafe extern "system" fn vkCmdInsertDebugUtilsLabelEXT(command_buffer: vk::CommandBuffer, p_label_info: *const vk::DebugUtilsLabelEXT) -> () {
     guard(command_buffer, "vkCmdInsertDebugUtilsLabelEXT", (), move || crate::device::debug_utils::cmd_insert_debug_utils_label_ext(command_buffer, p_label_info))
+}
+pub unsafe extern "system" fn vkDestroySurfaceKHR(instance: vk::Instance, surface: vk::SurfaceKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
+    guard(instance, "vkDestroySurfaceKHR", (), move || crate::wsi::surface::destroy_surface_khr(instance, surface, p_allocator))
+}
+pub unsafe extern "system" fn vkCreateHeadlessSurfaceEXT(instance: vk::Instance, p_create_info: *const vk::HeadlessSurfaceCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_surface: *mut vk::SurfaceKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(instance, "vkCreateHeadlessSurfaceEXT", vk::Result::ERROR_UNKNOWN, move || crate::wsi::headless::create_headless_surface_ext(instance, p_create_info, p_allocator, p_surface)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceSurfaceSupportKHR(physical_device: vk::PhysicalDevice, queue_family_index: u32, surface: vk::SurfaceKHR, p_supported: *mut vk::Bool32) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000000000, -1000011001], guard(physical_device, "vkGetPhysicalDeviceSurfaceSupportKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::capabilities::get_physical_device_surface_support_khr(physical_device, queue_family_index, surface, p_supported)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceSurfaceCapabilitiesKHR(physical_device: vk::PhysicalDevice, surface: vk::SurfaceKHR, p_surface_capabilities: *mut vk::SurfaceCapabilitiesKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000000000, -1000011001], guard(physical_device, "vkGetPhysicalDeviceSurfaceCapabilitiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::capabilities::get_physical_device_surface_capabilities_khr(physical_device, surface, p_surface_capabilities)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceSurfaceCapabilities2KHR(physical_device: vk::PhysicalDevice, p_surface_info: *const vk::PhysicalDeviceSurfaceInfo2KHR, p_surface_capabilities: *mut vk::SurfaceCapabilities2KHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000000000, -1000011001], guard(physical_device, "vkGetPhysicalDeviceSurfaceCapabilities2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::capabilities::get_physical_device_surface_capabilities2_khr(physical_device, p_surface_info, p_surface_capabilities)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceSurfaceFormatsKHR(physical_device: vk::PhysicalDevice, surface: vk::SurfaceKHR, p_surface_format_count: *mut u32, p_surface_formats: *mut vk::SurfaceFormatKHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000000000, -1000011001], guard(physical_device, "vkGetPhysicalDeviceSurfaceFormatsKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::capabilities::get_physical_device_surface_formats_khr(physical_device, surface, p_surface_format_count, p_surface_formats)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceSurfaceFormats2KHR(physical_device: vk::PhysicalDevice, p_surface_info: *const vk::PhysicalDeviceSurfaceInfo2KHR, p_surface_format_count: *mut u32, p_surface_formats: *mut vk::SurfaceFormat2KHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000000000, -1000011001], guard(physical_device, "vkGetPhysicalDeviceSurfaceFormats2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::capabilities::get_physical_device_surface_formats2_khr(physical_device, p_surface_info, p_surface_format_count, p_surface_formats)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceSurfacePresentModesKHR(physical_device: vk::PhysicalDevice, surface: vk::SurfaceKHR, p_present_mode_count: *mut u32, p_present_modes: *mut vk::PresentModeKHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000000000, -1000011001], guard(physical_device, "vkGetPhysicalDeviceSurfacePresentModesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::capabilities::get_physical_device_surface_present_modes_khr(physical_device, surface, p_present_mode_count, p_present_modes)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDevicePresentRectanglesKHR(physical_device: vk::PhysicalDevice, surface: vk::SurfaceKHR, p_rect_count: *mut u32, p_rects: *mut vk::Rect2D) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDevicePresentRectanglesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::group::get_physical_device_present_rectangles_khr(physical_device, surface, p_rect_count, p_rects)))
+}
+pub unsafe extern "system" fn vkGetDeviceGroupPresentCapabilitiesKHR(device: vk::Device, p_device_group_present_capabilities: *mut vk::DeviceGroupPresentCapabilitiesKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkGetDeviceGroupPresentCapabilitiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::group::get_device_group_present_capabilities_khr(device, p_device_group_present_capabilities)))
+}
+pub unsafe extern "system" fn vkGetDeviceGroupSurfacePresentModesKHR(device: vk::Device, surface: vk::SurfaceKHR, p_modes: *mut vk::DeviceGroupPresentModeFlagsKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000000000, -1000011001], guard(device, "vkGetDeviceGroupSurfacePresentModesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::group::get_device_group_surface_present_modes_khr(device, surface, p_modes)))
+}
+pub unsafe extern "system" fn vkCreateSwapchainKHR(device: vk::Device, p_create_info: *const vk::SwapchainCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_swapchain: *mut vk::SwapchainKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -3, -4, -13, -1000000000, -1000000001, -1000011001, -1000338000], guard(device, "vkCreateSwapchainKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::swapchain::create_swapchain_khr(device, p_create_info, p_allocator, p_swapchain)))
+}
+pub unsafe extern "system" fn vkDestroySwapchainKHR(device: vk::Device, swapchain: vk::SwapchainKHR, p_allocator: *const vk::AllocationCallbacks) -> () {
+    guard(device, "vkDestroySwapchainKHR", (), move || { private_data::end(device, &raw const swapchain, 1); crate::wsi::swapchain::destroy_swapchain_khr(device, swapchain, p_allocator) })
+}
+pub unsafe extern "system" fn vkGetSwapchainImagesKHR(device: vk::Device, swapchain: vk::SwapchainKHR, p_swapchain_image_count: *mut u32, p_swapchain_images: *mut vk::Image) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(device, "vkGetSwapchainImagesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::swapchain::get_swapchain_images_khr(device, swapchain, p_swapchain_image_count, p_swapchain_images)))
+}
+pub unsafe extern "system" fn vkSetHdrMetadataEXT(device: vk::Device, swapchain_count: u32, p_swapchains: *const vk::SwapchainKHR, p_metadata: *const vk::HdrMetadataEXT) -> () {
+    guard(device, "vkSetHdrMetadataEXT", (), move || crate::wsi::swapchain::set_hdr_metadata_ext(device, swapchain_count, p_swapchains, p_metadata))
+}
+pub unsafe extern "system" fn vkAcquireNextImageKHR(device: vk::Device, swapchain: vk::SwapchainKHR, timeout: u64, semaphore: vk::Semaphore, fence: vk::Fence, p_image_index: *mut u32) -> vk::Result {
+    allowed(&[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000], guard(device, "vkAcquireNextImageKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::acquire::acquire_next_image_khr(device, swapchain, timeout, semaphore, fence, p_image_index)))
+}
+pub unsafe extern "system" fn vkAcquireNextImage2KHR(device: vk::Device, p_acquire_info: *const vk::AcquireNextImageInfoKHR, p_image_index: *mut u32) -> vk::Result {
+    allowed(&[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000], guard(device, "vkAcquireNextImage2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::acquire::acquire_next_image2_khr(device, p_acquire_info, p_image_index)))
+}
+pub unsafe extern "system" fn vkReleaseSwapchainImagesKHR(device: vk::Device, p_release_info: *const vk::ReleaseSwapchainImagesInfoEXT) -> vk::Result {
+    allowed(&[0], &[-13, -1000000000, -1000011001], guard(device, "vkReleaseSwapchainImagesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::acquire::release_swapchain_images_khr(device, p_release_info)))
+}
+pub unsafe extern "system" fn vkQueuePresentKHR(queue: vk::Queue, p_present_info: *const vk::PresentInfoKHR) -> vk::Result {
+    allowed(&[0, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000208000, -1000255000], guard(queue, "vkQueuePresentKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::present::queue_present_khr(queue, p_present_info)))
+}
+pub unsafe extern "system" fn vkWaitForPresentKHR(device: vk::Device, swapchain: vk::SwapchainKHR, present_id: u64, timeout: u64) -> vk::Result {
+    allowed(&[0, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000], guard(device, "vkWaitForPresentKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::present_wait::wait_for_present_khr(device, swapchain, present_id, timeout)))
+}
+pub unsafe extern "system" fn vkWaitForPresent2KHR(device: vk::Device, swapchain: vk::SwapchainKHR, p_present_wait2_info: *const types::PresentWait2InfoKHR) -> vk::Result {
+    allowed(&[0, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000], guard(device, "vkWaitForPresent2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::present_wait::wait_for_present2_khr(device, swapchain, p_present_wait2_info)))
+}
+pub unsafe extern "system" fn vkCreateXcbSurfaceKHR(instance: vk::Instance, p_create_info: *const vk::XcbSurfaceCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_surface: *mut vk::SurfaceKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(instance, "vkCreateXcbSurfaceKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::xcb::create_xcb_surface_khr(instance, p_create_info, p_allocator, p_surface)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceXcbPresentationSupportKHR(physical_device: vk::PhysicalDevice, queue_family_index: u32, connection: *mut vk::xcb_connection_t, visual_id: vk::xcb_visualid_t) -> vk::Bool32 {
+    guard(physical_device, "vkGetPhysicalDeviceXcbPresentationSupportKHR", 0, move || crate::wsi::xcb::get_physical_device_xcb_presentation_support_khr(physical_device, queue_family_index, connection, visual_id))
+}
+pub unsafe extern "system" fn vkCreateXlibSurfaceKHR(instance: vk::Instance, p_create_info: *const vk::XlibSurfaceCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_surface: *mut vk::SurfaceKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(instance, "vkCreateXlibSurfaceKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::xlib::create_xlib_surface_khr(instance, p_create_info, p_allocator, p_surface)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceXlibPresentationSupportKHR(physical_device: vk::PhysicalDevice, queue_family_index: u32, dpy: *mut vk::Display, visual_id: vk::VisualID) -> vk::Bool32 {
+    guard(physical_device, "vkGetPhysicalDeviceXlibPresentationSupportKHR", 0, move || crate::wsi::xlib::get_physical_device_xlib_presentation_support_khr(physical_device, queue_family_index, dpy, visual_id))
 }

@@ -7,6 +7,7 @@ use ash::vk;
 use hesper_encoder::generated::{reply, request};
 use parking_lot::Mutex;
 
+use crate::base::chain::find;
 use crate::base::forwarding::{done, post, result_of};
 use crate::base::object::Part;
 use crate::base::slab::Slab;
@@ -26,6 +27,9 @@ struct Image {
 }
 
 static IMAGES: Slab<Image> = Slab::new(12);
+
+/// What an image serves as beside the program's own uses where it lies in a swapchain's memory: the driver copies it.
+pub const PRESENTABLE: vk::ImageUsageFlags = vk::ImageUsageFlags::TRANSFER_SRC;
 
 /// What copies by the host's processor ask of an image.
 pub struct Shape {
@@ -127,9 +131,15 @@ pub unsafe fn create_image(
     to: *mut vk::Image,
 ) -> vk::Result {
     // SAFETY: a valid device and create info.
-    let (d, kind, shape, mut made) = unsafe { (Device::of(device), kind(&*info), Shape::of(&*info), *info) };
+    let (d, mut made) = unsafe { (Device::of(device), *info) };
     // SAFETY: the info's chain.
-    let for_host = unsafe { HostChain::of(made.p_next) };
+    let (swapchain, for_host) =
+        unsafe { (find::<vk::ImageSwapchainCreateInfoKHR>(made.p_next), HostChain::of(made.p_next)) };
+    if swapchain.is_some_and(|s| s.swapchain != vk::SwapchainKHR::null()) {
+        made.usage |= PRESENTABLE;
+    }
+    // Of what the program has asked for, whose chain isn't the host's.
+    let (kind, shape) = (kind(&made), Shape::of(&made));
     if let Some(chain) = &for_host {
         made.p_next = chain.first();
     }

@@ -12,6 +12,7 @@ pub mod import;
 pub mod in_flight;
 pub mod mapped;
 pub mod pending;
+pub mod presented_layout;
 pub mod requirements;
 pub mod sharing;
 pub mod texel_blocks;

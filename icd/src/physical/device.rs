@@ -27,6 +27,11 @@ impl Device {
         Self { below: below::Device::new(object), physical, strategy: settings::get().strategy.unwrap_or(suits) }
     }
 
+    /// The physical device's handle.
+    pub fn physical_handle(&self) -> vk::PhysicalDevice {
+        self.physical
+    }
+
     /// The physical device.
     pub fn physical(&self) -> &PhysicalDevice {
         // SAFETY: an instance, and its physical devices with it, is destroyed after its devices (vkDestroyInstance's valid usage).

@@ -20,6 +20,8 @@ pub const MEMORY_FD: &CStr = c"VK_KHR_external_memory_fd";
 /// What sharing fences and semaphores is offered by.
 pub const FENCE_FD: &CStr = c"VK_KHR_external_fence_fd";
 pub const SEMAPHORE_FD: &CStr = c"VK_KHR_external_semaphore_fd";
+/// What images reach windows by.
+pub const SWAPCHAIN: &CStr = c"VK_KHR_swapchain";
 
 /// Asks for the extensions that the host has and the protocol can carry, and adds the driver's own.
 ///

@@ -35,13 +35,21 @@ pub fn device_extension(name: &CStr) -> Option<&'static DeviceExtension> {
 }
 
 /// Instance extensions; all of them are the driver's own, none is sent (WIRE.md 12.2).
-pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 6] = [
+pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 14] = [
     (c"VK_EXT_debug_utils", 2),
+    (c"VK_EXT_headless_surface", 1),
+    (c"VK_EXT_surface_maintenance1", 1),
     (c"VK_KHR_device_group_creation", 1),
     (c"VK_KHR_external_fence_capabilities", 1),
     (c"VK_KHR_external_memory_capabilities", 1),
     (c"VK_KHR_external_semaphore_capabilities", 1),
     (c"VK_KHR_get_physical_device_properties2", 2),
+    (c"VK_KHR_get_surface_capabilities2", 1),
+    (c"VK_KHR_surface", 25),
+    (c"VK_KHR_surface_maintenance1", 1),
+    (c"VK_KHR_surface_protected_capabilities", 1),
+    (c"VK_KHR_xcb_surface", 6),
+    (c"VK_KHR_xlib_surface", 6),
 ];
 
 /// A set of extensions by number.

@@ -1,4 +1,4 @@
-//! Features that the host may have and the driver can't serve: reported as off, and refused at device creation.
+//! Features that the host may have and the driver can't serve: reported as off, and refused at device creation. And those that are the driver's own.
 
 use ash::vk;
 use hesper_encoder::bits::link;
@@ -13,6 +13,22 @@ pub struct Feature {
     pub offset: usize,
     /// In Vulkan's words.
     pub name: &'static str,
+}
+
+/// Whether a struct of features, which then has one member, tells of what the driver does itself: swapchains. None of these structs travels.
+pub fn of_driver(s_type: vk::StructureType) -> bool {
+    use vk::StructureType as S;
+    // VkPhysicalDevicePresentId2FeaturesKHR and VkPhysicalDevicePresentWait2FeaturesKHR.
+    const ID_2: S = S::from_raw(1_000_479_002);
+    const WAIT_2: S = S::from_raw(1_000_480_001);
+    [
+        S::PHYSICAL_DEVICE_PRESENT_ID_FEATURES_KHR,
+        S::PHYSICAL_DEVICE_PRESENT_WAIT_FEATURES_KHR,
+        ID_2,
+        WAIT_2,
+        S::PHYSICAL_DEVICE_SWAPCHAIN_MAINTENANCE_1_FEATURES_EXT,
+    ]
+    .contains(&s_type)
 }
 
 /// Switches them off in what the host answered.

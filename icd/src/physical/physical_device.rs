@@ -15,6 +15,7 @@ use crate::generated::forward;
 use crate::generated::queries::{FEATURES, PROPERTIES};
 use crate::physical::answers::Answers;
 use crate::physical::extensions::DeviceExtension;
+use crate::physical::features;
 use crate::physical::format_properties::Formats;
 use crate::physical::layered::{HostDevice, List};
 use crate::physical::sm_builtins::{self, Multiprocessors};
@@ -131,7 +132,12 @@ pub unsafe fn get_physical_device_features2(device: vk::PhysicalDevice, to: *mut
     to.features = d.features;
     let other = |p: *mut vk::BaseOutStructure<'static>| {
         // SAFETY: a struct of the chain.
-        if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV {
+        let s_type = unsafe { (*p).s_type };
+        if features::of_driver(s_type) {
+            // SAFETY: a struct of a head and one feature.
+            unsafe { p.add(1).cast::<vk::Bool32>().write(vk::TRUE) };
+        }
+        if s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV {
             // SAFETY: the handle of `d`.
             let there = unsafe { d.multiprocessors(device) }.is_some();
             // SAFETY: the struct that its sType tells of.

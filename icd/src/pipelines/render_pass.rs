@@ -8,6 +8,7 @@ use crate::base::chain::slice;
 use crate::base::forwarding::{done, post};
 use crate::base::slab::Slab;
 use crate::generated::forward;
+use crate::memory::presented_layout;
 
 /// The kinds of attachments that a subpass uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,14 @@ pub unsafe fn create_render_pass(
         };
         slice((*info).p_subpasses, (*info).subpass_count).iter().map(of).collect()
     };
-    // SAFETY: the command's parameters, handed on as they came.
-    unsafe { create(device, subpasses, to, |w| request::create_render_pass(w, 0, device, info, allocator, to)) }
+    // SAFETY: the create info, and its array of that length.
+    let (mut own, attachments) =
+        unsafe { (*info, presented_layout::instead_of((*info).p_attachments, (*info).attachment_count)) };
+    if let Some(attachments) = &attachments {
+        own.p_attachments = attachments.as_ptr();
+    }
+    // SAFETY: the command's parameters, with attachments that live until the call is over.
+    unsafe { create(device, subpasses, to, |w| request::create_render_pass(w, 0, device, &own, allocator, to)) }
 }
 
 pub unsafe fn create_render_pass2(
@@ -75,8 +82,14 @@ pub unsafe fn create_render_pass2(
         };
         slice((*info).p_subpasses, (*info).subpass_count).iter().map(of).collect()
     };
-    // SAFETY: the command's parameters, handed on as they came.
-    unsafe { create(device, subpasses, to, |w| request::create_render_pass2(w, 0, device, info, allocator, to)) }
+    // SAFETY: the create info, and its array of that length.
+    let (mut own, attachments) =
+        unsafe { (*info, presented_layout::instead_of((*info).p_attachments, (*info).attachment_count)) };
+    if let Some(attachments) = &attachments {
+        own.p_attachments = attachments.as_ptr();
+    }
+    // SAFETY: the command's parameters, with attachments that live until the call is over.
+    unsafe { create(device, subpasses, to, |w| request::create_render_pass2(w, 0, device, &own, allocator, to)) }
 }
 
 pub unsafe fn destroy_render_pass(

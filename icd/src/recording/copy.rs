@@ -4,6 +4,7 @@ use ash::vk;
 use hesper_encoder::generated::request;
 
 use crate::base::chain::slice;
+use crate::memory::presented_layout;
 use crate::recording::command_buffer::record_copy;
 use crate::recording::held_copies::{CopyCommand, note};
 use crate::recording::ownership::{self, Dependency};
@@ -61,10 +62,10 @@ pub unsafe fn cmd_pipeline_barrier(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
-    if buffer_count > 0 {
+    if buffer_count > 0 || image_count > 0 {
         // SAFETY: handed on.
         return unsafe {
-            barrier_of_buffers(
+            barrier_at_length(
                 command_buffer,
                 before,
                 after,
@@ -80,13 +81,13 @@ pub unsafe fn cmd_pipeline_barrier(
     }
     // SAFETY: handed on.
     unsafe {
-        barrier(command_buffer, before, after, flags, memory_count, memory, 0, buffers, image_count, images);
+        barrier(command_buffer, before, after, flags, memory_count, memory, 0, buffers, 0, images);
     }
 }
 
 /// A barrier that may have to be recorded otherwise than the program has it; apart, so that the way of most barriers is short.
 #[inline(never)]
-unsafe fn barrier_of_buffers(
+unsafe fn barrier_at_length(
     command_buffer: vk::CommandBuffer,
     before: vk::PipelineStageFlags,
     after: vk::PipelineStageFlags,
@@ -98,10 +99,16 @@ unsafe fn barrier_of_buffers(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
-    // SAFETY: a valid command buffer and array.
-    let instead = unsafe { ownership::instead_of(command_buffer, buffers, buffer_count) };
-    let buffers = instead.as_ref().map_or(buffers, |b| b.as_ptr());
-    // SAFETY: handed on; the other array lives as long as this call.
+    // SAFETY: a valid command buffer and arrays.
+    let (other_buffers, other_images) = unsafe {
+        (
+            ownership::instead_of(command_buffer, buffers, buffer_count),
+            presented_layout::instead_of(images, image_count),
+        )
+    };
+    let buffers = other_buffers.as_ref().map_or(buffers, |b| b.as_ptr());
+    let images = other_images.as_ref().map_or(images, |i| i.as_ptr());
+    // SAFETY: handed on; the other arrays live as long as this call.
     unsafe {
         barrier(command_buffer, before, after, flags, memory_count, memory, buffer_count, buffers, image_count, images);
     }

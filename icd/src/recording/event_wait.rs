@@ -5,6 +5,7 @@ use ash::vk;
 use crate::base::chain::slice;
 use crate::base::object::Part;
 use crate::generated::record;
+use crate::memory::presented_layout;
 use crate::recording::command_buffer::CommandBuffer;
 use crate::recording::ownership::{self, Dependency};
 
@@ -41,9 +42,15 @@ pub unsafe fn cmd_wait_events(
 ) {
     // SAFETY: this thread records, by valid usage.
     unsafe { note_event_wait(command_buffer) };
-    // SAFETY: a valid command buffer and array.
-    let instead = unsafe { ownership::instead_of(command_buffer, buffers, buffer_count) };
-    let buffers = instead.as_ref().map_or(buffers, |b| b.as_ptr());
+    // SAFETY: a valid command buffer and arrays.
+    let (other_buffers, other_images) = unsafe {
+        (
+            ownership::instead_of(command_buffer, buffers, buffer_count),
+            presented_layout::instead_of(images, image_count),
+        )
+    };
+    let buffers = other_buffers.as_ref().map_or(buffers, |b| b.as_ptr());
+    let images = other_images.as_ref().map_or(images, |i| i.as_ptr());
     // SAFETY: handed on.
     unsafe {
         record::cmd_wait_events(

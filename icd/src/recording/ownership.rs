@@ -1,10 +1,12 @@
-//! Barriers that hand buffers from one queue family to another (`memory::sharing`).
+//! Barriers that aren't recorded as they are: those that hand buffers from one queue family to another (`memory::sharing`), or images to the screen
+//! (`memory::presented_layout`).
 
 use ash::vk;
 
 use crate::base::chain::slice;
 use crate::base::object::Part;
 use crate::generated::record;
+use crate::memory::presented_layout;
 use crate::memory::sharing::{BufferBarrier, without_families};
 use crate::pipelines::device::Device;
 use crate::recording::command_buffer::CommandBuffer;
@@ -32,7 +34,8 @@ pub unsafe fn instead_of<B: BufferBarrier>(
 /// A dependency whose barriers stay as the program gave them, or the one that is recorded instead.
 pub struct Dependency<'a> {
     info: vk::DependencyInfo<'a>,
-    _barriers: Option<Vec<vk::BufferMemoryBarrier2<'a>>>,
+    _buffers: Option<Vec<vk::BufferMemoryBarrier2<'a>>>,
+    _images: Option<Vec<vk::ImageMemoryBarrier2<'a>>>,
 }
 
 impl<'a> Dependency<'a> {
@@ -43,13 +46,21 @@ impl<'a> Dependency<'a> {
     #[inline]
     pub unsafe fn of(command_buffer: vk::CommandBuffer, info: &vk::DependencyInfo<'a>) -> Self {
         let mut info = *info;
-        let (barriers, n) = (info.p_buffer_memory_barriers, info.buffer_memory_barrier_count);
+        let (buffers, images) = (info.p_buffer_memory_barriers, info.p_image_memory_barriers);
         // SAFETY: by contract.
-        let instead = unsafe { instead_of(command_buffer, barriers, n) };
-        if let Some(barriers) = &instead {
-            info.p_buffer_memory_barriers = barriers.as_ptr();
+        let (buffers, images) = unsafe {
+            (
+                instead_of(command_buffer, buffers, info.buffer_memory_barrier_count),
+                presented_layout::instead_of(images, info.image_memory_barrier_count),
+            )
+        };
+        if let Some(buffers) = &buffers {
+            info.p_buffer_memory_barriers = buffers.as_ptr();
         }
-        Self { info, _barriers: instead }
+        if let Some(images) = &images {
+            info.p_image_memory_barriers = images.as_ptr();
+        }
+        Self { info, _buffers: buffers, _images: images }
     }
 
     /// What is recorded; the list that it points at doesn't move with this.

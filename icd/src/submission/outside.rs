@@ -9,15 +9,15 @@ use crate::base::progress::Submission;
 use crate::submission::device::Device;
 use crate::submission::order::Locked;
 use crate::submission::queue::Queue;
+use crate::sync::binary_semaphores::{self, Taken, Use};
 use crate::sync::payload::Payload;
-use crate::sync::shared_semaphores::{self, Taken, Use};
 
 /// Waits for payloads from outside that a submission with these uses of semaphores needs.
 ///
 /// # Errors
 /// A lost host, which a payload that never comes is as well; no memory.
 pub fn wait_outside(d: &Device, uses: impl Iterator<Item = (vk::Semaphore, Use)>) -> Result<Taken, vk::Result> {
-    if !d.semaphores.shares() {
+    if !d.semaphores.are_known() {
         return Ok(Taken::default());
     }
     let taken = Taken::by(uses);
@@ -85,20 +85,20 @@ pub unsafe fn sent(
     taken: Taken,
     uses: impl Iterator<Item = (vk::Semaphore, Use)>,
 ) -> Result<(), Error> {
-    if !d.semaphores.shares() {
+    if !d.semaphores.are_known() {
         return Ok(());
     }
-    shared_semaphores::submitted(handle, uses);
+    binary_semaphores::submitted(handle, uses);
     let again = taken.used();
     if again.is_empty() {
         return Ok(());
     }
     // SAFETY: by contract; the submission waits for the semaphores, which are unsignalled behind it.
     match unsafe { signal(locked, queue, handle, &again) } {
-        Ok(own) => again.iter().for_each(|s| shared_semaphores::submitted_own(handle, *s, Use::Signal, &own)),
+        Ok(own) => again.iter().for_each(|s| binary_semaphores::submitted_own(handle, *s, Use::Signal, &own)),
         Err(e @ Error::Lost(_)) => return Err(e),
         // The program's submission is on its way all the same. The next one that waits has them signalled.
-        Err(_) => again.iter().for_each(|s| shared_semaphores::import(*s, Payload::Signaled)),
+        Err(_) => again.iter().for_each(|s| binary_semaphores::import(*s, Payload::Signaled)),
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ use crate::submission::device::Device;
 use crate::submission::outside;
 use crate::submission::queue::Queue;
 use crate::submission::submit::make_way;
+use crate::sync::binary_semaphores::{self, Use};
 use crate::sync::payload::{self, Payload};
-use crate::sync::shared_semaphores::{self, Use};
 
 pub unsafe fn get_semaphore_fd_khr(
     device: vk::Device,
@@ -23,8 +23,8 @@ pub unsafe fn get_semaphore_fd_khr(
 ) -> vk::Result {
     // SAFETY: a valid device and info.
     let (d, semaphore) = unsafe { (Device::of(device), (*info).semaphore) };
-    let exported = match shared_semaphores::imported(semaphore) {
-        Some(payload) => payload.export().inspect(|_| shared_semaphores::forget_imported(semaphore)),
+    let exported = match binary_semaphores::imported(semaphore) {
+        Some(payload) => payload.export().inspect(|_| binary_semaphores::forget_imported(semaphore)),
         // SAFETY: a valid device and a semaphore of its own.
         None => unsafe { export(d, semaphore) },
     };
@@ -41,7 +41,7 @@ pub unsafe fn get_semaphore_fd_khr(
 /// A descriptor of the payload of the host's semaphore, which loses it.
 unsafe fn export(d: &Device, semaphore: vk::Semaphore) -> Result<c_int, vk::Result> {
     // Only what has been signalled, or will be, can be exported.
-    let handle = shared_semaphores::signaled_on(semaphore).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
+    let handle = binary_semaphores::signaled_on(semaphore).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
     let one = std::slice::from_ref(&semaphore);
     // SAFETY: a queue of the device.
     let queue = unsafe { Queue::of(handle) };
@@ -54,7 +54,7 @@ unsafe fn export(d: &Device, semaphore: vk::Semaphore) -> Result<c_int, vk::Resu
     let own = unsafe { queue.submit_own(&mut locked, handle, &batch, vk::Fence::null()) };
     let own = own.map_err(|e| result_of_error(&e))?;
     drop(locked);
-    shared_semaphores::submitted_own(handle, semaphore, Use::Wait, &own);
+    binary_semaphores::submitted_own(handle, semaphore, Use::Wait, &own);
     let left = payload::of_queue(d.connection(), queue.timeline).map_err(|e| payload::export_failed(&e));
     let left = left.and_then(|file| Ok((Payload::File(file.clone()).export()?, file)));
     match left {
@@ -66,7 +66,7 @@ unsafe fn export(d: &Device, semaphore: vk::Semaphore) -> Result<c_int, vk::Resu
             // The payload didn't leave.
             // SAFETY: as above, and nothing signals the semaphore now.
             if let Ok(own) = unsafe { outside::signal(&mut d.order.lock(), queue, handle, one) } {
-                shared_semaphores::submitted_own(handle, semaphore, Use::Signal, &own);
+                binary_semaphores::submitted_own(handle, semaphore, Use::Signal, &own);
             }
             Err(e)
         }

@@ -18,7 +18,7 @@ use crate::submission::device::Device;
 use crate::submission::outside;
 use crate::submission::queue::Queue;
 use crate::submission::submit::make_way;
-use crate::sync::shared_semaphores::Use;
+use crate::sync::binary_semaphores::Use;
 use crate::sync::{fence, fence_files};
 
 /// Fences of the driver's own behind bindings, beyond which somebody looks whether they were signalled.

@@ -14,7 +14,7 @@ use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads};
 use crate::submission::queue::Queue;
 use crate::submission::{carrier, outside, upload};
-use crate::sync::shared_semaphores::Use;
+use crate::sync::binary_semaphores::Use;
 use crate::sync::{fence, fence_files};
 
 pub unsafe fn queue_submit(queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence) -> vk::Result {

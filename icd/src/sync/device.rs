@@ -6,9 +6,9 @@ use ash::vk;
 
 use crate::base::object::part;
 use crate::recording::device as below;
+use crate::sync::binary_semaphores::Semaphores;
 use crate::sync::feedback::Slots;
 use crate::sync::left::Left;
-use crate::sync::shared_semaphores::Semaphores;
 
 /// What a VkDevice keeps for its fences.
 #[repr(C)]
@@ -26,12 +26,12 @@ pub struct Device {
 part!(vk::Device, Device, below: below::Device);
 
 impl Device {
-    /// What a new device keeps; `shares_semaphores` says whether its semaphores may be shared.
-    pub fn new(below: below::Device, shares_semaphores: bool) -> Self {
+    /// What a new device keeps; `knows_semaphores` says whether some of its semaphores may be signalled elsewhere than at the host.
+    pub fn new(below: below::Device, knows_semaphores: bool) -> Self {
         Self {
             below,
             slots: Slots::default(),
-            semaphores: Semaphores::new(shares_semaphores),
+            semaphores: Semaphores::new(knows_semaphores),
             left: Left::default(),
             shares_fences: AtomicBool::new(false),
         }

@@ -83,14 +83,15 @@ unsafe fn export(device: vk::Device, f: vk::Fence) -> Result<c_int, vk::Result> 
 /// A lost host, or no memory.
 pub unsafe fn before_submission(device: vk::Device, f: vk::Fence) -> Result<(), vk::Result> {
     // SAFETY: a valid device.
-    if !unsafe { Device::of(device) }.shares_fences() {
+    let d = unsafe { Device::of(device) };
+    if !d.shares_fences() {
         return Ok(());
     }
     let Some(outside) = fence::outside(f).filter(|o| o.lock().has_left) else { return Ok(()) };
     let done = |result| if result == vk::Result::SUCCESS { Ok(()) } else { Err(result) };
     // The host knows of its fence at once, and a monitor may be late to signal the file.
     // SAFETY: a valid device and a fence of its own.
-    done(unsafe { fence_wait::wait_at_host(device, &[f], vk::TRUE, u64::MAX) })?;
+    done(unsafe { fence_wait::wait_at_host(d.strategy, device, &[f], vk::TRUE, u64::MAX) })?;
     outside.lock().has_left = false;
     // SAFETY: a valid device, and a fence that nothing will signal any more.
     done(unsafe { fence::reset_fences(device, 1, &f) }).inspect_err(|_| outside.lock().has_left = true)

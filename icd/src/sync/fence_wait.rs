@@ -118,14 +118,20 @@ pub unsafe fn wait_for_fences(
         return unsafe { wait_outside(device, list, all != vk::FALSE, timeout) };
     }
     // SAFETY: handed on.
-    unsafe { wait_at_host(device, list, all, timeout) }
+    unsafe { wait_at_host(d.strategy, device, list, all, timeout) }
 }
 
-/// Waits for fences as the host has them.
+/// Waits for fences as the host has them, by this strategy.
 ///
 /// # Safety
 /// A valid device, and fences of its own.
-pub unsafe fn wait_at_host(device: vk::Device, list: &[vk::Fence], all: vk::Bool32, timeout: u64) -> vk::Result {
+pub unsafe fn wait_at_host(
+    strategy: Strategy,
+    device: vk::Device,
+    list: &[vk::Fence],
+    all: vk::Bool32,
+    timeout: u64,
+) -> vk::Result {
     let known = |f: &vk::Fence| FENCES.get(*f).is_some_and(|state| state.is_signaled(*f));
     let unknown: Vec<vk::Fence>;
     let asked = if all == vk::FALSE {
@@ -161,7 +167,7 @@ pub unsafe fn wait_at_host(device: vk::Device, list: &[vk::Fence], all: vk::Bool
     let poll = |stay| unsafe { poll(device, asked, all, stay) };
     let states = asked.iter().filter_map(|f| FENCES.get(*f));
     let (all, forecasts) = (all != vk::FALSE, states.clone().map(|f| &f.forecast));
-    let result = if d.strategy == Strategy::Block && states.clone().all(|f| f.slot_expected.load(Ordering::Relaxed)) {
+    let result = if strategy == Strategy::Block && states.clone().all(|f| f.slot_expected.load(Ordering::Relaxed)) {
         let is_over = || if all { asked.iter().all(known) } else { asked.iter().any(known) };
         let ask = || {
             // Each notes that the host is asked.
@@ -174,7 +180,7 @@ pub unsafe fn wait_at_host(device: vk::Device, list: &[vk::Fence], all: vk::Bool
         };
         looking::look(timeout, forecasts, is_over, ask)
     } else {
-        wait::wait(d.strategy, timeout, all, forecasts, poll, block)
+        wait::wait(strategy, timeout, all, forecasts, poll, block)
     };
     // Of several fences it isn't told which one it was.
     if result == vk::Result::SUCCESS && (all || n == 1) {

@@ -1,5 +1,6 @@
 //! Fences, semaphores, and how the driver waits for them.
 
+pub mod binary_semaphores;
 pub mod device;
 pub mod feedback;
 pub mod fence;
@@ -11,6 +12,5 @@ pub mod looking;
 pub mod outside;
 pub mod payload;
 pub mod semaphore;
-pub mod shared_semaphores;
 pub mod spinning;
 pub mod wait;

@@ -1,4 +1,4 @@
-//! VkSemaphore: waiting for timelines; binary ones that come from outside, or may leave.
+//! VkSemaphore: waiting for timelines; binary ones whose payload comes from outside, or may leave.
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
@@ -9,7 +9,7 @@ use crate::base::object::Part;
 use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::payload::Payload;
-use crate::sync::{shared_semaphores, wait};
+use crate::sync::{binary_semaphores, wait};
 
 pub unsafe fn create_semaphore(
     device: vk::Device,
@@ -25,8 +25,8 @@ pub unsafe fn create_semaphore(
     let kind = kind.map(|k| vk::SemaphoreTypeCreateInfo { p_next: std::ptr::null(), ..*k });
     made.p_next = kind.as_ref().map_or(std::ptr::null(), |k| std::ptr::from_ref(k).cast());
     // What the host's semaphore was signalled by has to be known before something is imported into it.
-    let known = d.semaphores.shares() && kind.is_none_or(|k| k.semaphore_type == vk::SemaphoreType::BINARY);
-    let create = if known { shared_semaphores::create } else { forwarded };
+    let known = d.semaphores.are_known() && kind.is_none_or(|k| k.semaphore_type == vk::SemaphoreType::BINARY);
+    let create = if known { binary_semaphores::create } else { forwarded };
     // SAFETY: the entry point's parameters, and a copy of its info that outlives the call.
     unsafe { create(device, &made, allocator, to) }
 }
@@ -49,7 +49,7 @@ pub unsafe fn destroy_semaphore(
 ) {
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
-    if !d.semaphores.shares() {
+    if !d.semaphores.are_known() {
         // SAFETY: the entry point's parameters.
         return unsafe { forward::destroy_semaphore(device, semaphore, allocator) };
     }
@@ -74,13 +74,13 @@ pub unsafe fn close(device: vk::Device) {
 pub unsafe fn import_semaphore_fd_khr(_: vk::Device, info: *const vk::ImportSemaphoreFdInfoKHR) -> vk::Result {
     // SAFETY: a valid info.
     let info = unsafe { &*info };
-    if info.handle_type != vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD || !shared_semaphores::is_known(info.semaphore)
+    if info.handle_type != vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD || !binary_semaphores::is_known(info.semaphore)
     {
         return vk::Result::ERROR_INVALID_EXTERNAL_HANDLE;
     }
     match Payload::import(info.fd) {
         Ok(payload) => {
-            shared_semaphores::import(info.semaphore, payload);
+            binary_semaphores::import(info.semaphore, payload);
             vk::Result::SUCCESS
         }
         Err(e) => e,

@@ -56,6 +56,7 @@ pub fn wait<'a>(
             worth_staying(forecasts.clone().map(Forecast::usual).max().unwrap_or(0), settings::spin_limit()),
             settings::spin_limit().min(GLANCE).min(timeout),
         ),
+        Strategy::Aside => (0, 0),
     };
     if strategy == Strategy::Poll {
         let times = forecasts.clone().map(Forecast::due);
@@ -225,6 +226,22 @@ mod tests {
         }
         assert!(!blocked(&forecast, 3));
         assert!(blocked(&forecast, u64::MAX), "it takes much longer this time");
+    }
+
+    #[test]
+    fn a_wait_aside_asks_once_and_stays_for_nothing() {
+        let (asked, known) = (std::cell::RefCell::new(Vec::new()), [Forecast::default()]);
+        // Also for work that usually is over soon.
+        while known[0].usual() < settings::spin_limit() / 2 {
+            known[0].learn_of(settings::spin_limit(), false);
+        }
+        let poll = |stay| {
+            asked.borrow_mut().push(stay);
+            vk::Result::TIMEOUT
+        };
+        let block = |_| Ok(vk::Result::SUCCESS);
+        assert_eq!(wait(Strategy::Aside, u64::MAX, true, known.iter(), poll, block), vk::Result::SUCCESS);
+        assert_eq!(*asked.borrow(), [0]);
     }
 
     /// How late a wait is that dozes for work which ends at `ends` and is due at `due`; and the number of questions.

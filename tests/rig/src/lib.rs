@@ -33,6 +33,7 @@ pub mod vm;
 mod vm_host;
 mod vm_processes;
 pub mod vulkaninfo;
+mod xvfb;
 pub mod zig;
 
 pub use apple::Apple;
@@ -50,3 +51,4 @@ pub use root::Root;
 pub use usage::Usage;
 pub use vm::{GuestRun, Vm};
 pub use vm_processes::{Held, VmProcesses};
+pub use xvfb::Xvfb;

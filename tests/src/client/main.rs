@@ -36,6 +36,7 @@ mod refused;
 mod reload;
 mod results;
 mod scarce;
+mod screen;
 mod shaders;
 mod sharing;
 mod slow_compiler;
@@ -91,6 +92,21 @@ enum Sub {
     Uploads,
     /// What a driver that puts uploads off must still get right.
     PutOff,
+    /// Swapchains of a surface without a window.
+    Screen,
+    /// Swapchains that are retired, stale, or can't be.
+    StrictScreen,
+    /// Presents until the host has died, before a line of input comes.
+    LostScreen,
+    /// Makes COUNT swapchains after each other, in quarters as `cycles`.
+    Screens {
+        /// How many.
+        count: u32,
+    },
+    /// A window on an X server: draws, looks, resizes, destroys.
+    Window,
+    /// A window on an X server that dies before a line of input comes.
+    DeadWindow,
     /// Mapped memory of every host-visible type.
     Memory,
     /// A thousand allocations of odd sizes, mapped and used.
@@ -229,7 +245,7 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 14] = [
+const PARTS: [(&str, Part); 15] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
@@ -244,6 +260,7 @@ const PARTS: [(&str, Part); 14] = [
     ("memory", memory::run),
     ("odd-sizes", odd_sizes::run),
     ("private-data", private_data::run),
+    ("screen", screen::run),
 ];
 
 fn main() -> ExitCode {
@@ -270,6 +287,12 @@ fn main() -> ExitCode {
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
         Sub::OddSizes => parts("odd-sizes"),
+        Sub::Screen => parts("screen"),
+        Sub::StrictScreen => screen::strict::run(),
+        Sub::LostScreen => screen::strict::lost(),
+        Sub::Screens { count } => screen::strict::cycles(count),
+        Sub::Window => screen::window::run(),
+        Sub::DeadWindow => screen::window::dead(),
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),

@@ -22,8 +22,8 @@ pub const FLOORS: [&str; 11] = [
     "recording",
     "sync",
     "submission",
-    "device",
     "wsi",
+    "device",
     "loader",
 ];
 

@@ -29,6 +29,9 @@ use crate::generated::calls::CALLS;
 pub struct Args {
     /// Only these.
     only: Vec<String>,
+    /// Not these.
+    #[arg(long)]
+    skip: Vec<String>,
     /// The host will be alive.
     #[arg(long)]
     alive: bool,
@@ -51,7 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let mut worlds = vec![World::new()?];
     let mut calls = Vec::new();
-    for call in in_order(&args.only) {
+    for call in in_order(&args.only).into_iter().filter(|c| !args.skip.iter().any(|s| s == c.name)) {
         let Some(mut world) = worlds.pop() else { bail!("there is always a world") };
         let offered = find(&world, call)?;
         if let Some(f) = offered {

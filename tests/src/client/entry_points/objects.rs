@@ -286,4 +286,30 @@ impl World {
         unsafe { loader.queue_begin_debug_utils_label(self.queue(), &label) };
         self.queue()
     }
+
+    pub fn surface_khr(&mut self) -> vk::SurfaceKHR {
+        let loader = ash::ext::headless_surface::Instance::new(&self.entry, &self.i);
+        // SAFETY: a valid instance, which has the extension, and an info.
+        unsafe { loader.create_headless_surface(&vk::HeadlessSurfaceCreateInfoEXT::default(), None) }.expect(MADE)
+    }
+
+    pub fn swapchain_khr(&mut self) -> vk::SwapchainKHR {
+        let loader = ash::khr::swapchain::Device::new(&self.i, &self.d);
+        // SAFETY: a valid device, which has the extension, and an info.
+        unsafe {
+            let info = info::swapchain_create_info_khr(self);
+            loader.create_swapchain(&info, None).expect(MADE)
+        }
+    }
+
+    /// A swapchain whose first image the program has.
+    pub fn swapchain_with_image(&mut self) -> vk::SwapchainKHR {
+        let swapchain = self.swapchain_khr();
+        let loader = ash::khr::swapchain::Device::new(&self.i, &self.d);
+        let fence = self.fence();
+        // SAFETY: a valid device and swapchain, and a new fence.
+        let (image, _) = unsafe { loader.acquire_next_image(swapchain, 0, vk::Semaphore::null(), fence) }.expect(MADE);
+        assert_eq!(image, 0, "the first image of a new swapchain");
+        swapchain
+    }
 }

@@ -2367,6 +2367,163 @@ unsafe fn call_cmd_insert_debug_utils_label_ext(w: &mut World, f: Erased) -> Pre
     let p_label_info = keep(debug_utils_label_ext(w));
     Box::new(move || f(command_buffer, p_label_info).code())
 }
+unsafe fn call_destroy_surface_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Instance, vk::SurfaceKHR, *const vk::AllocationCallbacks) -> () = core::mem::transmute(f);
+    let instance = w.instance();
+    let surface = w.surface_khr();
+    let p_allocator = core::mem::zeroed();
+    Box::new(move || f(instance, surface, p_allocator).code())
+}
+unsafe fn call_create_headless_surface_ext(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Instance, *const vk::HeadlessSurfaceCreateInfoEXT, *const vk::AllocationCallbacks, *mut vk::SurfaceKHR) -> vk::Result = core::mem::transmute(f);
+    let instance = w.instance();
+    let p_create_info = keep(headless_surface_create_info_ext(w));
+    let p_allocator = core::mem::zeroed();
+    let p_surface = keep(core::mem::zeroed());
+    Box::new(move || f(instance, p_create_info, p_allocator, p_surface).code())
+}
+unsafe fn call_get_physical_device_surface_support_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, u32, vk::SurfaceKHR, *mut vk::Bool32) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let queue_family_index = w.family;
+    let surface = w.surface_khr();
+    let p_supported = keep(core::mem::zeroed());
+    Box::new(move || f(physical_device, queue_family_index, surface, p_supported).code())
+}
+unsafe fn call_get_physical_device_surface_capabilities_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, vk::SurfaceKHR, *mut vk::SurfaceCapabilitiesKHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let surface = w.surface_khr();
+    let p_surface_capabilities = keep(Default::default());
+    Box::new(move || f(physical_device, surface, p_surface_capabilities).code())
+}
+unsafe fn call_get_physical_device_surface_capabilities2_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, *const vk::PhysicalDeviceSurfaceInfo2KHR, *mut vk::SurfaceCapabilities2KHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let p_surface_info = keep(physical_device_surface_info2_khr(w));
+    let p_surface_capabilities = keep(Default::default());
+    Box::new(move || f(physical_device, p_surface_info, p_surface_capabilities).code())
+}
+unsafe fn call_get_physical_device_surface_formats_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, vk::SurfaceKHR, *mut u32, *mut vk::SurfaceFormatKHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let surface = w.surface_khr();
+    let p_surface_format_count = keep(SEVERAL as _);
+    let p_surface_formats = several(|| Default::default());
+    Box::new(move || f(physical_device, surface, p_surface_format_count, p_surface_formats).code())
+}
+unsafe fn call_get_physical_device_surface_formats2_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, *const vk::PhysicalDeviceSurfaceInfo2KHR, *mut u32, *mut vk::SurfaceFormat2KHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let p_surface_info = keep(physical_device_surface_info2_khr(w));
+    let p_surface_format_count = keep(SEVERAL as _);
+    let p_surface_formats = several(|| Default::default());
+    Box::new(move || f(physical_device, p_surface_info, p_surface_format_count, p_surface_formats).code())
+}
+unsafe fn call_get_physical_device_surface_present_modes_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, vk::SurfaceKHR, *mut u32, *mut vk::PresentModeKHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let surface = w.surface_khr();
+    let p_present_mode_count = keep(SEVERAL as _);
+    let p_present_modes = several(|| core::mem::zeroed());
+    Box::new(move || f(physical_device, surface, p_present_mode_count, p_present_modes).code())
+}
+unsafe fn call_get_physical_device_present_rectangles_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, vk::SurfaceKHR, *mut u32, *mut vk::Rect2D) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let surface = w.surface_khr();
+    let p_rect_count = keep(SEVERAL as _);
+    let p_rects = several(|| Default::default());
+    Box::new(move || f(physical_device, surface, p_rect_count, p_rects).code())
+}
+unsafe fn call_get_device_group_present_capabilities_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, *mut vk::DeviceGroupPresentCapabilitiesKHR) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let p_device_group_present_capabilities = keep(Default::default());
+    Box::new(move || f(device, p_device_group_present_capabilities).code())
+}
+unsafe fn call_get_device_group_surface_present_modes_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, vk::SurfaceKHR, *mut vk::DeviceGroupPresentModeFlagsKHR) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let surface = w.surface_khr();
+    let p_modes = keep(core::mem::zeroed());
+    Box::new(move || f(device, surface, p_modes).code())
+}
+unsafe fn call_create_swapchain_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, *const vk::SwapchainCreateInfoKHR, *const vk::AllocationCallbacks, *mut vk::SwapchainKHR) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let p_create_info = keep(swapchain_create_info_khr(w));
+    let p_allocator = core::mem::zeroed();
+    let p_swapchain = keep(core::mem::zeroed());
+    Box::new(move || f(device, p_create_info, p_allocator, p_swapchain).code())
+}
+unsafe fn call_destroy_swapchain_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, vk::SwapchainKHR, *const vk::AllocationCallbacks) -> () = core::mem::transmute(f);
+    let device = w.device();
+    let swapchain = w.swapchain_khr();
+    let p_allocator = core::mem::zeroed();
+    Box::new(move || f(device, swapchain, p_allocator).code())
+}
+unsafe fn call_get_swapchain_images_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, vk::SwapchainKHR, *mut u32, *mut vk::Image) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let swapchain = w.swapchain_khr();
+    let p_swapchain_image_count = keep(SEVERAL as _);
+    let p_swapchain_images = several(|| core::mem::zeroed());
+    Box::new(move || f(device, swapchain, p_swapchain_image_count, p_swapchain_images).code())
+}
+unsafe fn call_set_hdr_metadata_ext(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, u32, *const vk::SwapchainKHR, *const vk::HdrMetadataEXT) -> () = core::mem::transmute(f);
+    let device = w.device();
+    let swapchain_count = 1;
+    let p_swapchains = keep(w.swapchain_khr());
+    let p_metadata = keep(hdr_metadata_ext(w));
+    Box::new(move || f(device, swapchain_count, p_swapchains, p_metadata).code())
+}
+unsafe fn call_acquire_next_image_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, vk::SwapchainKHR, u64, vk::Semaphore, vk::Fence, *mut u32) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let swapchain = w.swapchain_khr();
+    let timeout = u64::MAX;
+    let semaphore = core::mem::zeroed();
+    let fence = w.fence();
+    let p_image_index = keep(core::mem::zeroed());
+    Box::new(move || f(device, swapchain, timeout, semaphore, fence, p_image_index).code())
+}
+unsafe fn call_acquire_next_image2_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, *const vk::AcquireNextImageInfoKHR, *mut u32) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let p_acquire_info = keep(acquire_next_image_info_khr(w));
+    let p_image_index = keep(core::mem::zeroed());
+    Box::new(move || f(device, p_acquire_info, p_image_index).code())
+}
+unsafe fn call_release_swapchain_images_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, *const vk::ReleaseSwapchainImagesInfoEXT) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let p_release_info = keep(release_swapchain_images_info_khr(w));
+    Box::new(move || f(device, p_release_info).code())
+}
+unsafe fn call_queue_present_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Queue, *const vk::PresentInfoKHR) -> vk::Result = core::mem::transmute(f);
+    let queue = w.queue();
+    let p_present_info = keep(present_info_khr(w));
+    Box::new(move || f(queue, p_present_info).code())
+}
+unsafe fn call_wait_for_present_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, vk::SwapchainKHR, u64, u64) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let swapchain = w.swapchain_khr();
+    let present_id = core::mem::zeroed();
+    let timeout = u64::MAX;
+    Box::new(move || f(device, swapchain, present_id, timeout).code())
+}
+unsafe fn call_wait_for_present2_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::Device, vk::SwapchainKHR, *const types::PresentWait2InfoKHR) -> vk::Result = core::mem::transmute(f);
+    let device = w.device();
+    let swapchain = w.swapchain_khr();
+    let p_present_wait2_info = keep(present_wait2_info_khr(w));
+    Box::new(move || f(device, swapchain, p_present_wait2_info).code())
+}
 /// A valid VkAccelerationStructureBuildGeometryInfoKHR.
 pub unsafe fn acceleration_structure_build_geometry_info_khr(w: &mut World) -> vk::AccelerationStructureBuildGeometryInfoKHR<'static> {
     let mut s = vk::AccelerationStructureBuildGeometryInfoKHR::default();
@@ -2398,6 +2555,15 @@ pub unsafe fn acceleration_structure_device_address_info_khr(w: &mut World) -> v
 pub unsafe fn acceleration_structure_version_info_khr(w: &mut World) -> vk::AccelerationStructureVersionInfoKHR<'static> {
     let mut s = vk::AccelerationStructureVersionInfoKHR::default();
     s.p_version_data = keep([0; 32]);
+    s
+}
+/// A valid VkAcquireNextImageInfoKHR.
+pub unsafe fn acquire_next_image_info_khr(w: &mut World) -> vk::AcquireNextImageInfoKHR<'static> {
+    let mut s = vk::AcquireNextImageInfoKHR::default();
+    s.swapchain = w.swapchain_khr();
+    s.timeout = u64::MAX;
+    s.fence = w.fence();
+    s.device_mask = 1;
     s
 }
 /// A valid VkBindBufferMemoryInfo.
@@ -2836,6 +3002,20 @@ pub unsafe fn framebuffer_create_info(w: &mut World) -> vk::FramebufferCreateInf
     s.layers = 1;
     s
 }
+/// A valid VkHdrMetadataEXT.
+pub unsafe fn hdr_metadata_ext(w: &mut World) -> vk::HdrMetadataEXT<'static> {
+    let mut s = vk::HdrMetadataEXT::default();
+    s.display_primary_red = xy_color_ext(w);
+    s.display_primary_green = xy_color_ext(w);
+    s.display_primary_blue = xy_color_ext(w);
+    s.white_point = xy_color_ext(w);
+    s
+}
+/// A valid VkHeadlessSurfaceCreateInfoEXT.
+pub unsafe fn headless_surface_create_info_ext(w: &mut World) -> vk::HeadlessSurfaceCreateInfoEXT<'static> {
+    let mut s = vk::HeadlessSurfaceCreateInfoEXT::default();
+    s
+}
 /// A valid VkHostImageLayoutTransitionInfo.
 pub unsafe fn host_image_layout_transition_info(w: &mut World) -> vk::HostImageLayoutTransitionInfoEXT<'static> {
     let mut s = vk::HostImageLayoutTransitionInfoEXT::default();
@@ -3063,6 +3243,12 @@ pub unsafe fn physical_device_sparse_image_format_info2(w: &mut World) -> vk::Ph
     s.usage = w.image_usage();
     s
 }
+/// A valid VkPhysicalDeviceSurfaceInfo2KHR.
+pub unsafe fn physical_device_surface_info2_khr(w: &mut World) -> vk::PhysicalDeviceSurfaceInfo2KHR<'static> {
+    let mut s = vk::PhysicalDeviceSurfaceInfo2KHR::default();
+    s.surface = w.surface_khr();
+    s
+}
 /// A valid VkPipelineCacheCreateInfo.
 pub unsafe fn pipeline_cache_create_info(w: &mut World) -> vk::PipelineCacheCreateInfo<'static> {
     let mut s = vk::PipelineCacheCreateInfo::default();
@@ -3083,6 +3269,20 @@ pub unsafe fn pipeline_shader_stage_create_info(w: &mut World) -> vk::PipelineSh
     s.stage = vk::ShaderStageFlags::COMPUTE;
     s.module = w.shader_module();
     s.p_name = c"main".as_ptr();
+    s
+}
+/// A valid VkPresentInfoKHR.
+pub unsafe fn present_info_khr(w: &mut World) -> vk::PresentInfoKHR<'static> {
+    let mut s = vk::PresentInfoKHR::default();
+    s.swapchain_count = 1;
+    s.p_swapchains = keep(w.swapchain_with_image());
+    s.p_image_indices = keep(core::mem::zeroed());
+    s
+}
+/// A valid VkPresentWait2InfoKHR.
+pub unsafe fn present_wait2_info_khr(w: &mut World) -> types::PresentWait2InfoKHR {
+    let mut s = types::PresentWait2InfoKHR::default();
+    s.timeout = u64::MAX;
     s
 }
 /// A valid VkPrivateDataSlotCreateInfo.
@@ -3180,6 +3380,14 @@ pub unsafe fn extent2_d(w: &mut World) -> vk::Extent2D {
 /// A valid VkOffset2D.
 pub unsafe fn offset2_d(w: &mut World) -> vk::Offset2D {
     let mut s = vk::Offset2D::default();
+    s
+}
+/// A valid VkReleaseSwapchainImagesInfoKHR.
+pub unsafe fn release_swapchain_images_info_khr(w: &mut World) -> vk::ReleaseSwapchainImagesInfoEXT<'static> {
+    let mut s = vk::ReleaseSwapchainImagesInfoEXT::default();
+    s.swapchain = w.swapchain_with_image();
+    s.image_index_count = 1;
+    s.p_image_indices = keep(core::mem::zeroed());
     s
 }
 /// A valid VkRenderPassBeginInfo.
@@ -3383,6 +3591,20 @@ pub unsafe fn subpass_end_info(w: &mut World) -> vk::SubpassEndInfo<'static> {
     let mut s = vk::SubpassEndInfo::default();
     s
 }
+/// A valid VkSwapchainCreateInfoKHR.
+pub unsafe fn swapchain_create_info_khr(w: &mut World) -> vk::SwapchainCreateInfoKHR<'static> {
+    let mut s = vk::SwapchainCreateInfoKHR::default();
+    s.surface = w.surface_khr();
+    s.min_image_count = 4;
+    s.image_format = vk::Format::B8G8R8A8_UNORM;
+    s.image_extent = extent2_d(w);
+    s.image_array_layers = 1;
+    s.image_usage = vk::ImageUsageFlags::COLOR_ATTACHMENT;
+    s.pre_transform = vk::SurfaceTransformFlagsKHR::IDENTITY;
+    s.composite_alpha = vk::CompositeAlphaFlagsKHR::OPAQUE;
+    s.present_mode = vk::PresentModeKHR::FIFO;
+    s
+}
 /// A valid VkViewport.
 pub unsafe fn viewport(w: &mut World) -> vk::Viewport {
     let mut s = vk::Viewport::default();
@@ -3410,8 +3632,15 @@ pub unsafe fn descriptor_image_info(w: &mut World) -> vk::DescriptorImageInfo {
     s.image_layout = vk::ImageLayout::GENERAL;
     s
 }
+/// A valid VkXYColorEXT.
+pub unsafe fn xy_color_ext(w: &mut World) -> vk::XYColorEXT {
+    let mut s = vk::XYColorEXT::default();
+    s
+}
 /// Each entry point that is called, by each of its names; sorted.
-pub static CALLS: [Call; 421] = [
+pub static CALLS: [Call; 443] = [
+Call { name: "vkAcquireNextImage2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_device_group", c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_acquire_next_image2_khr },
+Call { name: "vkAcquireNextImageKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_acquire_next_image_khr },
 Call { name: "vkAllocateCommandBuffers", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_allocate_command_buffers },
 Call { name: "vkAllocateDescriptorSets", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_allocate_descriptor_sets },
 Call { name: "vkAllocateMemory", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_allocate_memory },
@@ -3634,6 +3863,7 @@ Call { name: "vkCreateEvent", alias: false, scope: Scope::Device, extensions: &[
 Call { name: "vkCreateFence", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_fence },
 Call { name: "vkCreateFramebuffer", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_framebuffer },
 Call { name: "vkCreateGraphicsPipelines", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_graphics_pipelines },
+Call { name: "vkCreateHeadlessSurfaceEXT", alias: false, scope: Scope::Instance, extensions: &[], asks: false, local: true, prepare: call_create_headless_surface_ext },
 Call { name: "vkCreateImage", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_image },
 Call { name: "vkCreateImageView", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_image_view },
 Call { name: "vkCreateInstance", alias: false, scope: Scope::Global, extensions: &[], asks: false, local: true, prepare: call_create_instance },
@@ -3651,6 +3881,7 @@ Call { name: "vkCreateSamplerYcbcrConversion", alias: false, scope: Scope::Devic
 Call { name: "vkCreateSamplerYcbcrConversionKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_sampler_ycbcr_conversion"], asks: false, local: false, prepare: call_create_sampler_ycbcr_conversion },
 Call { name: "vkCreateSemaphore", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_semaphore },
 Call { name: "vkCreateShaderModule", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_shader_module },
+Call { name: "vkCreateSwapchainKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_create_swapchain_khr },
 Call { name: "vkDeferredOperationJoinKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_deferred_host_operations"], asks: false, local: true, prepare: call_deferred_operation_join_khr },
 Call { name: "vkDestroyAccelerationStructureKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_acceleration_structure"], asks: false, local: false, prepare: call_destroy_acceleration_structure_khr },
 Call { name: "vkDestroyBuffer", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_destroy_buffer },
@@ -3681,6 +3912,8 @@ Call { name: "vkDestroySamplerYcbcrConversion", alias: false, scope: Scope::Devi
 Call { name: "vkDestroySamplerYcbcrConversionKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_sampler_ycbcr_conversion"], asks: false, local: false, prepare: call_destroy_sampler_ycbcr_conversion },
 Call { name: "vkDestroySemaphore", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_destroy_semaphore },
 Call { name: "vkDestroyShaderModule", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_destroy_shader_module },
+Call { name: "vkDestroySurfaceKHR", alias: false, scope: Scope::Instance, extensions: &[], asks: false, local: false, prepare: call_destroy_surface_khr },
+Call { name: "vkDestroySwapchainKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_destroy_swapchain_khr },
 Call { name: "vkDeviceWaitIdle", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_device_wait_idle },
 Call { name: "vkEndCommandBuffer", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_end_command_buffer },
 Call { name: "vkEnumerateDeviceExtensionProperties", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_enumerate_device_extension_properties },
@@ -3716,6 +3949,8 @@ Call { name: "vkGetDeviceBufferMemoryRequirements", alias: false, scope: Scope::
 Call { name: "vkGetDeviceBufferMemoryRequirementsKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_maintenance4"], asks: false, local: false, prepare: call_get_device_buffer_memory_requirements },
 Call { name: "vkGetDeviceGroupPeerMemoryFeatures", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_get_device_group_peer_memory_features },
 Call { name: "vkGetDeviceGroupPeerMemoryFeaturesKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_device_group"], asks: false, local: false, prepare: call_get_device_group_peer_memory_features },
+Call { name: "vkGetDeviceGroupPresentCapabilitiesKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_device_group", c"VK_KHR_swapchain"], asks: false, local: true, prepare: call_get_device_group_present_capabilities_khr },
+Call { name: "vkGetDeviceGroupSurfacePresentModesKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_device_group", c"VK_KHR_swapchain"], asks: false, local: true, prepare: call_get_device_group_surface_present_modes_khr },
 Call { name: "vkGetDeviceImageMemoryRequirements", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_get_device_image_memory_requirements },
 Call { name: "vkGetDeviceImageMemoryRequirementsKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_maintenance4"], asks: false, local: false, prepare: call_get_device_image_memory_requirements },
 Call { name: "vkGetDeviceImageSparseMemoryRequirements", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_get_device_image_sparse_memory_requirements },
@@ -3767,6 +4002,7 @@ Call { name: "vkGetPhysicalDeviceMemoryProperties", alias: false, scope: Scope::
 Call { name: "vkGetPhysicalDeviceMemoryProperties2", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_memory_properties2 },
 Call { name: "vkGetPhysicalDeviceMemoryProperties2KHR", alias: true, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_memory_properties2 },
 Call { name: "vkGetPhysicalDeviceMultisamplePropertiesEXT", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_EXT_sample_locations"], asks: false, local: false, prepare: call_get_physical_device_multisample_properties_ext },
+Call { name: "vkGetPhysicalDevicePresentRectanglesKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_KHR_device_group", c"VK_KHR_swapchain"], asks: false, local: true, prepare: call_get_physical_device_present_rectangles_khr },
 Call { name: "vkGetPhysicalDeviceProperties", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_properties },
 Call { name: "vkGetPhysicalDeviceProperties2", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_properties2 },
 Call { name: "vkGetPhysicalDeviceProperties2KHR", alias: true, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_properties2 },
@@ -3776,6 +4012,12 @@ Call { name: "vkGetPhysicalDeviceQueueFamilyProperties2KHR", alias: true, scope:
 Call { name: "vkGetPhysicalDeviceSparseImageFormatProperties", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_sparse_image_format_properties },
 Call { name: "vkGetPhysicalDeviceSparseImageFormatProperties2", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_sparse_image_format_properties2 },
 Call { name: "vkGetPhysicalDeviceSparseImageFormatProperties2KHR", alias: true, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_sparse_image_format_properties2 },
+Call { name: "vkGetPhysicalDeviceSurfaceCapabilities2KHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_capabilities2_khr },
+Call { name: "vkGetPhysicalDeviceSurfaceCapabilitiesKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_capabilities_khr },
+Call { name: "vkGetPhysicalDeviceSurfaceFormats2KHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_formats2_khr },
+Call { name: "vkGetPhysicalDeviceSurfaceFormatsKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_formats_khr },
+Call { name: "vkGetPhysicalDeviceSurfacePresentModesKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_present_modes_khr },
+Call { name: "vkGetPhysicalDeviceSurfaceSupportKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_support_khr },
 Call { name: "vkGetPhysicalDeviceToolProperties", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_tool_properties },
 Call { name: "vkGetPhysicalDeviceToolPropertiesEXT", alias: true, scope: Scope::PhysicalDevice, extensions: &[c"VK_EXT_tooling_info"], asks: false, local: true, prepare: call_get_physical_device_tool_properties },
 Call { name: "vkGetPipelineCacheData", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_get_pipeline_cache_data },
@@ -3790,6 +4032,7 @@ Call { name: "vkGetRenderingAreaGranularity", alias: false, scope: Scope::Device
 Call { name: "vkGetRenderingAreaGranularityKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_maintenance5"], asks: false, local: false, prepare: call_get_rendering_area_granularity },
 Call { name: "vkGetSemaphoreCounterValue", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_get_semaphore_counter_value },
 Call { name: "vkGetSemaphoreCounterValueKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_timeline_semaphore"], asks: true, local: false, prepare: call_get_semaphore_counter_value },
+Call { name: "vkGetSwapchainImagesKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain"], asks: false, local: true, prepare: call_get_swapchain_images_khr },
 Call { name: "vkInvalidateMappedMemoryRanges", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: true, prepare: call_invalidate_mapped_memory_ranges },
 Call { name: "vkMapMemory", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_map_memory },
 Call { name: "vkMapMemory2", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_map_memory2 },
@@ -3799,11 +4042,14 @@ Call { name: "vkQueueBeginDebugUtilsLabelEXT", alias: false, scope: Scope::Devic
 Call { name: "vkQueueBindSparse", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_queue_bind_sparse },
 Call { name: "vkQueueEndDebugUtilsLabelEXT", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_queue_end_debug_utils_label_ext },
 Call { name: "vkQueueInsertDebugUtilsLabelEXT", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_queue_insert_debug_utils_label_ext },
+Call { name: "vkQueuePresentKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_queue_present_khr },
 Call { name: "vkQueueSubmit", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_queue_submit },
 Call { name: "vkQueueSubmit2", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_queue_submit2 },
 Call { name: "vkQueueSubmit2KHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_synchronization2"], asks: false, local: false, prepare: call_queue_submit2 },
 Call { name: "vkQueueWaitIdle", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_queue_wait_idle },
 Call { name: "vkRegisterCustomBorderColorEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_descriptor_heap"], asks: true, local: false, prepare: call_register_custom_border_color_ext },
+Call { name: "vkReleaseSwapchainImagesEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_swapchain_maintenance1"], asks: false, local: true, prepare: call_release_swapchain_images_khr },
+Call { name: "vkReleaseSwapchainImagesKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain_maintenance1"], asks: false, local: true, prepare: call_release_swapchain_images_khr },
 Call { name: "vkResetCommandBuffer", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_reset_command_buffer },
 Call { name: "vkResetCommandPool", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_reset_command_pool },
 Call { name: "vkResetDescriptorPool", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: true, prepare: call_reset_descriptor_pool },
@@ -3814,6 +4060,7 @@ Call { name: "vkResetQueryPoolEXT", alias: true, scope: Scope::Device, extension
 Call { name: "vkSetDebugUtilsObjectNameEXT", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: true, prepare: call_set_debug_utils_object_name_ext },
 Call { name: "vkSetDebugUtilsObjectTagEXT", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: true, prepare: call_set_debug_utils_object_tag_ext },
 Call { name: "vkSetEvent", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_set_event },
+Call { name: "vkSetHdrMetadataEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_hdr_metadata"], asks: false, local: false, prepare: call_set_hdr_metadata_ext },
 Call { name: "vkSetPrivateData", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: true, prepare: call_set_private_data },
 Call { name: "vkSetPrivateDataEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_private_data"], asks: false, local: true, prepare: call_set_private_data },
 Call { name: "vkSignalSemaphore", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_signal_semaphore },
@@ -3831,11 +4078,13 @@ Call { name: "vkUpdateDescriptorSetWithTemplate", alias: false, scope: Scope::De
 Call { name: "vkUpdateDescriptorSetWithTemplateKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_descriptor_update_template"], asks: false, local: false, prepare: call_update_descriptor_set_with_template },
 Call { name: "vkUpdateDescriptorSets", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_update_descriptor_sets },
 Call { name: "vkWaitForFences", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_wait_for_fences },
+Call { name: "vkWaitForPresent2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_present_wait2"], asks: false, local: false, prepare: call_wait_for_present2_khr },
+Call { name: "vkWaitForPresentKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_present_wait"], asks: false, local: false, prepare: call_wait_for_present_khr },
 Call { name: "vkWaitSemaphores", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_wait_semaphores },
 Call { name: "vkWaitSemaphoresKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_timeline_semaphore"], asks: true, local: false, prepare: call_wait_semaphores },
 ];
 /// Those that aren't, and why; sorted.
-pub static LEFT_OUT: [(&str, &str); 20] = [
+pub static LEFT_OUT: [(&str, &str); 24] = [
 ("vkBuildAccelerationStructuresKHR", "the feature behind it is off"),
 ("vkCmdBuildAccelerationStructuresIndirectKHR", "needs accelerationStructureIndirectBuild, which lavapipe lacks"),
 ("vkCmdSetColorBlendAdvancedEXT", "needs a feature of VK_EXT_extended_dynamic_state3 that lavapipe lacks"),
@@ -3846,9 +4095,13 @@ pub static LEFT_OUT: [(&str, &str); 20] = [
 ("vkCopyAccelerationStructureKHR", "the feature behind it is off"),
 ("vkCopyAccelerationStructureToMemoryKHR", "the feature behind it is off"),
 ("vkCopyMemoryToAccelerationStructureKHR", "the feature behind it is off"),
+("vkCreateXcbSurfaceKHR", "needs an X server (tests/tests/screen.rs)"),
+("vkCreateXlibSurfaceKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetDeviceMemoryCommitment", "needs memory that is allocated lazily, which lavapipe lacks"),
 ("vkGetFenceFdKHR", "needs work that is under way; the client's part `sharing` calls it"),
 ("vkGetMemoryFdPropertiesKHR", "needs a dma-buf; the client's part `sharing` calls it"),
+("vkGetPhysicalDeviceXcbPresentationSupportKHR", "needs an X server (tests/tests/screen.rs)"),
+("vkGetPhysicalDeviceXlibPresentationSupportKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", "the feature behind it is off"),
 ("vkGetSemaphoreFdKHR", "needs work that is under way; the client's part `sharing` calls it"),
 ("vkImportFenceFdKHR", "needs a sync_file; the client's part `sharing` calls it"),
@@ -3858,7 +4111,7 @@ pub static LEFT_OUT: [(&str, &str); 20] = [
 ("vkWriteSamplerDescriptorsEXT", "the feature behind it is off"),
 ];
 /// The extensions that the driver may offer; sorted.
-pub static EXTENSIONS: [&core::ffi::CStr; 181] = [
+pub static EXTENSIONS: [&core::ffi::CStr; 191] = [
 c"VK_ARM_rasterization_order_attachment_access",
 c"VK_EXT_4444_formats",
 c"VK_EXT_attachment_feedback_loop_dynamic_state",
@@ -3889,6 +4142,7 @@ c"VK_EXT_fragment_shader_interlock",
 c"VK_EXT_global_priority",
 c"VK_EXT_global_priority_query",
 c"VK_EXT_graphics_pipeline_library",
+c"VK_EXT_hdr_metadata",
 c"VK_EXT_host_image_copy",
 c"VK_EXT_host_query_reset",
 c"VK_EXT_image_2d_view_of_3d",
@@ -3940,6 +4194,7 @@ c"VK_EXT_shader_subgroup_vote",
 c"VK_EXT_shader_uniform_buffer_unsized_array",
 c"VK_EXT_shader_viewport_index_layer",
 c"VK_EXT_subgroup_size_control",
+c"VK_EXT_swapchain_maintenance1",
 c"VK_EXT_texel_buffer_alignment",
 c"VK_EXT_texture_compression_astc_hdr",
 c"VK_EXT_tooling_info",
@@ -3985,6 +4240,7 @@ c"VK_KHR_get_memory_requirements2",
 c"VK_KHR_global_priority",
 c"VK_KHR_image_format_list",
 c"VK_KHR_imageless_framebuffer",
+c"VK_KHR_incremental_present",
 c"VK_KHR_index_type_uint8",
 c"VK_KHR_line_rasterization",
 c"VK_KHR_load_store_op_none",
@@ -3998,6 +4254,10 @@ c"VK_KHR_maintenance7",
 c"VK_KHR_map_memory2",
 c"VK_KHR_multiview",
 c"VK_KHR_pipeline_library",
+c"VK_KHR_present_id",
+c"VK_KHR_present_id2",
+c"VK_KHR_present_wait",
+c"VK_KHR_present_wait2",
 c"VK_KHR_push_descriptor",
 c"VK_KHR_ray_query",
 c"VK_KHR_ray_tracing_maintenance1",
@@ -4029,6 +4289,9 @@ c"VK_KHR_shader_terminate_invocation",
 c"VK_KHR_shader_untyped_pointers",
 c"VK_KHR_spirv_1_4",
 c"VK_KHR_storage_buffer_storage_class",
+c"VK_KHR_swapchain",
+c"VK_KHR_swapchain_maintenance1",
+c"VK_KHR_swapchain_mutable_format",
 c"VK_KHR_synchronization2",
 c"VK_KHR_timeline_semaphore",
 c"VK_KHR_uniform_buffer_standard_layout",

@@ -1,4 +1,5 @@
-//! What is known of binary semaphores on devices whose semaphores may be shared as sync_files.
+//! What is known of binary semaphores on devices where some are signalled elsewhere than at the host: they may be shared as sync_files, or
+//! vkAcquireNextImageKHR signals them.
 
 use ash::vk;
 use hesper_encoder::generated::request;
@@ -39,7 +40,7 @@ pub unsafe fn create(
     unsafe { SEMAPHORES.create(Mutex::default(), to, tell) }
 }
 
-/// Whether it is a semaphore that may be shared.
+/// Whether something is known of it.
 pub fn is_known(semaphore: vk::Semaphore) -> bool {
     SEMAPHORES.get(semaphore).is_some()
 }
@@ -160,21 +161,21 @@ impl Drop for Taken {
 
 /// A device's part in its semaphores.
 pub struct Semaphores {
-    shares: bool,
+    known: bool,
     /// Those that the program has destroyed while a submission of the driver's own may be using them, and that.
     ending: Mutex<Vec<(vk::Semaphore, Submission)>>,
 }
 
 impl Semaphores {
-    /// For a new device; `shares` says whether its semaphores may be shared.
-    pub fn new(shares: bool) -> Self {
-        Self { shares, ending: Mutex::default() }
+    /// For a new device; `known` says whether something has to be known of its semaphores.
+    pub fn new(known: bool) -> Self {
+        Self { known, ending: Mutex::default() }
     }
 
-    /// Whether they may be shared.
+    /// Whether something is known of them.
     #[inline]
-    pub fn shares(&self) -> bool {
-        self.shares
+    pub fn are_known(&self) -> bool {
+        self.known
     }
 
     /// The program destroys a semaphore. Returns which ones the host can be told of, now that no submission of the driver's own uses them: mostly this one alone.

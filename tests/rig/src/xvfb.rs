@@ -1,0 +1,73 @@
+//! An X server without a screen, in a tree of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::{Root, cache};
+
+const RECIPE: &str = include_str!("../xvfb.sh");
+
+/// How long it may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A running server; it goes away when dropped.
+pub struct Xvfb {
+    child: Child,
+    number: u32,
+}
+
+impl Xvfb {
+    /// Starts a server with one screen of 24 bits and this size, with more arguments; its tree is made if it isn't in the cache yet.
+    ///
+    /// # Errors
+    /// When the tree can't be made or the server can't be started.
+    pub fn start(size: [u32; 2], arguments: &[&str]) -> Result<Self> {
+        let about = "making an X server (70 MB from Debian's archive)";
+        let tree = cache::made("xvfb", &[RECIPE], about, |new| cache::run(&mut cache::recipe(RECIPE, new)?))?;
+        let mut command = Root::at(tree).command("/usr/bin/Xvfb")?;
+        let [width, height] = size;
+        // It picks a number that no other server has, and says which.
+        command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-ac", "-extension", "GLX", "-screen", "0"]);
+        command.arg(format!("{width}x{height}x24")).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().context("starting Xvfb")?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("Xvfb has no stdout")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let mut server = Self { child, number: 0 };
+        ensure!(!line.is_empty(), "Xvfb ended with {}", server.child.wait()?);
+        server.number = line.trim().parse().with_context(|| format!("Xvfb says {line:?}"))?;
+        Ok(server)
+    }
+
+    /// What DISPLAY names it by.
+    pub fn display(&self) -> String {
+        format!(":{}", self.number)
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
+        // Gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Xvfb {
+    fn drop(&mut self) {
+        // Asked to end, it takes its socket and its lock with it.
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.kill();
+    }
+}

@@ -1,0 +1,264 @@
+//! Windows: what programs present is on an X server's screen as the host's own driver would have it there, and a server that dies is told of.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hesper_rig::{Driver, Host, Xvfb};
+use hesper_tests::{good, root};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::xproto::{
+    ChangeGCAux, ConfigureWindowAux, ConnectionExt as _, CreateGCAux, CreateWindowAux, ImageFormat, Rectangle, Window,
+    WindowClass,
+};
+use x11rb::rust_connection::RustConnection;
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
+const SCREEN: [u32; 2] = [340, 300];
+const SIZE: [u16; 2] = [200, 160];
+/// The color of the screen where no window was.
+const BACKDROP: u32 = 0x12_3456;
+/// The server does without memory that it shares with programs.
+const NO_SHM: [&str; 2] = ["-extension", "MIT-SHM"];
+
+/// Looks at a server's screen.
+struct Watcher {
+    connection: RustConnection,
+    root: Window,
+    /// Behind all programs' windows, and as large as the screen. It has no background, so that what was before it stays when a window goes.
+    backdrop: Window,
+    gc: u32,
+}
+
+impl Watcher {
+    fn new(server: &Xvfb) -> Self {
+        let (connection, screen) = RustConnection::connect(Some(&server.display())).unwrap();
+        let root = connection.setup().roots[screen].root;
+        let backdrop = connection.generate_id().unwrap();
+        let ([w, h], class) = (SCREEN.map(|n| n as u16), WindowClass::INPUT_OUTPUT);
+        let aux = CreateWindowAux::new().background_pixmap(x11rb::NONE);
+        let depth = x11rb::COPY_DEPTH_FROM_PARENT;
+        connection.create_window(depth, backdrop, root, 0, 0, w, h, 0, class, 0, &aux).unwrap().check().unwrap();
+        connection.map_window(backdrop).unwrap().check().unwrap();
+        let gc = connection.generate_id().unwrap();
+        connection.create_gc(gc, backdrop, &CreateGCAux::new()).unwrap().check().unwrap();
+        Self { connection, root, backdrop, gc }
+    }
+
+    /// Paints the screen in one color.
+    fn paint(&self, color: u32) {
+        let all = Rectangle { x: 0, y: 0, width: SCREEN[0] as u16, height: SCREEN[1] as u16 };
+        self.connection.change_gc(self.gc, &ChangeGCAux::new().foreground(color)).unwrap();
+        self.connection.poly_fill_rectangle(self.backdrop, self.gc, &[all]).unwrap().check().unwrap();
+    }
+
+    /// A part of the screen: four bytes a pixel, the last of which says nothing.
+    fn picture(&self, at: [i16; 2], size: [u16; 2]) -> Vec<u8> {
+        let (format, [x, y], [w, h]) = (ImageFormat::Z_PIXMAP, at, size);
+        let mut data = self.connection.get_image(format, self.root, x, y, w, h, !0).unwrap().reply().unwrap().data;
+        data.chunks_mut(4).for_each(|pixel| pixel[3] = 0);
+        data
+    }
+
+    /// The first window of a program, within some seconds.
+    fn window(&self) -> Window {
+        let start = Instant::now();
+        loop {
+            let all = self.connection.query_tree(self.root).unwrap().reply().unwrap().children;
+            if let Some(w) = all.into_iter().find(|w| *w != self.backdrop) {
+                return w;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "no program has a window");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// vkcube with a window in the screen's corner.
+fn vkcube(driver: Driver, host: Option<&Host>, server: &Xvfb, frames: u32, size: [u16; 2], more: &[&str]) -> Command {
+    let mut command = root().client(driver, host, "/usr/bin/vkcube").unwrap();
+    command.env("DISPLAY", server.display()).args(["--c", &frames.to_string(), "--suppress_popups"]);
+    command.args(["--width", &size[0].to_string(), "--height", &size[1].to_string()]).args(more);
+    command
+}
+
+/// How many colors a picture has: a cube has many, an empty window one.
+fn colors(picture: &[u8]) -> usize {
+    let mut colors: Vec<&[u8]> = picture.chunks(4).collect();
+    colors.sort_unstable();
+    colors.dedup();
+    colors.len()
+}
+
+/// What is on the screen after a program that draws so many frames.
+fn screen_after(watcher: &Watcher, mut command: Command) -> Vec<u8> {
+    watcher.paint(BACKDROP);
+    good("vkcube", &mut command);
+    watcher.picture([0, 0], SCREEN.map(|n| n as u16))
+}
+
+/// Looks at what the host's own driver draws until that is what was seen: it leaves the last picture out at times.
+fn assert_as_native(what: &str, seen: &[u8], native: impl Fn() -> Vec<u8>) {
+    assert!(colors(seen) > 20, "{what}: there is no cube: {} colors", colors(seen));
+    let mut fewest = usize::MAX;
+    for _ in 0..6 {
+        let expected = native();
+        assert_eq!(seen.len(), expected.len());
+        let differing = seen.chunks(4).zip(expected.chunks(4)).filter(|(a, b)| a != b).count();
+        if differing == 0 {
+            return;
+        }
+        fewest = fewest.min(differing);
+    }
+    panic!("{what}: at least {fewest} pixels differ from the host's own driver");
+}
+
+#[test]
+fn vkcube_draws_what_it_draws_on_the_hosts_own_driver() {
+    let host = Host::start(&root()).unwrap();
+    let sharing = Xvfb::start(SCREEN, &[]).unwrap();
+    let alone = Xvfb::start(SCREEN, &NO_SHM).unwrap();
+    let watchers = [&sharing, &alone].map(|server| (server, Watcher::new(server)));
+    for (frames, more) in [
+        (1, &["--wsi", "xcb"][..]),
+        (2, &["--wsi", "xlib"]),
+        // FIFO is the default; these are IMMEDIATE and MAILBOX.
+        (17, &["--wsi", "xcb", "--present_mode", "0"]),
+        (40, &["--wsi", "xlib", "--present_mode", "1"]),
+    ] {
+        let draw = |driver, host, (server, watcher): &(&Xvfb, Watcher)| {
+            screen_after(watcher, vkcube(driver, host, server, frames, SIZE, more))
+        };
+        for (i, watcher) in watchers.iter().enumerate() {
+            let seen = draw(Driver::Hesper, Some(&host), watcher);
+            let native = || draw(Driver::Native, None, &watchers[0]);
+            assert_as_native(&format!("server {i}, frame {frames}, {more:?}"), &seen, native);
+        }
+    }
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
+/// A window that changes its size while it is drawn into ends with the picture that it would have had from the start.
+#[test]
+fn a_window_may_change_its_size() {
+    const FRAMES: u32 = 150;
+    // Where vkcube puts its window.
+    const PLACE: [i16; 2] = [100, 100];
+    let host = Host::start(&root()).unwrap();
+    let server = Xvfb::start(SCREEN, &[]).unwrap();
+    let watcher = Watcher::new(&server);
+    // FIFO, so that frames are left when the size has changed for the last time.
+    let more = ["--wsi", "xcb", "--present_mode", "2"];
+    let mut child = quiet(&mut vkcube(Driver::Hesper, Some(&host), &server, FRAMES, [90, 70], &more));
+    let window = watcher.window();
+    for size in [[130, 99], [230, 190], [61, 61], SIZE] {
+        std::thread::sleep(Duration::from_millis(150));
+        let size = ConfigureWindowAux::new().width(u32::from(size[0])).height(u32::from(size[1]));
+        watcher.connection.configure_window(window, &size).unwrap().check().expect("vkcube has ended too soon");
+    }
+    assert!(ends(&mut child, Duration::from_secs(60)).expect("vkcube hangs").success());
+    let seen = watcher.picture(PLACE, SIZE);
+    assert_as_native("after four sizes", &seen, || {
+        watcher.paint(BACKDROP);
+        good("vkcube", &mut vkcube(Driver::Native, None, &server, FRAMES, SIZE, &more));
+        watcher.picture(PLACE, SIZE)
+    });
+}
+
+/// Starts a program whose output nobody reads.
+fn quiet(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// How a program ends, if it does in time; it is killed if it doesn't.
+fn ends(child: &mut Child, within: Duration) -> Option<std::process::ExitStatus> {
+    let start = Instant::now();
+    while start.elapsed() < within {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+/// Starts a part of the client and waits until it is ready.
+fn ready(command: &mut Command) -> Child {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    child
+}
+
+/// Lets it go on, to a good end.
+fn goes_on(mut child: Child) {
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let status = ends(&mut child, Duration::from_secs(30)).expect("the client hangs");
+    assert!(status.success(), "{status}");
+}
+
+/// A program that looks at every result hears of a server that has died, soon, and goes on without it.
+#[test]
+fn a_dead_server_is_told_of() {
+    let host = Host::start(&root()).unwrap();
+    for arguments in [&[][..], &NO_SHM] {
+        let mut server = Xvfb::start(SCREEN, arguments).unwrap();
+        let mut command = root().client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        command.arg("dead-window").env("DISPLAY", server.display());
+        let child = ready(&mut command);
+        server.kill();
+        goes_on(child);
+    }
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
+/// A program of others' ends with an error when the server dies.
+#[test]
+fn vkcube_ends_when_its_server_dies() {
+    let host = Host::start(&root()).unwrap();
+    for wsi in ["xcb", "xlib"] {
+        let mut server = Xvfb::start(SCREEN, &[]).unwrap();
+        let watcher = Watcher::new(&server);
+        let mut child = quiet(&mut vkcube(Driver::Hesper, Some(&host), &server, 1_000_000, SIZE, &["--wsi", wsi]));
+        watcher.window();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(child.try_wait().unwrap().is_none(), "{wsi}: vkcube has ended before");
+        drop(watcher);
+        server.kill();
+        let status = ends(&mut child, Duration::from_secs(20)).unwrap_or_else(|| panic!("{wsi}: vkcube hangs"));
+        assert!(!status.success(), "{wsi}: vkcube has ended as if nothing had happened");
+    }
+}
+
+/// The client's own window, with memory that the server shares and without.
+#[test]
+fn what_is_presented_is_in_the_window() {
+    let host = Host::start(&root()).unwrap();
+    for arguments in [&[][..], &NO_SHM] {
+        let server = Xvfb::start(SCREEN, arguments).unwrap();
+        let mut command = root().client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        good("the client in a window", command.arg("window").env("DISPLAY", server.display()));
+    }
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
+/// Swapchains that are retired, stale, or can't be.
+#[test]
+fn swapchains_are_judged_strictly() {
+    let host = Host::start(&root()).unwrap();
+    let mut command = root().client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+    good("the client's strict part", command.arg("strict-screen"));
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
+/// Presenting on a host that has died is VK_ERROR_DEVICE_LOST, soon.
+#[test]
+fn a_dead_host_is_told_of() {
+    let mut host = Host::start(&root()).unwrap();
+    let child = ready(root().client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("lost-screen"));
+    host.kill();
+    goes_on(child);
+}
