@@ -83,6 +83,9 @@ impl<'a> Memory<'a> {
             // Every other round writes a part of the part.
             let (from, count) = if round % 2 == 0 { (0, length) } else { (length / 3, length.div_ceil(3)) };
             self.within(offset, length, form, |map, bytes| {
+                // SAFETY: the mapping has as many bytes, which nobody writes now.
+                let seen = unsafe { std::slice::from_raw_parts(map, bytes.len()) };
+                same(seen, bytes).with_context(|| format!("seen before round {round}"))?;
                 for i in from as usize..(from + count) as usize {
                     bytes[i] = bytes[i].wrapping_mul(5).wrapping_add(round as u8 + 3);
                     // SAFETY: inside of the mapping.
