@@ -167,8 +167,11 @@ impl State {
 }
 
 /// The heap behind a callback's user data, if no callback has panicked.
+///
+/// # Safety
+/// The user data of [`Heap::callbacks`], whose heap is alive.
 unsafe fn locked<'a>(heap: *mut c_void) -> Option<std::sync::MutexGuard<'a, State>> {
-    // SAFETY: the user data of `Heap::callbacks`, which outlives what was made with it.
+    // SAFETY: a living heap, by contract, which is only ever shared.
     unsafe { (*heap.cast::<Heap>()).state.lock().ok() }
 }
 
@@ -178,7 +181,7 @@ unsafe extern "system" fn allocate(
     alignment: usize,
     _: vk::SystemAllocationScope,
 ) -> *mut c_void {
-    // SAFETY: handed on.
+    // SAFETY: Vulkan calls back with the user data of `Heap::callbacks`, and nothing that was made with the heap outlives the heap.
     unsafe { locked(heap) }.map_or(std::ptr::null_mut(), |mut s| s.allocate(size, alignment))
 }
 
@@ -189,7 +192,7 @@ unsafe extern "system" fn reallocate(
     alignment: usize,
     _: vk::SystemAllocationScope,
 ) -> *mut c_void {
-    // SAFETY: handed on.
+    // SAFETY: Vulkan calls back with the user data of `Heap::callbacks`, and nothing that was made with the heap outlives the heap.
     let Some(mut state) = (unsafe { locked(heap) }) else { return std::ptr::null_mut() };
     if old.is_null() {
         return state.allocate(size, alignment);
@@ -210,7 +213,7 @@ unsafe extern "system" fn reallocate(
 
 unsafe extern "system" fn free(heap: *mut c_void, memory: *mut c_void) {
     if !memory.is_null() {
-        // SAFETY: handed on.
+        // SAFETY: Vulkan calls back with the user data of `Heap::callbacks`, and nothing that was made with the heap outlives the heap.
         unsafe { locked(heap) }.into_iter().for_each(|mut s| s.free(memory));
     }
 }
