@@ -1,10 +1,10 @@
 //! Areas in which drivers that hand calls on are known to go wrong (docs/conformance.md), on the host's own driver, on Mesa's and on Hesper.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hesper_rig::{Driver, Host};
-use hesper_tests::{both, good, median, output, root};
+use hesper_tests::{both, median, output, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 const DOCUMENT: &str = include_str!("../../docs/conformance.md");
@@ -23,11 +23,16 @@ const AREAS: [&str; 12] = [
     "descriptor-pools",
 ];
 
-/// What a driver says to each area: that it passes, and what of it may differ between drivers; why it was left out; or how it failed.
-fn says(driver: Driver, settings: &[(&str, &str)], times: u32) -> BTreeMap<&'static str, String> {
+/// What a driver says to each of these areas: that it passes, and what of it may differ between drivers; why it was left out; or how it failed.
+fn says(
+    driver: Driver,
+    areas: &[&'static str],
+    settings: &[(&str, &str)],
+    times: u32,
+) -> BTreeMap<&'static str, String> {
     let root = root();
     let host = driver.needs_host().then(|| Host::start_with(&root, settings).unwrap());
-    let said = AREAS.map(|area| {
+    let ask = |area: &&'static str| {
         let command = match &host {
             Some(host) => root.client(driver, Some(host), CLIENT),
             None => root.native_with_layer(settings, CLIENT),
@@ -42,17 +47,18 @@ fn says(driver: Driver, settings: &[(&str, &str)], times: u32) -> BTreeMap<&'sta
             (_, Some(left_out)) if out.status.success() => left_out,
             _ => format!("FAILS: {}\n{text}", out.status),
         };
-        (area, outcome.trim_end().to_owned())
-    });
+        (*area, outcome.trim_end().to_owned())
+    };
+    let said = areas.iter().map(ask).collect();
     if let Some(host) = host.filter(|_| driver == Driver::Hesper) {
         assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
     }
-    said.into()
+    said
 }
 
 /// Fails unless the host's own driver passes every area, and Hesper says what the host's own driver says.
 fn as_natively(settings: &[(&str, &str)], times: u32) {
-    let [native, hesper] = [Driver::Native, Driver::Hesper].map(|driver| says(driver, settings, times));
+    let [native, hesper] = [Driver::Native, Driver::Hesper].map(|driver| says(driver, &AREAS, settings, times));
     for area in AREAS {
         assert!(native[area].starts_with("passes"), "{area} on the host's own driver: {}", native[area]);
         assert_eq!(native[area], hesper[area], "{area}: native on the left, hesper on the right");
@@ -88,12 +94,13 @@ fn areas_as_natively_with_memory_of_the_devices_own() {
     as_natively(&[("HESPER_TEST_LAYER_DISCRETE", "1")], 1);
 }
 
+/// Those that the document says Mesa's driver passes always.
 #[test]
 fn areas_on_mesa() {
-    for (area, outcome) in says(Driver::Mesa, &[], 1) {
-        let documented = documented(area, 4);
-        let passes = [documented, &outcome].map(|text| text.starts_with("passes"));
-        assert_eq!(passes[0], passes[1], "docs/conformance.md says of {area} that it {documented}: {outcome}");
+    let (always, others): (Vec<_>, Vec<_>) = AREAS.into_iter().partition(|a| documented(a, 4).starts_with("passes"));
+    assert!(others.iter().all(|a| documented(a, 4).starts_with("at times")), "what is known of {others:?}?");
+    for (area, outcome) in says(Driver::Mesa, &always, &[], 1) {
+        assert!(outcome.starts_with("passes"), "{area}: {outcome}");
     }
 }
 
@@ -115,11 +122,13 @@ fn times_of_areas() {
         let run = |driver| {
             let mut command = root.client(driver, Some(&host), CLIENT).unwrap();
             let start = Instant::now();
-            good(area, command.args(TIMES).arg(area));
-            start.elapsed()
+            let out = output(area, command.args(TIMES).arg(area));
+            // Mesa's driver is known to hang at times.
+            assert!(out.status.success() || driver == Driver::Mesa, "{area} on {driver}:\n{}", both(&out));
+            start.elapsed().as_secs_f64()
         };
         let rounds = [(); 3].map(|()| Driver::ALL.map(run));
-        let times = [0, 1, 2].map(|i| median(&rounds.map(|round: [Duration; 3]| round[i].as_secs_f64())));
+        let times = [0, 1, 2].map(|i| median(&rounds.map(|round| round[i])));
         let [native, mesa, hesper] = times;
         println!(
             "{area}: native {native:.2} s, mesa {mesa:.2} s, hesper {hesper:.2} s; hesper/mesa {:.2}, hesper/native {:.2}",
