@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, anyhow, ensure};
 use ash::{Entry, Instance, vk};
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::loader;
 
 /// More allocations than any loader or driver makes for one call.

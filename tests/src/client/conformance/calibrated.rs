@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use ash::vk;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::Gpu;
 
 const DOMAINS: [vk::TimeDomainKHR; 2] = [vk::TimeDomainKHR::DEVICE, vk::TimeDomainKHR::CLOCK_MONOTONIC];

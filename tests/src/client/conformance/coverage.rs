@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use ash::vk;
 use vk::GraphicsPipelineLibraryFlagsEXT as Part;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::Gpu;
 use crate::picture::{AREA, FORMAT, Picture, Points, SIDE};
 

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use ash::vk;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::Gpu;
 use crate::shaders::Pipeline;
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, anyhow, ensure};
 use ash::vk;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::{Buffer, Gpu, PATIENCE};
 use crate::shaders::Pipeline;
 
@@ -84,7 +84,7 @@ fn looked(turn: u32) -> u64 {
 }
 
 fn word(turn: u32, i: u32) -> u32 {
-    (turn + 1) << 16 | i * 5
+    ((turn + 1) << 16) | (i * 5)
 }
 
 impl<'a> Table<'a> {

@@ -8,7 +8,7 @@ use ash::vk;
 use vk::ExternalMemoryFeatureFlags as Features;
 use vk::ExternalMemoryHandleTypeFlags as Type;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::Gpu;
 
 const SIZE: u64 = 4096;

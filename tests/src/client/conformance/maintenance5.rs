@@ -5,7 +5,8 @@
 use anyhow::{Result, ensure};
 use ash::vk;
 
-use super::{Outcome, array_layers};
+use super::array_layers;
+use super::outcome::Outcome;
 use crate::gpu::{Buffer, Gpu};
 use crate::picture::{AREA, FORMAT, FRAGMENT, Picture, Points, SIDE};
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use ash::vk;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::Gpu;
 use crate::picture::{AREA, FORMAT, Picture, Points, SIDE};
 use crate::shaders::{Pipeline, scale_constants};

@@ -10,18 +10,13 @@ mod external_buffers;
 mod maintenance5;
 mod many_pipelines;
 mod mutable_descriptors;
+mod outcome;
 mod primitives;
 mod suballocations;
 mod timestamps;
 
 use anyhow::{Result, ensure};
-
-/// How an area ended that didn't fail.
-pub enum Outcome {
-    Passed,
-    /// Nothing could be tried, for this reason.
-    LeftOut(&'static str),
-}
+use outcome::Outcome;
 
 /// Takes how many times as much shall be done as in a short run.
 type Area = fn(u32) -> Result<Outcome>;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use ash::vk;
 use vk::DescriptorType as Type;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::{Buffer, Gpu};
 
 const SHADER: &[u8] = include_bytes!("../../../shaders/generated/mixed.comp.spv");

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ash::vk;
 use vk::QueryResultFlags as F;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::Gpu;
 use crate::picture::{AREA, FORMAT, Picture, Points};
 use crate::results;

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use ash::vk;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::Gpu;
 
 /// Bytes of an allocation, a mapping's start and its length.
@@ -94,10 +94,10 @@ impl<'a> Memory<'a> {
                 // SAFETY: the mapping has as many bytes, which nobody writes now.
                 let seen = unsafe { std::slice::from_raw_parts(map, bytes.len()) };
                 same(seen, bytes).with_context(|| format!("seen before round {round}"))?;
-                for i in from as usize..(from + count) as usize {
-                    bytes[i] = bytes[i].wrapping_mul(5).wrapping_add(round as u8 + 3);
+                for (i, byte) in bytes.iter_mut().enumerate().skip(from as usize).take(count as usize) {
+                    *byte = byte.wrapping_mul(5).wrapping_add(round as u8 + 3);
                     // SAFETY: inside of the mapping.
-                    unsafe { map.add(i).write_volatile(bytes[i]) };
+                    unsafe { map.add(i).write_volatile(*byte) };
                 }
                 Ok(())
             })?;

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use ash::vk;
 use vk::QueryResultFlags as F;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gpu::{Buffer, Gpu};
 
 const QUERIES: u32 = 5;
