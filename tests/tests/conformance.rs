@@ -106,7 +106,7 @@ fn areas_on_mesa() {
 
 /// With thousands of pipelines, and every allocation refused.
 #[test]
-#[ignore = "takes minutes; part of cargo xtask nightly"]
+#[ignore = "half a minute, on a busy machine minutes; part of cargo xtask nightly"]
 fn areas_as_natively_at_length() {
     as_natively(&[], 20);
 }
