@@ -40,9 +40,17 @@ pub struct Gpu {
     pub entry: Entry,
 }
 
+/// An extension that is used where it is offered, with the struct of its features.
+pub type More<'a> = (&'static CStr, Option<&'a mut dyn vk::ExtendsDeviceCreateInfo>);
+
 impl Gpu {
     /// The first device that is found.
     pub fn new() -> Result<Self> {
+        Self::with(Vec::new())
+    }
+
+    /// The same with further extensions.
+    pub fn with(more: Vec<More>) -> Result<Self> {
         let entry = loader::entry()?;
         // SAFETY: every handle is used as Vulkan demands.
         unsafe {
@@ -72,7 +80,8 @@ impl Gpu {
                     info.queue_priorities(&priorities[..*n as usize])
                 })
                 .collect();
-            let extensions = extensions(&instance, physical)?;
+            let further: Vec<&'static CStr> = more.iter().map(|(name, _)| *name).collect();
+            let extensions = extensions(&instance, physical, &further)?;
             let names: Vec<_> = extensions.iter().map(|n| n.as_ptr()).collect();
             let mut multi_draw = vk::PhysicalDeviceMultiDrawFeaturesEXT::default().multi_draw(true);
             let mut features12 = vk::PhysicalDeviceVulkan12Features::default()
@@ -90,6 +99,9 @@ impl Gpu {
             let offered = instance.get_physical_device_features(physical);
             let features = vk::PhysicalDeviceFeatures {
                 pipeline_statistics_query: offered.pipeline_statistics_query,
+                sample_rate_shading: offered.sample_rate_shading,
+                shader_storage_buffer_array_dynamic_indexing: offered.shader_storage_buffer_array_dynamic_indexing,
+                shader_uniform_buffer_array_dynamic_indexing: offered.shader_uniform_buffer_array_dynamic_indexing,
                 sparse_binding: offered.sparse_binding,
                 sparse_residency_buffer: offered.sparse_residency_buffer,
                 sparse_residency_image2_d: offered.sparse_residency_image2_d,
@@ -110,6 +122,11 @@ impl Gpu {
             }
             if extensions.contains(&MULTI_DRAW) {
                 info = info.push_next(&mut multi_draw);
+            }
+            for (name, features) in more {
+                if let Some(features) = features.filter(|_| extensions.contains(&name)) {
+                    info = info.push_next(features);
+                }
             }
             let device = instance.create_device(physical, &info, None).context("vkCreateDevice")?;
             let queue = device.get_device_queue(family, 0);
@@ -268,7 +285,11 @@ impl Gpu {
 }
 
 /// What is used where it is there.
-fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&'static CStr>> {
+fn extensions(
+    instance: &Instance,
+    physical: vk::PhysicalDevice,
+    further: &[&'static CStr],
+) -> Result<Vec<&'static CStr>> {
     // SAFETY: a valid physical device.
     let offered = unsafe { instance.enumerate_device_extension_properties(physical)? };
     let names: Vec<&CStr> = offered.iter().filter_map(|e| e.extension_name_as_c_str().ok()).collect();
@@ -279,7 +300,7 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
         ash::ext::host_image_copy::NAME,
         MULTI_DRAW,
     ];
-    Ok(used.into_iter().chain(SHARING).filter(|n| names.contains(n)).collect())
+    Ok(used.into_iter().chain(SHARING).chain(further.iter().copied()).filter(|n| names.contains(n)).collect())
 }
 
 impl Drop for Gpu {

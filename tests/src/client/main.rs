@@ -7,6 +7,7 @@ mod careful;
 mod clocks;
 mod commands;
 mod compute;
+mod conformance;
 mod cycles;
 mod descriptors;
 mod draws;
@@ -119,6 +120,14 @@ enum Sub {
     Cycles {
         /// How often.
         count: u32,
+    },
+    /// Areas in which drivers that hand calls on are known to go wrong, each by itself.
+    Conformance {
+        /// Only this one.
+        area: Option<String>,
+        /// How many times as much is done.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        times: u32,
     },
     /// Shares a buffer, an image and semaphores with another process.
     Sharing,
@@ -296,6 +305,7 @@ fn main() -> ExitCode {
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),
+        Sub::Conformance { area, times } => conformance::run(area.as_deref(), times),
         Sub::Sharing => sharing::run(),
         Sub::SharingPartner => sharing::partner(),
         Sub::SharingCycles { count } => sharing::cycles(count),
