@@ -104,8 +104,8 @@ pub unsafe fn create_device(
     info.enabled_extension_count = names.len() as u32;
     info.pp_enabled_extension_names = names.as_ptr();
     // SAFETY: the info's chain.
-    if let Some(f) = unsafe { features::asked_for(info.p_next) } {
-        warn_!("a device with {} was asked for, which needs what this driver lacks", f.name);
+    if let Some(name) = unsafe { features::asked_for(info.p_next, |extension| d.offers(extension)) } {
+        warn_!("a device with {name} was asked for, which needs what this driver lacks");
         return vk::Result::ERROR_FEATURE_NOT_PRESENT;
     }
     // Features are either here or in the chain.

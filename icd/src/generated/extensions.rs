@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 191] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 192] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -55,6 +55,7 @@ DeviceExtension { name: c"VK_EXT_legacy_dithering", number: 466, spec_version: 2
 DeviceExtension { name: c"VK_EXT_legacy_vertex_attributes", number: 496, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_line_rasterization", number: 260, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_load_store_op_none", number: 401, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_map_memory_placed", number: 273, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_memory_budget", number: 238, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_mesh_shader", number: 329, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_multi_draw", number: 393, spec_version: 1, origin: Origin::Host },

@@ -1,5 +1,6 @@
 //! VkDeviceMemory, and the buffers and images bound to it.
 
+pub mod addresses;
 pub mod allocation;
 pub mod bind;
 pub mod buffer;

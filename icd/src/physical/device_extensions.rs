@@ -9,6 +9,7 @@ use hesper_winsys::Error;
 use crate::base::object::{self, Part};
 use crate::generated::forward;
 use crate::physical::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, Origin};
+use crate::physical::features::MAP_MEMORY_PLACED;
 use crate::physical::handle_types;
 use crate::physical::physical_device::PhysicalDevice;
 
@@ -55,8 +56,13 @@ pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExte
         if !list.iter().any(|(e, _)| e.name == DMA_BUF) || !exports(device) {
             list.retain(|(e, _)| e.name != MEMORY_FD && e.name != DMA_BUF);
         }
+        let winsys = &object::get(device).connection().winsys;
+        // A placed mapping lies beside the driver's own.
+        if !winsys.maps_again() {
+            list.retain(|(e, _)| e.name != MAP_MEMORY_PLACED);
+        }
         // Files that tell of work are the guest kernel's.
-        if !object::get(device).connection().winsys.fences() {
+        if !winsys.fences() {
             list.retain(|(e, _)| e.name != FENCE_FD && e.name != SEMAPHORE_FD);
         }
         Ok(list)

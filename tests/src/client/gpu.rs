@@ -9,6 +9,8 @@ pub use crate::buffer::Buffer;
 use crate::loader;
 
 pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
+/// Mappings at addresses of the program's choice.
+pub const MAP_MEMORY_PLACED: &CStr = ash::ext::map_memory_placed::NAME;
 
 /// What sharing with other processes takes.
 const SHARING: [&CStr; 5] = [
@@ -107,6 +109,13 @@ impl Gpu {
             let mut host_copies = vk::PhysicalDeviceHostImageCopyFeaturesEXT::default().host_image_copy(true);
             if extensions.contains(&ash::ext::host_image_copy::NAME) {
                 info = info.push_next(&mut host_copies);
+            }
+            let mut placed = vk::PhysicalDeviceMapMemoryPlacedFeaturesEXT::default();
+            if extensions.contains(&MAP_MEMORY_PLACED) {
+                let mut offered = vk::PhysicalDeviceFeatures2::default().push_next(&mut placed);
+                instance.get_physical_device_features2(physical, &mut offered);
+                placed.p_next = std::ptr::null_mut();
+                info = info.push_next(&mut placed);
             }
             if extensions.contains(&MULTI_DRAW) {
                 info = info.push_next(&mut multi_draw);
@@ -277,6 +286,8 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
         ash::khr::maintenance5::NAME,
         ash::ext::calibrated_timestamps::NAME,
         ash::ext::host_image_copy::NAME,
+        ash::khr::map_memory2::NAME,
+        MAP_MEMORY_PLACED,
         MULTI_DRAW,
     ];
     Ok(used.into_iter().chain(SHARING).filter(|n| names.contains(n)).collect())

@@ -28,6 +28,7 @@ mod open_files;
 mod pause;
 mod picture;
 mod pipelines;
+mod placed;
 mod private_data;
 mod put_off;
 mod queues;
@@ -109,6 +110,8 @@ enum Sub {
     DeadWindow,
     /// Mapped memory of every host-visible type.
     Memory,
+    /// Memory that is mapped where the program wants it, and addresses that stay reserved.
+    Placed,
     /// A thousand allocations of odd sizes, mapped and used.
     OddSizes,
     /// Four queues of two families that wait for each other; fails on a device that has fewer.
@@ -245,7 +248,7 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 16] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
@@ -258,6 +261,7 @@ const PARTS: [(&str, Part); 15] = [
     ("uploads", uploads::run),
     ("put-off", put_off::run),
     ("memory", memory::run),
+    ("placed", placed::run),
     ("odd-sizes", odd_sizes::run),
     ("private-data", private_data::run),
     ("screen", screen::run),
@@ -286,6 +290,7 @@ fn main() -> ExitCode {
         Sub::Uploads => parts("uploads"),
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
+        Sub::Placed => parts("placed"),
         Sub::OddSizes => parts("odd-sizes"),
         Sub::Screen => parts("screen"),
         Sub::StrictScreen => screen::strict::run(),
