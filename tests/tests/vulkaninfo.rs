@@ -6,8 +6,9 @@ use hesper_rig::vulkaninfo::{self, Facts, is_feature, last};
 use hesper_rig::{Driver, HostVersion};
 use hesper_tests::{DEMANDED, root};
 
-/// What the driver does itself, whatever the host has: swapchains, and where memory is mapped.
-const OWN_FEATURES: [&str; 7] = [
+/// What the driver does itself, whatever the host has: swapchains, where memory is mapped, and who hears of it.
+const OWN_FEATURES: [&str; 8] = [
+    "deviceMemoryReport",
     "memoryMapPlaced",
     "memoryUnmapReserve",
     "presentId",

@@ -18,6 +18,7 @@ use crate::base::settings;
 use crate::base::slab::fresh_id;
 use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
+use crate::memory::report::Reports;
 use crate::memory::sharing::Sharing;
 use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD, SEMAPHORE_FD, SWAPCHAIN};
 use crate::physical::extensions::{self, ExtensionSet, Origin};
@@ -50,10 +51,15 @@ unsafe impl Whole for Device {}
 ///
 /// # Safety
 /// A valid physical device.
-unsafe fn floors(object: Object, physical: vk::PhysicalDevice, extensions: &ExtensionSet) -> below::Device {
+unsafe fn floors(
+    object: Object,
+    physical: vk::PhysicalDevice,
+    extensions: &ExtensionSet,
+    reports: Reports,
+) -> below::Device {
     // SAFETY: valid by contract; it ends with its instance, after the device.
     let lowest = unsafe { physical::device::Device::new(object, physical) };
-    let device = memory::device::Device::new(lowest);
+    let device = memory::device::Device::new(lowest, reports);
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
     let outside = |name| extensions::device_extension(name).is_some_and(|e| extensions.contains(e.number));
@@ -121,8 +127,11 @@ pub unsafe fn create_device(
     let api = d.properties.api_version;
     let version = (vk::api_version_major(api) << 16) | vk::api_version_minor(api);
     let connection = d.connection();
-    // SAFETY: a valid physical device.
-    let below = unsafe { floors(Object::new(fresh_id(), connection.clone()), physical, &extensions) };
+    // SAFETY: a valid physical device, and the info's chain.
+    let below = unsafe {
+        let object = Object::new(fresh_id(), connection.clone());
+        floors(object, physical, &extensions, Reports::of(info.p_next))
+    };
     let private = PrivateValues::default();
     let device: vk::Device = Box::new(Device { below, extensions, private, version }).into_handle();
     let (mut out, none) = (device, ptr::null());

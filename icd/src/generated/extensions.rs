@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 192] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 193] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -30,6 +30,7 @@ DeviceExtension { name: c"VK_EXT_depth_clip_control", number: 356, spec_version:
 DeviceExtension { name: c"VK_EXT_depth_clip_enable", number: 103, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_depth_range_unrestricted", number: 14, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_descriptor_indexing", number: 162, spec_version: 2, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_device_memory_report", number: 285, spec_version: 2, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_dynamic_rendering_unused_attachments", number: 500, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state", number: 268, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state2", number: 378, spec_version: 1, origin: Origin::Host },

@@ -273,6 +273,11 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *cons
 }
 
 impl Memory {
+    /// Whether the program has freed it, and the driver keeps it.
+    pub fn is_freed(&self) -> bool {
+        self.freed.load(Ordering::Relaxed)
+    }
+
     /// Where a range of the memory lies, if it lies in the memory, that starts at `base` in this process.
     #[inline]
     pub fn at(&self, base: *mut u8, offset: vk::DeviceSize, size: vk::DeviceSize) -> Option<*mut u8> {

@@ -14,6 +14,7 @@ pub mod in_flight;
 pub mod mapped;
 pub mod pending;
 pub mod presented_layout;
+pub mod report;
 pub mod requirements;
 pub mod sharing;
 pub mod texel_blocks;

@@ -35,7 +35,7 @@ const PRESENT_ID_2: vk::StructureType = vk::StructureType::from_raw(1_000_479_00
 /// VkPhysicalDevicePresentWait2FeaturesKHR.
 const PRESENT_WAIT_2: vk::StructureType = vk::StructureType::from_raw(1_000_480_001);
 
-const OF_DRIVER: [OfDriver; 6] = [
+const OF_DRIVER: [OfDriver; 7] = [
     OfDriver {
         s_type: vk::StructureType::PHYSICAL_DEVICE_PRESENT_ID_FEATURES_KHR,
         extension: c"VK_KHR_present_id",
@@ -52,6 +52,11 @@ const OF_DRIVER: [OfDriver; 6] = [
         s_type: vk::StructureType::PHYSICAL_DEVICE_SWAPCHAIN_MAINTENANCE_1_FEATURES_EXT,
         extension: c"VK_EXT_swapchain_maintenance1",
         members: &[("swapchainMaintenance1", true)],
+    },
+    OfDriver {
+        s_type: vk::StructureType::PHYSICAL_DEVICE_DEVICE_MEMORY_REPORT_FEATURES_EXT,
+        extension: c"VK_EXT_device_memory_report",
+        members: &[("deviceMemoryReport", true)],
     },
     OfDriver {
         s_type: vk::StructureType::PHYSICAL_DEVICE_MAP_MEMORY_PLACED_FEATURES_EXT,

@@ -104,6 +104,11 @@ impl PhysicalDevice {
         self.host_cached.checked_shr(memory_type).is_some_and(|bits| bits & 1 != 0)
     }
 
+    /// The heap that a memory type lies in; `None` where there is no such type.
+    pub fn heap(&self, memory_type: u32) -> Option<u32> {
+        self.memory_type(memory_type).map(|t| t.heap_index)
+    }
+
     /// Bytes of the heap that a memory type lies in; `None` where there is no such type.
     pub fn heap_size(&self, memory_type: u32) -> Option<vk::DeviceSize> {
         let t = self.memory_type(memory_type)?;

@@ -6,7 +6,7 @@ use ash::vk;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::gpu::Gpu;
-use crate::placed;
+use crate::{placed, reports};
 
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
@@ -22,6 +22,7 @@ pub fn run() -> Result<()> {
     }
     mapping_fails_once(&gpu)?;
     placed::refused(&gpu)?;
+    reports::refused(&gpu)?;
     let still = gpu.buffer(16)?;
     still.fill(|i| i);
     gpu.run(|cmd| {

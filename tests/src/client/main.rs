@@ -35,6 +35,7 @@ mod queues;
 mod recordings;
 mod refused;
 mod reload;
+mod reports;
 mod results;
 mod scarce;
 mod screen;
@@ -112,6 +113,8 @@ enum Sub {
     Memory,
     /// Memory that is mapped where the program wants it, and addresses that stay reserved.
     Placed,
+    /// What callbacks hear of device memory.
+    Reports,
     /// A thousand allocations of odd sizes, mapped and used.
     OddSizes,
     /// Four queues of two families that wait for each other; fails on a device that has fewer.
@@ -248,7 +251,7 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 16] = [
+const PARTS: [(&str, Part); 17] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
@@ -262,6 +265,7 @@ const PARTS: [(&str, Part); 16] = [
     ("put-off", put_off::run),
     ("memory", memory::run),
     ("placed", placed::run),
+    ("reports", reports::run),
     ("odd-sizes", odd_sizes::run),
     ("private-data", private_data::run),
     ("screen", screen::run),
@@ -291,6 +295,7 @@ fn main() -> ExitCode {
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
         Sub::Placed => parts("placed"),
+        Sub::Reports => parts("reports"),
         Sub::OddSizes => parts("odd-sizes"),
         Sub::Screen => parts("screen"),
         Sub::StrictScreen => screen::strict::run(),
