@@ -6,9 +6,10 @@ use hesper_rig::vulkaninfo::{self, Facts, is_feature, last};
 use hesper_rig::{Driver, HostVersion};
 use hesper_tests::{DEMANDED, root};
 
-/// What the driver does itself, whatever the host has: swapchains, where memory is mapped, and who hears of it.
-const OWN_FEATURES: [&str; 8] = [
+/// What the driver does itself, whatever the host has: swapchains, where memory is mapped, who hears of it, and which threads use a queue.
+const OWN_FEATURES: [&str; 9] = [
     "deviceMemoryReport",
+    "internallySynchronizedQueues",
     "memoryMapPlaced",
     "memoryUnmapReserve",
     "presentId",

@@ -107,6 +107,10 @@ pub unsafe fn create_device(
         names.push(DMA_BUF);
     }
     let names: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
+    // SAFETY: the info's array of this length.
+    let queues = unsafe { slice(info.p_queue_create_infos, info.queue_create_info_count) };
+    let queues_for_host: Vec<_> = queues.iter().map(queue::for_host).collect();
+    info.p_queue_create_infos = queues_for_host.as_ptr();
     info.enabled_extension_count = names.len() as u32;
     info.pp_enabled_extension_names = names.as_ptr();
     // SAFETY: the info's chain.
@@ -149,8 +153,8 @@ pub unsafe fn create_device(
         drop(unsafe { Device::take(device) });
         return created;
     }
-    // SAFETY: a new device, and the info's array of this length.
-    if let Err(e) = unsafe { fetch_queues(device, slice(info.p_queue_create_infos, info.queue_create_info_count)) } {
+    // SAFETY: a new device.
+    if let Err(e) = unsafe { fetch_queues(device, queues) } {
         // SAFETY: nobody else has the device.
         unsafe { destroy_device(device, none) };
         return result_of_error(&e);

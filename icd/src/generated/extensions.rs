@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 193] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 194] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -143,6 +143,7 @@ DeviceExtension { name: c"VK_KHR_image_format_list", number: 148, spec_version: 
 DeviceExtension { name: c"VK_KHR_imageless_framebuffer", number: 109, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_incremental_present", number: 85, spec_version: 2, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_index_type_uint8", number: 534, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_internally_synchronized_queues", number: 505, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_line_rasterization", number: 535, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_load_store_op_none", number: 527, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance1", number: 70, spec_version: 2, origin: Origin::Host },

@@ -32,10 +32,12 @@ pub struct OfDriver {
 
 /// VkPhysicalDevicePresentId2FeaturesKHR.
 const PRESENT_ID_2: vk::StructureType = vk::StructureType::from_raw(1_000_479_002);
+/// VkPhysicalDeviceInternallySynchronizedQueuesFeaturesKHR.
+const INTERNALLY_SYNCHRONIZED_QUEUES: vk::StructureType = vk::StructureType::from_raw(1_000_504_000);
 /// VkPhysicalDevicePresentWait2FeaturesKHR.
 const PRESENT_WAIT_2: vk::StructureType = vk::StructureType::from_raw(1_000_480_001);
 
-const OF_DRIVER: [OfDriver; 7] = [
+const OF_DRIVER: [OfDriver; 8] = [
     OfDriver {
         s_type: vk::StructureType::PHYSICAL_DEVICE_PRESENT_ID_FEATURES_KHR,
         extension: c"VK_KHR_present_id",
@@ -57,6 +59,11 @@ const OF_DRIVER: [OfDriver; 7] = [
         s_type: vk::StructureType::PHYSICAL_DEVICE_DEVICE_MEMORY_REPORT_FEATURES_EXT,
         extension: c"VK_EXT_device_memory_report",
         members: &[("deviceMemoryReport", true)],
+    },
+    OfDriver {
+        s_type: INTERNALLY_SYNCHRONIZED_QUEUES,
+        extension: c"VK_KHR_internally_synchronized_queues",
+        members: &[("internallySynchronizedQueues", true)],
     },
     OfDriver {
         s_type: vk::StructureType::PHYSICAL_DEVICE_MAP_MEMORY_PLACED_FEATURES_EXT,

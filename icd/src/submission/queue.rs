@@ -14,6 +14,15 @@ use crate::submission::device::Device;
 use crate::submission::order::Locked;
 use crate::sync::fence;
 
+/// VK_DEVICE_QUEUE_CREATE_INTERNALLY_SYNCHRONIZED_BIT_KHR: several threads may use the queue at the same time. Every queue of this driver's is such a one: one
+/// lock decides the order of submissions (`order`). The host need not know, as it hears of them one after the other.
+const INTERNALLY_SYNCHRONIZED: vk::DeviceQueueCreateFlags = vk::DeviceQueueCreateFlags::from_raw(1 << 2);
+
+/// Queues as the host makes them.
+pub fn for_host<'a>(info: &vk::DeviceQueueCreateInfo<'a>) -> vk::DeviceQueueCreateInfo<'a> {
+    info.flags(info.flags & !INTERNALLY_SYNCHRONIZED)
+}
+
 /// What a VkQueue points at.
 #[repr(C)]
 pub struct Queue {
@@ -113,7 +122,7 @@ pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index:
     let on = types::DeviceQueueTimelineInfoMESA { ring_idx: timeline, ..Default::default() };
     let which = vk::DeviceQueueInfo2 {
         p_next: (&raw const on).cast(),
-        flags: info.flags,
+        flags: for_host(info).flags,
         queue_family_index: info.queue_family_index,
         queue_index: index,
         ..Default::default()

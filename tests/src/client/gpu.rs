@@ -1,6 +1,6 @@
 //! A device with one compute queue, and what every part needs of it.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 
 use anyhow::{Context, Result, ensure};
 use ash::{Device, Entry, Instance, vk};
@@ -11,6 +11,19 @@ use crate::loader;
 pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
 /// Mappings at addresses of the program's choice.
 pub const MAP_MEMORY_PLACED: &CStr = ash::ext::map_memory_placed::NAME;
+
+/// Queues that several threads use at the same time.
+pub const INTERNALLY_SYNCHRONIZED_QUEUES: &CStr = c"VK_KHR_internally_synchronized_queues";
+/// VK_DEVICE_QUEUE_CREATE_INTERNALLY_SYNCHRONIZED_BIT_KHR.
+pub const INTERNALLY_SYNCHRONIZED: vk::DeviceQueueCreateFlags = vk::DeviceQueueCreateFlags::from_raw(1 << 2);
+
+/// VkPhysicalDeviceInternallySynchronizedQueuesFeaturesKHR.
+#[repr(C)]
+struct InternallySynchronizedQueues {
+    s_type: vk::StructureType,
+    p_next: *const c_void,
+    internally_synchronized_queues: vk::Bool32,
+}
 
 /// What sharing with other processes takes.
 const SHARING: [&CStr; 5] = [
@@ -45,6 +58,11 @@ pub struct Gpu {
 impl Gpu {
     /// The first device that is found.
     pub fn new() -> Result<Self> {
+        Self::with_queues(vk::DeviceQueueCreateFlags::empty())
+    }
+
+    /// The same, with queues of this kind.
+    pub fn with_queues(flags: vk::DeviceQueueCreateFlags) -> Result<Self> {
         let entry = loader::entry()?;
         // SAFETY: every handle is used as Vulkan demands.
         unsafe {
@@ -70,7 +88,7 @@ impl Gpu {
             let queues: Vec<_> = counts
                 .iter()
                 .map(|(f, n)| {
-                    let info = vk::DeviceQueueCreateInfo::default().queue_family_index(*f);
+                    let info = vk::DeviceQueueCreateInfo::default().queue_family_index(*f).flags(flags);
                     info.queue_priorities(&priorities[..*n as usize])
                 })
                 .collect();
@@ -120,13 +138,25 @@ impl Gpu {
             if extensions.contains(&MULTI_DRAW) {
                 info = info.push_next(&mut multi_draw);
             }
+            let mut synchronized = InternallySynchronizedQueues {
+                s_type: vk::StructureType::from_raw(1_000_504_000),
+                p_next: std::ptr::null(),
+                internally_synchronized_queues: vk::TRUE,
+            };
+            if flags.contains(INTERNALLY_SYNCHRONIZED) {
+                synchronized.p_next = std::mem::replace(&mut info.p_next, (&raw const synchronized).cast());
+            }
             let device = instance.create_device(physical, &info, None).context("vkCreateDevice")?;
-            let queue = device.get_device_queue(family, 0);
+            let queue_of = |family, index| {
+                let which = vk::DeviceQueueInfo2::default().flags(flags).queue_family_index(family).queue_index(index);
+                device.get_device_queue2(&which)
+            };
+            let queue = queue_of(family, 0);
             let others = counts
                 .iter()
                 .flat_map(|(f, n)| (0..*n).map(move |i| (*f, i)))
                 .filter(|(f, i)| (*f, *i) != (family, 0))
-                .map(|(f, i)| (device.get_device_queue(f, i), f))
+                .map(|(f, i)| (queue_of(f, i), f))
                 .collect();
             let memory = instance.get_physical_device_memory_properties(physical);
             let flags = vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER;
@@ -288,6 +318,7 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
         ash::ext::host_image_copy::NAME,
         ash::khr::map_memory2::NAME,
         MAP_MEMORY_PLACED,
+        INTERNALLY_SYNCHRONIZED_QUEUES,
         MULTI_DRAW,
     ];
     Ok(used.into_iter().chain(SHARING).filter(|n| names.contains(n)).collect())
