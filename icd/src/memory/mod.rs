@@ -15,6 +15,7 @@ pub mod mapped;
 pub mod pending;
 pub mod presented_layout;
 pub mod report;
+pub mod reported;
 pub mod requirements;
 pub mod sharing;
 pub mod texel_blocks;

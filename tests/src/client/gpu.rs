@@ -1,6 +1,6 @@
 //! A device with one compute queue, and what every part needs of it.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 
 use anyhow::{Context, Result, ensure};
 use ash::{Device, Entry, Instance, vk};
@@ -16,14 +16,6 @@ pub const MAP_MEMORY_PLACED: &CStr = ash::ext::map_memory_placed::NAME;
 pub const INTERNALLY_SYNCHRONIZED_QUEUES: &CStr = c"VK_KHR_internally_synchronized_queues";
 /// VK_DEVICE_QUEUE_CREATE_INTERNALLY_SYNCHRONIZED_BIT_KHR.
 pub const INTERNALLY_SYNCHRONIZED: vk::DeviceQueueCreateFlags = vk::DeviceQueueCreateFlags::from_raw(1 << 2);
-
-/// VkPhysicalDeviceInternallySynchronizedQueuesFeaturesKHR.
-#[repr(C)]
-struct InternallySynchronizedQueues {
-    s_type: vk::StructureType,
-    p_next: *const c_void,
-    internally_synchronized_queues: vk::Bool32,
-}
 
 /// What sharing with other processes takes.
 const SHARING: [&CStr; 5] = [
@@ -138,13 +130,11 @@ impl Gpu {
             if extensions.contains(&MULTI_DRAW) {
                 info = info.push_next(&mut multi_draw);
             }
-            let mut synchronized = InternallySynchronizedQueues {
-                s_type: vk::StructureType::from_raw(1_000_504_000),
-                p_next: std::ptr::null(),
-                internally_synchronized_queues: vk::TRUE,
-            };
+            // VkPhysicalDeviceInternallySynchronizedQueuesFeaturesKHR, which has one member as this struct has.
+            let mut synchronized = vk::PhysicalDevicePrivateDataFeatures::default().private_data(true);
+            synchronized.s_type = vk::StructureType::from_raw(1_000_504_000);
             if flags.contains(INTERNALLY_SYNCHRONIZED) {
-                synchronized.p_next = std::mem::replace(&mut info.p_next, (&raw const synchronized).cast());
+                info = info.push_next(&mut synchronized);
             }
             let device = instance.create_device(physical, &info, None).context("vkCreateDevice")?;
             let queue_of = |family, index| {
