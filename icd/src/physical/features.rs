@@ -37,7 +37,7 @@ const INTERNALLY_SYNCHRONIZED_QUEUES: vk::StructureType = vk::StructureType::fro
 /// VkPhysicalDevicePresentWait2FeaturesKHR.
 const PRESENT_WAIT_2: vk::StructureType = vk::StructureType::from_raw(1_000_480_001);
 
-const OF_DRIVER: [OfDriver; 8] = [
+static OF_DRIVER: [OfDriver; 8] = [
     OfDriver {
         s_type: vk::StructureType::PHYSICAL_DEVICE_PRESENT_ID_FEATURES_KHR,
         extension: c"VK_KHR_present_id",

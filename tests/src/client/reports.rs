@@ -173,9 +173,9 @@ impl<'a> Told<'a> {
     /// Whatever threads do, each memory is told of once when it comes and once when it goes.
     fn by_several_threads(&self) -> Result<()> {
         std::thread::scope(|s| {
-            let work = || {
+            let work = || -> Result<()> {
                 (0..EACH).try_for_each(|i| {
-                    self.free(self.allocate(4096 << (i % 3))?);
+                    self.free(self.allocate(4096u64 << (i % 3))?);
                     Ok(())
                 })
             };

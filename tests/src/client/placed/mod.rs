@@ -64,8 +64,7 @@ pub fn refused(gpu: &Gpu) -> Result<()> {
         ("no memory", vk::DeviceMemory::null(), range.start, 0, whole),
     ];
     for (what, memory, at, offset, size) in cases {
-        let mut info = vk::MemoryMapPlacedInfoEXT::default();
-        info.p_placed_address = at.cast();
+        let mut info = vk::MemoryMapPlacedInfoEXT::default().placed_address(at.cast());
         let map = vk::MemoryMapInfoKHR::default().memory(memory).offset(offset).size(size);
         let given = placed.map_with(&map.flags(vk::MemoryMapFlags::PLACED_EXT).push_next(&mut info));
         ensure!(given == Err(vk::Result::ERROR_MEMORY_MAP_FAILED), "{what}: {given:?}");
@@ -135,8 +134,7 @@ impl<'a> Placed<'a> {
 
     /// Maps the whole of a memory at an address.
     fn map(&self, memory: vk::DeviceMemory, at: *mut u8) -> Result<*mut u32> {
-        let mut place = vk::MemoryMapPlacedInfoEXT::default();
-        place.p_placed_address = at.cast();
+        let mut place = vk::MemoryMapPlacedInfoEXT::default().placed_address(at.cast());
         let info = vk::MemoryMapInfoKHR::default().memory(memory).size(vk::WHOLE_SIZE);
         let p = self.map_with(&info.flags(vk::MemoryMapFlags::PLACED_EXT).push_next(&mut place))?;
         ensure!(p == at.cast(), "mapped at {p:p}, not at {at:p}");
