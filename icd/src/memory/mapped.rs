@@ -182,7 +182,7 @@ unsafe fn map_placed(device: vk::Device, info: &vk::MemoryMapInfoKHR<'_>, to: *m
         }
         // SAFETY: the range is the program's to replace, by contract.
         let mapping = unsafe { winsys.map_at(blob, at) }.map_err(|e| {
-            map_failed(&e);
+            let _ = map_failed(&e);
             FAILED
         })?;
         let base = mapping.base();
