@@ -43,7 +43,8 @@ fn none_is_forgotten_and_none_is_there_twice() {
             n => problems.push(format!("{name} is in {n} rows")),
         }
     }
-    problems.extend(classes.iter().filter(|(n, _)| !registry.contains_key(n)).map(|(n, _)| format!("{n} isn't in vk.xml")));
+    problems
+        .extend(classes.iter().filter(|(n, _)| !registry.contains_key(n)).map(|(n, _)| format!("{n} isn't in vk.xml")));
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(registry.len() > 400, "the list has {} extensions", registry.len());
 }
@@ -58,7 +59,8 @@ fn the_other_table_is_sorted() {
 #[test]
 fn the_page_counts_right() {
     let (registry, classes) = (registry(), classes());
-    let of = |class: &str, kind: &str| classes.iter().filter(|(n, c)| *c == class && registry.get(n) == Some(&kind)).count();
+    let of =
+        |class: &str, kind: &str| classes.iter().filter(|(n, c)| *c == class && registry.get(n) == Some(&kind)).count();
     let status = include_str!("../../docs/STATUS.md");
     let wanted = CLASSES.map(|class| format!("| {class} | {} | {} |", of(class, "device"), of(class, "instance")));
     let missing: Vec<_> = wanted.iter().filter(|line| !status.lines().any(|l| l.starts_with(*line))).collect();

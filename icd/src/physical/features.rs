@@ -176,7 +176,8 @@ mod tests {
         for own in &OF_DRIVER {
             for offered in [true, false] {
                 // As long as the longest of these structs.
-                let mut told = vk::PhysicalDeviceMapMemoryPlacedFeaturesEXT { s_type: own.s_type, ..Default::default() };
+                let mut told =
+                    vk::PhysicalDeviceMapMemoryPlacedFeaturesEXT { s_type: own.s_type, ..Default::default() };
                 assert!(own.members.len() <= 3);
                 // SAFETY: a struct that is long enough.
                 unsafe { of_driver(own.s_type).unwrap().fill((&raw mut told).cast(), offered) };

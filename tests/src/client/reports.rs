@@ -79,7 +79,9 @@ pub fn refused(gpu: &Gpu) -> Result<()> {
     let size = gpu.memory.memory_heaps[told.heap as usize].size + 1;
     ensure!(told.allocate(size).is_err(), "{size} bytes were given");
     match told.take()?[..] {
-        [Report { event: Event::ALLOCATION_FAILED, size: said, heap, .. }] if said == size && heap == told.heap => Ok(()),
+        [Report { event: Event::ALLOCATION_FAILED, size: said, heap, .. }] if said == size && heap == told.heap => {
+            Ok(())
+        }
         ref other => anyhow::bail!("an allocation that failed: {other:?}"),
     }
 }
@@ -95,7 +97,8 @@ impl<'a> Told<'a> {
         }
         let both = vk::ExternalMemoryFeatureFlags::IMPORTABLE | vk::ExternalMemoryFeatureFlags::EXPORTABLE;
         let shares = SHARING.into_iter().all(there) && gpu.external_features(Type::DMA_BUF_EXT).contains(both);
-        let names: Vec<_> = [NAME].into_iter().chain(SHARING.into_iter().filter(|_| shares)).map(CStr::as_ptr).collect();
+        let names: Vec<_> =
+            [NAME].into_iter().chain(SHARING.into_iter().filter(|_| shares)).map(CStr::as_ptr).collect();
         let heard: Box<[Heard; 2]> = Box::default();
         let [mut first, mut second] = [0, 1].map(|i| {
             let to = std::ptr::from_ref(&heard[i]).cast_mut().cast();

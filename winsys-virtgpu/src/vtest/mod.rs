@@ -88,8 +88,7 @@ impl Vtest {
     /// Has `map` map a blob's file.
     fn map_file(&self, blob: &Resource, map: impl FnOnce(&OwnedFd) -> nix::Result<Mapping>) -> Result<Mapping, Error> {
         let fd = self.file(blob)?;
-        let mapping = long_enough(&fd, blob.size)
-            .and_then(|()| map(&fd).map_err(|e| Error::os("mapping a blob", e)));
+        let mapping = long_enough(&fd, blob.size).and_then(|()| map(&fd).map_err(|e| Error::os("mapping a blob", e)));
         if mapping.is_err() {
             // For the next attempt. A mapping needs its file no longer, and a process may have many more mappings than files.
             blob.handle.fd.lock().get_or_insert(fd);
