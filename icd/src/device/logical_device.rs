@@ -25,6 +25,7 @@ use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
 use crate::pipelines::compiling;
+use crate::submission::host_queues::{self, HostQueues};
 use crate::submission::order::Uploads;
 use crate::submission::queue::{self, Queue};
 use crate::submission::{observer, wait_idle};
@@ -109,8 +110,11 @@ pub unsafe fn create_device(
     let names: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
     // SAFETY: the info's array of this length.
     let queues = unsafe { slice(info.p_queue_create_infos, info.queue_create_info_count) };
-    let queues_for_host: Vec<_> = queues.iter().map(queue::for_host).collect();
+    // SAFETY: valid infos with their arrays.
+    let host_queues = unsafe { HostQueues::of(queues) };
+    let queues_for_host = host_queues.infos();
     info.p_queue_create_infos = queues_for_host.as_ptr();
+    info.queue_create_info_count = queues_for_host.len() as u32;
     info.enabled_extension_count = names.len() as u32;
     info.pp_enabled_extension_names = names.as_ptr();
     // SAFETY: the info's chain.
@@ -170,12 +174,15 @@ pub unsafe fn create_device(
 /// # Safety
 /// A valid device that nobody else has yet.
 unsafe fn fetch_queues(device: vk::Device, infos: &[vk::DeviceQueueCreateInfo]) -> Result<(), Error> {
-    let each = infos.iter().flat_map(|info| (0..info.queue_count).map(move |index| (info, index)));
+    let each = infos.iter().enumerate().flat_map(|(i, info)| {
+        let earlier = infos.get(..i).unwrap_or_default();
+        (0..info.queue_count).map(move |index| (info, index, host_queues::index(earlier, info, index)))
+    });
     let mut queues = Vec::new();
     let mut fetched = Ok(());
-    for (info, index) in each {
+    for (info, index, at_host) in each {
         // SAFETY: valid by contract.
-        match unsafe { queue::fetch(device, info, index) } {
+        match unsafe { queue::fetch(device, info, index, at_host) } {
             Ok(q) => queues.push(q),
             Err(e) => {
                 fetched = Err(e);

@@ -11,12 +11,20 @@ use crate::base::slab::fresh_id;
 use crate::memory::allocation;
 use crate::memory::device::Device;
 
-/// Ids of what other processes may have as well: those of the host's resources, apart from handles.
+/// Ids of what other processes may have as well, apart from handles.
 const RESOURCE: u64 = 1 << 63;
 
-/// What is told of memory that exists: which is the same for all who share it.
-fn data(memory: vk::DeviceMemory) -> vk::DeviceMemoryReportCallbackDataEXT<'static> {
-    let id = allocation::exportable(memory).map_or(memory.as_raw(), |resource| RESOURCE | u64::from(resource.id()));
+/// Which memory it is: the same number for all who share it, wherever in this system, so that nobody counts it twice. The kernel numbers the host's
+/// resources for each of its devices.
+fn id(d: &Device, memory: vk::DeviceMemory) -> u64 {
+    let Some(resource) = allocation::exportable(memory) else { return memory.as_raw() };
+    let minor = d.connection().winsys.numbers().render.map_or(0, |(_, minor)| minor);
+    RESOURCE | minor << 32 | u64::from(resource.id())
+}
+
+/// What is told of memory that exists.
+fn data(d: &Device, memory: vk::DeviceMemory) -> vk::DeviceMemoryReportCallbackDataEXT<'static> {
+    let id = id(d, memory);
     vk::DeviceMemoryReportCallbackDataEXT {
         memory_object_id: id,
         object_type: vk::ObjectType::DEVICE_MEMORY,
@@ -45,7 +53,7 @@ pub unsafe fn allocate_memory(
     let told = if result == vk::Result::SUCCESS {
         let imported = allocation::get(memory).is_some_and(|m| m.imported);
         let ty = if imported { Event::IMPORT } else { Event::ALLOCATE };
-        vk::DeviceMemoryReportCallbackDataEXT { ty, size, heap_index, ..data(memory) }
+        vk::DeviceMemoryReportCallbackDataEXT { ty, size, heap_index, ..data(d, memory) }
     } else {
         vk::DeviceMemoryReportCallbackDataEXT {
             ty: Event::ALLOCATION_FAILED,
@@ -67,7 +75,7 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, allocato
         && let Some(m) = allocation::get(memory).filter(|m| !m.is_freed())
     {
         let ty = if m.imported { Event::UNIMPORT } else { Event::FREE };
-        d.reports.tell(&vk::DeviceMemoryReportCallbackDataEXT { ty, size: m.size, ..data(memory) });
+        d.reports.tell(&vk::DeviceMemoryReportCallbackDataEXT { ty, size: m.size, ..data(d, memory) });
     }
     // SAFETY: the entry point's parameters.
     unsafe { allocation::free_memory(device, memory, allocator) };

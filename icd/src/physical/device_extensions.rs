@@ -24,6 +24,9 @@ pub const SEMAPHORE_FD: &CStr = c"VK_KHR_external_semaphore_fd";
 /// What images reach windows by.
 pub const SWAPCHAIN: &CStr = c"VK_KHR_swapchain";
 
+/// The largest alignment in bytes that placed mappings may have (Vulkan specification, "Required Limits", minPlacedMemoryMapAlignment).
+const LARGEST_STEP: u64 = 65536;
+
 /// Asks for the extensions that the host has and the protocol can carry, and adds the driver's own.
 ///
 /// # Safety
@@ -57,8 +60,8 @@ pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExte
             list.retain(|(e, _)| e.name != MEMORY_FD && e.name != DMA_BUF);
         }
         let winsys = &object::get(device).connection().winsys;
-        // A placed mapping lies beside the driver's own.
-        if !winsys.maps_again() {
+        // A placed mapping lies beside the driver's own, at multiples of the step of blobs.
+        if !winsys.maps_again() || winsys.alignment() > LARGEST_STEP {
             list.retain(|(e, _)| e.name != MAP_MEMORY_PLACED);
         }
         // Files that tell of work are the guest kernel's.

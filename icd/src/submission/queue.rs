@@ -11,17 +11,9 @@ use crate::base::object::{Object, Part, Whole, part};
 use crate::base::progress::{Progress, Submission};
 use crate::base::slab::fresh_id;
 use crate::submission::device::Device;
+use crate::submission::host_queues;
 use crate::submission::order::Locked;
 use crate::sync::fence;
-
-/// VK_DEVICE_QUEUE_CREATE_INTERNALLY_SYNCHRONIZED_BIT_KHR: several threads may use the queue at the same time. Every queue of this driver's is such a one: one
-/// lock decides the order of submissions (`order`). The host need not know, as it hears of them one after the other.
-const INTERNALLY_SYNCHRONIZED: vk::DeviceQueueCreateFlags = vk::DeviceQueueCreateFlags::from_raw(1 << 2);
-
-/// Queues as the host makes them.
-pub fn for_host<'a>(info: &vk::DeviceQueueCreateInfo<'a>) -> vk::DeviceQueueCreateInfo<'a> {
-    info.flags(info.flags & !INTERNALLY_SYNCHRONIZED)
-}
 
 /// What a VkQueue points at.
 #[repr(C)]
@@ -89,14 +81,19 @@ impl Queue {
     }
 }
 
-/// Fetches a queue of a new device.
+/// Fetches a queue of a new device, which has index `at_host` among the host's queues of its kind.
 ///
 /// # Safety
 /// A valid device that no other thread has yet.
 ///
 /// # Errors
 /// More than 63 queues, or a lost host.
-pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index: u32) -> Result<vk::Queue, Error> {
+pub unsafe fn fetch(
+    device: vk::Device,
+    info: &vk::DeviceQueueCreateInfo,
+    index: u32,
+    at_host: u32,
+) -> Result<vk::Queue, Error> {
     use vk::QueueFlags as F;
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
@@ -122,9 +119,9 @@ pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index:
     let on = types::DeviceQueueTimelineInfoMESA { ring_idx: timeline, ..Default::default() };
     let which = vk::DeviceQueueInfo2 {
         p_next: (&raw const on).cast(),
-        flags: for_host(info).flags,
+        flags: host_queues::flags(info),
         queue_family_index: info.queue_family_index,
-        queue_index: index,
+        queue_index: at_host,
         ..Default::default()
     };
     let out = &raw mut queue;

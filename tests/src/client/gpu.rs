@@ -11,7 +11,6 @@ use crate::loader;
 pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
 /// Mappings at addresses of the program's choice.
 pub const MAP_MEMORY_PLACED: &CStr = ash::ext::map_memory_placed::NAME;
-
 /// Queues that several threads use at the same time.
 pub const INTERNALLY_SYNCHRONIZED_QUEUES: &CStr = c"VK_KHR_internally_synchronized_queues";
 /// VK_DEVICE_QUEUE_CREATE_INTERNALLY_SYNCHRONIZED_BIT_KHR.
@@ -130,9 +129,7 @@ impl Gpu {
             if extensions.contains(&MULTI_DRAW) {
                 info = info.push_next(&mut multi_draw);
             }
-            // VkPhysicalDeviceInternallySynchronizedQueuesFeaturesKHR, which has one member as this struct has.
-            let mut synchronized = vk::PhysicalDevicePrivateDataFeatures::default().private_data(true);
-            synchronized.s_type = vk::StructureType::from_raw(1_000_504_000);
+            let mut synchronized = synchronized_queues();
             if flags.contains(INTERNALLY_SYNCHRONIZED) {
                 info = info.push_next(&mut synchronized);
             }
@@ -294,6 +291,13 @@ impl Gpu {
             self.device.cmd_pipeline_barrier(cmd, stages, stages, vk::DependencyFlags::empty(), &barrier, &[], &[])
         };
     }
+}
+
+/// VkPhysicalDeviceInternallySynchronizedQueuesFeaturesKHR with its member set, which ash doesn't know yet: in a struct with one member, too.
+pub fn synchronized_queues() -> vk::PhysicalDevicePrivateDataFeatures<'static> {
+    let mut feature = vk::PhysicalDevicePrivateDataFeatures::default().private_data(true);
+    feature.s_type = vk::StructureType::from_raw(1_000_504_000);
+    feature
 }
 
 /// What is used where it is there.

@@ -45,6 +45,7 @@ mod slow_compiler;
 mod sparse;
 mod spin;
 mod sync;
+mod synchronized_queues;
 mod threads;
 mod uploads;
 mod wake_ups;
