@@ -86,10 +86,11 @@ mod tests {
             .map(|info| {
                 // SAFETY: the info's array of this length.
                 let priorities = unsafe { slice(info.p_queue_priorities, info.queue_count) };
-                (info.queue_family_index, info.flags, priorities.to_vec())
+                (info.queue_family_index, info.flags.as_raw(), priorities.to_vec())
             })
             .collect();
-        let expected = [(0, none, vec![0.1, 0.2, 0.5, 0.6, 0.7]), (1, none, vec![0.3]), (0, protected, vec![0.4, 0.8])];
+        let expected =
+            [(0, 0, vec![0.1, 0.2, 0.5, 0.6, 0.7]), (1, 0, vec![0.3]), (0, protected.as_raw(), vec![0.4, 0.8])];
         assert_eq!(seen, expected);
         let indices: Vec<u32> = infos
             .iter()
