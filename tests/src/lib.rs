@@ -22,8 +22,18 @@ use std::process::{Command, Output};
 
 use hesper_rig::Root;
 
-/// Features that the driver has itself, whatever the host has: swapchains.
-pub const OWN_FEATURES: [&str; 5] = ["presentId", "presentId2", "presentWait", "presentWait2", "swapchainMaintenance1"];
+/// Features that the driver has itself, whatever the host has: swapchains, where memory is mapped, who hears of it, and which threads use a queue.
+pub const OWN_FEATURES: [&str; 9] = [
+    "deviceMemoryReport",
+    "internallySynchronizedQueues",
+    "memoryMapPlaced",
+    "memoryUnmapReserve",
+    "presentId",
+    "presentId2",
+    "presentWait",
+    "presentWait2",
+    "swapchainMaintenance1",
+];
 
 /// The rig's root; made on the first use on a machine.
 ///

@@ -98,3 +98,18 @@ pub fn copy_name(to: &mut [c_char], name: &CStr) {
         *t = *f as c_char;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of what becomes of each extension of vk.xml names the same ones.
+    #[test]
+    fn instance_extensions_are_those_of_the_table() {
+        let table = include_str!("../../../encoder/protocol/other_extensions.tsv");
+        let local = table.lines().map(|l| l.split('\t').collect::<Vec<_>>()).filter(|r| r.get(1) == Some(&"local"));
+        let named: Vec<_> = local.map(|r| r[0].to_owned()).collect();
+        let offered: Vec<_> = INSTANCE_EXTENSIONS.iter().map(|(n, _)| n.to_string_lossy().into_owned()).collect();
+        assert_eq!(named, offered);
+    }
+}

@@ -29,12 +29,14 @@ mod open_files;
 mod pause;
 mod picture;
 mod pipelines;
+mod placed;
 mod private_data;
 mod put_off;
 mod queues;
 mod recordings;
 mod refused;
 mod reload;
+mod reports;
 mod results;
 mod scarce;
 mod screen;
@@ -44,6 +46,7 @@ mod slow_compiler;
 mod sparse;
 mod spin;
 mod sync;
+mod synchronized_queues;
 mod threads;
 mod uploads;
 mod wake_ups;
@@ -110,6 +113,10 @@ enum Sub {
     DeadWindow,
     /// Mapped memory of every host-visible type.
     Memory,
+    /// Memory that is mapped where the program wants it, and addresses that stay reserved.
+    Placed,
+    /// What callbacks hear of device memory.
+    Reports,
     /// A thousand allocations of odd sizes, mapped and used.
     OddSizes,
     /// Four queues of two families that wait for each other; fails on a device that has fewer.
@@ -254,7 +261,7 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 17] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
@@ -267,6 +274,8 @@ const PARTS: [(&str, Part); 15] = [
     ("uploads", uploads::run),
     ("put-off", put_off::run),
     ("memory", memory::run),
+    ("placed", placed::run),
+    ("reports", reports::run),
     ("odd-sizes", odd_sizes::run),
     ("private-data", private_data::run),
     ("screen", screen::run),
@@ -295,6 +304,8 @@ fn main() -> ExitCode {
         Sub::Uploads => parts("uploads"),
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
+        Sub::Placed => parts("placed"),
+        Sub::Reports => parts("reports"),
         Sub::OddSizes => parts("odd-sizes"),
         Sub::Screen => parts("screen"),
         Sub::StrictScreen => screen::strict::run(),
