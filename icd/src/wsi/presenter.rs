@@ -220,7 +220,8 @@ mod tests {
     #[test]
     fn a_wait_for_room_ends_with_the_window_or_the_swapchain() {
         let (mut canvas, images) = (Crowded(3), Images::new(2));
-        let mut wait = |images: &Images| await_room(images, &mut canvas, picture(0, Mode::FIFO), Instant::now(), |_| ()).index;
+        let mut wait =
+            |images: &Images| await_room(images, &mut canvas, picture(0, Mode::FIFO), Instant::now(), |_| ()).index;
         images.present(picture(1, Mode::FIFO));
         assert_eq!((wait(&images), images.is_lost()), (0, false));
         assert_eq!((wait(&images), images.is_lost()), (0, true));

@@ -128,14 +128,7 @@ impl Drop for WaylandCanvas {
 }
 
 impl Dispatch<WlBuffer, usize> for Shown {
-    fn event(
-        shown: &mut Self,
-        _: &WlBuffer,
-        _: wl_buffer::Event,
-        i: &usize,
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
+    fn event(shown: &mut Self, _: &WlBuffer, _: wl_buffer::Event, i: &usize, _: &Connection, _: &QueueHandle<Self>) {
         // Its only event is that the compositor gives it back.
         if let Some(held) = shown.held.get_mut(*i) {
             *held = false;
@@ -144,14 +137,7 @@ impl Dispatch<WlBuffer, usize> for Shown {
 }
 
 impl Dispatch<WlCallback, ()> for Shown {
-    fn event(
-        shown: &mut Self,
-        _: &WlCallback,
-        _: wl_callback::Event,
-        (): &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
+    fn event(shown: &mut Self, _: &WlCallback, _: wl_callback::Event, (): &(), _: &Connection, _: &QueueHandle<Self>) {
         shown.frame = None;
     }
 }

@@ -38,14 +38,7 @@ impl Memory {
 }
 
 impl GlobalDispatch<WlShm, ()> for State {
-    fn bind(
-        _: &mut Self,
-        _: &DisplayHandle,
-        _: &Client,
-        new: New<WlShm>,
-        (): &(),
-        init: &mut DataInit<'_, Self>,
-    ) {
+    fn bind(_: &mut Self, _: &DisplayHandle, _: &Client, new: New<WlShm>, (): &(), init: &mut DataInit<'_, Self>) {
         let shm = init.init(new, ());
         shm.format(Format::Argb8888);
         shm.format(Format::Xrgb8888);

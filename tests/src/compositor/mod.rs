@@ -20,8 +20,8 @@ use wayland_server::protocol::wl_compositor::WlCompositor;
 use wayland_server::protocol::wl_shm::WlShm;
 use wayland_server::{Display, Resource as _};
 
-use state::{Record, State};
 pub use state::{Manners, Picture};
+use state::{Record, State};
 pub use wayland_server::protocol::wl_shm::Format;
 
 /// From one picture of the screen to the next.
@@ -47,13 +47,7 @@ impl Compositor {
         let listener = UnixListener::bind(&socket).unwrap_or_else(|e| panic!("{}: {e}", socket.display()));
         listener.set_nonblocking(true).unwrap();
         let (record, stop) = (Arc::<Mutex<Record>>::default(), Arc::<AtomicBool>::default());
-        let state = State {
-            manners,
-            record: record.clone(),
-            surfaces: Vec::new(),
-            refresh: 0,
-            start: Instant::now(),
-        };
+        let state = State { manners, record: record.clone(), surfaces: Vec::new(), refresh: 0, start: Instant::now() };
         let asked = stop.clone();
         let thread = std::thread::spawn(move || state.run(&listener, &asked));
         Self { socket, record, stop, thread: Some(thread) }

@@ -10,14 +10,7 @@ use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, 
 use super::state::{State, ignored_objects};
 
 impl GlobalDispatch<XdgWmBase, ()> for State {
-    fn bind(
-        _: &mut Self,
-        _: &DisplayHandle,
-        _: &Client,
-        new: New<XdgWmBase>,
-        (): &(),
-        init: &mut DataInit<'_, Self>,
-    ) {
+    fn bind(_: &mut Self, _: &DisplayHandle, _: &Client, new: New<XdgWmBase>, (): &(), init: &mut DataInit<'_, Self>) {
         init.init(new, ());
     }
 }

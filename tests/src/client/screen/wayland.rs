@@ -105,7 +105,8 @@ impl Place {
         Stage::on(khr::wayland_surface::NAME, |entry, instance| {
             let loader = khr::wayland_surface::Instance::new(entry, instance);
             let display = self.connection.backend().display_ptr().cast();
-            let info = vk::WaylandSurfaceCreateInfoKHR::default().display(display).surface(self.surface.id().as_ptr().cast());
+            let info =
+                vk::WaylandSurfaceCreateInfoKHR::default().display(display).surface(self.surface.id().as_ptr().cast());
             // SAFETY: a valid instance with the extension, and valid pointers.
             unsafe {
                 let physical = *instance.enumerate_physical_devices()?.first().context("there is no device")?;
