@@ -54,10 +54,10 @@ impl State {
     }
 }
 
-/// Objects whose requests change nothing here.
+/// Objects whose requests change nothing here; [`State`] is in scope where this is used.
 macro_rules! ignored_objects {
     ($($object:ty),*) => {$(
-        impl wayland_server::Dispatch<$object, ()> for $crate::compositor::state::State {
+        impl wayland_server::Dispatch<$object, ()> for State {
             fn request(
                 _: &mut Self,
                 _: &wayland_server::Client,
