@@ -122,7 +122,8 @@ impl Drop for WaylandCanvas {
         if let Some(frame) = &self.shown.frame {
             self.link.forget(frame);
         }
-        // A connection that fails now is found by whoever uses it next.
+        // Events that nobody takes keep their queue for ever. A connection that fails now is found by whoever uses it next.
+        let _ = self.queue.dispatch_pending(&mut self.shown);
         let _ = self.link.flush();
     }
 }

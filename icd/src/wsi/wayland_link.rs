@@ -141,21 +141,28 @@ impl Link {
         }
         self.check()?;
         let (mut queue, mut globals) = (self.queue::<Globals>(), Globals::default());
-        let (handle, display) = (queue.handle(), self.connection.display());
-        let registry = display.get_registry(&handle, ());
-        let told = display.sync(&handle, ());
-        let complete = self.hear(&mut queue, &mut globals, PATIENCE, |g| g.complete)?;
+        let registry = self.connection.display().get_registry(&queue.handle(), ());
+        // The second answer comes behind the formats of the wl_shm that was bound before: events that nobody takes keep their queue for ever.
+        let complete = self.is_answered(&mut queue, &mut globals)? && self.is_answered(&mut queue, &mut globals)?;
         self.forget(&registry);
-        if !complete {
-            self.forget(&told);
-        }
-        match globals.shm {
+        match globals.shm.filter(|_| complete) {
             Some(shm) => Ok(found.insert(shm).clone()),
             None => {
                 warn_!("the Wayland compositor offers no wl_shm, or doesn't answer: VK_ERROR_SURFACE_LOST_KHR");
                 Err(Gone)
             }
         }
+    }
+
+    /// Hears what the compositor tells until it has answered everything that was asked so far; whether it has in time.
+    fn is_answered(&self, queue: &mut EventQueue<Globals>, globals: &mut Globals) -> Result<bool, Gone> {
+        globals.complete = false;
+        let asked = self.connection.display().sync(&queue.handle(), ());
+        let complete = self.hear(queue, globals, PATIENCE, |g| g.complete)?;
+        if !complete {
+            self.forget(&asked);
+        }
+        Ok(complete)
     }
 }
 
@@ -181,7 +188,7 @@ fn would_block<T>(result: Result<T, WaylandError>) -> Result<(), Gone> {
 #[derive(Default)]
 struct Globals {
     shm: Option<WlShm>,
-    /// It has told everything.
+    /// It has answered.
     complete: bool,
 }
 

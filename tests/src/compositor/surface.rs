@@ -17,6 +17,8 @@ use super::state::{Manners, Picture, State, ignored_objects};
 struct Surface {
     /// What was attached since the last commit, which may be no buffer.
     attached: Option<Option<WlBuffer>>,
+    /// Whether something was said to have changed since the last commit.
+    damaged: bool,
     scale: i32,
     /// Those that were asked for since the last commit.
     asked: Vec<WlCallback>,
@@ -60,11 +62,15 @@ pub fn refresh(surface: &WlSurface, manners: Manners, time: u32) -> Vec<String> 
 fn commit(state: &State, surface: &mut Surface) {
     let asked = std::mem::take(&mut surface.asked);
     surface.waiting.extend(asked);
+    let damaged = std::mem::take(&mut surface.damaged);
     let Some(attached) = surface.attached.take() else { return };
     surface.leaving.extend(surface.seen.take());
     let Some(buffer) = attached else { return };
     if surface.leaving.iter().any(|held| held.buffer == buffer) {
         state.complain(format!("{:?} is shown before it was given back", buffer.id()));
+    }
+    if !damaged {
+        state.complain(format!("{:?} is shown, and nothing is said to have changed", buffer.id()));
     }
     let memory = buffer.data::<Memory>().unwrap();
     match memory.bytes() {
@@ -100,6 +106,9 @@ impl Dispatch<WlSurface, Mutex<Surface>> for State {
                     state.complain(format!("a buffer is attached at {x}, {y}"));
                 }
                 surface.attached = Some(buffer);
+            }
+            Request::Damage { width, height, .. } | Request::DamageBuffer { width, height, .. } => {
+                surface.damaged |= width > 0 && height > 0;
             }
             Request::Frame { callback } => surface.asked.push(init.init(callback, ())),
             Request::SetBufferScale { scale } => surface.scale = scale,

@@ -25,6 +25,8 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 pub enum Part {
     /// Pictures in every mode, with and without alpha, and what is said of the surface before each.
     Pictures,
+    /// Swapchains of other sizes take the window over.
+    Resized,
     /// The compositor never says that a picture is due.
     Hidden,
     /// The compositor gives no buffer back.
@@ -41,6 +43,7 @@ pub enum Part {
 pub fn run(part: Part) -> Result<()> {
     match part {
         Part::Pictures => pictures(),
+        Part::Resized => resized(),
         Part::Hidden => hidden(),
         Part::Kept => kept(),
         Part::Dead => dead(),
@@ -167,6 +170,23 @@ fn pictures() -> Result<()> {
     ensure!(told.answers == frame, "{} of {frame} answers came to the program's own queue", told.answers);
     drop(stage);
     Ok(())
+}
+
+/// Three pictures of each size; the old swapchain ends when the new one is there.
+fn resized() -> Result<()> {
+    let place = Place::new()?;
+    let stage = place.stage()?;
+    let mut chain: Option<Chain> = None;
+    for size in [SIZE, [80, 30], [20, 60], SIZE] {
+        let new = stage.chain(size, FIFO, chain.as_ref())?;
+        if let Some(old) = chain.replace(new) {
+            end_at_once(&stage, old)?;
+        }
+        for _ in 0..3 {
+            stage.frame(chain.as_ref().context("a swapchain")?, None)?;
+        }
+    }
+    end_at_once(&stage, chain.context("a swapchain")?)
 }
 
 /// In a window that nobody sees pictures go on, slower.
