@@ -50,7 +50,7 @@ impl Presenter {
                 presenter.images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
                 // Images are destroyed when the thread has ended, so what copies them is waited for nonetheless.
                 while let Some(present) = presenter.images.next() {
-                    presenter.finish_copy(&present);
+                    finish_copy(presenter.device, &presenter.images, &present);
                     presenter.images.over(&present, None);
                 }
             }
