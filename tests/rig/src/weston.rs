@@ -25,7 +25,7 @@ impl Weston {
     /// When the tree can't be made or the compositor can't be started.
     pub fn start([width, height]: [u32; 2]) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let tree = display::tree("weston", "a Wayland compositor (100 MB from Debian's archive)")?;
+        let tree = display::tree("weston", "a Wayland compositor (350 MB of Debian's packages)")?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (folder, name) = (std::env::temp_dir(), format!("hesper-weston-{}-{number}", std::process::id()));
         let mut command = tree.command("/usr/bin/weston")?;
