@@ -1,5 +1,6 @@
 //! What the end-to-end tests share.
 
+pub mod compositor;
 pub mod endure;
 pub mod guests;
 pub mod hosts;
@@ -18,7 +19,8 @@ mod generated {
 
 pub use generated::demanded::DEMANDED;
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, ExitStatus, Output};
+use std::time::{Duration, Instant};
 
 use hesper_rig::Root;
 
@@ -61,6 +63,23 @@ pub fn good(what: &str, command: &mut Command) -> String {
     let text = both(&out);
     assert!(out.status.success(), "{what} ended with {}:\n{text}", out.status);
     text
+}
+
+/// How a program ends, if it does in time; it is killed if it doesn't.
+///
+/// # Panics
+/// When it isn't this process's to wait for.
+pub fn ends(child: &mut Child, within: Duration) -> Option<ExitStatus> {
+    let start = Instant::now();
+    while start.elapsed() < within {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
 }
 
 /// Runs a command to its end.

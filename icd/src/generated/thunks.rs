@@ -1087,6 +1087,12 @@ pub unsafe extern "system" fn vkWaitForPresentKHR(device: vk::Device, swapchain:
 pub unsafe extern "system" fn vkWaitForPresent2KHR(device: vk::Device, swapchain: vk::SwapchainKHR, p_present_wait2_info: *const types::PresentWait2InfoKHR) -> vk::Result {
     allowed(&[0, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000], guard(device, "vkWaitForPresent2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::present_wait::wait_for_present2_khr(device, swapchain, p_present_wait2_info)))
 }
+pub unsafe extern "system" fn vkCreateWaylandSurfaceKHR(instance: vk::Instance, p_create_info: *const vk::WaylandSurfaceCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_surface: *mut vk::SurfaceKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(instance, "vkCreateWaylandSurfaceKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::wayland::create_wayland_surface_khr(instance, p_create_info, p_allocator, p_surface)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceWaylandPresentationSupportKHR(physical_device: vk::PhysicalDevice, queue_family_index: u32, display: *mut vk::wl_display) -> vk::Bool32 {
+    guard(physical_device, "vkGetPhysicalDeviceWaylandPresentationSupportKHR", 0, move || crate::wsi::wayland::get_physical_device_wayland_presentation_support_khr(physical_device, queue_family_index, display))
+}
 pub unsafe extern "system" fn vkCreateXcbSurfaceKHR(instance: vk::Instance, p_create_info: *const vk::XcbSurfaceCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_surface: *mut vk::SurfaceKHR) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(instance, "vkCreateXcbSurfaceKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::xcb::create_xcb_surface_khr(instance, p_create_info, p_allocator, p_surface)))
 }

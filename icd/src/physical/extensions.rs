@@ -35,7 +35,7 @@ pub fn device_extension(name: &CStr) -> Option<&'static DeviceExtension> {
 }
 
 /// Instance extensions; all of them are the driver's own, none is sent (WIRE.md 12.2).
-pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 14] = [
+pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 15] = [
     (c"VK_EXT_debug_utils", 2),
     (c"VK_EXT_headless_surface", 1),
     (c"VK_EXT_surface_maintenance1", 1),
@@ -48,6 +48,7 @@ pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 14] = [
     (c"VK_KHR_surface", 25),
     (c"VK_KHR_surface_maintenance1", 1),
     (c"VK_KHR_surface_protected_capabilities", 1),
+    (c"VK_KHR_wayland_surface", 6),
     (c"VK_KHR_xcb_surface", 6),
     (c"VK_KHR_xlib_surface", 6),
 ];

@@ -111,6 +111,11 @@ enum Sub {
     Window,
     /// A window on an X server that dies before a line of input comes.
     DeadWindow,
+    /// A window on a Wayland compositor.
+    Wayland {
+        /// What it goes through.
+        part: screen::wayland::Part,
+    },
     /// Mapped memory of every host-visible type.
     Memory,
     /// Memory that is mapped where the program wants it, and addresses that stay reserved.
@@ -313,6 +318,7 @@ fn main() -> ExitCode {
         Sub::Screens { count } => screen::strict::cycles(count),
         Sub::Window => screen::window::run(),
         Sub::DeadWindow => screen::window::dead(),
+        Sub::Wayland { part } => screen::wayland::run(part),
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),

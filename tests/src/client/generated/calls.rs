@@ -4084,7 +4084,7 @@ Call { name: "vkWaitSemaphores", alias: false, scope: Scope::Device, extensions:
 Call { name: "vkWaitSemaphoresKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_timeline_semaphore"], asks: true, local: false, prepare: call_wait_semaphores },
 ];
 /// Those that aren't, and why; sorted.
-pub static LEFT_OUT: [(&str, &str); 24] = [
+pub static LEFT_OUT: [(&str, &str); 26] = [
 ("vkBuildAccelerationStructuresKHR", "the feature behind it is off"),
 ("vkCmdBuildAccelerationStructuresIndirectKHR", "needs accelerationStructureIndirectBuild, which lavapipe lacks"),
 ("vkCmdSetColorBlendAdvancedEXT", "needs a feature of VK_EXT_extended_dynamic_state3 that lavapipe lacks"),
@@ -4095,11 +4095,13 @@ pub static LEFT_OUT: [(&str, &str); 24] = [
 ("vkCopyAccelerationStructureKHR", "the feature behind it is off"),
 ("vkCopyAccelerationStructureToMemoryKHR", "the feature behind it is off"),
 ("vkCopyMemoryToAccelerationStructureKHR", "the feature behind it is off"),
+("vkCreateWaylandSurfaceKHR", "needs a Wayland compositor (tests/tests/wayland.rs)"),
 ("vkCreateXcbSurfaceKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkCreateXlibSurfaceKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetDeviceMemoryCommitment", "needs memory that is allocated lazily, which lavapipe lacks"),
 ("vkGetFenceFdKHR", "needs work that is under way; the client's part `sharing` calls it"),
 ("vkGetMemoryFdPropertiesKHR", "needs a dma-buf; the client's part `sharing` calls it"),
+("vkGetPhysicalDeviceWaylandPresentationSupportKHR", "needs a Wayland compositor (tests/tests/wayland.rs)"),
 ("vkGetPhysicalDeviceXcbPresentationSupportKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetPhysicalDeviceXlibPresentationSupportKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", "the feature behind it is off"),
