@@ -35,10 +35,11 @@ pub fn device_extension(name: &CStr) -> Option<&'static DeviceExtension> {
 }
 
 /// Instance extensions; all of them are the driver's own, none is sent (WIRE.md 12.2).
-pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 15] = [
+pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 16] = [
     (c"VK_EXT_debug_utils", 2),
     (c"VK_EXT_headless_surface", 1),
     (c"VK_EXT_surface_maintenance1", 1),
+    (c"VK_EXT_swapchain_colorspace", 5),
     (c"VK_KHR_device_group_creation", 1),
     (c"VK_KHR_external_fence_capabilities", 1),
     (c"VK_KHR_external_memory_capabilities", 1),
