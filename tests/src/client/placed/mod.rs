@@ -32,11 +32,15 @@ pub fn run() -> Result<()> {
         return Ok(());
     };
     placed.alignment()?;
+    placed.work()?;
+    if gpu.driver_name()? == "venus" {
+        println!("left out: Mesa's driver leaves memory mapped where addresses are to be reserved");
+        return Ok(());
+    }
     for steps in STEPS {
         placed.comes_and_goes(steps).with_context(|| format!("{steps} steps"))?;
         placed.frees_while_placed(steps).with_context(|| format!("{steps} steps"))?;
     }
-    placed.work()?;
     if placed.reserves {
         placed.reserves_what_was_not_placed()?;
     }
