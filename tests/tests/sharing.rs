@@ -50,7 +50,7 @@ fn memory_of_a_node_is_reported_and_placed() {
     let nodes = Nodes::over(&host, "rings 1").unwrap();
     let run = |part| good(part, root.client_on(&nodes, CLIENT).unwrap().arg(part));
     let said = run("reports");
-    assert!(said.contains("ok reports of shared memory"), "{said}");
+    assert!(said.contains("reports of shared memory are whole"), "{said}");
     let said = run("placed");
     assert!(!said.contains("left out"), "{said}");
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
@@ -87,7 +87,7 @@ fn two_processes_in_a_guest() {
     let said = [&run.results[0].output, &run.results[1].output];
     assert!(said[0].contains("ok sharing, with semaphores, true import"), "{said:?}");
     assert!(said[1].contains("with a dma-buf of another device"), "{said:?}");
-    assert!(run.results[3].output.contains("ok reports of shared memory"), "{}", run.results[3].output);
+    assert!(run.results[3].output.contains("reports of shared memory are whole"), "{}", run.results[3].output);
     assert!(!run.results[4].output.contains("left out"), "{}", run.results[4].output);
 }
 

@@ -225,7 +225,7 @@ impl<'a> Told<'a> {
         let expected =
             [(Event::ALLOCATE, own), (Event::IMPORT, imported), (Event::FREE, own), (Event::UNIMPORT, imported)];
         heard.iter().zip(expected).try_for_each(|(r, (event, memory))| self.is(r, event, memory, size))?;
-        println!("ok reports of shared memory");
+        println!("reports of shared memory are whole");
         Ok(())
     }
 }
