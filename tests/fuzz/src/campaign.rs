@@ -14,7 +14,8 @@ use crate::plan::plan;
 use crate::program::{Machine, Program};
 use crate::report::{self, Found};
 use crate::shrink;
-use crate::step::{Facts, Step};
+use crate::facts::Facts;
+use crate::step::Step;
 use crate::wire::Task;
 
 /// Longer than any program takes.
@@ -141,12 +142,12 @@ impl Campaign {
     }
 
     fn facts(&mut self, seats: &[Seat]) -> Result<Facts> {
-        let all: Vec<Facts> = seats.iter().map(|s| self.fleet.facts(s)).collect::<Result<_>>()?;
-        let first = all.first().context("no seat")?.clone();
-        for (facts, seat) in all.iter().zip(seats) {
-            ensure!(*facts == first, "{seat} has {facts:?}, the host's own driver {first:?}");
+        let (first, others) = seats.split_first().context("no seat")?;
+        let mut facts = self.fleet.facts(first)?;
+        for seat in others {
+            facts = facts.and(&self.fleet.facts(seat)?).with_context(|| seat.to_string())?;
         }
-        Ok(first)
+        Ok(facts)
     }
 
     fn go(&mut self, args: &Args) -> Result<bool> {
@@ -182,7 +183,7 @@ impl Campaign {
                     first,
                     limit,
                 )?;
-                let steps = self.plan_for(&shrunk.program, &seat)?;
+                let steps = self.plan_for(&shrunk.program, &[seats[0].clone(), seat.clone()])?;
                 let found = Found {
                     seed,
                     number,
@@ -209,12 +210,12 @@ impl Campaign {
         }
     }
 
-    /// The steps of a program on a seat.
+    /// The steps of a program on seats.
     ///
     /// # Errors
-    /// When the worker can't be started.
-    pub fn plan_for(&mut self, program: &Program, seat: &Seat) -> Result<Vec<Step>> {
-        Ok(plan(program, &self.fleet.facts(seat)?))
+    /// When a worker can't be started.
+    pub fn plan_for(&mut self, program: &Program, seats: &[Seat]) -> Result<Vec<Step>> {
+        Ok(plan(program, &self.facts(seats)?))
     }
 
     /// Runs a program on seats, of which the first is the host's own driver; the first one that shows something else.
@@ -260,7 +261,7 @@ impl Campaign {
         for _ in 0..args.times {
             self.sum.programs += 1;
             if let Some((seat, difference)) = self.try_program(&found.program, &seats, PATIENCE)? {
-                let steps = self.plan_for(&found.program, &seat)?;
+                let steps = self.plan_for(&found.program, &seats)?;
                 report::print(found, &seat, &difference, &steps);
                 self.sum.differences += 1;
                 return Ok(false);
@@ -273,8 +274,7 @@ impl Campaign {
         let generators = generators(args)?;
         let generator = &generators[number as usize % generators.len()];
         let program = generator.draw(args.seed.context("--print needs --seed")?, number).current();
-        let steps = self
-            .plan_for(&program, &Seat { driver: Driver::Native, switches: String::new(), machine: program.machine })?;
+        let steps = self.plan_for(&program, &Self::seats(args, program.machine, number))?;
         println!("{program:#?}");
         print!("{}", report::steps(&steps));
         Ok(true)
