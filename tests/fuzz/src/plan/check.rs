@@ -115,7 +115,7 @@ fn everything_comes_up() {
         "template: true",
         "Together)",
         "Apart)",
-        "Template)",
+        ", Template)",
         "SecondForm)",
         "SecondTemplate)",
         "Set(",

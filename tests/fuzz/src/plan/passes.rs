@@ -62,7 +62,7 @@ impl World<'_> {
     }
 
     fn targets(&mut self, images: [u8; 3], wanted: Wanted) -> Option<(Vec<Target>, Option<Target>, Option<Target>, u32)> {
-        let (mut colours, mut samples) = (Vec::<Target>::new(), None);
+        let (mut colours, mut samples) = (Vec::<Target>::new(), None::<u32>);
         for (number, wish) in [(0, images[0]), (1, images[1])] {
             // Half of the passes have one color.
             if number == 1 && wanted.style & 2 == 0 {

@@ -145,7 +145,6 @@ impl Drawing {
         let mut rendering = vk::PipelineRenderingCreateInfo::default().color_attachment_formats(&formats);
         if let Some(texels) = kind.depth {
             let format = |has| if has { texels.format() } else { vk::Format::UNDEFINED };
-            let rendering = &mut rendering;
             rendering.depth_attachment_format = format(texels.class() != Class::Stencil);
             rendering.stencil_attachment_format = format(texels.class() != Class::Depth);
         }
