@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use hesper_rig::{Driver, HostVersion};
 
 use crate::compare::{Difference, Kind, difference};
+use crate::facts::Facts;
 use crate::fleet::{Fleet, Outcome, Seat};
 use crate::generator::Generator;
 use crate::mix::{MIXES, Mix};
@@ -14,7 +15,6 @@ use crate::plan::plan;
 use crate::program::{Machine, Program};
 use crate::report::{self, Found};
 use crate::shrink;
-use crate::facts::Facts;
 use crate::step::Step;
 use crate::wire::Task;
 

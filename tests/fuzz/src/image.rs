@@ -84,7 +84,8 @@ impl Shape {
     pub fn usage(&self) -> vk::ImageUsageFlags {
         use vk::ImageUsageFlags as U;
         let drawn = if self.texels.is_colour() { U::COLOR_ATTACHMENT } else { U::DEPTH_STENCIL_ATTACHMENT };
-        let all = [(true, U::TRANSFER_SRC | U::TRANSFER_DST), (self.attachment, drawn), (self.host, U::HOST_TRANSFER_EXT)];
+        let all =
+            [(true, U::TRANSFER_SRC | U::TRANSFER_DST), (self.attachment, drawn), (self.host, U::HOST_TRANSFER_EXT)];
         all.into_iter().filter(|(on, _)| *on).fold(U::empty(), |sum, (_, usage)| sum | usage)
     }
 

@@ -79,7 +79,14 @@ pub const MIXES: &[Mix] = &[
     },
     Mix {
         name: "images",
-        ops: &[("CreateImage", 10), ("Record", 14), ("Submit", 12), ("ReadImage", 5), ("ReadRows", 3), ("HostWrite", 2)],
+        ops: &[
+            ("CreateImage", 10),
+            ("Record", 14),
+            ("Submit", 12),
+            ("ReadImage", 5),
+            ("ReadRows", 3),
+            ("HostWrite", 2),
+        ],
         cmds: &[
             ("ClearImage", 5),
             ("ImageToBuffer", 8),

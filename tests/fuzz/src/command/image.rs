@@ -17,15 +17,56 @@ pub struct Placed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ImageCommand {
     /// From nothing known to the layout that images keep.
-    Init { image: Id },
+    Init {
+        image: Id,
+    },
     /// Levels and layers, each as the first and the count.
-    Clear { image: Id, value: u8, mips: (u32, u32), layers: (u32, u32), passing: bool },
-    ToBuffer { image: Id, to: Id, regions: Vec<Placed>, second_form: bool, passing: bool },
-    FromBuffer { image: Id, from: Id, regions: Vec<Placed>, second_form: bool, passing: bool },
-    Copy { from: Id, to: Id, source: Part, target: Part, second_form: bool, passing: bool },
+    Clear {
+        image: Id,
+        value: u8,
+        mips: (u32, u32),
+        layers: (u32, u32),
+        passing: bool,
+    },
+    ToBuffer {
+        image: Id,
+        to: Id,
+        regions: Vec<Placed>,
+        second_form: bool,
+        passing: bool,
+    },
+    FromBuffer {
+        image: Id,
+        from: Id,
+        regions: Vec<Placed>,
+        second_form: bool,
+        passing: bool,
+    },
+    Copy {
+        from: Id,
+        to: Id,
+        source: Part,
+        target: Part,
+        second_form: bool,
+        passing: bool,
+    },
     /// `flips` has a bit for each direction in which the target is mirrored.
-    Blit { from: Id, to: Id, source: Part, target: Part, flips: u8, smooth: bool, second_form: bool },
-    Resolve { from: Id, to: Id, source: Part, target: Part, second_form: bool },
+    Blit {
+        from: Id,
+        to: Id,
+        source: Part,
+        target: Part,
+        flips: u8,
+        smooth: bool,
+        second_form: bool,
+    },
+    Resolve {
+        from: Id,
+        to: Id,
+        source: Part,
+        target: Part,
+        second_form: bool,
+    },
 }
 
 impl ImageCommand {

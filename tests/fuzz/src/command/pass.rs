@@ -41,14 +41,30 @@ pub struct Style {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
     /// Vertices at a depth of some quarters.
-    Draw { style: Style, first: u32, count: u32, instance: u32, quarters: u8 },
+    Draw {
+        style: Style,
+        first: u32,
+        count: u32,
+        instance: u32,
+        quarters: u8,
+    },
     /// Clears a target, or the one of depth and stencil, in the whole area.
-    Clear { target: Option<u32>, value: u8 },
+    Clear {
+        target: Option<u32>,
+        value: u8,
+    },
     /// The next subpass; dynamic rendering is suspended and resumed.
     Next,
     /// A query that counts, of samples `precise`.
-    Begin { pool: Id, query: u32, precise: bool },
-    End { pool: Id, query: u32 },
+    Begin {
+        pool: Id,
+        query: u32,
+        precise: bool,
+    },
+    End {
+        pool: Id,
+        query: u32,
+    },
 }
 
 /// How the pass is begun.
@@ -56,7 +72,9 @@ pub enum Work {
 pub enum How {
     Dynamic,
     /// A VkRenderPass with a framebuffer; `second_form` makes and begins it by vkCreateRenderPass2 and vkCmdBeginRenderPass2.
-    RenderPass { second_form: bool },
+    RenderPass {
+        second_form: bool,
+    },
 }
 
 /// A pass.

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use super::plan;
 use super::reading::Reader;
-use crate::generator::{Generator, Tree};
 use crate::facts::{Abilities, Facts};
+use crate::generator::{Generator, Tree};
 use crate::program::Program;
 use crate::texels::{Class, Texels};
 

@@ -80,7 +80,7 @@ impl World<'_> {
     }
 
     /// Where in a buffer a part lies, and how many bytes it takes.
-    fn place(&self, shape: &Shape, spot: &Spot, buffer: Id, at: u8) -> Option<(Placed, u64)> {
+    fn placed(&self, shape: &Shape, spot: &Spot, buffer: Id, at: u8) -> Option<(Placed, u64)> {
         let part = part_at(shape, spot);
         let rows = rows_at(shape, &part, spot);
         let size = shape.bytes(&part, rows);
@@ -104,7 +104,7 @@ impl World<'_> {
         if shape.samples > 1 {
             return None;
         }
-        let (placed, size) = self.place(&shape, spot, to, at)?;
+        let (placed, size) = self.placed(&shape, spot, to, at)?;
         let (second_form, passing) = (style & 1 == 1, style & 2 == 2);
         let command = ImageCommand::ToBuffer { image, to, regions: vec![placed], second_form, passing };
         self.record_image(r, command, Some((to, placed.at, size, true)));
@@ -122,7 +122,7 @@ impl World<'_> {
         let (image, shape) = self.image(image)?;
         let from = self.buffer(from)?;
         self.may_copy(r, shape.texels)?;
-        let (placed, size) = self.place(&shape, spot, from, at)?;
+        let (placed, size) = self.placed(&shape, spot, from, at)?;
         if shape.samples > 1 || !shape.texels.any_bytes(placed.part.aspect) {
             return None;
         }
@@ -173,7 +173,8 @@ impl World<'_> {
         let layers = source.layers.min(target.layers);
         (source.layers, target.layers) = (layers, layers);
         (source.aspect, target.aspect) = (shape.texels.whole(), into.texels.whole());
-        let smooth = style & 1 == 1 && able(&shape).smooth && matches!(shape.texels.class(), Class::Float | Class::Blocks);
+        let smooth =
+            style & 1 == 1 && able(&shape).smooth && matches!(shape.texels.class(), Class::Float | Class::Blocks);
         let mirrored = match shape.dimensions {
             Dimensions::One => 1,
             Dimensions::Two => 3,

@@ -121,8 +121,10 @@ impl World<'_> {
         }
         let Form { dimensions, extent, mips, layers, samples } = form;
         let attachment = can.attachment && !linear && dimensions == Dimensions::Two;
-        let host =
-            style & 4 == 4 && can.host && samples == 1 && texels.aspects().iter().all(|aspect| texels.any_bytes(*aspect));
+        let host = style & 4 == 4
+            && can.host
+            && samples == 1
+            && texels.aspects().iter().all(|aspect| texels.any_bytes(*aspect));
         let shape = Shape { texels, dimensions, extent, mips, layers, samples, linear, attachment, host };
         can.makes(dimensions).then_some(shape)
     }
@@ -167,7 +169,8 @@ impl World<'_> {
     pub fn wish_create_image(&mut self, wish: u8, texels: u8, form: u8, style: u8) {
         let image = self.slot(wish, IMAGES);
         // Some are alike, so that there are pairs.
-        let texels = if style & 24 == 24 { usual(image).0 } else { Texels::ALL[usize::from(texels) % Texels::ALL.len()] };
+        let texels =
+            if style & 24 == 24 { usual(image).0 } else { Texels::ALL[usize::from(texels) % Texels::ALL.len()] };
         let Some(shape) = self.shape(texels, form, style) else { return };
         if self.calm() && self.can_initialise() && self.destroy_image(image) {
             self.make_image(image, shape);

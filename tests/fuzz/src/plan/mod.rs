@@ -23,8 +23,8 @@ mod sync;
 mod uploads;
 mod world;
 
-use crate::program::{Op, Program};
 use crate::facts::Facts;
+use crate::program::{Op, Program};
 use crate::step::{Semaphore, Step};
 use state::{EventState, Promise};
 use world::World;

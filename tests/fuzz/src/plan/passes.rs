@@ -55,13 +55,21 @@ impl World<'_> {
     /// An image to which the first color of a pass can be resolved.
     fn resolvable(&self, first: &Target, used: &[Id]) -> Option<Target> {
         let fits = |id: &Id, s: &Shape| {
-            s.attachment && s.samples == 1 && s.texels == first.texels && !used.contains(id) && *id % 2 == first.image % 2
+            s.attachment
+                && s.samples == 1
+                && s.texels == first.texels
+                && !used.contains(id)
+                && *id % 2 == first.image % 2
         };
         let (image, _) = self.images.iter().find(|(id, s)| fits(id, s))?;
         Some(Target { image: *image, mip: 0, layer: 0, load: Load::DontCare, stored: true, ..*first })
     }
 
-    fn targets(&mut self, images: [u8; 3], wanted: Wanted) -> Option<(Vec<Target>, Option<Target>, Option<Target>, u32)> {
+    fn targets(
+        &mut self,
+        images: [u8; 3],
+        wanted: Wanted,
+    ) -> Option<(Vec<Target>, Option<Target>, Option<Target>, u32)> {
         let (mut colours, mut samples) = (Vec::<Target>::new(), None::<u32>);
         for (number, wish) in [(0, images[0]), (1, images[1])] {
             // Half of the passes have one color.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::access::{Access, At, Clock, conflict};
 use super::slots::lane_of;
 use super::state::{
-    Binary, Buffer, Cb, CbState, EventState, FenceState, Flight, Memory, Object, Pipeline, Pool, Promise, Queries, Queue,
-    Set, Timeline,
+    Binary, Buffer, Cb, CbState, EventState, FenceState, Flight, Memory, Object, Pipeline, Pool, Promise, Queries,
+    Queue, Set, Timeline,
 };
 use crate::command::Id;
 use crate::facts::Facts;

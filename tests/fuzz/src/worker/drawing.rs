@@ -122,8 +122,11 @@ impl Drawing {
         let stages =
             [stage(vk::ShaderStageFlags::VERTEX, self.vertex), stage(vk::ShaderStageFlags::FRAGMENT, self.fragment)];
         let inputs = vk::PipelineVertexInputStateCreateInfo::default();
-        let topology =
-            if kind.style.triangles { vk::PrimitiveTopology::TRIANGLE_STRIP } else { vk::PrimitiveTopology::POINT_LIST };
+        let topology = if kind.style.triangles {
+            vk::PrimitiveTopology::TRIANGLE_STRIP
+        } else {
+            vk::PrimitiveTopology::POINT_LIST
+        };
         let assembly = vk::PipelineInputAssemblyStateCreateInfo::default().topology(topology);
         let viewport = vk::PipelineViewportStateCreateInfo {
             viewport_count: 1,
@@ -209,8 +212,8 @@ fn written(target: usize, texels: Texels) -> vk::PipelineColorBlendAttachmentSta
 /// The tests of a style, as far as there is something to test.
 fn tests(texels: Texels, tests: u8) -> vk::PipelineDepthStencilStateCreateInfo<'static> {
     use vk::{CompareOp as C, StencilOp as S};
-    let (compare, write) = [(C::ALWAYS, false), (C::LESS_OR_EQUAL, true), (C::GREATER, true), (C::ALWAYS, true)]
-        [usize::from(tests & 3)];
+    let (compare, write) =
+        [(C::ALWAYS, false), (C::LESS_OR_EQUAL, true), (C::GREATER, true), (C::ALWAYS, true)][usize::from(tests & 3)];
     let (stencil, pass) =
         [(C::ALWAYS, S::KEEP), (C::ALWAYS, S::REPLACE), (C::EQUAL, S::INCREMENT_AND_WRAP), (C::NOT_EQUAL, S::INVERT)]
             [usize::from(tests >> 2 & 3)];

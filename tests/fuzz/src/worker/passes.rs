@@ -29,8 +29,7 @@ impl<'a> Thread<'a> {
         let shared = self.shared;
         let gpu = &shared.gpu;
         // SAFETY: a valid device.
-        let made =
-            shared.drawing.get_or_init(|| unsafe { Drawing::new(&gpu.device, gpu.memory_type(true, u32::MAX)) });
+        let made = shared.drawing.get_or_init(|| unsafe { Drawing::new(&gpu.device, gpu.memory_type(true, u32::MAX)) });
         self.must("making what draws need", made.as_ref().map_err(|e| *e))
     }
 
@@ -155,7 +154,8 @@ impl<'a> Thread<'a> {
         {
             // Integers have no average.
             let float = pass.colours[0].texels.class() == Class::Float;
-            infos[0].resolve_mode = if float { vk::ResolveModeFlags::AVERAGE } else { vk::ResolveModeFlags::SAMPLE_ZERO };
+            infos[0].resolve_mode =
+                if float { vk::ResolveModeFlags::AVERAGE } else { vk::ResolveModeFlags::SAMPLE_ZERO };
             infos[0].resolve_image_view = view;
         }
         let has = |without| pass.depth.is_some_and(|t| t.texels.class() != without);

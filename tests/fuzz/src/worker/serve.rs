@@ -39,7 +39,8 @@ fn run(loaded: &Loaded, task: &Task) -> Report {
             return Report { notes: vec![Note { at: Place::default(), seen }], calls: 1 };
         }
     };
-    let shared = Shared { gpu, handles: Handles::new(), images: Images::default(), drawing: std::sync::OnceLock::new() };
+    let shared =
+        Shared { gpu, handles: Handles::new(), images: Images::default(), drawing: std::sync::OnceLock::new() };
     let mut thread = Thread::new(&shared, Place::default());
     let done = thread.run(&task.steps);
     let (mut notes, mut calls) = (std::mem::take(&mut thread.notes), thread.calls + 14);

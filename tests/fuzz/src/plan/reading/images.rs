@@ -45,7 +45,9 @@ impl Images {
                 assert!(self.0.insert(*image, known).is_none(), "image {image} is there");
             }
             Step::DestroyImage { image } => drop(self.0.remove(image).expect("an image")),
-            Step::TransitionImage { image, new } => assert!(self.0[image].shape.host && (*new == (self.0[image].empty > 0))),
+            Step::TransitionImage { image, new } => {
+                assert!(self.0[image].shape.host && (*new == (self.0[image].empty > 0)))
+            }
             Step::CopyToImage { image, part, .. } => {
                 let known = self.0.get_mut(image).expect("an image");
                 assert!(known.shape.host && known.shape.texels.any_bytes(part.aspect));
@@ -92,7 +94,9 @@ impl Images {
             ImageCommand::Clear { image, mips, layers, .. } => {
                 let shape = self.filled(*image);
                 assert!(!matches!(shape.texels.class(), Class::Wide | Class::Blocks), "{shape:?} can't be cleared");
-                assert!(mips.1 > 0 && mips.0 + mips.1 <= shape.mips && layers.1 > 0 && layers.0 + layers.1 <= shape.layers);
+                assert!(
+                    mips.1 > 0 && mips.0 + mips.1 <= shape.mips && layers.1 > 0 && layers.0 + layers.1 <= shape.layers
+                );
             }
             ImageCommand::ToBuffer { image, to: buffer, regions, .. }
             | ImageCommand::FromBuffer { image, from: buffer, regions, .. } => {
