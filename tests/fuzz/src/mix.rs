@@ -109,7 +109,7 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "host copies",
         ops: &[
-            ("CreateImage", 12),
+            ("CreateImage", 30),
             ("CopyToImage", 14),
             ("CopyFromImage", 14),
             ("CopyImages", 8),

@@ -168,10 +168,12 @@ impl World<'_> {
     /// `CreateImage`: what the slot holds goes first.
     pub fn wish_create_image(&mut self, wish: u8, texels: u8, form: u8, style: u8) {
         let image = self.slot(wish, IMAGES);
-        // Some are alike, so that there are pairs.
         let texels =
             if style & 24 == 24 { usual(image).0 } else { Texels::ALL[usize::from(texels) % Texels::ALL.len()] };
-        let Some(shape) = self.shape(texels, form, style) else { return };
+        // Some are like one that is there, so that there are pairs.
+        let like = |(id, s): (&Id, &Shape)| (*id != image && self.own(*id) && s.host == (style & 4 == 4)).then_some(*s);
+        let other = if style & 64 == 64 { self.images.iter().find_map(like) } else { None };
+        let Some(shape) = other.or_else(|| self.shape(texels, form, style)) else { return };
         if self.calm() && self.can_initialise() && self.destroy_image(image) {
             self.make_image(image, shape);
         }
