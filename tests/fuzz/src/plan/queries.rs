@@ -91,7 +91,8 @@ impl World<'_> {
             results: queries.counts.results(),
             wide: flags & 1 == 0,
             wait: flags & 2 != 0 && there,
-            availability: flags & 4 != 0,
+            // Of a query with several values that isn't available, lavapipe writes the availability behind the first value's place.
+            availability: flags & 4 != 0 && (there || queries.counts.results() == 1),
             partial: flags & 24 == 24 && !timestamps && there,
             gap: u32::from(flags >> 6),
         };
