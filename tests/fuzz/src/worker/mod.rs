@@ -8,6 +8,7 @@ mod draws;
 mod formats;
 mod handles;
 mod host_copies;
+mod image_objects;
 mod images;
 mod objects;
 mod passes;

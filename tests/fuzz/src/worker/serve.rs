@@ -7,7 +7,7 @@ use ash::vk::{self, Handle};
 
 use super::device::{Gpu, Loaded};
 use super::handles::Handles;
-use super::images::Images;
+use super::image_objects::Images;
 use super::thread::{Shared, Thread};
 use crate::wire::{self, Hello, Note, Place, Report, Seen, Task};
 

@@ -5,7 +5,7 @@ use ash::vk;
 use super::device::Gpu;
 use super::drawing::Drawing;
 use super::handles::Handles;
-use super::images::Images;
+use super::image_objects::Images;
 use super::poison::Edge;
 use crate::step::Patience;
 use crate::wire::{Note, Place, Seen};
