@@ -106,6 +106,8 @@ pub struct Campaign {
     pub fleet: Fleet,
     pub sum: Sum,
     no_poison: bool,
+    /// Whether the host's protocol carries all that its driver has.
+    all_carried: bool,
 }
 
 /// Runs; false when a difference was found.
@@ -113,8 +115,9 @@ pub struct Campaign {
 /// # Errors
 /// When the rig or a worker can't be started.
 pub fn run(args: &Args) -> Result<bool> {
-    let mut campaign =
-        Campaign { fleet: Fleet::new(args.library.as_deref())?, sum: Sum::default(), no_poison: args.no_poison };
+    let fleet = Fleet::new(args.library.as_deref())?;
+    let all_carried = HostVersion::chosen()?.carries_everything();
+    let mut campaign = Campaign { fleet, sum: Sum::default(), no_poison: args.no_poison, all_carried };
     let start = Instant::now();
     let good = match (&args.replay, args.print) {
         (Some(file), _) => campaign.replay(args, &report::read(file)?)?,
@@ -145,7 +148,12 @@ impl Campaign {
         let (first, others) = seats.split_first().context("no seat")?;
         let mut facts = self.fleet.facts(first)?;
         for seat in others {
-            facts = facts.and(&self.fleet.facts(seat)?).with_context(|| seat.to_string())?;
+            let both = facts.and(&self.fleet.facts(seat)?).with_context(|| seat.to_string())?;
+            // What a driver doesn't show, programs don't use, so no difference would tell of it.
+            if self.all_carried && seat.driver == Driver::Hesper {
+                ensure!(both == facts, "{seat} lacks what the host's own driver has: {}", facts.beyond(&both));
+            }
+            facts = both;
         }
         Ok(facts)
     }

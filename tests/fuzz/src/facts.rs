@@ -52,6 +52,8 @@ pub struct Facts {
     pub second_binds: bool,
     /// VK_EXT_primitives_generated_query.
     pub primitives: bool,
+    /// VK_EXT_transform_feedback.
+    pub captures: bool,
     /// For each of [`Texels`], what can be done with optimal and with linear images.
     pub formats: Vec<[Abilities; 2]>,
 }
@@ -64,6 +66,18 @@ impl Facts {
 
     pub fn abilities(&self, texels: Texels, linear: bool) -> Abilities {
         self.formats.get(texels as usize).map_or(Abilities::default(), |all| all[usize::from(linear)])
+    }
+
+    /// What these have and others haven't, in words.
+    pub fn beyond(&self, less: &Self) -> String {
+        let commands = [
+            (self.second_binds && !less.second_binds, "VK_KHR_maintenance6"),
+            (self.primitives && !less.primitives, "VK_EXT_primitives_generated_query"),
+            (self.captures && !less.captures, "VK_EXT_transform_feedback"),
+        ];
+        let commands = commands.iter().filter(|(more, _)| *more).map(|(_, name)| (*name).to_owned());
+        let formats = Texels::ALL.iter().filter(|t| self.formats.get(**t as usize) != less.formats.get(**t as usize));
+        commands.chain(formats.map(|t| format!("uses of {:?}", t.format()))).collect::<Vec<_>>().join(", ")
     }
 
     /// What two drivers have in common: one of them may lack what its host's protocol can't carry.
@@ -85,6 +99,7 @@ impl Facts {
             families: self.families.clone(),
             second_binds: self.second_binds && other.second_binds,
             primitives: self.primitives && other.primitives,
+            captures: self.captures && other.captures,
             formats: formats.map(|(a, b)| [a[0].and(b[0]), a[1].and(b[1])]).collect(),
         })
     }
@@ -102,6 +117,8 @@ mod tests {
         let b = Facts { primitives: false, formats: vec![[able, less]], ..a.clone() };
         let both = a.and(&b).unwrap();
         assert_eq!(both, b);
+        assert_eq!(a.beyond(&b), "VK_EXT_primitives_generated_query, uses of R8G8B8A8_UNORM");
+        assert_eq!(b.beyond(&a.and(&b).unwrap()), "");
         let other = Facts { queues: Vec::new(), ..a.clone() };
         assert!(a.and(&other).is_err());
     }

@@ -48,9 +48,15 @@ impl Shape {
         self.extent.map(|n| (n >> mip).max(1))
     }
 
+    /// The size of a level of an aspect: planes may be smaller than the image.
+    fn aspect_level(&self, mip: u32, aspect: Aspect) -> [u32; 3] {
+        let ([width, height, depth], [across, down]) = (self.level(mip), self.texels.spread(aspect));
+        [width / across, height / down, depth]
+    }
+
     /// An aspect of all layers of a level.
     pub fn whole(&self, mip: u32, aspect: Aspect) -> Part {
-        Part { aspect, mip, layer: 0, layers: self.layers, offset: [0; 3], extent: self.level(mip) }
+        Part { aspect, mip, layer: 0, layers: self.layers, offset: [0; 3], extent: self.aspect_level(mip, aspect) }
     }
 
     /// The parts that make up an image: every aspect of every level.
@@ -61,7 +67,7 @@ impl Shape {
 
     /// Whether a part is inside, and of whole blocks.
     pub fn holds(&self, part: &Part) -> bool {
-        let (level, side) = (self.level(part.mip), self.texels.side());
+        let (level, side) = (self.aspect_level(part.mip, part.aspect), self.texels.side());
         let inside = |i: usize, side: u32| {
             let (from, to) = (part.offset[i], part.offset[i] + part.extent[i]);
             part.extent[i] > 0 && to <= level[i] && from % side == 0 && (to % side == 0 || to == level[i])
@@ -161,6 +167,19 @@ mod tests {
         let both = Shape { texels: Texels::D32S8, ..PLAIN };
         assert_eq!(both.bytes(&both.whole(0, Aspect::Stencil), Rows::default()), 13 * 9 * 2);
         assert_eq!(both.parts().len(), 6);
+    }
+
+    #[test]
+    fn planes_are_as_large_as_their_format_says() {
+        let extents = |texels| {
+            let shape = Shape { texels, extent: [10, 12, 1], mips: 1, layers: 1, ..PLAIN };
+            let of = |part: Part| ([part.extent[0], part.extent[1]], shape.bytes(&part, Rows::default()));
+            shape.parts().into_iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(extents(Texels::Planes444), [([10, 12], 120), ([10, 12], 120), ([10, 12], 120)]);
+        assert_eq!(extents(Texels::Planes420), [([10, 12], 120), ([5, 6], 30), ([5, 6], 30)]);
+        assert_eq!(extents(Texels::Planes422), [([10, 12], 120), ([5, 12], 120)]);
+        assert_eq!(extents(Texels::Planes420Wide), [([10, 12], 240), ([5, 6], 120)]);
     }
 
     #[test]

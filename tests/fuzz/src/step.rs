@@ -53,12 +53,18 @@ pub enum Counts {
     Geometry,
     /// Primitives that are generated (VK_EXT_primitives_generated_query).
     Primitives,
+    /// Primitives that are captured, and those that would be with enough room (VK_EXT_transform_feedback).
+    Captured,
 }
 
 impl Counts {
     /// Values of a result.
     pub fn results(self) -> u32 {
-        if self == Self::Geometry { 4 } else { 1 }
+        match self {
+            Self::Geometry => 4,
+            Self::Captured => 2,
+            _ => 1,
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Class {
     DepthStencil,
     /// Compressed blocks of 4 by 4 texels.
     Blocks,
+    /// Several planes, which are copied one by one and nothing else.
+    Planes,
 }
 
 /// The aspects that a region of an image is of.
@@ -27,6 +29,9 @@ pub enum Aspect {
     Depth,
     Stencil,
     DepthAndStencil,
+    Plane0,
+    Plane1,
+    Plane2,
 }
 
 impl Aspect {
@@ -37,11 +42,15 @@ impl Aspect {
             Self::Depth => A::DEPTH,
             Self::Stencil => A::STENCIL,
             Self::DepthAndStencil => A::DEPTH | A::STENCIL,
+            Self::Plane0 => A::PLANE_0,
+            Self::Plane1 => A::PLANE_1,
+            Self::Plane2 => A::PLANE_2,
         }
     }
 }
 
-/// Defines [`Texels`]: each with its format, class, and the bytes of a texel or block; of formats with depth, of the depth.
+/// Defines [`Texels`]: each with its format, class, and the bytes of a texel or block; of formats with depth, of the depth, and of those with
+/// planes, of the first plane.
 macro_rules! texels {
     ($($name:ident = $format:ident, $class:ident, $bytes:literal;)*) => {
         /// A format.
@@ -86,8 +95,14 @@ texels! {
     Rg32Uint = R32G32_UINT, Uint, 8;
     Rgba32Float = R32G32B32A32_SFLOAT, Float, 16;
     Rgba32Sint = R32G32B32A32_SINT, Sint, 16;
+    Rgb32Float = R32G32B32_SFLOAT, Float, 12;
     R64Uint = R64_UINT, Wide, 8;
     R64Sint = R64_SINT, Wide, 8;
+    Rgb64Uint = R64G64B64_UINT, Wide, 24;
+    Rgba64Uint = R64G64B64A64_UINT, Wide, 32;
+    Rgb8 = R8G8B8_UNORM, Float, 3;
+    Rgb16Uint = R16G16B16_UINT, Uint, 6;
+    A8 = A8_UNORM_KHR, Float, 1;
     Rgb565 = R5G6B5_UNORM_PACK16, Float, 2;
     Argb1555 = A1R5G5B5_UNORM_PACK16, Float, 2;
     Abgr2101010 = A2B10G10R10_UNORM_PACK32, Float, 4;
@@ -104,6 +119,13 @@ texels! {
     Bc5Snorm = BC5_SNORM_BLOCK, Blocks, 16;
     Bc6 = BC6H_UFLOAT_BLOCK, Blocks, 16;
     Bc7 = BC7_UNORM_BLOCK, Blocks, 16;
+    Etc2 = ETC2_R8G8B8_UNORM_BLOCK, Blocks, 8;
+    Eac = EAC_R11G11_SNORM_BLOCK, Blocks, 16;
+    Astc = ASTC_4X4_UNORM_BLOCK, Blocks, 16;
+    Planes444 = G8_B8_R8_3PLANE_444_UNORM, Planes, 1;
+    Planes420 = G8_B8_R8_3PLANE_420_UNORM, Planes, 1;
+    Planes422 = G8_B8R8_2PLANE_422_UNORM, Planes, 1;
+    Planes420Wide = G16_B16R16_2PLANE_420_UNORM, Planes, 2;
 }
 
 impl Texels {
@@ -113,13 +135,34 @@ impl Texels {
             Class::Depth => &[Aspect::Depth],
             Class::Stencil => &[Aspect::Stencil],
             Class::DepthStencil => &[Aspect::Depth, Aspect::Stencil],
+            Class::Planes if self.joined() => &[Aspect::Plane0, Aspect::Plane1],
+            Class::Planes => &[Aspect::Plane0, Aspect::Plane1, Aspect::Plane2],
             _ => &[Aspect::Colour],
         }
     }
 
+    /// Whether the second plane holds both chroma components.
+    fn joined(self) -> bool {
+        matches!(self, Self::Planes422 | Self::Planes420Wide)
+    }
+
     /// All aspects together.
     pub fn whole(self) -> Aspect {
-        if self.class() == Class::DepthStencil { Aspect::DepthAndStencil } else { self.aspects()[0] }
+        match self.class() {
+            Class::DepthStencil => Aspect::DepthAndStencil,
+            Class::Planes => Aspect::Colour,
+            _ => self.aspects()[0],
+        }
+    }
+
+    /// How many texels of the image, across and down, one of an aspect stands for.
+    pub fn spread(self, aspect: Aspect) -> [u32; 2] {
+        match (self, aspect) {
+            (_, Aspect::Colour | Aspect::Depth | Aspect::Stencil | Aspect::DepthAndStencil | Aspect::Plane0) => [1, 1],
+            (Self::Planes420 | Self::Planes420Wide, _) => [2, 2],
+            (Self::Planes422, _) => [2, 1],
+            _ => [1, 1],
+        }
     }
 
     pub fn is_colour(self) -> bool {
@@ -133,7 +176,11 @@ impl Texels {
 
     /// Bytes of a texel, or of a block, in memory.
     pub fn bytes(self, aspect: Aspect) -> u32 {
-        if aspect == Aspect::Stencil { 1 } else { self.table_bytes() }
+        match aspect {
+            Aspect::Stencil => 1,
+            Aspect::Plane1 if self.joined() => 2 * self.table_bytes(),
+            _ => self.table_bytes(),
+        }
     }
 
     /// Whether any bytes are texels: floats of depth have to be between 0 and 1.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::id::Id;
 pub use image::{ImageCommand, Placed};
-pub use pass::{How, Load, Pass, Style, Target, Work};
+pub use pass::{CAPTURED, How, Load, Pass, Style, Target, Work};
 
 /// A region of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub enum Pushing {
     Together,
     /// One call for each binding.
     Apart,
+    /// One write of two descriptors, which runs on into the second binding.
+    Across,
+    /// A template with one entry of two descriptors.
+    AcrossTemplate,
     Template,
     /// vkCmdPushDescriptorSet2 and vkCmdPushDescriptorSetWithTemplate2.
     SecondForm,

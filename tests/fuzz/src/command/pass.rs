@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::Id;
 use crate::texels::Texels;
 
+/// Bytes that there is room for where a draw is captured; a vertex takes 16.
+pub const CAPTURED: u64 = 256;
+
 /// What happens to an attachment's content at the begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Load {
@@ -47,6 +50,8 @@ pub enum Work {
         count: u32,
         instance: u32,
         quarters: u8,
+        /// A buffer and the place in it for [`CAPTURED`] bytes of vertices.
+        captured: Option<(Id, u64)>,
     },
     /// Clears a target, or the one of depth and stencil, in the whole area.
     Clear {
@@ -98,6 +103,11 @@ impl Pass {
     /// All attachments, in the order of a framebuffer's.
     pub fn attachments(&self) -> impl Iterator<Item = &Target> {
         self.colours.iter().chain(&self.depth).chain(&self.resolved)
+    }
+
+    /// Where draws are captured.
+    pub fn captures(&self) -> impl Iterator<Item = (Id, u64)> {
+        self.work.iter().filter_map(|w| if let Work::Draw { captured, .. } = w { *captured } else { None })
     }
 
     pub fn subpasses(&self) -> u32 {

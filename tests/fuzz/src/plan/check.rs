@@ -34,11 +34,12 @@ fn abilities(texels: Texels, linear: bool) -> Abilities {
     let class = texels.class();
     let (colour, blocks) = (texels.is_colour(), class == Class::Blocks);
     let made = colour || !linear;
-    let drawn = made && !blocks && class != Class::Wide && texels != Texels::Ebgr5999Float;
+    let drawn =
+        made && !blocks && !matches!(class, Class::Wide | Class::Planes) && texels != Texels::Ebgr5999Float;
     Abilities {
         made: [made, made, made],
         samples: drawn && !linear,
-        blit_from: made && class != Class::Wide,
+        blit_from: made && !matches!(class, Class::Wide | Class::Planes),
         blit_to: drawn,
         smooth: matches!(class, Class::Float | Class::Blocks | Class::Depth),
         attachment: drawn,
@@ -55,6 +56,7 @@ fn facts(program: &Program) -> &'static Facts {
             families: families.to_vec(),
             second_binds: true,
             primitives: true,
+            captures: true,
             formats: formats.clone(),
         };
         let several = machine(&[(0, 0), (0, 1), (1, 0), (1, 1)], &[(true, true), (false, true)]);
@@ -118,6 +120,9 @@ fn everything_comes_up() {
         ", Template)",
         "SecondForm)",
         "SecondTemplate)",
+        "Across)",
+        "AcrossTemplate)",
+        "aspect: Plane2",
         "Set(",
         "all: false, patience: Forever",
         "SpinFence",
@@ -142,6 +147,8 @@ fn everything_comes_up() {
         "counts: Samples",
         "counts: Geometry",
         "counts: Primitives",
+        "counts: Captured",
+        "captured: Some(",
         "linear: true",
         "dimensions: One",
         "dimensions: Three",

@@ -219,6 +219,8 @@ impl World<'_> {
             2 => Pushing::Apart,
             3 if self.facts.second_binds => Pushing::SecondForm,
             4 if self.facts.second_binds => Pushing::SecondTemplate,
+            5 => Pushing::Across,
+            6 => Pushing::AcrossTemplate,
             _ => Pushing::Template,
         }
     }

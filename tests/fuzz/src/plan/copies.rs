@@ -1,6 +1,6 @@
 //! Commands that copy, clear, blit and resolve images; each left out where it would be invalid.
 
-use super::images::{part_at, rows_at};
+use super::images::{part_at, part_of, rows_at};
 use super::recording::Recording;
 use super::state::Object;
 use super::world::World;
@@ -28,16 +28,18 @@ fn equal(shape: &Shape, source: Part, into: &Shape, target: Part) -> Option<(Par
 
 /// Whether parts of one image can be copied to another one.
 pub fn alike(shape: &Shape, into: &Shape) -> bool {
-    let blocks = |t: Texels| (t.is_colour(), t.side(), t.bytes(t.whole()));
+    let blocks = |t: Texels| (t.is_colour(), t.class() == Class::Planes, t.side(), t.bytes(t.whole()));
     let (from, to) = (shape.texels, into.texels);
-    let texels = from == to || (from.is_colour() && blocks(from) == blocks(to));
+    // Planes are copied to those of the same format only.
+    let other = from.is_colour() && from.class() != Class::Planes && blocks(from) == blocks(to);
+    let texels = from == to || other;
     texels && shape.dimensions == into.dimensions && shape.samples == into.samples
 }
 
 /// Parts of two images of which one can be copied to the other.
 pub fn copied(shape: &Shape, spot: &Spot, into: &Shape, other: &Spot) -> Option<(Part, Part)> {
     let source = part_at(shape, spot);
-    let target = Part { aspect: source.aspect, ..part_at(into, other) };
+    let target = part_of(into, other, source.aspect);
     equal(shape, source, into, target)
 }
 
@@ -45,7 +47,8 @@ pub fn copied(shape: &Shape, spot: &Spot, into: &Shape, other: &Spot) -> Option<
 fn converts(from: Texels, to: Texels) -> bool {
     let float = |t: Texels| matches!(t.class(), Class::Float | Class::Blocks);
     let both = |class| from.class() == class && to.class() == class;
-    from == to || (float(from) && float(to)) || both(Class::Uint) || both(Class::Sint)
+    let same = from == to && !matches!(from.class(), Class::Planes | Class::Wide);
+    same || (float(from) && float(to)) || both(Class::Uint) || both(Class::Sint)
 }
 
 impl World<'_> {
@@ -68,7 +71,7 @@ impl World<'_> {
     pub fn clear_image(&mut self, r: &mut Recording, image: u8, value: u8, spot: &Spot) -> Option<()> {
         let (image, shape) = self.image(image)?;
         self.may_copy(r, shape.texels)?;
-        if matches!(shape.texels.class(), Class::Wide | Class::Blocks) {
+        if matches!(shape.texels.class(), Class::Wide | Class::Blocks | Class::Planes) {
             return None;
         }
         let mip = u32::from(spot.mip) % shape.mips;
@@ -86,7 +89,8 @@ impl World<'_> {
         let size = shape.bytes(&part, rows);
         let room = self.buffers[&buffer].size.checked_sub(size)?;
         // Offsets are multiples of blocks, and of four for depth and stencil.
-        let step = u64::from(shape.texels.bytes(part.aspect).max(4));
+        let bytes = u64::from(shape.texels.bytes(part.aspect));
+        let step = if shape.texels.is_colour() { bytes } else { bytes.max(4) };
         Some((Placed { part, at: u64::from(at) * 16 % (room + 1) / step * step, rows }, size))
     }
 
@@ -150,7 +154,7 @@ impl World<'_> {
         let ((from, shape), (to, into)) = self.pair(from, to, alike)?;
         self.may_copy(r, shape.texels)?;
         let (mut source, mut target) = copied(&shape, spots[0], &into, spots[1])?;
-        if style & 4 == 4 {
+        if style & 4 == 4 && shape.texels.class() != Class::Planes {
             (source.aspect, target.aspect) = (shape.texels.whole(), shape.texels.whole());
         }
         let (second_form, passing) = (style & 1 == 1, style & 2 == 2);

@@ -8,11 +8,14 @@ use crate::command::{Command, Id, ImageCommand, Placed};
 use crate::image::{Dimensions, Part, Rows, Shape};
 use crate::program::Spot;
 use crate::step::Step;
-use crate::texels::{Class, Texels};
+use crate::texels::{Aspect, Class, Texels};
 
 const IMAGES: u32 = 8;
 /// Pixels of the side of the picture that vertices are spread over.
 pub const SIDE: u32 = 16;
+
+/// A multiple of the size of every texel and block, which offsets in buffers are multiples of.
+const EVERY_SIZE: u64 = 96;
 
 /// The size of an image, its levels, layers and samples.
 #[derive(Clone, Copy)]
@@ -51,12 +54,17 @@ fn usual(image: Id) -> (Texels, u8) {
     }
 }
 
-/// A part of an image, of all aspects or one.
+/// A part of one aspect of an image.
 pub fn part_at(shape: &Shape, spot: &Spot) -> Part {
     let aspects = shape.texels.aspects();
+    part_of(shape, spot, aspects[usize::from(spot.rows >> 6) % aspects.len()])
+}
+
+/// A part of an image, of these aspects.
+pub fn part_of(shape: &Shape, spot: &Spot, aspect: Aspect) -> Part {
     let mip = u32::from(spot.mip) % shape.mips;
     let layer = u32::from(spot.layer % 16) % shape.layers;
-    let whole = shape.whole(mip, aspects[usize::from(spot.rows >> 6) % aspects.len()]);
+    let whole = shape.whole(mip, aspect);
     let mut part = Part { layer, layers: 1 + u32::from(spot.layer / 16) % (shape.layers - layer), ..whole };
     // A part of the wishes is for all of a level.
     if spot.size % 4 == 0 {
@@ -89,7 +97,7 @@ pub fn rows_at(shape: &Shape, part: &Part, spot: &Spot) -> Rows {
 pub fn in_a_row(shape: &Shape, parts: impl IntoIterator<Item = Part>) -> (Vec<Placed>, u64) {
     let mut end = 0u64;
     let place = |part: Part| {
-        let at = end.next_multiple_of(16);
+        let at = end.next_multiple_of(EVERY_SIZE);
         end = at + shape.bytes(&part, Rows::default());
         Placed { part, at, rows: Rows::default() }
     };
@@ -113,14 +121,17 @@ impl World<'_> {
         let linear = style & 3 == 3;
         let can = self.facts.abilities(texels, linear);
         let mut form = FORMS[usize::from(form) % FORMS.len()];
-        if form.samples > 1 && (linear || !can.samples) {
+        if form.samples > 1 && (linear || !can.samples || texels.class() == Class::Wide) {
             form.samples = 1;
         }
         if form.dimensions != Dimensions::Two && (!texels.is_colour() || texels.class() == Class::Blocks) {
             form = FORMS[3];
         }
+        if texels.class() == Class::Planes {
+            form = flat(10, 12, 1, 1);
+        }
         let Form { dimensions, extent, mips, layers, samples } = form;
-        let attachment = can.attachment && !linear && dimensions == Dimensions::Two;
+        let attachment = can.attachment && !linear && dimensions == Dimensions::Two && texels.class() != Class::Wide;
         let host = style & 4 == 4
             && can.host
             && samples == 1

@@ -202,8 +202,7 @@ impl World<'_> {
         }
         let pools: Vec<_> = self.queries.keys().copied().collect();
         for pool in pools {
-            let pool = u8::try_from(pool).unwrap_or(0);
-            self.wish_results(pool, 0, 7, 4);
+            self.results(pool, 0, 7, 4);
         }
         let images: Vec<_> = self.images.keys().copied().collect();
         for image in images {

@@ -4,7 +4,7 @@ use super::images::SIDE;
 use super::recording::Recording;
 use super::state::{Change, Object};
 use super::world::World;
-use crate::command::{Command, How, Id, ImageCommand, Load, Pass, Style, Target, Work};
+use crate::command::{CAPTURED, Command, How, Id, ImageCommand, Load, Pass, Style, Target, Work};
 use crate::image::Shape;
 use crate::program::Stroke;
 use crate::step::Counts;
@@ -124,7 +124,9 @@ impl World<'_> {
         let inner = wanted.style & 48 == 48 && width > 2 && height > 1;
         pass.area = if inner { [1, 0, width - 2, height - 1] } else { [0, 0, width, height] };
         let query = self.counted_by(r, wanted.counted);
-        pass.work = work(&pass, strokes, query);
+        let captured = query.filter(|q| q.counts == Counts::Captured);
+        let room = if captured.is_some() { self.buffer(wanted.loads).map(|b| (b, self.buffers[&b].size)) } else { None };
+        pass.work = work(&pass, strokes, query, room);
         self.record_pass(r, pass, &all, query);
         Some(())
     }
@@ -135,6 +137,7 @@ impl World<'_> {
             0..=2 => Counts::Samples,
             3 | 4 => Counts::Geometry,
             5 if self.facts.primitives => Counts::Primitives,
+            6 if self.facts.captures => Counts::Captured,
             _ => return None,
         };
         let (pool, query) = (self.queries(wish >> 3, counts), u32::from(wish >> 4) % super::queries::EACH);
@@ -150,6 +153,10 @@ impl World<'_> {
             r.changes.push(Change::EndQuery { pool, query });
             accesses.push(super::queries::touch(pool, query, 1, true));
         }
+        for (buffer, at) in pass.captures() {
+            r.uses.insert(Object::Buffer(buffer));
+            accesses.push(self.part(buffer, at, CAPTURED, true));
+        }
         let layers = pass.layers;
         let mut commands = vec![Command::Pass(pass)];
         for t in all.iter().filter(|t| !t.stored) {
@@ -161,8 +168,10 @@ impl World<'_> {
     }
 }
 
-/// Clears of what isn't loaded, then what the strokes say; a query counts all of it, or what comes before the next subpass.
-fn work(pass: &Pass, strokes: &[Stroke], query: Option<Counted>) -> Vec<Work> {
+/// Clears of what isn't loaded, then what the strokes say; a query counts all of it, or what comes before the next subpass. With `room`, a
+/// buffer and its size, what is counted is captured, as far as it fits.
+fn work(pass: &Pass, strokes: &[Stroke], query: Option<Counted>, room: Option<(Id, u64)>) -> Vec<Work> {
+    let mut places = room.into_iter().flat_map(|(b, size)| (0..size / CAPTURED).map(move |i| (b, i * CAPTURED)));
     let undefined = |t: &Target| t.load == Load::DontCare;
     let mut work: Vec<Work> = Vec::new();
     for (i, t) in pass.colours.iter().enumerate().filter(|(_, t)| undefined(t)) {
@@ -184,18 +193,18 @@ fn work(pass: &Pass, strokes: &[Stroke], query: Option<Counted>) -> Vec<Work> {
                 work.push(Work::Next);
             }
             1 => work.extend(target.map(|target| Work::Clear { target, value: s.first })),
-            _ => work.push(draw(pass, s)),
+            _ => work.push(draw(pass, s, open.and_then(|_| places.next()))),
         }
     }
     work.extend(open.map(end));
     work
 }
 
-fn draw(pass: &Pass, s: &Stroke) -> Work {
+fn draw(pass: &Pass, s: &Stroke, captured: Option<(Id, u64)>) -> Work {
     // Tests of what isn't there are left out.
     let depth: Option<Texels> = pass.depth.map(|t| t.texels);
     let tests = if depth.is_some() { s.style >> 3 & 15 } else { 0 };
     let style = Style { triangles: s.style & 128 != 0, tests };
     let (first, count) = (u32::from(s.first), 1 + u32::from(s.count) % 60);
-    Work::Draw { style, first, count, instance: u32::from(s.count ^ s.first), quarters: s.first % 5 }
+    Work::Draw { style, first, count, instance: u32::from(s.count ^ s.first), quarters: s.first % 5, captured }
 }

@@ -7,9 +7,15 @@ use super::world::World;
 use crate::command::{Asked, Command, Id};
 use crate::step::{Counts, Step};
 
-/// Two pools of each kind, the last of which not every device has.
-const KINDS: [Counts; 5] =
-    [Counts::Invocations, Counts::Timestamps, Counts::Samples, Counts::Geometry, Counts::Primitives];
+/// Two pools of each kind, the last two of which not every device has.
+const KINDS: [Counts; 6] = [
+    Counts::Invocations,
+    Counts::Timestamps,
+    Counts::Samples,
+    Counts::Geometry,
+    Counts::Primitives,
+    Counts::Captured,
+];
 /// Queries of a pool.
 pub const EACH: u32 = 8;
 
@@ -24,9 +30,13 @@ pub fn touch(pool: Id, first: u32, count: u32, write: bool) -> Access {
 }
 
 impl World<'_> {
-    fn pools(&self) -> u32 {
-        let kinds = KINDS.len() as u32;
-        if self.facts.primitives { 2 * kinds } else { 2 * (kinds - 1) }
+    /// Whether the device has queries of a kind.
+    fn has(&self, counts: Counts) -> bool {
+        match counts {
+            Counts::Primitives => self.facts.primitives,
+            Counts::Captured => self.facts.captures,
+            _ => true,
+        }
     }
 
     pub fn queries(&mut self, wish: u8, counts: Counts) -> Id {
@@ -46,9 +56,8 @@ impl World<'_> {
     }
 
     fn any_queries(&mut self, wish: u8) -> Id {
-        let pool = self.slot(wish, self.pools());
-        self.make_queries(pool);
-        pool
+        let kinds: Vec<Counts> = KINDS.into_iter().filter(|k| self.has(*k)).collect();
+        self.queries(wish, kinds[usize::from(wish / 2) % kinds.len()])
     }
 
     /// From the program's side.
@@ -69,6 +78,11 @@ impl World<'_> {
 
     pub fn wish_results(&mut self, wish: u8, first: u8, count: u8, flags: u8) {
         let pool = self.any_queries(wish);
+        self.results(pool, first, count, flags);
+    }
+
+    /// Asks for results of a pool that is there.
+    pub fn results(&mut self, pool: Id, first: u8, count: u8, flags: u8) {
         let (mut first, mut count) = range(first, count);
         // A part of the wishes is for one whose result is there.
         let there = self.queries[&pool].state.iter().position(|q| *q == Query::There);
@@ -91,8 +105,8 @@ impl World<'_> {
             results: queries.counts.results(),
             wide: flags & 1 == 0,
             wait: flags & 2 != 0 && there,
-            // Of a query with several values that isn't available, lavapipe writes the availability behind the first value's place.
-            availability: flags & 4 != 0 && (there || queries.counts.results() == 1),
+            // Of statistics that aren't available lavapipe writes the availability behind the first value's place, not as the last one.
+            availability: flags & 4 != 0 && (there || queries.counts != Counts::Geometry),
             partial: flags & 24 == 24 && !timestamps && there,
             gap: u32::from(flags >> 6),
         };
@@ -100,7 +114,7 @@ impl World<'_> {
     }
 
     pub fn wish_destroy_queries(&mut self, wish: u8) {
-        let pool = self.slot(wish, self.pools());
+        let pool = self.slot(wish, 2 * KINDS.len() as u32);
         if self.queries.contains_key(&pool) && self.release(Object::Queries(pool)) {
             self.say(Step::DestroyQueries { pool });
             self.queries.remove(&pool);

@@ -47,7 +47,18 @@ impl Loaded {
             host_copies: has(ash::ext::host_image_copy::NAME) && self.has_general_layout(),
             maintenance6: has(ash::khr::maintenance6::NAME),
             primitives: has(ash::ext::primitives_generated_query::NAME),
+            planes: self.has_planes(),
+            captures: has(ash::ext::transform_feedback::NAME),
         }
+    }
+
+    /// Whether images may have formats of several planes.
+    fn has_planes(&self) -> bool {
+        let mut planes = vk::PhysicalDeviceSamplerYcbcrConversionFeatures::default();
+        let mut all = vk::PhysicalDeviceFeatures2::default().push_next(&mut planes);
+        // SAFETY: a valid physical device, and a struct with its chain.
+        unsafe { self.instance.get_physical_device_features2(self.physical, &mut all) };
+        planes.sampler_ycbcr_conversion != 0
     }
 
     /// Whether the host's processor copies to and from VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL and _GENERAL.
@@ -97,7 +108,8 @@ impl Loaded {
             families,
             second_binds: extras.maintenance6,
             primitives: extras.primitives,
-            formats: super::formats::abilities(&self.instance, self.physical, extras.host_copies),
+            captures: extras.captures,
+            formats: super::formats::abilities(&self.instance, self.physical, extras.host_copies, extras.planes),
         };
         (facts, name)
     }
@@ -111,12 +123,14 @@ impl Drop for Loaded {
     }
 }
 
-/// Extensions that a device may have.
+/// Extensions and features that a device may have.
 #[derive(Clone, Copy)]
 struct Extras {
     host_copies: bool,
     maintenance6: bool,
     primitives: bool,
+    planes: bool,
+    captures: bool,
 }
 
 /// A device and its constants.
@@ -131,6 +145,9 @@ pub struct Gpu {
     pub multi_draw: ash::ext::multi_draw::Device,
     /// Where the device has it.
     pub host_copies: ash::ext::host_image_copy::Device,
+    /// Where the device `captures`.
+    pub capture: ash::ext::transform_feedback::Device,
+    pub captures: bool,
     /// Two storage buffers, in sets and pushed.
     pub set_layouts: [vk::DescriptorSetLayout; 2],
     pub layouts: [vk::PipelineLayout; 2],
@@ -184,6 +201,10 @@ impl Gpu {
             let mut copies = vk::PhysicalDeviceHostImageCopyFeaturesEXT::default().host_image_copy(true);
             let mut primitives =
                 vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT::default().primitives_generated_query(true);
+            let mut planes =
+                vk::PhysicalDeviceSamplerYcbcrConversionFeatures::default().sampler_ycbcr_conversion(extras.planes);
+            let mut captures =
+                vk::PhysicalDeviceTransformFeedbackFeaturesEXT::default().transform_feedback(true);
             let mut info = vk::DeviceCreateInfo::default();
             if extras.maintenance6 {
                 names.push(ash::khr::maintenance6::NAME.as_ptr());
@@ -197,10 +218,15 @@ impl Gpu {
                 names.push(ash::ext::primitives_generated_query::NAME.as_ptr());
                 info = info.push_next(&mut primitives);
             }
+            if extras.captures {
+                names.push(ash::ext::transform_feedback::NAME.as_ptr());
+                info = info.push_next(&mut captures);
+            }
             let info = info
                 .queue_create_infos(&infos)
                 .enabled_extension_names(&names)
                 .enabled_features(&features)
+                .push_next(&mut planes)
                 .push_next(&mut f12)
                 .push_next(&mut f13)
                 .push_next(&mut f5)
@@ -218,6 +244,8 @@ impl Gpu {
                 second_binds: ash::khr::maintenance6::Device::new(instance, &device),
                 multi_draw: ash::ext::multi_draw::Device::new(instance, &device),
                 host_copies: ash::ext::host_image_copy::Device::new(instance, &device),
+                capture: ash::ext::transform_feedback::Device::new(instance, &device),
+                captures: extras.captures,
                 set_layouts,
                 layouts: [layouts[0]?, layouts[1]?],
                 cache: device.create_pipeline_cache(&vk::PipelineCacheCreateInfo::default(), None)?,

@@ -11,6 +11,7 @@ use crate::command::Style;
 use crate::texels::{Class, Texels};
 
 const VERTEX: &[u8] = include_bytes!("../../../shaders/generated/dots.vert.spv");
+const CAPTURED_VERTEX: &[u8] = include_bytes!("../../../shaders/generated/captured.vert.spv");
 const FRAGMENT: &[u8] = include_bytes!("../../../shaders/generated/dots.frag.spv");
 /// Indices of the index buffer, which count down.
 pub const INDICES: u32 = 512;
@@ -24,6 +25,8 @@ pub struct PipelineKind {
     pub samples: u32,
     /// The render pass and the subpass; `None` for dynamic rendering.
     pub pass: Option<(PassKind, u32)>,
+    /// Whether transform feedback captures its vertices.
+    pub captured: bool,
 }
 
 /// What all draws of a program share.
@@ -32,6 +35,8 @@ pub struct Drawing {
     pub indices: vk::Buffer,
     memory: vk::DeviceMemory,
     vertex: vk::ShaderModule,
+    /// None without transform feedback.
+    captured: vk::ShaderModule,
     fragment: vk::ShaderModule,
     pipelines: Mutex<HashMap<PipelineKind, vk::Pipeline>>,
     passes: Mutex<HashMap<PassKind, vk::RenderPass>>,
@@ -43,13 +48,14 @@ impl Drawing {
     ///
     /// # Errors
     /// Those of its calls.
-    pub unsafe fn new(d: &Device, memory_type: u32) -> Result<Self, vk::Result> {
+    pub unsafe fn new(d: &Device, memory_type: u32, captures: bool) -> Result<Self, vk::Result> {
         // SAFETY: a valid device; the mapping is as large as the buffer.
         unsafe {
             let layout = d.create_pipeline_layout(&vk::PipelineLayoutCreateInfo::default(), None)?;
             let module =
                 |bytes: &[u8]| d.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(&words(bytes)), None);
             let (vertex, fragment) = (module(VERTEX)?, module(FRAGMENT)?);
+            let captured = if captures { module(CAPTURED_VERTEX)? } else { vk::ShaderModule::null() };
             let info =
                 vk::BufferCreateInfo::default().size(u64::from(INDICES) * 4).usage(vk::BufferUsageFlags::INDEX_BUFFER);
             let indices = d.create_buffer(&info, None)?;
@@ -63,7 +69,7 @@ impl Drawing {
             }
             d.unmap_memory(memory);
             let (pipelines, passes) = (Mutex::default(), Mutex::default());
-            Ok(Self { layout, indices, memory, vertex, fragment, pipelines, passes })
+            Ok(Self { layout, indices, memory, vertex, captured, fragment, pipelines, passes })
         }
     }
 
@@ -119,8 +125,9 @@ impl Drawing {
     ) -> Result<vk::Pipeline, vk::Result> {
         let stage =
             |stage, module| vk::PipelineShaderStageCreateInfo::default().stage(stage).module(module).name(c"main");
+        let vertex = if kind.captured { self.captured } else { self.vertex };
         let stages =
-            [stage(vk::ShaderStageFlags::VERTEX, self.vertex), stage(vk::ShaderStageFlags::FRAGMENT, self.fragment)];
+            [stage(vk::ShaderStageFlags::VERTEX, vertex), stage(vk::ShaderStageFlags::FRAGMENT, self.fragment)];
         let inputs = vk::PipelineVertexInputStateCreateInfo::default();
         let topology = if kind.style.triangles {
             vk::PrimitiveTopology::TRIANGLE_STRIP
@@ -191,11 +198,12 @@ impl Drawing {
             passes.values().for_each(|p| d.destroy_render_pass(*p, None));
             d.destroy_pipeline_layout(self.layout, None);
             d.destroy_shader_module(self.vertex, None);
+            d.destroy_shader_module(self.captured, None);
             d.destroy_shader_module(self.fragment, None);
             d.destroy_buffer(self.indices, None);
             d.free_memory(self.memory, None);
         }
-        (pipelines.len() + passes.len()) as u64 + 5
+        (pipelines.len() + passes.len()) as u64 + 6
     }
 }
 

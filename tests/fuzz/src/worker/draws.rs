@@ -42,7 +42,7 @@ impl Thread<'_> {
             d.cmd_begin_rendering(cb, &info);
             let style = Style { triangles: false, tests: 0 };
             let (colours, depth) = (vec![Texels::Rgba8], None);
-            self.bind_graphics(cb, &PipelineKind { style, colours, depth, samples: 1, pass: None })?;
+            self.bind_graphics(cb, &PipelineKind { style, colours, depth, samples: 1, pass: None, captured: false })?;
             let side = SIDE as f32;
             d.cmd_set_viewport(
                 cb,

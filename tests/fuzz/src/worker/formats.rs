@@ -4,11 +4,21 @@ use ash::{Instance, vk};
 
 use crate::facts::Abilities;
 use crate::image::{Dimensions, Shape};
-use crate::texels::Texels;
+use crate::texels::{Class, Texels};
 
-/// For each of [`Texels`], with optimal and with linear tiling. `host_copies`: whether the device has VK_EXT_host_image_copy.
-pub fn abilities(instance: &Instance, physical: vk::PhysicalDevice, host_copies: bool) -> Vec<[Abilities; 2]> {
-    let of = |texels: &Texels| [false, true].map(|linear| one(instance, physical, *texels, linear, host_copies));
+/// For each of [`Texels`], with optimal and with linear tiling. `host_copies`: whether the device has VK_EXT_host_image_copy; `planes`:
+/// whether it has formats of several planes.
+pub fn abilities(
+    instance: &Instance,
+    physical: vk::PhysicalDevice,
+    host_copies: bool,
+    planes: bool,
+) -> Vec<[Abilities; 2]> {
+    let of = |texels: &Texels| {
+        let had = planes || texels.class() != Class::Planes;
+        let with = |linear| had.then(|| one(instance, physical, *texels, linear, host_copies)).unwrap_or_default();
+        [false, true].map(with)
+    };
     Texels::ALL.iter().map(of).collect()
 }
 
@@ -53,7 +63,12 @@ fn one(
     let made = |dimensions| {
         let flat = dimensions == Dimensions::Two;
         let found = limits(Shape { dimensions, attachment: plain.attachment && flat, ..plain });
-        found.is_ok_and(|l| l.max_mip_levels >= 4 && (l.max_array_layers >= 4 || dimensions == Dimensions::Three))
+        // With several planes there is one level of one layer.
+        let single = texels.class() == Class::Planes;
+        let many = |l: vk::ImageFormatProperties| {
+            l.max_mip_levels >= 4 && (l.max_array_layers >= 4 || dimensions == Dimensions::Three)
+        };
+        found.is_ok_and(|l| single || many(l))
     };
     let transfers = has.contains(F::TRANSFER_SRC | F::TRANSFER_DST);
     let four = |l: vk::ImageFormatProperties| l.sample_counts.contains(vk::SampleCountFlags::TYPE_4);

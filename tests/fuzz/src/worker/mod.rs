@@ -1,5 +1,6 @@
 //! A worker: runs planned programs on the driver that the loader finds, and reports what they showed.
 
+mod captures;
 mod commands;
 mod copies;
 mod device;

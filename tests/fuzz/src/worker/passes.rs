@@ -28,8 +28,9 @@ impl<'a> Thread<'a> {
     pub fn drawing(&mut self) -> Result<&'a Drawing, Ended> {
         let shared = self.shared;
         let gpu = &shared.gpu;
-        // SAFETY: a valid device.
-        let made = shared.drawing.get_or_init(|| unsafe { Drawing::new(&gpu.device, gpu.memory_type(true, u32::MAX)) });
+        // SAFETY: a valid device of this program.
+        let make = || unsafe { Drawing::new(&gpu.device, gpu.memory_type(true, u32::MAX), gpu.captures) };
+        let made = shared.drawing.get_or_init(make);
         self.must("making what draws need", made.as_ref().map_err(|e| *e))
     }
 
@@ -53,8 +54,8 @@ impl<'a> Thread<'a> {
                     }
                     Work::End { pool, query } => d.cmd_end_query(cb, self.shared.handles.queries.get(*pool), *query),
                     Work::Clear { target, value } => self.clear_target(cb, pass, *target, *value),
-                    Work::Draw { style, first, count, instance, quarters } => {
-                        self.bind(cb, pass, kind.as_ref(), subpass, *style)?;
+                    Work::Draw { style, first, count, instance, quarters, captured } => {
+                        self.bind(cb, pass, kind.as_ref(), subpass, *style, captured.is_some())?;
                         let depth = f32::from(*quarters) / 4.0;
                         let side = SIDE as f32;
                         let viewport = vk::Viewport {
@@ -66,7 +67,13 @@ impl<'a> Thread<'a> {
                         };
                         d.cmd_set_viewport(cb, 0, &[viewport]);
                         d.cmd_set_scissor(cb, 0, &[area(pass)]);
+                        if let Some((buffer, at)) = captured {
+                            self.begin_capture(cb, *buffer, *at);
+                        }
                         d.cmd_draw(cb, *count, 1, *first, *instance);
+                        if captured.is_some() {
+                            self.end_capture(cb);
+                        }
                         self.called(4);
                     }
                 }
@@ -211,6 +218,7 @@ impl<'a> Thread<'a> {
         kind: Option<&PassKind>,
         subpass: u32,
         style: Style,
+        captured: bool,
     ) -> Result<(), Ended> {
         let kind = PipelineKind {
             style,
@@ -218,6 +226,7 @@ impl<'a> Thread<'a> {
             depth: pass.depth.map(|t| t.texels),
             samples: pass.samples,
             pass: kind.map(|kind| (kind.clone(), subpass)),
+            captured,
         };
         // SAFETY: by the plan.
         unsafe { self.bind_graphics(cb, &kind) }

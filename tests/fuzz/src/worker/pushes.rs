@@ -32,16 +32,23 @@ impl Thread<'_> {
                     }
                     self.called(1);
                 }
+                Pushing::Across => {
+                    let both = vk::WriteDescriptorSet {
+                        descriptor_count: 2,
+                        ..*self.writes(poison::handle(), from, to)
+                    };
+                    gpu.push.cmd_push_descriptor_set(cb, point, layout, 0, &[both]);
+                }
                 Pushing::SecondForm => {
                     let writes = std::slice::from_raw_parts(self.writes(poison::handle(), from, to), 2);
                     let info = vk::PushDescriptorSetInfoKHR::default().stage_flags(stages).layout(layout);
                     gpu.second_binds.cmd_push_descriptor_set2(cb, &info.descriptor_writes(writes));
                 }
-                Pushing::Template | Pushing::SecondTemplate => {
-                    let template = self.push_template(layout)?;
+                Pushing::Template | Pushing::AcrossTemplate | Pushing::SecondTemplate => {
+                    let template = self.push_template(layout, how == Pushing::AcrossTemplate)?;
                     let infos = [self.buffer_info(from), self.buffer_info(to)];
                     let data = self.edge.array(&infos).cast();
-                    if how == Pushing::Template {
+                    if how != Pushing::SecondTemplate {
                         gpu.push.cmd_push_descriptor_set_with_template(cb, template, layout, 0, data);
                     } else {
                         let info = vk::PushDescriptorSetWithTemplateInfoKHR {
@@ -59,11 +66,23 @@ impl Thread<'_> {
         Ok(())
     }
 
-    /// A template that goes when the recording has ended.
-    unsafe fn push_template(&mut self, layout: vk::PipelineLayout) -> Result<vk::DescriptorUpdateTemplate, Ended> {
-        let entries = self.template_entries();
+    /// A template that goes when the recording has ended: `across` with one entry for both descriptors, or with one for each.
+    unsafe fn push_template(
+        &mut self,
+        layout: vk::PipelineLayout,
+        across: bool,
+    ) -> Result<vk::DescriptorUpdateTemplate, Ended> {
+        let (entries, count) = if across {
+            let both = vk::DescriptorUpdateTemplateEntry::default()
+                .descriptor_count(2)
+                .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
+                .stride(size_of::<vk::DescriptorBufferInfo>());
+            (self.edge.array(&[both]), 1)
+        } else {
+            (self.template_entries(), 2)
+        };
         let info = vk::DescriptorUpdateTemplateCreateInfo {
-            descriptor_update_entry_count: 2,
+            descriptor_update_entry_count: count,
             p_descriptor_update_entries: entries,
             template_type: vk::DescriptorUpdateTemplateType::PUSH_DESCRIPTORS_KHR,
             // Only templates for sets have this.

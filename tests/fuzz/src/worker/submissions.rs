@@ -272,6 +272,7 @@ fn counted(counts: Counts) -> (vk::QueryType, vk::QueryPipelineStatisticFlags) {
         Counts::Timestamps => (T::TIMESTAMP, none),
         Counts::Samples => (T::OCCLUSION, none),
         Counts::Primitives => (T::PRIMITIVES_GENERATED_EXT, none),
+        Counts::Captured => (T::TRANSFORM_FEEDBACK_STREAM_EXT, none),
     }
 }
 

@@ -6,19 +6,21 @@ use crate::command::{ImageCommand, Load, Pass, Target, Work};
 use crate::id::Id;
 use crate::image::{Part, Shape};
 use crate::step::Step;
-use crate::texels::Class;
+use crate::texels::{Aspect, Class};
 
-/// An image, and how many of its parts have no content yet.
+/// An image, whether it has a layout, and which of its parts have no content yet.
 struct Known {
     shape: Shape,
-    empty: usize,
+    layout: bool,
+    empty: Vec<Part>,
 }
 
 #[derive(Default)]
 pub struct Images(BTreeMap<Id, Known>);
 
 fn inside(shape: &Shape, part: &Part) {
-    let level = shape.level(part.mip);
+    let ([width, height, depth], [across, down]) = (shape.level(part.mip), shape.texels.spread(part.aspect));
+    let level = [width / across, height / down, depth];
     let side = [shape.texels.side(), shape.texels.side(), 1];
     assert!(part.mip < shape.mips && part.layers >= 1 && part.layer + part.layers <= shape.layers, "no {part:?}");
     for i in 0..3 {
@@ -33,29 +35,35 @@ fn inside(shape: &Shape, part: &Part) {
 impl Images {
     fn filled(&self, image: Id) -> &Shape {
         let known = &self.0[&image];
-        assert_eq!(known.empty, 0, "image {image} has undefined parts");
+        assert!(known.layout && known.empty.is_empty(), "image {image} has undefined parts");
         &known.shape
+    }
+
+    /// An image some of whose parts get a content, which are whole ones as long as others have none.
+    fn fill(&mut self, image: Id, parts: impl Fn(&Part) -> bool) -> Shape {
+        let known = self.0.get_mut(&image).expect("an image");
+        assert!(known.layout, "image {image} has no layout");
+        known.empty.retain(|p| !parts(p));
+        known.shape
     }
 
     /// Looks at the steps that make, end and copy images without a queue.
     pub fn step(&mut self, step: &Step) {
         match step {
             Step::CreateImage { image, shape } => {
-                let known = Known { shape: *shape, empty: shape.parts().len() };
+                let known = Known { shape: *shape, layout: false, empty: shape.parts() };
                 assert!(self.0.insert(*image, known).is_none(), "image {image} is there");
             }
             Step::DestroyImage { image } => drop(self.0.remove(image).expect("an image")),
             Step::TransitionImage { image, new } => {
-                assert!(self.0[image].shape.host && (*new == (self.0[image].empty > 0)))
+                let known = self.0.get_mut(image).expect("an image");
+                assert!(known.shape.host && *new != known.layout);
+                known.layout = true;
             }
             Step::CopyToImage { image, part, .. } => {
-                let known = self.0.get_mut(image).expect("an image");
-                assert!(known.shape.host && known.shape.texels.any_bytes(part.aspect));
-                inside(&known.shape, part);
-                if known.empty > 0 {
-                    assert_eq!(*part, known.shape.whole(part.mip, part.aspect));
-                    known.empty -= 1;
-                }
+                let shape = self.fill(*image, |p| p == part);
+                assert!(shape.host && shape.texels.any_bytes(part.aspect));
+                inside(&shape, part);
             }
             Step::CopyFromImage { image, part, .. } => {
                 assert!(self.filled(*image).host);
@@ -84,16 +92,24 @@ impl Images {
         assert!(from != to && (source.extent, source.layers) == (target.extent, target.layers));
         assert!(shape.samples == into.samples && shape.dimensions == into.dimensions && source.aspect == target.aspect);
         let block = |s: &Shape| (s.texels.side(), s.texels.bytes(source.aspect));
-        assert!(shape.texels == into.texels || (shape.texels.is_colour() && block(shape) == block(into)));
+        let planes = [shape, into].iter().any(|s| s.texels.class() == Class::Planes);
+        assert!(shape.texels == into.texels || (!planes && shape.texels.is_colour() && block(shape) == block(into)));
+        assert!(!planes || source.aspect != Aspect::Colour, "all planes at once");
     }
 
     /// Looks at a command, and tells the bytes of buffers that it touches: the place, the size, and whether they are written.
     pub fn command(&mut self, command: &ImageCommand) -> Vec<(Id, u64, u64, bool)> {
         match command {
-            ImageCommand::Init { image } => self.0.get_mut(image).expect("an image").empty = 0,
+            ImageCommand::Init { image } => {
+                let known = self.0.get_mut(image).expect("an image");
+                assert!(!known.layout, "image {image} has a layout");
+                known.layout = true;
+            }
             ImageCommand::Clear { image, mips, layers, .. } => {
-                let shape = self.filled(*image);
-                assert!(!matches!(shape.texels.class(), Class::Wide | Class::Blocks), "{shape:?} can't be cleared");
+                let cleared = |p: &Part| mips.0 <= p.mip && p.mip < mips.0 + mips.1 && *layers == (p.layer, p.layers);
+                let shape = self.fill(*image, cleared);
+                let never = matches!(shape.texels.class(), Class::Wide | Class::Blocks | Class::Planes);
+                assert!(!never, "{shape:?} can't be cleared");
                 assert!(
                     mips.1 > 0 && mips.0 + mips.1 <= shape.mips && layers.1 > 0 && layers.0 + layers.1 <= shape.layers
                 );
@@ -101,11 +117,14 @@ impl Images {
             ImageCommand::ToBuffer { image, to: buffer, regions, .. }
             | ImageCommand::FromBuffer { image, from: buffer, regions, .. } => {
                 let write = matches!(command, ImageCommand::ToBuffer { .. });
-                let shape = self.filled(*image);
+                let shape =
+                    if write { *self.filled(*image) } else { self.fill(*image, |p| regions.iter().any(|r| r.part == *p)) };
+                let shape = &shape;
                 assert_eq!(shape.samples, 1);
                 for r in regions {
                     inside(shape, &r.part);
-                    assert!(r.at % u64::from(shape.texels.bytes(r.part.aspect).max(4)) == 0);
+                    let bytes = u64::from(shape.texels.bytes(r.part.aspect));
+                    assert!(r.at % if shape.texels.is_colour() { bytes } else { bytes.max(4) } == 0);
                     assert!(shape.texels.aspects().contains(&r.part.aspect));
                     assert!(write || shape.texels.any_bytes(r.part.aspect), "floats of depth from anywhere");
                 }
@@ -119,7 +138,7 @@ impl Images {
                 assert!(from != to && source.layers == target.layers && shape.samples == 1 && into.samples == 1);
                 let class = shape.texels.class();
                 assert!(!smooth || matches!(class, Class::Float | Class::Blocks));
-                assert!(!matches!(into.texels.class(), Class::Blocks | Class::Wide));
+                assert!(!matches!(into.texels.class(), Class::Blocks | Class::Wide | Class::Planes));
                 assert!(class == into.texels.class() || class == Class::Blocks);
                 assert!(shape.texels.is_colour() || shape.texels == into.texels);
             }
@@ -165,7 +184,7 @@ impl Images {
                 Work::Clear { target, .. } => {
                     assert!(target.map_or(pass.depth.is_some(), |t| (t as usize) < pass.colours.len()));
                 }
-                Work::Draw { .. } => {}
+                Work::Draw { captured, .. } => assert!(captured.is_none() || open.is_some(), "captured, and not counted"),
             }
         }
         assert_eq!(open, None, "a query that doesn't end");

@@ -9,7 +9,7 @@ use images::Images;
 use objects::objects;
 
 use super::access::{Access, Resource, conflict};
-use crate::command::{Bind, Command, Id, ImageCommand, View, Work};
+use crate::command::{Bind, CAPTURED, Command, Id, ImageCommand, View, Work};
 use crate::step::{Patience, Step};
 
 /// One submission.
@@ -118,7 +118,8 @@ impl Reader {
                     Work::Begin { pool, query, .. } => Some(queries(pool, *query, 1, true)),
                     _ => None,
                 });
-                pass.attachments().map(|t| image(&t.image, true)).chain(counted).collect()
+                let captured = pass.captures().map(|(buffer, at)| self.part(buffer, at, CAPTURED, true));
+                pass.attachments().map(|t| image(&t.image, true)).chain(counted).chain(captured).collect()
             }
             _ => Vec::new(),
         }

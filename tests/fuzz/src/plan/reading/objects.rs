@@ -29,7 +29,10 @@ pub fn objects(command: &Command) -> Vec<(&'static str, Id)> {
             };
             command.images().into_iter().map(|(image, _)| ("image", image)).chain(buffer).collect()
         }
-        Command::Pass(pass) => pass.attachments().map(|t| ("image", t.image)).collect(),
+        Command::Pass(pass) => {
+            let captures = pass.captures().map(|(buffer, _)| ("buffer", buffer));
+            pass.attachments().map(|t| ("image", t.image)).chain(captures).collect()
+        }
         _ => Vec::new(),
     }
 }
