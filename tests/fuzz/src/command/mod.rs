@@ -34,7 +34,7 @@ pub enum Pushing {
     Apart,
     /// One write of two descriptors, which runs on into the second binding.
     Across,
-    /// A template with one entry of two descriptors.
+    /// A template with one entry of two descriptors, which lie apart.
     AcrossTemplate,
     Template,
     /// vkCmdPushDescriptorSet2 and vkCmdPushDescriptorSetWithTemplate2.

@@ -41,7 +41,7 @@ const FORMS: [Form; 9] = [
     Form { samples: 4, ..flat(SIDE, SIDE, 1, 1) },
     Form { samples: 4, ..flat(10, 12, 1, 2) },
     // Of most texels more than a driver copies in one piece.
-    flat(64, 40, 1, 2),
+    flat(64, 72, 1, 2),
 ];
 
 /// What a slot's image is that no wish has made: texels and the number of a form.

@@ -46,8 +46,14 @@ impl Thread<'_> {
                 }
                 Pushing::Template | Pushing::AcrossTemplate | Pushing::SecondTemplate => {
                     let template = self.push_template(layout, how == Pushing::AcrossTemplate)?;
-                    let infos = [self.buffer_info(from), self.buffer_info(to)];
-                    let data = self.edge.array(&infos).cast();
+                    let (from, to) = (self.buffer_info(from), self.buffer_info(to));
+                    let between = vk::DescriptorBufferInfo { buffer: poison::handle(), offset: u64::MAX, range: 0 };
+                    let infos = if how == Pushing::AcrossTemplate {
+                        self.edge.array(&[from, between, to])
+                    } else {
+                        self.edge.array(&[from, to])
+                    };
+                    let data = infos.cast();
                     if how != Pushing::SecondTemplate {
                         gpu.push.cmd_push_descriptor_set_with_template(cb, template, layout, 0, data);
                     } else {
@@ -76,7 +82,7 @@ impl Thread<'_> {
             let both = vk::DescriptorUpdateTemplateEntry::default()
                 .descriptor_count(2)
                 .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
-                .stride(size_of::<vk::DescriptorBufferInfo>());
+                .stride(2 * size_of::<vk::DescriptorBufferInfo>());
             (self.edge.array(&[both]), 1)
         } else {
             (self.template_entries(), 2)
