@@ -34,8 +34,7 @@ fn abilities(texels: Texels, linear: bool) -> Abilities {
     let class = texels.class();
     let (colour, blocks) = (texels.is_colour(), class == Class::Blocks);
     let made = colour || !linear;
-    let drawn =
-        made && !blocks && !matches!(class, Class::Wide | Class::Planes) && texels != Texels::Ebgr5999Float;
+    let drawn = made && !blocks && !matches!(class, Class::Wide | Class::Planes) && texels != Texels::Ebgr5999Float;
     Abilities {
         made: [made, made, made],
         samples: drawn && !linear,

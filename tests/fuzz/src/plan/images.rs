@@ -67,7 +67,7 @@ pub fn part_of(shape: &Shape, spot: &Spot, aspect: Aspect) -> Part {
     let whole = shape.whole(mip, aspect);
     let mut part = Part { layer, layers: 1 + u32::from(spot.layer / 16) % (shape.layers - layer), ..whole };
     // A part of the wishes is for all of a level.
-    if spot.size % 4 == 0 {
+    if spot.size.is_multiple_of(4) {
         return part;
     }
     let side = shape.texels.side();
@@ -145,7 +145,7 @@ impl World<'_> {
         if !self.calm() || !self.can_initialise() {
             return None;
         }
-        if shape.host && image / 2 % 2 == 0 && self.quiet() {
+        if shape.host && (image / 2).is_multiple_of(2) && self.quiet() {
             self.say(Step::CreateImage { image, shape });
             self.images.insert(image, shape);
             self.say(Step::TransitionImage { image, new: true });

@@ -18,6 +18,14 @@ struct Counted {
     counts: Counts,
 }
 
+/// The attachments of a pass.
+struct Targets {
+    colours: Vec<Target>,
+    depth: Option<Target>,
+    resolved: Option<Target>,
+    samples: u32,
+}
+
 /// What a wish says of a pass besides its images.
 #[derive(Clone, Copy)]
 pub struct Wanted {
@@ -65,11 +73,7 @@ impl World<'_> {
         Some(Target { image: *image, mip: 0, layer: 0, load: Load::DontCare, stored: true, ..*first })
     }
 
-    fn targets(
-        &mut self,
-        images: [u8; 3],
-        wanted: Wanted,
-    ) -> Option<(Vec<Target>, Option<Target>, Option<Target>, u32)> {
+    fn targets(&mut self, images: [u8; 3], wanted: Wanted) -> Option<Targets> {
         let (mut colours, mut samples) = (Vec::<Target>::new(), None::<u32>);
         for (number, wish) in [(0, images[0]), (1, images[1])] {
             // Half of the passes have one color.
@@ -96,7 +100,7 @@ impl World<'_> {
         let used: Vec<Id> = colours.iter().map(|c| c.image).collect();
         let resolves = samples > 1 && wanted.style & 128 != 0;
         let resolved = if resolves { colours.first().and_then(|first| self.resolvable(first, &used)) } else { None };
-        Some((colours, depth, resolved, samples))
+        Some(Targets { colours, depth, resolved, samples })
     }
 
     pub fn pass(&mut self, r: &mut Recording, images: [u8; 3], wanted: Wanted, strokes: &[Stroke]) -> Option<()> {
@@ -104,7 +108,7 @@ impl World<'_> {
         if !self.draws(r) || r.secondary || !self.calm() {
             return None;
         }
-        let (colours, depth, resolved, samples) = self.targets(images, wanted)?;
+        let Targets { colours, depth, resolved, samples } = self.targets(images, wanted)?;
         let how = match wanted.style & 3 {
             0 => How::RenderPass { second_form: false },
             1 => How::RenderPass { second_form: true },
@@ -125,7 +129,8 @@ impl World<'_> {
         pass.area = if inner { [1, 0, width - 2, height - 1] } else { [0, 0, width, height] };
         let query = self.counted_by(r, wanted.counted);
         let captured = query.filter(|q| q.counts == Counts::Captured);
-        let room = if captured.is_some() { self.buffer(wanted.loads).map(|b| (b, self.buffers[&b].size)) } else { None };
+        let room =
+            if captured.is_some() { self.buffer(wanted.loads).map(|b| (b, self.buffers[&b].size)) } else { None };
         pass.work = work(&pass, strokes, query, room);
         self.record_pass(r, pass, &all, query);
         Some(())

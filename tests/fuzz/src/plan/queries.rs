@@ -8,14 +8,8 @@ use crate::command::{Asked, Command, Id};
 use crate::step::{Counts, Step};
 
 /// Two pools of each kind, the last two of which not every device has.
-const KINDS: [Counts; 6] = [
-    Counts::Invocations,
-    Counts::Timestamps,
-    Counts::Samples,
-    Counts::Geometry,
-    Counts::Primitives,
-    Counts::Captured,
-];
+const KINDS: [Counts; 6] =
+    [Counts::Invocations, Counts::Timestamps, Counts::Samples, Counts::Geometry, Counts::Primitives, Counts::Captured];
 /// Queries of a pool.
 pub const EACH: u32 = 8;
 

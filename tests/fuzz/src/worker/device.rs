@@ -78,8 +78,7 @@ impl Loaded {
         }
     }
 
-    /// All queues, and for each family whether it draws and whether it computes.
-    fn queues(&self) -> (Vec<(u32, u32)>, Vec<(bool, bool)>) {
+    fn queues(&self) -> Queues {
         use vk::QueueFlags as F;
         // SAFETY: a valid physical device.
         let families = unsafe { self.instance.get_physical_device_queue_family_properties(self.physical) };
@@ -94,7 +93,7 @@ impl Loaded {
         }
         let families =
             families.iter().map(|f| (f.queue_flags.contains(F::GRAPHICS), f.queue_flags.contains(F::COMPUTE)));
-        (queues, families.collect())
+        Queues { all: queues, families: families.collect() }
     }
 
     /// What the planner must know, and the device's name.
@@ -102,7 +101,7 @@ impl Loaded {
         // SAFETY: a valid physical device.
         let properties = unsafe { self.instance.get_physical_device_properties(self.physical) };
         let name = properties.device_name_as_c_str().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let ((queues, families), extras) = (self.queues(), self.extras());
+        let (Queues { all: queues, families }, extras) = (self.queues(), self.extras());
         let facts = Facts {
             queues,
             families,
@@ -121,6 +120,12 @@ impl Drop for Loaded {
         unsafe { self.instance.destroy_instance(None) };
         let _ = &self.entry;
     }
+}
+
+/// All queues, as families and indices, and for each family whether it draws and whether it computes.
+struct Queues {
+    all: Vec<(u32, u32)>,
+    families: Vec<(bool, bool)>,
 }
 
 /// Extensions and features that a device may have.
@@ -163,7 +168,7 @@ impl Gpu {
     /// When the device lacks something or the driver fails.
     pub fn new(loaded: &Loaded) -> Result<Self> {
         let Loaded { instance, physical, .. } = loaded;
-        let (all, _) = loaded.queues();
+        let Queues { all, .. } = loaded.queues();
         // SAFETY: handles of this instance and device.
         unsafe {
             let shown = instance.enumerate_device_extension_properties(*physical)?;
@@ -203,8 +208,7 @@ impl Gpu {
                 vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT::default().primitives_generated_query(true);
             let mut planes =
                 vk::PhysicalDeviceSamplerYcbcrConversionFeatures::default().sampler_ycbcr_conversion(extras.planes);
-            let mut captures =
-                vk::PhysicalDeviceTransformFeedbackFeaturesEXT::default().transform_feedback(true);
+            let mut captures = vk::PhysicalDeviceTransformFeedbackFeaturesEXT::default().transform_feedback(true);
             let mut info = vk::DeviceCreateInfo::default();
             if extras.maintenance6 {
                 names.push(ash::khr::maintenance6::NAME.as_ptr());

@@ -16,7 +16,8 @@ pub fn abilities(
 ) -> Vec<[Abilities; 2]> {
     let of = |texels: &Texels| {
         let had = planes || texels.class() != Class::Planes;
-        let with = |linear| had.then(|| one(instance, physical, *texels, linear, host_copies)).unwrap_or_default();
+        let with =
+            |linear| if had { one(instance, physical, *texels, linear, host_copies) } else { Abilities::default() };
         [false, true].map(with)
     };
     Texels::ALL.iter().map(of).collect()

@@ -90,8 +90,7 @@ impl Thread<'_> {
         use vk::BufferUsageFlags as U;
         let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
         let (sharing_mode, queue_family_index_count, p_queue_family_indices) = self.sharing();
-        let captured =
-            if self.shared.gpu.captures { U::TRANSFORM_FEEDBACK_BUFFER_EXT } else { U::empty() };
+        let captured = if self.shared.gpu.captures { U::TRANSFORM_FEEDBACK_BUFFER_EXT } else { U::empty() };
         let info = vk::BufferCreateInfo {
             size,
             usage: U::STORAGE_BUFFER | U::TRANSFER_SRC | U::TRANSFER_DST | captured,

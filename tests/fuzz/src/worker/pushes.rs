@@ -33,10 +33,8 @@ impl Thread<'_> {
                     self.called(1);
                 }
                 Pushing::Across => {
-                    let both = vk::WriteDescriptorSet {
-                        descriptor_count: 2,
-                        ..*self.writes(poison::handle(), from, to)
-                    };
+                    let both =
+                        vk::WriteDescriptorSet { descriptor_count: 2, ..*self.writes(poison::handle(), from, to) };
                     gpu.push.cmd_push_descriptor_set(cb, point, layout, 0, &[both]);
                 }
                 Pushing::SecondForm => {

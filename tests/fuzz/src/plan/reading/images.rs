@@ -26,7 +26,8 @@ fn inside(shape: &Shape, part: &Part) {
     for i in 0..3 {
         let end = part.offset[i] + part.extent[i];
         assert!(part.extent[i] > 0 && end <= level[i], "{part:?} isn't inside of {shape:?}");
-        assert!(part.offset[i] % side[i] == 0 && (end == level[i] || end % side[i] == 0), "{part:?} cuts blocks");
+        let whole = end == level[i] || end.is_multiple_of(side[i]);
+        assert!(part.offset[i].is_multiple_of(side[i]) && whole, "{part:?} cuts blocks");
     }
     let aspect = part.aspect == shape.texels.whole() || shape.texels.aspects().contains(&part.aspect);
     assert!(aspect, "{shape:?} has no such aspect: {part:?}");
@@ -117,8 +118,11 @@ impl Images {
             ImageCommand::ToBuffer { image, to: buffer, regions, .. }
             | ImageCommand::FromBuffer { image, from: buffer, regions, .. } => {
                 let write = matches!(command, ImageCommand::ToBuffer { .. });
-                let shape =
-                    if write { *self.filled(*image) } else { self.fill(*image, |p| regions.iter().any(|r| r.part == *p)) };
+                let shape = if write {
+                    *self.filled(*image)
+                } else {
+                    self.fill(*image, |p| regions.iter().any(|r| r.part == *p))
+                };
                 let shape = &shape;
                 assert_eq!(shape.samples, 1);
                 for r in regions {
@@ -184,7 +188,9 @@ impl Images {
                 Work::Clear { target, .. } => {
                     assert!(target.map_or(pass.depth.is_some(), |t| (t as usize) < pass.colours.len()));
                 }
-                Work::Draw { captured, .. } => assert!(captured.is_none() || open.is_some(), "captured, and not counted"),
+                Work::Draw { captured, .. } => {
+                    assert!(captured.is_none() || open.is_some(), "captured, and not counted")
+                }
             }
         }
         assert_eq!(open, None, "a query that doesn't end");
