@@ -1,5 +1,5 @@
-//! Kinds of texels that images of programs have: formats of every class. Those with bits that mean nothing are left out: copies may
-//! write anything there.
+//! Kinds of texels that images of programs have: formats of every class. Those with bits that mean nothing are left out, as copies may
+//! write anything there, and those of one plane where two texels share components.
 
 use ash::vk;
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,8 @@ texels! {
     S8 = S8_UINT, Stencil, 1;
     D32S8 = D32_SFLOAT_S8_UINT, DepthStencil, 4;
     Bc1 = BC1_RGB_UNORM_BLOCK, Blocks, 8;
+    Bc1Alpha = BC1_RGBA_SRGB_BLOCK, Blocks, 8;
+    Bc2 = BC2_UNORM_BLOCK, Blocks, 16;
     Bc3 = BC3_UNORM_BLOCK, Blocks, 16;
     Bc4 = BC4_UNORM_BLOCK, Blocks, 8;
     Bc5Snorm = BC5_SNORM_BLOCK, Blocks, 16;

@@ -44,14 +44,26 @@ impl World<'_> {
         if !self.queries.contains_key(&pool) {
             let counts = KINDS[pool as usize / 2];
             self.say(Step::CreateQueries { pool, counts });
-            self.queries.insert(pool, Queries { counts, state: vec![Query::Unknown; EACH as usize] });
+            self.queries.insert(pool, Queries { counts, state: vec![Query::Unknown; EACH as usize], got: None });
             self.reset_at_once(pool, 0, EACH);
         }
     }
 
+    /// A pool, half of the time one with results, which may be asked for again, reset and counted anew.
     fn any_queries(&mut self, wish: u8) -> Id {
+        let with_results = |(id, q): (&Id, &Queries)| (self.own(*id) && q.state.contains(&Query::There)).then_some(*id);
+        let there: Vec<Id> = self.queries.iter().filter_map(with_results).collect();
+        if wish >= 128 && !there.is_empty() {
+            return there[usize::from(wish) % there.len()];
+        }
         let kinds: Vec<Counts> = KINDS.into_iter().filter(|k| self.has(*k)).collect();
         self.queries(wish, kinds[usize::from(wish / 2) % kinds.len()])
+    }
+
+    /// A part of a pool; half of the time the query whose result the program has got.
+    fn range_in(&self, pool: Id, first: u8, count: u8) -> (u32, u32) {
+        let got = self.queries.get(&pool).and_then(|q| q.got).filter(|_| count >= 128);
+        got.map_or_else(|| range(first, count), |query| (query, 1))
     }
 
     /// From the program's side.
@@ -66,7 +78,7 @@ impl World<'_> {
 
     pub fn wish_reset_queries(&mut self, wish: u8, first: u8, count: u8) {
         let pool = self.any_queries(wish);
-        let (first, count) = range(first, count);
+        let (first, count) = self.range_in(pool, first, count);
         self.reset_at_once(pool, first, count);
     }
 
@@ -78,10 +90,16 @@ impl World<'_> {
     /// Asks for results of a pool that is there.
     pub fn results(&mut self, pool: Id, first: u8, count: u8, flags: u8) {
         let (mut first, mut count) = range(first, count);
-        // A part of the wishes is for one whose result is there.
-        let there = self.queries[&pool].state.iter().position(|q| *q == Query::There);
-        if let (Some(there), true) = (there, flags & 32 == 32) {
-            (first, count) = (there as u32, 1);
+        // A part of the wishes is for one that the program has asked for before, or whose result is there.
+        let queries = &self.queries[&pool];
+        let there = || queries.state.iter().position(|q| *q == Query::There).map(|q| q as Id);
+        let one = match flags & 48 {
+            32 => there(),
+            48 => queries.got.or_else(there),
+            _ => None,
+        };
+        if let Some(one) = one {
+            (first, count) = (one, 1);
         }
         if !self.calm() || !self.order_host(touch(pool, first, count, false)) {
             return;
@@ -105,6 +123,9 @@ impl World<'_> {
             gap: u32::from(flags >> 6),
         };
         self.say(Step::Results { pool, first, count, timestamps, asked });
+        if let (1, true, Some(queries)) = (count, there, self.queries.get_mut(&pool)) {
+            queries.got = Some(first);
+        }
     }
 
     pub fn wish_destroy_queries(&mut self, wish: u8) {
@@ -118,7 +139,7 @@ impl World<'_> {
 
     pub fn reset_queries(&mut self, r: &mut Recording, wish: u8, first: u8, count: u8) -> Option<()> {
         let pool = self.any_queries(wish);
-        let (first, count) = range(first, count);
+        let (first, count) = self.range_in(pool, first, count);
         self.record_reset(r, pool, first, count)
     }
 
@@ -172,7 +193,7 @@ impl World<'_> {
         let pool = self.any_queries(wish);
         let counts = self.queries[&pool].counts;
         let to = self.buffer(to)?;
-        let (first, count) = range(part[0], part[1]);
+        let (first, count) = self.range_in(pool, part[0], part[1]);
         let asked = Asked {
             results: counts.results(),
             wide: flags & 1 == 0,

@@ -134,6 +134,8 @@ pub enum Query {
 pub struct Queries {
     pub counts: Counts,
     pub state: Vec<Query>,
+    /// The last one whose result the program has got alone.
+    pub got: Option<Id>,
 }
 
 #[derive(Clone, Debug)]
