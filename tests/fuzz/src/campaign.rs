@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use hesper_rig::{Driver, HostVersion};
 
 use crate::compare::{Difference, Kind, difference};
+use crate::facts::Facts;
 use crate::fleet::{Fleet, Outcome, Seat};
 use crate::generator::Generator;
 use crate::mix::{MIXES, Mix};
@@ -14,7 +15,7 @@ use crate::plan::plan;
 use crate::program::{Machine, Program};
 use crate::report::{self, Found};
 use crate::shrink;
-use crate::step::{Facts, Step};
+use crate::step::Step;
 use crate::wire::Task;
 
 /// Longer than any program takes.
@@ -105,6 +106,8 @@ pub struct Campaign {
     pub fleet: Fleet,
     pub sum: Sum,
     no_poison: bool,
+    /// Whether the host's protocol carries all that its driver has.
+    all_carried: bool,
 }
 
 /// Runs; false when a difference was found.
@@ -112,8 +115,9 @@ pub struct Campaign {
 /// # Errors
 /// When the rig or a worker can't be started.
 pub fn run(args: &Args) -> Result<bool> {
-    let mut campaign =
-        Campaign { fleet: Fleet::new(args.library.as_deref())?, sum: Sum::default(), no_poison: args.no_poison };
+    let fleet = Fleet::new(args.library.as_deref())?;
+    let all_carried = HostVersion::chosen()?.carries_everything();
+    let mut campaign = Campaign { fleet, sum: Sum::default(), no_poison: args.no_poison, all_carried };
     let start = Instant::now();
     let good = match (&args.replay, args.print) {
         (Some(file), _) => campaign.replay(args, &report::read(file)?)?,
@@ -141,12 +145,17 @@ impl Campaign {
     }
 
     fn facts(&mut self, seats: &[Seat]) -> Result<Facts> {
-        let all: Vec<Facts> = seats.iter().map(|s| self.fleet.facts(s)).collect::<Result<_>>()?;
-        let first = all.first().context("no seat")?.clone();
-        for (facts, seat) in all.iter().zip(seats) {
-            ensure!(*facts == first, "{seat} has {facts:?}, the host's own driver {first:?}");
+        let (first, others) = seats.split_first().context("no seat")?;
+        let mut facts = self.fleet.facts(first)?;
+        for seat in others {
+            let both = facts.and(&self.fleet.facts(seat)?).with_context(|| seat.to_string())?;
+            // What a driver doesn't show, programs don't use, so no difference would tell of it.
+            if self.all_carried && seat.driver == Driver::Hesper {
+                ensure!(both == facts, "{seat} lacks what the host's own driver has: {}", facts.beyond(&both));
+            }
+            facts = both;
         }
-        Ok(first)
+        Ok(facts)
     }
 
     fn go(&mut self, args: &Args) -> Result<bool> {
@@ -182,7 +191,7 @@ impl Campaign {
                     first,
                     limit,
                 )?;
-                let steps = self.plan_for(&shrunk.program, &seat)?;
+                let steps = self.plan_for(&shrunk.program, &[seats[0].clone(), seat.clone()])?;
                 let found = Found {
                     seed,
                     number,
@@ -209,12 +218,12 @@ impl Campaign {
         }
     }
 
-    /// The steps of a program on a seat.
+    /// The steps of a program on seats.
     ///
     /// # Errors
-    /// When the worker can't be started.
-    pub fn plan_for(&mut self, program: &Program, seat: &Seat) -> Result<Vec<Step>> {
-        Ok(plan(program, &self.fleet.facts(seat)?))
+    /// When a worker can't be started.
+    pub fn plan_for(&mut self, program: &Program, seats: &[Seat]) -> Result<Vec<Step>> {
+        Ok(plan(program, &self.facts(seats)?))
     }
 
     /// Runs a program on seats, of which the first is the host's own driver; the first one that shows something else.
@@ -260,7 +269,7 @@ impl Campaign {
         for _ in 0..args.times {
             self.sum.programs += 1;
             if let Some((seat, difference)) = self.try_program(&found.program, &seats, PATIENCE)? {
-                let steps = self.plan_for(&found.program, &seat)?;
+                let steps = self.plan_for(&found.program, &seats)?;
                 report::print(found, &seat, &difference, &steps);
                 self.sum.differences += 1;
                 return Ok(false);
@@ -273,8 +282,7 @@ impl Campaign {
         let generators = generators(args)?;
         let generator = &generators[number as usize % generators.len()];
         let program = generator.draw(args.seed.context("--print needs --seed")?, number).current();
-        let steps = self
-            .plan_for(&program, &Seat { driver: Driver::Native, switches: String::new(), machine: program.machine })?;
+        let steps = self.plan_for(&program, &Self::seats(args, program.machine, number))?;
         println!("{program:#?}");
         print!("{}", report::steps(&steps));
         Ok(true)

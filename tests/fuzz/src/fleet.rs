@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use hesper_rig::{Driver, Host, Root, build_driver};
 
+use crate::facts::Facts;
 use crate::program::Machine;
 use crate::progress;
-use crate::step::Facts;
 use crate::wire::{self, Hello, Place, Report, Task};
 
 /// A driver with switches, on one of two kinds of device.
@@ -180,8 +180,7 @@ impl Fleet {
                 }
             }
         });
-        let worker =
-            Worker { child, to, reports, facts: Facts { queues: Vec::new(), families: Vec::new() }, errors, looked: 0 };
+        let worker = Worker { child, to, reports, facts: Facts::default(), errors, looked: 0 };
         match hello_from.recv_timeout(Duration::from_secs(60)) {
             Ok(Ok(Some(hello))) => {
                 let mut worker = worker;
@@ -208,7 +207,7 @@ impl Fleet {
         Ok(&mut self.workers[at].1)
     }
 
-    /// What the planner must know; an error where a driver says something else than the host's own.
+    /// What the planner must know of a driver.
     ///
     /// # Errors
     /// When a worker can't be started.

@@ -10,7 +10,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, Union, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::mix::{Drawn, MIXES, Mix};
-use crate::program::{Cmd, Machine, Op, Piece, Program};
+use crate::program::{Cmd, Machine, Op, Piece, Program, Spot, Stroke};
 
 fn op(mix: &Mix) -> BoxedStrategy<Op> {
     let kinds = Op::KINDS.iter().filter(|k| mix.threads || !matches!(**k, "Parallel" | "MapRace"));
@@ -28,6 +28,20 @@ impl Drawn for Vec<Piece> {
         let number = || u16::drawn(mix);
         let piece = (number(), number(), number(), any::<u8>());
         vec(piece.prop_map(|(from, to, size, grain)| Piece { from, to, size, grain }), 1..5).boxed()
+    }
+}
+
+impl Drawn for Spot {
+    fn drawn(_: &Mix) -> BoxedStrategy<Self> {
+        let numbers = (any::<u8>(), any::<u8>(), any::<u16>(), any::<u16>(), any::<u8>());
+        numbers.prop_map(|(mip, layer, at, size, rows)| Self { mip, layer, at, size, rows }).boxed()
+    }
+}
+
+impl Drawn for Vec<Stroke> {
+    fn drawn(_: &Mix) -> BoxedStrategy<Self> {
+        let stroke = (any::<u8>(), any::<u8>(), any::<u8>());
+        vec(stroke.prop_map(|(first, count, style)| Stroke { first, count, style }), 0..6).boxed()
     }
 }
 

@@ -3,8 +3,11 @@
 pub mod campaign;
 pub mod command;
 pub mod compare;
+pub mod facts;
 pub mod fleet;
 pub mod generator;
+pub mod id;
+pub mod image;
 pub mod mix;
 pub mod plan;
 pub mod program;
@@ -12,5 +15,6 @@ pub mod progress;
 pub mod report;
 pub mod shrink;
 pub mod step;
+pub mod texels;
 pub mod wire;
 pub mod worker;

@@ -37,6 +37,24 @@ pub struct Piece {
     pub grain: u8,
 }
 
+/// A part of an image: level, layers, a box of texels, and how these lie in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    pub mip: u8,
+    pub layer: u8,
+    pub at: u16,
+    pub size: u16,
+    pub rows: u8,
+}
+
+/// A draw of some vertices in a pass, or something else that is done there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stroke {
+    pub first: u8,
+    pub count: u8,
+    pub style: u8,
+}
+
 /// Defines an enum whose variants hold numbers, and for each a strategy that draws all of them.
 macro_rules! wishes {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $kind:ident { $($field:ident: $of:ty),* $(,)? })* }) => {
@@ -115,7 +133,17 @@ wishes! {
         ResetQueries { pool: u8, first: u8, count: u8 }
         Results { pool: u8, first: u8, count: u8, flags: u8 }
         DestroyQueries { pool: u8 }
+        CreateImage { image: u8, texels: u8, form: u8, style: u8 }
         DestroyImage { image: u8 }
+        ReadImage { queue: u8, image: u8 }
+        /// Looks at a linear image through a mapping.
+        ReadRows { image: u8, spot: Spot }
+        /// What the host's processor does to images; a carried one is copied in the order that only the device knows.
+        CopyToImage { image: u8, spot: Spot, seed: u8 }
+        CopyFromImage { image: u8, spot: Spot }
+        CopyImages { from: u8, to: u8, spot: Spot, other: Spot }
+        CarryImage { from: u8, mip: u8, aspect: u8 }
+        TransitionImage { image: u8 }
         SetPrivate { object: u8, value: u8 }
         GetPrivate { object: u8 }
         /// Two threads.
@@ -143,9 +171,13 @@ wishes! {
         ResetQueries { pool: u8, first: u8, count: u8 }
         CopyResults { pool: u8, first: u8, count: u8, to: u8, at: u8, flags: u8 }
         Execute { cb: u8 }
-        ClearImage { image: u8, value: u8 }
-        ImageToBuffer { image: u8, to: u8, at: u8, second_form: bool }
-        BufferToImage { image: u8, from: u8, at: u8, second_form: bool }
+        ClearImage { image: u8, value: u8, spot: Spot }
+        ImageToBuffer { image: u8, to: u8, at: u8, spot: Spot, style: u8 }
+        BufferToImage { image: u8, from: u8, at: u8, spot: Spot, style: u8 }
+        CopyImage { from: u8, to: u8, spot: Spot, other: Spot, style: u8 }
+        BlitImage { from: u8, to: u8, spot: Spot, other: Spot, style: u8 }
+        ResolveImage { from: u8, to: u8, spot: Spot, other: Spot, second_form: bool }
+        Pass { image: u8, other: u8, depth: u8, counted: u8, loads: u8, style: u8, strokes: Vec<Stroke> }
         Draws { image: u8, count: u8, first: u8, stride: u8, indexed: u8 }
     }
 }

@@ -3,22 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Asked, Command, Id, View};
-
-/// What the planner must know of a device; the same on all drivers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
-    /// All queues: their families and the indices in them.
-    pub queues: Vec<(u32, u32)>,
-    /// For each queue family whether it draws and whether it computes.
-    pub families: Vec<(bool, bool)>,
-}
-
-impl Facts {
-    /// The queue families that queues are made of.
-    pub fn family_count(&self) -> u32 {
-        self.queues.iter().map(|(f, _)| f + 1).max().unwrap_or(0)
-    }
-}
+use crate::image::{Part, Rows, Shape};
 
 /// The shader of a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +39,33 @@ pub struct Make {
     pub early_return: bool,
     /// The flags stand in a VkPipelineCreateFlags2CreateInfo, and the old ones are garbage.
     pub flags2: bool,
+}
+
+/// What the queries of a pool tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counts {
+    /// Invocations of compute shaders.
+    Invocations,
+    Timestamps,
+    /// Samples that pass, precisely.
+    Samples,
+    /// Vertices and primitives that are assembled, and invocations of vertex and fragment shaders.
+    Geometry,
+    /// Primitives that are generated (VK_EXT_primitives_generated_query).
+    Primitives,
+    /// Primitives that are captured, and those that would be with enough room (VK_EXT_transform_feedback).
+    Captured,
+}
+
+impl Counts {
+    /// Values of a result.
+    pub fn results(self) -> u32 {
+        match self {
+            Self::Geometry => 4,
+            Self::Captured => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// Which object private data belongs to.
@@ -132,9 +144,46 @@ pub enum Step {
     },
     CreateImage {
         image: Id,
+        shape: Shape,
     },
     DestroyImage {
         image: Id,
+    },
+    /// The host's processor changes the layout, from nothing known or by way of another one.
+    TransitionImage {
+        image: Id,
+        new: bool,
+    },
+    /// The host's processor copies bytes drawn from `seed` to a part.
+    CopyToImage {
+        image: Id,
+        part: Part,
+        rows: Rows,
+        seed: u64,
+    },
+    /// Reports a part, which the host's processor copies to memory, and what lies between its rows there.
+    CopyFromImage {
+        image: Id,
+        part: Part,
+        rows: Rows,
+    },
+    /// The host's processor copies between images.
+    CopyImages {
+        from: Id,
+        to: Id,
+        source: Part,
+        target: Part,
+    },
+    /// A part goes to an image that is made alike, by way of memory and in the order that only the device knows.
+    CarryImage {
+        from: Id,
+        to: Id,
+        part: Part,
+    },
+    /// Reports how a part of a linear image lies in its memory, and what it holds.
+    ReadRows {
+        image: Id,
+        part: Part,
     },
     CreatePool {
         pool: Id,
@@ -252,7 +301,7 @@ pub enum Step {
     },
     CreateQueries {
         pool: Id,
-        timestamps: bool,
+        counts: Counts,
     },
     DestroyQueries {
         pool: Id,

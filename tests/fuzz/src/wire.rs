@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::step::{Facts, Step};
+use crate::facts::Facts;
+use crate::step::Step;
 
 /// Said by a worker first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

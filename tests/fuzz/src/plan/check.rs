@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use super::plan;
 use super::reading::Reader;
+use crate::facts::{Abilities, Facts};
 use crate::generator::{Generator, Tree};
 use crate::program::Program;
-use crate::step::Facts;
+use crate::texels::{Class, Texels};
 
 fn check(program: &Program) {
     let steps = plan(program, facts(program));
@@ -28,13 +29,37 @@ fn draws(seed: u64, count: u64) -> impl Iterator<Item = Tree> {
     (0..count).map(move |n| all[n as usize % all.len()].draw(seed, n))
 }
 
+/// What software drivers can do.
+fn abilities(texels: Texels, linear: bool) -> Abilities {
+    let class = texels.class();
+    let (colour, blocks) = (texels.is_colour(), class == Class::Blocks);
+    let made = colour || !linear;
+    let drawn = made && !blocks && !matches!(class, Class::Wide | Class::Planes) && texels != Texels::Ebgr5999Float;
+    Abilities {
+        made: [made, made, made],
+        samples: drawn && !linear,
+        blit_from: made && !matches!(class, Class::Wide | Class::Planes),
+        blit_to: drawn,
+        smooth: matches!(class, Class::Float | Class::Blocks | Class::Depth),
+        attachment: drawn,
+        host: colour,
+    }
+}
+
 /// Of the machine that a program is for.
 fn facts(program: &Program) -> &'static Facts {
     static MACHINES: LazyLock<[Facts; 2]> = LazyLock::new(|| {
-        [
-            Facts { queues: vec![(0, 0)], families: vec![(true, true)] },
-            Facts { queues: vec![(0, 0), (0, 1), (1, 0), (1, 1)], families: vec![(true, true), (false, true)] },
-        ]
+        let formats: Vec<_> = Texels::ALL.iter().map(|t| [false, true].map(|linear| abilities(*t, linear))).collect();
+        let machine = |queues: &[(u32, u32)], families: &[(bool, bool)]| Facts {
+            queues: queues.to_vec(),
+            families: families.to_vec(),
+            second_binds: true,
+            primitives: true,
+            captures: true,
+            formats: formats.clone(),
+        };
+        let several = machine(&[(0, 0), (0, 1), (1, 0), (1, 1)], &[(true, true), (false, true)]);
+        [machine(&[(0, 0)], &[(true, true)]), several]
     });
     &MACHINES[usize::from(program.machine.queues)]
 }
@@ -72,6 +97,9 @@ fn the_same_seed_is_the_same_program() {
 fn everything_comes_up() {
     let planned = |tree: Tree| plan(&tree.current(), facts(&tree.current()));
     let all: String = draws(9, 700).map(|tree| crate::report::steps(&planned(tree))).collect();
+    for texels in Texels::ALL {
+        assert!(all.contains(&format!("texels: {texels:?},")), "{texels:?} never come");
+    }
     for word in [
         "DeviceIdle",
         "DestroyPool",
@@ -86,7 +114,14 @@ fn everything_comes_up() {
         "flags2: true",
         "layout_goes: true",
         "template: true",
-        "Push(",
+        "Together)",
+        "Apart)",
+        ", Template)",
+        "SecondForm)",
+        "SecondTemplate)",
+        "Across)",
+        "AcrossTemplate)",
+        "aspect: Plane2",
         "Set(",
         "all: false, patience: Forever",
         "SpinFence",
@@ -108,6 +143,38 @@ fn everything_comes_up() {
         "ResetBuffer",
         "SetEvent { event: 4",
         "host: false",
+        "counts: Samples",
+        "counts: Geometry",
+        "counts: Primitives",
+        "counts: Captured",
+        "captured: Some(",
+        "linear: true",
+        "dimensions: One",
+        "dimensions: Three",
+        "passing: true",
+        "Clear {",
+        "ToBuffer {",
+        "FromBuffer {",
+        "Copy {",
+        "Blit {",
+        "smooth: true",
+        "Resolve {",
+        "ReadRows {",
+        "TransitionImage {",
+        "new: true",
+        "CopyToImage {",
+        "CopyFromImage {",
+        "CopyImages {",
+        "CarryImage {",
+        "how: Dynamic",
+        "how: RenderPass { second_form: false }",
+        "how: RenderPass { second_form: true }",
+        "load: DontCare",
+        "stored: false",
+        "resolved: Some(",
+        "samples: 4",
+        "triangles: true",
+        "Next",
     ] {
         assert!(all.contains(word), "{word} never comes");
     }

@@ -1,9 +1,11 @@
-//! Commands: copies, fills, updates, dispatches, events; each left out where it would be invalid.
+//! Commands: copies, fills, updates, dispatches, events, and those of other files; each left out where it would be invalid.
 
 use super::access::{Access, Resource};
+use super::passes::Wanted;
 use super::recording::Recording;
-use super::world::{Change, Object, SetView, World};
-use crate::command::{Bind, Command, Id, Region, View};
+use super::state::{Change, Object, SetView};
+use super::world::World;
+use crate::command::{Bind, Command, Id, Pushing, Region, View};
 use crate::program::{Cmd, Piece};
 
 /// The most invocations of a dispatch.
@@ -89,30 +91,25 @@ impl World<'_> {
                 self.copy_results(r, *pool, [*first, *count], *to, *at, *flags)?;
             }
             Cmd::Execute { cb } => self.execute(r, *cb),
-            Cmd::ClearImage { image, value } => {
-                if !self.draws(r) {
-                    return None;
-                }
-                let image = self.image(*image)?;
-                r.uses.insert(Object::Image(image));
-                let access = Access::write(Resource::Image(image), 0, 1);
-                r.push(Command::ClearImage { image, value: *value }, &[access]);
+            Cmd::ClearImage { image, value, spot } => self.clear_image(r, *image, *value, spot)?,
+            Cmd::ImageToBuffer { image, to, at, spot, style } => {
+                self.image_to_buffer(r, (*image, *to), *at, spot, *style)?;
             }
-            Cmd::ImageToBuffer { image, to, at, second_form } => {
-                let (image, to) = (self.image(*image)?, self.buffer(*to)?);
-                let at = self.image_place(to, *at)?;
-                r.uses.extend([Object::Image(image), Object::Buffer(to)]);
-                let accesses =
-                    [Access::read(Resource::Image(image), 0, 1), self.part(to, at, super::images::BYTES, true)];
-                r.push(Command::ImageToBuffer { image, to, at, second_form: *second_form }, &accesses);
+            Cmd::BufferToImage { image, from, at, spot, style } => {
+                self.buffer_to_image(r, (*image, *from), *at, spot, *style)?;
             }
-            Cmd::BufferToImage { image, from, at, second_form } => {
-                let (image, from) = (self.image(*image)?, self.buffer(*from)?);
-                let at = self.image_place(from, *at)?;
-                r.uses.extend([Object::Image(image), Object::Buffer(from)]);
-                let accesses =
-                    [Access::write(Resource::Image(image), 0, 1), self.part(from, at, super::images::BYTES, false)];
-                r.push(Command::BufferToImage { image, from, at, second_form: *second_form }, &accesses);
+            Cmd::CopyImage { from, to, spot, other, style } => {
+                self.copy_image(r, (*from, *to), [spot, other], *style)?;
+            }
+            Cmd::BlitImage { from, to, spot, other, style } => {
+                self.blit_image(r, (*from, *to), [spot, other], *style)?;
+            }
+            Cmd::ResolveImage { from, to, spot, other, second_form } => {
+                self.resolve_image(r, (*from, *to), [spot, other], *second_form)?;
+            }
+            Cmd::Pass { image, other, depth, counted, loads, style, strokes } => {
+                let wanted = Wanted { counted: *counted, loads: *loads, style: *style };
+                self.pass(r, [*image, *other, *depth], wanted, strokes)?;
             }
             Cmd::Draws { image, count, first, stride, indexed } => {
                 self.multi_draw(r, *image, *count, *first, *stride, *indexed)?;
@@ -184,7 +181,7 @@ impl World<'_> {
                 )
             };
             let ((from, read), (to, write)) = (view(from), view(to));
-            (Bind::Push(from, to), [read, write])
+            (Bind::Push(from, to, self.pushing(style >> 4)), [read, write])
         } else {
             let set = self.set(buffers[0], buffers[1])?;
             r.uses.insert(Object::Set(set));
@@ -214,6 +211,18 @@ impl World<'_> {
         };
         r.push(command, &[read, write]);
         Some(())
+    }
+
+    fn pushing(&self, wish: u8) -> Pushing {
+        match wish & 7 {
+            0 | 1 => Pushing::Together,
+            2 => Pushing::Apart,
+            3 if self.facts.second_binds => Pushing::SecondForm,
+            4 if self.facts.second_binds => Pushing::SecondTemplate,
+            5 => Pushing::Across,
+            6 => Pushing::AcrossTemplate,
+            _ => Pushing::Template,
+        }
     }
 
     /// A dispatch into a buffer, for queries to count; what it used.

@@ -2,7 +2,8 @@
 //! memory. Memory is filled as soon as it is there, so that nothing undefined is ever read.
 
 use super::access::{Access, Resource};
-use super::world::{Buffer, Memory, Object, World};
+use super::state::{Buffer, Memory, Object};
+use super::world::World;
 use crate::command::{Command, Id};
 use crate::step::Step;
 
@@ -79,11 +80,8 @@ impl World<'_> {
         self.place_buffer(memory, memory, 0, size);
         if role == Role::Never {
             let fill = Command::Fill { to: memory, at: 0, size: None, value: 0x0101_0101 * (memory + 1) };
-            return self.initialise(
-                vec![fill],
-                Access::write(Resource::Memory(memory), 0, size),
-                Object::Buffer(memory),
-            );
+            let access = Access::write(Resource::Memory(memory), 0, size);
+            return self.initialise(vec![fill], &[access], vec![Object::Buffer(memory)]);
         }
         self.map(memory, 0, size);
         self.say(Step::Write { memory, at: 0, size, seed: u64::from(memory) });
@@ -238,6 +236,15 @@ impl World<'_> {
         }
     }
 
+    /// A buffer with at least `size` bytes, made if need be; what is there stays.
+    pub fn source(&mut self, size: u64) -> Option<Id> {
+        if let Some((buffer, _)) = self.buffers.iter().find(|(id, b)| self.own(**id) && b.size >= size) {
+            return Some(*buffer);
+        }
+        let free = (0..MEMORIES).find(|m| self.own(*m) && !self.memories.contains_key(m))?;
+        self.allocate(free, size.max(SIZES[0]).next_multiple_of(256)).then_some(free)
+    }
+
     /// A mapped buffer of at least `size` bytes for reading back, grown if need be.
     pub fn landing(&mut self, size: u64) -> Option<Id> {
         let memory = self.slot(0, MEMORIES);
@@ -250,7 +257,7 @@ impl World<'_> {
             if !self.free(memory, false) {
                 return None;
             }
-            self.allocate(memory, size.max(SIZES[0]));
+            self.allocate(memory, size.max(SIZES[0]).next_multiple_of(256));
         }
         Some(memory)
     }

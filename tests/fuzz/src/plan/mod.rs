@@ -4,8 +4,12 @@ pub mod access;
 #[cfg(test)]
 mod check;
 mod commands;
+mod copies;
+mod draws;
+mod host_copies;
 pub mod images;
 mod memory;
+mod passes;
 mod pipelines;
 mod private;
 pub mod queries;
@@ -13,14 +17,17 @@ pub mod queries;
 mod reading;
 mod recording;
 mod slots;
+mod state;
 mod submitting;
 mod sync;
 mod uploads;
 mod world;
 
+use crate::facts::Facts;
 use crate::program::{Op, Program};
-use crate::step::{Facts, Semaphore, Step};
-use world::{EventState, Promise, World};
+use crate::step::{Semaphore, Step};
+use state::{EventState, Promise};
+use world::World;
 
 /// The steps of a program.
 pub fn plan(program: &Program, facts: &Facts) -> Vec<Step> {
@@ -93,7 +100,15 @@ impl World<'_> {
             Op::ResetQueries { pool, first, count } => self.wish_reset_queries(*pool, *first, *count),
             Op::Results { pool, first, count, flags } => self.wish_results(*pool, *first, *count, *flags),
             Op::DestroyQueries { pool } => self.wish_destroy_queries(*pool),
+            Op::CreateImage { image, texels, form, style } => self.wish_create_image(*image, *texels, *form, *style),
             Op::DestroyImage { image } => self.wish_destroy_image(*image),
+            Op::ReadImage { queue, image } => self.wish_read_image(*queue, *image),
+            Op::ReadRows { image, spot } => self.wish_read_rows(*image, spot),
+            Op::CopyToImage { image, spot, seed } => self.wish_copy_to_image(*image, spot, *seed),
+            Op::CopyFromImage { image, spot } => self.wish_copy_from_image(*image, spot),
+            Op::CopyImages { from, to, spot, other } => self.wish_copy_images(*from, *to, spot, other),
+            Op::CarryImage { from, mip, aspect } => self.wish_carry_image(*from, *mip, *aspect),
+            Op::TransitionImage { image } => self.wish_transition_image(*image),
             Op::SetPrivate { object, value } => self.wish_set_private(*object, *value),
             Op::GetPrivate { object } => self.wish_get_private(*object),
             Op::Parallel { left, right } => self.wish_parallel(left, right),
@@ -187,10 +202,9 @@ impl World<'_> {
         }
         let pools: Vec<_> = self.queries.keys().copied().collect();
         for pool in pools {
-            let pool = u8::try_from(pool).unwrap_or(0);
-            self.wish_results(pool, 0, 7, 4);
+            self.results(pool, 0, 7, 4);
         }
-        let images: Vec<_> = self.images.iter().copied().collect();
+        let images: Vec<_> = self.images.keys().copied().collect();
         for image in images {
             self.read_image(0, image);
         }

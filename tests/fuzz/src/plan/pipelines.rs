@@ -1,6 +1,7 @@
 //! Pipelines and descriptor sets.
 
-use super::world::{Object, Pipeline, Set, SetView, World};
+use super::state::{Object, Pipeline, Set, SetView};
+use super::world::World;
 use crate::command::{Id, View};
 use crate::step::{Kin, Make, Shader, Step};
 

@@ -1,12 +1,15 @@
-//! Queries: pools that count the invocations of dispatches, and pools of timestamps.
+//! Queries: pools of each kind whose results are certain, and pools of timestamps.
 
 use super::access::{Access, Resource};
 use super::recording::Recording;
-use super::world::{Change, Object, Queries, Query, World};
+use super::state::{Change, Object, Queries, Query};
+use super::world::World;
 use crate::command::{Asked, Command, Id};
-use crate::step::Step;
+use crate::step::{Counts, Step};
 
-const POOLS: u32 = 4;
+/// Two pools of each kind, the last two of which not every device has.
+const KINDS: [Counts; 6] =
+    [Counts::Invocations, Counts::Timestamps, Counts::Samples, Counts::Geometry, Counts::Primitives, Counts::Captured];
 /// Queries of a pool.
 pub const EACH: u32 = 8;
 
@@ -16,30 +19,51 @@ fn range(first: u8, count: u8) -> (u32, u32) {
     (first, 1 + u32::from(count) % (EACH - first))
 }
 
-fn touch(pool: Id, first: u32, count: u32, write: bool) -> Access {
+pub fn touch(pool: Id, first: u32, count: u32, write: bool) -> Access {
     Access { on: Resource::Queries(pool), from: u64::from(first), to: u64::from(first + count), write }
 }
 
 impl World<'_> {
-    fn queries(&mut self, wish: u8, timestamps: bool) -> Id {
-        let pool = self.slot(wish, POOLS / 2) + if timestamps { POOLS / 2 } else { 0 };
+    /// Whether the device has queries of a kind.
+    fn has(&self, counts: Counts) -> bool {
+        match counts {
+            Counts::Primitives => self.facts.primitives,
+            Counts::Captured => self.facts.captures,
+            _ => true,
+        }
+    }
+
+    pub fn queries(&mut self, wish: u8, counts: Counts) -> Id {
+        let kind = KINDS.iter().position(|k| *k == counts).unwrap_or(0);
+        let pool = 2 * kind as u32 + self.slot(wish, 2);
         self.make_queries(pool);
         pool
     }
 
     fn make_queries(&mut self, pool: Id) {
         if !self.queries.contains_key(&pool) {
-            let timestamps = pool >= POOLS / 2;
-            self.say(Step::CreateQueries { pool, timestamps });
-            self.queries.insert(pool, Queries { timestamps, state: vec![Query::Unknown; EACH as usize] });
+            let counts = KINDS[pool as usize / 2];
+            self.say(Step::CreateQueries { pool, counts });
+            self.queries.insert(pool, Queries { counts, state: vec![Query::Unknown; EACH as usize], got: None });
             self.reset_at_once(pool, 0, EACH);
         }
     }
 
+    /// A pool, half of the time one with results, which may be asked for again, reset and counted anew.
     fn any_queries(&mut self, wish: u8) -> Id {
-        let pool = self.slot(wish, POOLS);
-        self.make_queries(pool);
-        pool
+        let with_results = |(id, q): (&Id, &Queries)| (self.own(*id) && q.state.contains(&Query::There)).then_some(*id);
+        let there: Vec<Id> = self.queries.iter().filter_map(with_results).collect();
+        if wish >= 128 && !there.is_empty() {
+            return there[usize::from(wish) % there.len()];
+        }
+        let kinds: Vec<Counts> = KINDS.into_iter().filter(|k| self.has(*k)).collect();
+        self.queries(wish, kinds[usize::from(wish / 2) % kinds.len()])
+    }
+
+    /// A part of a pool; half of the time the query whose result the program has got.
+    fn range_in(&self, pool: Id, first: u8, count: u8) -> (u32, u32) {
+        let got = self.queries.get(&pool).and_then(|q| q.got).filter(|_| count >= 128);
+        got.map_or_else(|| range(first, count), |query| (query, 1))
     }
 
     /// From the program's side.
@@ -54,17 +78,28 @@ impl World<'_> {
 
     pub fn wish_reset_queries(&mut self, wish: u8, first: u8, count: u8) {
         let pool = self.any_queries(wish);
-        let (first, count) = range(first, count);
+        let (first, count) = self.range_in(pool, first, count);
         self.reset_at_once(pool, first, count);
     }
 
     pub fn wish_results(&mut self, wish: u8, first: u8, count: u8, flags: u8) {
         let pool = self.any_queries(wish);
+        self.results(pool, first, count, flags);
+    }
+
+    /// Asks for results of a pool that is there.
+    pub fn results(&mut self, pool: Id, first: u8, count: u8, flags: u8) {
         let (mut first, mut count) = range(first, count);
-        // A part of the wishes is for one whose result is there.
-        let there = self.queries[&pool].state.iter().position(|q| *q == Query::There);
-        if let (Some(there), true) = (there, flags & 32 == 32) {
-            (first, count) = (there as u32, 1);
+        // A part of the wishes is for one that the program has asked for before, or whose result is there.
+        let queries = &self.queries[&pool];
+        let there = || queries.state.iter().position(|q| *q == Query::There).map(|q| q as Id);
+        let one = match flags & 48 {
+            32 => there(),
+            48 => queries.got.or_else(there),
+            _ => None,
+        };
+        if let Some(one) = one {
+            (first, count) = (one, 1);
         }
         if !self.calm() || !self.order_host(touch(pool, first, count, false)) {
             return;
@@ -75,21 +110,26 @@ impl World<'_> {
             return;
         }
         let there = state.iter().all(|q| *q == Query::There);
-        let timestamps = queries.timestamps;
+        let timestamps = queries.counts == Counts::Timestamps;
         // A timestamp may have no partial result (Vulkan, VUID-vkGetQueryPoolResults-queryType-09439), and that of a query which isn't
         // available is anything: lavapipe gives what its memory held.
         let asked = Asked {
+            results: queries.counts.results(),
             wide: flags & 1 == 0,
             wait: flags & 2 != 0 && there,
-            availability: flags & 4 != 0,
+            // Of statistics that aren't available lavapipe writes the availability behind the first value's place, not as the last one.
+            availability: flags & 4 != 0 && (there || queries.counts != Counts::Geometry),
             partial: flags & 24 == 24 && !timestamps && there,
             gap: u32::from(flags >> 6),
         };
         self.say(Step::Results { pool, first, count, timestamps, asked });
+        if let (1, true, Some(queries)) = (count, there, self.queries.get_mut(&pool)) {
+            queries.got = Some(first);
+        }
     }
 
     pub fn wish_destroy_queries(&mut self, wish: u8) {
-        let pool = self.slot(wish, POOLS);
+        let pool = self.slot(wish, 2 * KINDS.len() as u32);
         if self.queries.contains_key(&pool) && self.release(Object::Queries(pool)) {
             self.say(Step::DestroyQueries { pool });
             self.queries.remove(&pool);
@@ -99,11 +139,11 @@ impl World<'_> {
 
     pub fn reset_queries(&mut self, r: &mut Recording, wish: u8, first: u8, count: u8) -> Option<()> {
         let pool = self.any_queries(wish);
-        let (first, count) = range(first, count);
+        let (first, count) = self.range_in(pool, first, count);
         self.record_reset(r, pool, first, count)
     }
 
-    fn record_reset(&mut self, r: &mut Recording, pool: Id, first: u32, count: u32) -> Option<()> {
+    pub fn record_reset(&mut self, r: &mut Recording, pool: Id, first: u32, count: u32) -> Option<()> {
         self.computes(r).then_some(())?;
         r.uses.insert(Object::Queries(pool));
         r.changes.push(Change::ResetQueries { pool, first, count });
@@ -114,7 +154,7 @@ impl World<'_> {
     /// Counts the invocations of a dispatch.
     pub fn count(&mut self, r: &mut Recording, wish: u8, query: u8, reset: bool, pipeline: u8, to: u8) -> Option<()> {
         self.computes(r).then_some(())?;
-        let pool = self.queries(wish, false);
+        let pool = self.queries(wish, Counts::Invocations);
         let query = u32::from(query) % EACH;
         let (dispatch, [read, write]) = self.counted(r, pipeline, to)?;
         if reset {
@@ -128,7 +168,7 @@ impl World<'_> {
     }
 
     pub fn timestamp(&mut self, r: &mut Recording, wish: u8, query: u8, reset: bool, second_form: bool) -> Option<()> {
-        let pool = self.queries(wish, true);
+        let pool = self.queries(wish, Counts::Timestamps);
         let query = u32::from(query) % EACH;
         if reset {
             self.record_reset(r, pool, query, 1)?;
@@ -139,7 +179,7 @@ impl World<'_> {
         Some(())
     }
 
-    /// Copies results of counted queries; times would differ from run to run.
+    /// Copies results of queries. Times would differ from run to run, so what they say is filled afterwards.
     pub fn copy_results(
         &mut self,
         r: &mut Recording,
@@ -150,14 +190,17 @@ impl World<'_> {
         flags: u8,
     ) -> Option<()> {
         self.computes(r).then_some(())?;
-        let pool = self.queries(wish, false);
+        let pool = self.any_queries(wish);
+        let counts = self.queries[&pool].counts;
         let to = self.buffer(to)?;
-        let (first, count) = range(part[0], part[1]);
+        let (first, count) = self.range_in(pool, part[0], part[1]);
         let asked = Asked {
+            results: counts.results(),
             wide: flags & 1 == 0,
             wait: flags & 2 != 0,
             availability: flags & 4 != 0,
-            partial: false,
+            // A timestamp may have no partial result.
+            partial: flags & 24 == 24 && counts != Counts::Timestamps,
             gap: u32::from(flags >> 6),
         };
         let stride = asked.values() * asked.value_size();
@@ -166,9 +209,16 @@ impl World<'_> {
             return None;
         }
         r.uses.extend([Object::Queries(pool), Object::Buffer(to)]);
-        r.changes.push(Change::NeedQueries { pool, first, count, all: asked.wait });
-        let command = Command::CopyResults { pool, first, count, to, at, stride, asked };
-        r.push(command, &[touch(pool, first, count, false), self.part(to, at, size, true)]);
+        r.changes.push(Change::NeedQueries { pool, first, count, all: asked.wait || asked.partial });
+        let mut commands = vec![Command::CopyResults { pool, first, count, to, at, stride, asked }];
+        if counts == Counts::Timestamps {
+            commands.push(Command::Barrier { style: flags });
+            commands.extend((0..u64::from(count)).map(|i| {
+                let value = 0x5ea1_0000 | i as u32;
+                Command::Fill { to, at: at + i * stride, size: Some(asked.value_size()), value }
+            }));
+        }
+        r.push_all(commands, &[touch(pool, first, count, false), self.part(to, at, size, true)]);
         Some(())
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::access::{Access, Resource, conflict};
 use super::slots::{EACH, OWN_CB, OWN_POOL, PRIMARIES};
-use super::world::{Cb, CbState, Change, Object, Pool, World};
+use super::state::{Cb, CbState, Change, Object, Pool};
+use super::world::World;
 use crate::command::{Command, Id};
 use crate::program::Cmd;
 use crate::step::Step;
@@ -270,15 +271,15 @@ impl World<'_> {
     }
 
     /// Runs commands of the planner's own.
-    pub fn initialise(&mut self, commands: Vec<Command>, access: Access, uses: Object) -> bool {
+    pub fn initialise(&mut self, commands: Vec<Command>, accesses: &[Access], uses: Vec<Object>) -> bool {
         let Some((queue, cb)) = self.own_cb().filter(|(_, cb)| self.release(Object::Cb(*cb))) else { return false };
         let family = self.family(queue);
         if !self.cbs.contains_key(&cb) {
             self.create_pool(OWN_POOL + cb - OWN_CB, family, true, vec![cb], Vec::new());
         }
         let mut recording = Recording::new(family, false);
-        recording.push_all(commands, &[access]);
-        recording.uses.insert(uses);
+        recording.push_all(commands, accesses);
+        recording.uses.extend(uses);
         self.finish_recording(cb, Begin { once: true, simultaneous: false, ordered: true }, recording);
         self.submit_plain(queue, &[cb], None)
     }

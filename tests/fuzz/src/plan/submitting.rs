@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Access, At, Clock, conflict};
-use super::world::{Cb, CbState, Change, EventState, FenceState, Flight, Object, Promise, Queries, Query, World};
+use super::state::{Cb, CbState, Change, EventState, FenceState, Flight, Object, Promise, Queries, Query};
+use super::world::World;
 use crate::command::Id;
 use crate::program::Cmd;
 use crate::step::{Batch, Semaphore, Step};

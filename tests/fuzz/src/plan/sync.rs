@@ -3,7 +3,8 @@
 use super::access::{Access, Resource};
 use super::commands::EVENTS;
 use super::recording::{Begin, Recording};
-use super::world::{Binary, Change, EventState, FenceState, Object, Promise, Timeline, World};
+use super::state::{Binary, Change, EventState, FenceState, Object, Promise, Timeline};
+use super::world::World;
 use crate::command::{Command, Id};
 use crate::program::Cmd;
 use crate::step::{Patience, Semaphore, Step};

@@ -2,6 +2,7 @@
 
 use super::access::{Access, Resource};
 use super::recording::{Begin, Recording};
+use super::state::Object;
 use super::world::World;
 use crate::command::{Command, Id, Region};
 use crate::program::Piece;
@@ -107,7 +108,7 @@ impl World<'_> {
         let mut r = Recording::new(self.family_of(cb), false);
         let regions = vec![Region { from: 0, to: 0, size }];
         let accesses = [self.part(buffer, 0, size, false), self.part(to, 0, size, true)];
-        r.uses.extend([super::world::Object::Buffer(buffer), super::world::Object::Buffer(to)]);
+        r.uses.extend([Object::Buffer(buffer), Object::Buffer(to)]);
         r.push(Command::Copy { from: buffer, to, regions, second_form: false }, &accesses);
         self.finish_recording(cb, Begin { once: true, simultaneous: false, ordered: true }, r);
         self.submit_plain(queue, &[cb], None);
@@ -115,25 +116,6 @@ impl World<'_> {
         if self.order_host(Access::read(Resource::Memory(memory), 0, size)) {
             self.say(Step::Read { memory, at: 0, size });
         }
-    }
-
-    /// Reports an image's content.
-    pub fn read_image(&mut self, queue: usize, image: Id) {
-        let Some(to) = self.landing(super::images::BYTES) else { return };
-        let cb = self.primary_for(queue, 2);
-        if !self.recordable(cb) {
-            return;
-        }
-        let mut r = Recording::new(self.family_of(cb), false);
-        let wish = u8::try_from(image).unwrap_or(0);
-        let landing = u8::try_from(to).unwrap_or(0);
-        self.command(
-            &mut r,
-            &crate::program::Cmd::ImageToBuffer { image: wish, to: landing, at: 0, second_form: false },
-        );
-        self.finish_recording(cb, Begin { once: true, simultaneous: false, ordered: true }, r);
-        self.submit_plain(queue, &[cb], None);
-        self.read(to);
     }
 
     /// One thread submits uploads, the other one maps their targets meanwhile.

@@ -3,12 +3,10 @@
 use ash::vk;
 
 use super::device::pipeline_layout;
-use super::objects::whole;
 use super::poison;
 use super::submissions::query_flags;
 use super::thread::{Ended, Thread};
 use crate::command::{Bind, Command, Id, Region};
-use crate::plan::images::SIDE;
 use crate::step::Step;
 
 impl Thread<'_> {
@@ -89,6 +87,10 @@ impl Thread<'_> {
                     }
                     let done = d.end_command_buffer(cb);
                     self.must("vkEndCommandBuffer", done)?;
+                    for template in std::mem::take(&mut self.templates) {
+                        d.destroy_descriptor_update_template(template, None);
+                        self.called(1);
+                    }
                     for layout in std::mem::take(&mut self.passing) {
                         d.destroy_pipeline_layout(layout, None);
                         self.called(1);
@@ -129,16 +131,7 @@ impl Thread<'_> {
                     d.cmd_bind_pipeline(cb, point, h.pipelines.get(*pipeline));
                     match bind {
                         Bind::Set(set) => d.cmd_bind_descriptor_sets(cb, point, layout, 0, &[h.sets.get(*set)], &[]),
-                        Bind::Push(from, to) => {
-                            let writes = self.writes(poison::handle(), *from, *to);
-                            gpu.push.cmd_push_descriptor_set(
-                                cb,
-                                point,
-                                layout,
-                                0,
-                                std::slice::from_raw_parts(writes, 2),
-                            );
-                        }
+                        Bind::Push(from, to, how) => self.push(cb, layout, *from, *to, *how)?,
                     }
                     let constants: Vec<u8> = [*count, *add].iter().flat_map(|v| v.to_le_bytes()).collect();
                     let constants = std::slice::from_raw_parts(self.edge.array(&constants), 8);
@@ -207,46 +200,8 @@ impl Thread<'_> {
                     d.cmd_copy_query_pool_results(cb, pool, *first, *count, to, *at, *stride, query_flags(*asked));
                 }
                 Command::Execute { cb: inner } => d.cmd_execute_commands(cb, &[h.cbs.get(*inner)]),
-                Command::InitImage { image } => {
-                    let change = vk::ImageMemoryBarrier::default()
-                        .image(h.images.get(*image))
-                        .new_layout(vk::ImageLayout::GENERAL)
-                        .dst_access_mask(vk::AccessFlags::MEMORY_READ | vk::AccessFlags::MEMORY_WRITE)
-                        .src_queue_family_index(vk::QUEUE_FAMILY_IGNORED)
-                        .dst_queue_family_index(vk::QUEUE_FAMILY_IGNORED)
-                        .subresource_range(whole());
-                    let all = vk::PipelineStageFlags::ALL_COMMANDS;
-                    d.cmd_pipeline_barrier(cb, all, all, vk::DependencyFlags::empty(), &[], &[], &[change]);
-                }
-                Command::ClearImage { image, value } => {
-                    let part = |shift: u8| f32::from(value >> shift & 3) / 3.0;
-                    let colour = vk::ClearColorValue { float32: [part(0), part(2), part(4), part(6)] };
-                    let layout = vk::ImageLayout::GENERAL;
-                    d.cmd_clear_color_image(cb, h.images.get(*image), layout, &colour, &[whole()]);
-                }
-                Command::ImageToBuffer { image, to, at, second_form } => {
-                    let (image, buffer, layout) = (h.images.get(*image), h.buffers.get(*to), vk::ImageLayout::GENERAL);
-                    if *second_form {
-                        let regions = [region2(*at)];
-                        let info = vk::CopyImageToBufferInfo2::default();
-                        let info = info.src_image(image).src_image_layout(layout).dst_buffer(buffer).regions(&regions);
-                        d.cmd_copy_image_to_buffer2(cb, &info);
-                    } else {
-                        d.cmd_copy_image_to_buffer(cb, image, layout, buffer, &[region(*at)]);
-                    }
-                }
-                Command::BufferToImage { image, from, at, second_form } => {
-                    let (image, buffer, layout) =
-                        (h.images.get(*image), h.buffers.get(*from), vk::ImageLayout::GENERAL);
-                    if *second_form {
-                        let regions = [region2(*at)];
-                        let info = vk::CopyBufferToImageInfo2::default();
-                        let info = info.dst_image(image).dst_image_layout(layout).src_buffer(buffer).regions(&regions);
-                        d.cmd_copy_buffer_to_image2(cb, &info);
-                    } else {
-                        d.cmd_copy_buffer_to_image(cb, buffer, image, layout, &[region(*at)]);
-                    }
-                }
+                Command::Image(command) => self.image_command(cb, command)?,
+                Command::Pass(pass) => self.pass(cb, pass)?,
                 Command::Draws { image, draws, stride, indexed, offset } => {
                     self.draws(cb, *image, draws, *stride, *indexed, *offset)?;
                 }
@@ -325,18 +280,4 @@ fn full2() -> vk::MemoryBarrier2<'static> {
         .src_access_mask(A::MEMORY_WRITE)
         .dst_stage_mask(S::ALL_COMMANDS | S::HOST)
         .dst_access_mask(A::MEMORY_READ | A::MEMORY_WRITE | A::HOST_READ)
-}
-
-fn layers() -> vk::ImageSubresourceLayers {
-    vk::ImageSubresourceLayers::default().aspect_mask(vk::ImageAspectFlags::COLOR).layer_count(1)
-}
-
-const EXTENT: vk::Extent3D = vk::Extent3D { width: SIDE, height: SIDE, depth: 1 };
-
-fn region(at: u64) -> vk::BufferImageCopy {
-    vk::BufferImageCopy::default().buffer_offset(at).image_subresource(layers()).image_extent(EXTENT)
-}
-
-fn region2(at: u64) -> vk::BufferImageCopy2<'static> {
-    vk::BufferImageCopy2::default().buffer_offset(at).image_subresource(layers()).image_extent(EXTENT)
 }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use ash::{Device, Entry, Instance, vk};
 
 use super::poison;
-use crate::step::Facts;
+use crate::facts::Facts;
 
 /// The loader, and an instance that several programs in a row use.
 pub struct Loaded {
@@ -38,14 +38,50 @@ impl Loaded {
         Ok(())
     }
 
-    /// What the planner must know, and the device's name.
-    pub fn facts(&self) -> (Facts, String) {
+    /// What the device has of extensions that it needn't have.
+    fn extras(&self) -> Extras {
+        // SAFETY: a valid physical device. One that tells nothing has nothing.
+        let shown = unsafe { self.instance.enumerate_device_extension_properties(self.physical) }.unwrap_or_default();
+        let has = |name: &std::ffi::CStr| shown.iter().any(|e| e.extension_name_as_c_str() == Ok(name));
+        Extras {
+            host_copies: has(ash::ext::host_image_copy::NAME) && self.has_general_layout(),
+            maintenance6: has(ash::khr::maintenance6::NAME),
+            primitives: has(ash::ext::primitives_generated_query::NAME),
+            planes: self.has_planes(),
+            captures: has(ash::ext::transform_feedback::NAME),
+        }
+    }
+
+    /// Whether images may have formats of several planes.
+    fn has_planes(&self) -> bool {
+        let mut planes = vk::PhysicalDeviceSamplerYcbcrConversionFeatures::default();
+        let mut all = vk::PhysicalDeviceFeatures2::default().push_next(&mut planes);
+        // SAFETY: a valid physical device, and a struct with its chain.
+        unsafe { self.instance.get_physical_device_features2(self.physical, &mut all) };
+        planes.sampler_ycbcr_conversion != 0
+    }
+
+    /// Whether the host's processor copies to and from VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL and _GENERAL.
+    fn has_general_layout(&self) -> bool {
+        let mut told = vk::PhysicalDeviceHostImageCopyPropertiesEXT::default();
+        // SAFETY: a valid physical device, and arrays with as much room as is said.
+        unsafe {
+            let mut all = vk::PhysicalDeviceProperties2::default().push_next(&mut told);
+            self.instance.get_physical_device_properties2(self.physical, &mut all);
+            let mut from = vec![vk::ImageLayout::UNDEFINED; told.copy_src_layout_count as usize];
+            let mut to = vec![vk::ImageLayout::UNDEFINED; told.copy_dst_layout_count as usize];
+            (told.p_copy_src_layouts, told.p_copy_dst_layouts) = (from.as_mut_ptr(), to.as_mut_ptr());
+            let mut all = vk::PhysicalDeviceProperties2::default().push_next(&mut told);
+            self.instance.get_physical_device_properties2(self.physical, &mut all);
+            let both = [vk::ImageLayout::GENERAL, vk::ImageLayout::TRANSFER_DST_OPTIMAL];
+            both.iter().all(|layout| from.contains(layout) && to.contains(layout))
+        }
+    }
+
+    fn queues(&self) -> Queues {
         use vk::QueueFlags as F;
         // SAFETY: a valid physical device.
-        let (families, properties) = unsafe {
-            let families = self.instance.get_physical_device_queue_family_properties(self.physical);
-            (families, self.instance.get_physical_device_properties(self.physical))
-        };
+        let families = unsafe { self.instance.get_physical_device_queue_family_properties(self.physical) };
         // Two of each family, so that each of two threads gets one.
         let mut queues = Vec::new();
         for (f, family) in families
@@ -57,8 +93,24 @@ impl Loaded {
         }
         let families =
             families.iter().map(|f| (f.queue_flags.contains(F::GRAPHICS), f.queue_flags.contains(F::COMPUTE)));
+        Queues { all: queues, families: families.collect() }
+    }
+
+    /// What the planner must know, and the device's name.
+    pub fn facts(&self) -> (Facts, String) {
+        // SAFETY: a valid physical device.
+        let properties = unsafe { self.instance.get_physical_device_properties(self.physical) };
         let name = properties.device_name_as_c_str().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        (Facts { queues, families: families.collect() }, name)
+        let (Queues { all: queues, families }, extras) = (self.queues(), self.extras());
+        let facts = Facts {
+            queues,
+            families,
+            second_binds: extras.maintenance6,
+            primitives: extras.primitives,
+            captures: extras.captures,
+            formats: super::formats::abilities(&self.instance, self.physical, extras.host_copies, extras.planes),
+        };
+        (facts, name)
     }
 }
 
@@ -70,6 +122,22 @@ impl Drop for Loaded {
     }
 }
 
+/// All queues, as families and indices, and for each family whether it draws and whether it computes.
+struct Queues {
+    all: Vec<(u32, u32)>,
+    families: Vec<(bool, bool)>,
+}
+
+/// Extensions and features that a device may have.
+#[derive(Clone, Copy)]
+struct Extras {
+    host_copies: bool,
+    maintenance6: bool,
+    primitives: bool,
+    planes: bool,
+    captures: bool,
+}
+
 /// A device and its constants.
 pub struct Gpu {
     pub device: Device,
@@ -77,7 +145,14 @@ pub struct Gpu {
     pub families: Vec<u32>,
     pub memory: vk::PhysicalDeviceMemoryProperties,
     pub push: ash::khr::push_descriptor::Device,
+    /// Where the device has it.
+    pub second_binds: ash::khr::maintenance6::Device,
     pub multi_draw: ash::ext::multi_draw::Device,
+    /// Where the device has it.
+    pub host_copies: ash::ext::host_image_copy::Device,
+    /// Where the device `captures`.
+    pub capture: ash::ext::transform_feedback::Device,
+    pub captures: bool,
     /// Two storage buffers, in sets and pushed.
     pub set_layouts: [vk::DescriptorSetLayout; 2],
     pub layouts: [vk::PipelineLayout; 2],
@@ -93,7 +168,7 @@ impl Gpu {
     /// When the device lacks something or the driver fails.
     pub fn new(loaded: &Loaded) -> Result<Self> {
         let Loaded { instance, physical, .. } = loaded;
-        let (facts, _) = loaded.facts();
+        let Queues { all, .. } = loaded.queues();
         // SAFETY: handles of this instance and device.
         unsafe {
             let shown = instance.enumerate_device_extension_properties(*physical)?;
@@ -103,17 +178,21 @@ impl Gpu {
                 }
             }
             let priorities = [1.0, 0.5];
-            let mut families: Vec<u32> = facts.queues.iter().map(|(f, _)| *f).collect();
+            let mut families: Vec<u32> = all.iter().map(|(f, _)| *f).collect();
             families.dedup();
             let infos: Vec<_> = families
                 .iter()
                 .map(|f| {
-                    let count = facts.queues.iter().filter(|(q, _)| q == f).count();
+                    let count = all.iter().filter(|(q, _)| q == f).count();
                     vk::DeviceQueueCreateInfo::default().queue_family_index(*f).queue_priorities(&priorities[..count])
                 })
                 .collect();
-            let names = EXTENSIONS.map(|n| n.as_ptr());
-            let features = vk::PhysicalDeviceFeatures::default().pipeline_statistics_query(true);
+            let extras = loaded.extras();
+            let mut names: Vec<_> = EXTENSIONS.iter().map(|n| n.as_ptr()).collect();
+            let features = vk::PhysicalDeviceFeatures::default()
+                .pipeline_statistics_query(true)
+                .occlusion_query_precise(true)
+                .independent_blend(true);
             let mut f12 = vk::PhysicalDeviceVulkan12Features::default().timeline_semaphore(true).host_query_reset(true);
             let mut f13 = vk::PhysicalDeviceVulkan13Features::default()
                 .synchronization2(true)
@@ -123,16 +202,41 @@ impl Gpu {
                 .pipeline_creation_cache_control(true);
             let mut f5 = vk::PhysicalDeviceMaintenance5FeaturesKHR::default().maintenance5(true);
             let mut draws = vk::PhysicalDeviceMultiDrawFeaturesEXT::default().multi_draw(true);
-            let info = vk::DeviceCreateInfo::default()
+            let mut f6 = vk::PhysicalDeviceMaintenance6FeaturesKHR::default().maintenance6(true);
+            let mut copies = vk::PhysicalDeviceHostImageCopyFeaturesEXT::default().host_image_copy(true);
+            let mut primitives =
+                vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT::default().primitives_generated_query(true);
+            let mut planes =
+                vk::PhysicalDeviceSamplerYcbcrConversionFeatures::default().sampler_ycbcr_conversion(extras.planes);
+            let mut captures = vk::PhysicalDeviceTransformFeedbackFeaturesEXT::default().transform_feedback(true);
+            let mut info = vk::DeviceCreateInfo::default();
+            if extras.maintenance6 {
+                names.push(ash::khr::maintenance6::NAME.as_ptr());
+                info = info.push_next(&mut f6);
+            }
+            if extras.host_copies {
+                names.push(ash::ext::host_image_copy::NAME.as_ptr());
+                info = info.push_next(&mut copies);
+            }
+            if extras.primitives {
+                names.push(ash::ext::primitives_generated_query::NAME.as_ptr());
+                info = info.push_next(&mut primitives);
+            }
+            if extras.captures {
+                names.push(ash::ext::transform_feedback::NAME.as_ptr());
+                info = info.push_next(&mut captures);
+            }
+            let info = info
                 .queue_create_infos(&infos)
                 .enabled_extension_names(&names)
                 .enabled_features(&features)
+                .push_next(&mut planes)
                 .push_next(&mut f12)
                 .push_next(&mut f13)
                 .push_next(&mut f5)
                 .push_next(&mut draws);
             let device = instance.create_device(*physical, &info, None).context("vkCreateDevice")?;
-            let queues = facts.queues.iter().map(|(f, i)| device.get_device_queue(*f, *i)).collect();
+            let queues = all.iter().map(|(f, i)| device.get_device_queue(*f, *i)).collect();
             let set_layouts = [false, true].map(|pushed| set_layout(&device, pushed));
             let set_layouts = [set_layouts[0]?, set_layouts[1]?];
             let layouts = set_layouts.map(|l| pipeline_layout(&device, l));
@@ -141,7 +245,11 @@ impl Gpu {
                 families,
                 memory: instance.get_physical_device_memory_properties(*physical),
                 push: ash::khr::push_descriptor::Device::new(instance, &device),
+                second_binds: ash::khr::maintenance6::Device::new(instance, &device),
                 multi_draw: ash::ext::multi_draw::Device::new(instance, &device),
+                host_copies: ash::ext::host_image_copy::Device::new(instance, &device),
+                capture: ash::ext::transform_feedback::Device::new(instance, &device),
+                captures: extras.captures,
                 set_layouts,
                 layouts: [layouts[0]?, layouts[1]?],
                 cache: device.create_pipeline_cache(&vk::PipelineCacheCreateInfo::default(), None)?,

@@ -2,11 +2,12 @@
 
 use ash::vk;
 
-use super::drawing::Drawing;
+use super::drawing::PipelineKind;
 use super::poison;
 use super::thread::{Ended, Thread};
-use crate::command::Id;
+use crate::command::{Id, Style};
 use crate::plan::images::SIDE;
+use crate::texels::Texels;
 
 impl Thread<'_> {
     pub unsafe fn draws(
@@ -22,11 +23,10 @@ impl Thread<'_> {
         let d = &gpu.device;
         // SAFETY: by the plan.
         unsafe {
-            let made = self.shared.drawing.get_or_init(|| Drawing::new(d, gpu.memory_type(true, u32::MAX)));
-            let made = made.as_ref().map_err(|e| *e);
-            let drawing = self.must("vkCreateGraphicsPipelines", made)?;
+            let indices = self.drawing()?.indices;
+            let view = self.view(image, 0, 0, 1)?;
             let target = [vk::RenderingAttachmentInfo {
-                image_view: self.shared.handles.views.get(image),
+                image_view: view,
                 image_layout: vk::ImageLayout::GENERAL,
                 resolve_mode: vk::ResolveModeFlags::NONE,
                 // Nothing is resolved.
@@ -40,7 +40,9 @@ impl Thread<'_> {
             let area = vk::Rect2D { extent, ..Default::default() };
             let info = vk::RenderingInfo::default().render_area(area).layer_count(1).color_attachments(&target);
             d.cmd_begin_rendering(cb, &info);
-            d.cmd_bind_pipeline(cb, vk::PipelineBindPoint::GRAPHICS, drawing.pipeline);
+            let style = Style { triangles: false, tests: 0 };
+            let (colours, depth) = (vec![Texels::Rgba8], None);
+            self.bind_graphics(cb, &PipelineKind { style, colours, depth, samples: 1, pass: None, captured: false })?;
             let side = SIDE as f32;
             d.cmd_set_viewport(
                 cb,
@@ -51,7 +53,7 @@ impl Thread<'_> {
             let all = self.elements(draws, stride, indexed);
             let (n, instances, first_instance) = (draws.len() as u32, 1, image);
             if indexed {
-                d.cmd_bind_index_buffer(cb, drawing.indices, 0, vk::IndexType::UINT32);
+                d.cmd_bind_index_buffer(cb, indices, 0, vk::IndexType::UINT32);
                 let offset = offset.as_ref().map_or(std::ptr::null(), |o| self.edge.array(&[*o]));
                 let draw = gpu.multi_draw.fp().cmd_draw_multi_indexed_ext;
                 draw(cb, n, all.cast(), instances, first_instance, stride, offset);

@@ -1,12 +1,10 @@
-//! Memory, buffers, images and private data.
+//! Memory, buffers and private data.
 
 use ash::vk;
 
-use super::drawing::FORMAT;
 use super::poison;
 use super::thread::{Ended, Thread};
 use crate::command::Id;
-use crate::plan::images::SIDE;
 use crate::step::{Private, Step};
 use crate::wire::Seen;
 
@@ -51,13 +49,6 @@ impl Thread<'_> {
                     let bytes = std::slice::from_raw_parts(from, *size as usize).to_vec();
                     self.see(Seen::Bytes(bytes));
                 }
-                Step::CreateImage { image } => self.create_image(*image)?,
-                Step::DestroyImage { image } => {
-                    d.destroy_image_view(h.views.take(*image), None);
-                    d.destroy_image(h.images.take(*image), None);
-                    d.free_memory(h.image_memories.take(*image), None);
-                    self.called(3);
-                }
                 Step::SetPrivate { of, value } => {
                     // By type, as the slot's functions are generic over handles.
                     let slot = self.shared.gpu.private;
@@ -87,7 +78,7 @@ impl Thread<'_> {
     }
 
     /// Sharing among families, or garbage in place of them.
-    fn sharing(&self) -> (vk::SharingMode, u32, *const u32) {
+    pub fn sharing(&self) -> (vk::SharingMode, u32, *const u32) {
         let families = &self.shared.gpu.families;
         match families.len() {
             0 | 1 => (vk::SharingMode::EXCLUSIVE, poison::count(), self.edge.bad()),
@@ -99,9 +90,10 @@ impl Thread<'_> {
         use vk::BufferUsageFlags as U;
         let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
         let (sharing_mode, queue_family_index_count, p_queue_family_indices) = self.sharing();
+        let captured = if self.shared.gpu.captures { U::TRANSFORM_FEEDBACK_BUFFER_EXT } else { U::empty() };
         let info = vk::BufferCreateInfo {
             size,
-            usage: U::STORAGE_BUFFER | U::TRANSFER_SRC | U::TRANSFER_DST,
+            usage: U::STORAGE_BUFFER | U::TRANSFER_SRC | U::TRANSFER_DST | captured,
             sharing_mode,
             queue_family_index_count,
             p_queue_family_indices,
@@ -122,51 +114,4 @@ impl Thread<'_> {
             self.must("vkBindBufferMemory", bound)
         }
     }
-
-    unsafe fn create_image(&mut self, image: Id) -> Result<(), Ended> {
-        use vk::ImageUsageFlags as U;
-        let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
-        let (sharing_mode, queue_family_index_count, p_queue_family_indices) = self.sharing();
-        let info = vk::ImageCreateInfo {
-            image_type: vk::ImageType::TYPE_2D,
-            format: FORMAT,
-            extent: vk::Extent3D { width: SIDE, height: SIDE, depth: 1 },
-            mip_levels: 1,
-            array_layers: 1,
-            samples: vk::SampleCountFlags::TYPE_1,
-            usage: U::TRANSFER_SRC | U::TRANSFER_DST | U::COLOR_ATTACHMENT,
-            sharing_mode,
-            queue_family_index_count,
-            p_queue_family_indices,
-            ..Default::default()
-        };
-        // SAFETY: by the plan.
-        unsafe {
-            let made = d.create_image(&info, None);
-            let handle = self.must("vkCreateImage", made)?;
-            h.images.set(image, handle);
-            let needs = d.get_image_memory_requirements(handle);
-            self.called(1);
-            let kind = self.shared.gpu.memory_type(false, needs.memory_type_bits);
-            let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
-            let made = d.allocate_memory(&info, None);
-            let memory = self.must("vkAllocateMemory", made)?;
-            h.image_memories.set(image, memory);
-            let bound = d.bind_image_memory(handle, memory, 0);
-            self.must("vkBindImageMemory", bound)?;
-            let info = vk::ImageViewCreateInfo::default()
-                .image(handle)
-                .view_type(vk::ImageViewType::TYPE_2D)
-                .format(FORMAT)
-                .subresource_range(whole());
-            let made = d.create_image_view(&info, None);
-            h.views.set(image, self.must("vkCreateImageView", made)?);
-        }
-        Ok(())
-    }
-}
-
-/// All of an image.
-pub fn whole() -> vk::ImageSubresourceRange {
-    vk::ImageSubresourceRange::default().aspect_mask(vk::ImageAspectFlags::COLOR).level_count(1).layer_count(1)
 }

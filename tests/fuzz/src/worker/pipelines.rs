@@ -64,7 +64,7 @@ impl Thread<'_> {
         Ok(())
     }
 
-    fn buffer_info(&self, view: View) -> vk::DescriptorBufferInfo {
+    pub fn buffer_info(&self, view: View) -> vk::DescriptorBufferInfo {
         let buffer = self.shared.handles.buffers.get(view.buffer);
         vk::DescriptorBufferInfo { buffer, offset: view.at, range: view.size.unwrap_or(vk::WHOLE_SIZE) }
     }
@@ -88,6 +88,18 @@ impl Thread<'_> {
         self.edge.array(&writes)
     }
 
+    /// Entries of a template that takes two VkDescriptorBufferInfo.
+    pub fn template_entries(&mut self) -> *const vk::DescriptorUpdateTemplateEntry {
+        let entry = |i: u32| {
+            vk::DescriptorUpdateTemplateEntry::default()
+                .dst_binding(i)
+                .descriptor_count(1)
+                .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
+                .offset(i as usize * size_of::<vk::DescriptorBufferInfo>())
+        };
+        self.edge.array(&[entry(0), entry(1)])
+    }
+
     unsafe fn write_set(&mut self, set: vk::DescriptorSet, from: View, to: View, template: bool) -> Result<(), Ended> {
         let d = &self.shared.gpu.device;
         // SAFETY: by the plan.
@@ -98,17 +110,9 @@ impl Thread<'_> {
                 self.called(1);
                 return Ok(());
             }
-            let entry = |i: u32| {
-                vk::DescriptorUpdateTemplateEntry::default()
-                    .dst_binding(i)
-                    .descriptor_count(1)
-                    .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
-                    .offset(i as usize * size_of::<vk::DescriptorBufferInfo>())
-            };
-            let entries = [entry(0), entry(1)];
             let info = vk::DescriptorUpdateTemplateCreateInfo {
                 descriptor_update_entry_count: 2,
-                p_descriptor_update_entries: self.edge.array(&entries),
+                p_descriptor_update_entries: self.template_entries(),
                 template_type: vk::DescriptorUpdateTemplateType::DESCRIPTOR_SET,
                 descriptor_set_layout: self.shared.gpu.set_layouts[0],
                 // Only templates for pushing have these.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ash::vk::Handle;
 
 /// A slot of a ring: as many bytes, and an unreadable page behind them.
-const ROOM: usize = 64 << 10;
+const ROOM: usize = 384 << 10;
 const SLOTS: usize = 24;
 const PAGE: usize = 4096;
 

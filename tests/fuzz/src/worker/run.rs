@@ -33,10 +33,16 @@ impl Thread<'_> {
             | Step::Unmap { .. }
             | Step::Write { .. }
             | Step::Read { .. }
-            | Step::CreateImage { .. }
-            | Step::DestroyImage { .. }
             | Step::SetPrivate { .. }
             | Step::GetPrivate { .. } => self.memory_step(step),
+            Step::CreateImage { .. }
+            | Step::DestroyImage { .. }
+            | Step::ReadRows { .. }
+            | Step::TransitionImage { .. }
+            | Step::CopyToImage { .. }
+            | Step::CopyFromImage { .. }
+            | Step::CopyImages { .. }
+            | Step::CarryImage { .. } => self.image_step(step),
             Step::CreatePipelines { .. }
             | Step::DestroyPipeline { .. }
             | Step::CreateSets { .. }

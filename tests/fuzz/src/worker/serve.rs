@@ -7,6 +7,7 @@ use ash::vk::{self, Handle};
 
 use super::device::{Gpu, Loaded};
 use super::handles::Handles;
+use super::image_objects::Images;
 use super::thread::{Shared, Thread};
 use crate::wire::{self, Hello, Note, Place, Report, Seen, Task};
 
@@ -38,7 +39,8 @@ fn run(loaded: &Loaded, task: &Task) -> Report {
             return Report { notes: vec![Note { at: Place::default(), seen }], calls: 1 };
         }
     };
-    let shared = Shared { gpu, handles: Handles::new(), drawing: std::sync::OnceLock::new() };
+    let shared =
+        Shared { gpu, handles: Handles::new(), images: Images::default(), drawing: std::sync::OnceLock::new() };
     let mut thread = Thread::new(&shared, Place::default());
     let done = thread.run(&task.steps);
     let (mut notes, mut calls) = (std::mem::take(&mut thread.notes), thread.calls + 14);
@@ -68,7 +70,7 @@ unsafe fn destroy_all(shared: &Shared) -> u64 {
     unsafe {
         all(h.pools.drain::<vk::CommandPool>().into_iter().map(|o| d.destroy_command_pool(o, None)).count());
         all(h.buffers.drain::<vk::Buffer>().into_iter().map(|o| d.destroy_buffer(o, None)).count());
-        all(h.views.drain::<vk::ImageView>().into_iter().map(|o| d.destroy_image_view(o, None)).count());
+        all(shared.images.forget(d, |_| true) as usize);
         all(h.images.drain::<vk::Image>().into_iter().map(|o| d.destroy_image(o, None)).count());
         all(h.image_memories.drain::<vk::DeviceMemory>().into_iter().map(|o| d.free_memory(o, None)).count());
         all(h.memories.drain::<vk::DeviceMemory>().into_iter().map(|o| d.free_memory(o, None)).count());
@@ -79,8 +81,7 @@ unsafe fn destroy_all(shared: &Shared) -> u64 {
         all(h.set_pools.drain::<vk::DescriptorPool>().into_iter().map(|o| d.destroy_descriptor_pool(o, None)).count());
         all(h.queries.drain::<vk::QueryPool>().into_iter().map(|o| d.destroy_query_pool(o, None)).count());
         if let Some(Ok(drawing)) = shared.drawing.get() {
-            drawing.destroy(d);
-            all(2);
+            all(drawing.destroy(d) as usize);
         }
     }
     debug_assert!(h.cbs.get::<vk::CommandBuffer>(0).is_null() || count > 0);

@@ -6,7 +6,7 @@ use super::poison;
 use super::thread::{Ended, Thread};
 use crate::command::{Asked, Id};
 use crate::plan::queries::EACH;
-use crate::step::{Batch, Semaphore, Step};
+use crate::step::{Batch, Counts, Semaphore, Step};
 use crate::wire::Seen;
 
 impl Thread<'_> {
@@ -125,20 +125,12 @@ impl Thread<'_> {
                     let value = self.must("vkGetSemaphoreCounterValue", value)?;
                     self.see(Seen::Value(value));
                 }
-                Step::CreateQueries { pool, timestamps } => {
+                Step::CreateQueries { pool, counts } => {
+                    let (query_type, pipeline_statistics) = counted(*counts);
                     let info = vk::QueryPoolCreateInfo {
-                        query_type: if *timestamps {
-                            vk::QueryType::TIMESTAMP
-                        } else {
-                            vk::QueryType::PIPELINE_STATISTICS
-                        },
+                        query_type,
                         query_count: EACH,
-                        // Timestamps have no statistics.
-                        pipeline_statistics: if *timestamps {
-                            vk::QueryPipelineStatisticFlags::from_raw(poison::count())
-                        } else {
-                            vk::QueryPipelineStatisticFlags::COMPUTE_SHADER_INVOCATIONS
-                        },
+                        pipeline_statistics,
                         ..Default::default()
                     };
                     let made = d.create_query_pool(&info, None);
@@ -165,7 +157,7 @@ impl Thread<'_> {
     unsafe fn results(&mut self, pool: Id, first: u32, count: u32, timestamps: bool, asked: Asked) {
         let d = &self.shared.gpu.device;
         let (size, stride) = (asked.value_size() as usize, (asked.values() * asked.value_size()) as usize);
-        let used = size * (1 + usize::from(asked.availability));
+        let used = size * (asked.results as usize + usize::from(asked.availability));
         let bytes = stride * (count as usize - 1) + used;
         let to = self.edge.room(bytes);
         // SAFETY: that much room, by the plan.
@@ -264,6 +256,23 @@ impl Thread<'_> {
         let n = infos.len() as u32;
         // SAFETY: by the plan.
         unsafe { (d.fp_v1_3().queue_submit2)(queue, n, self.edge.array(&infos), fence) }
+    }
+}
+
+/// The type of queries, and their statistics, which others than those of the pipeline haven't.
+fn counted(counts: Counts) -> (vk::QueryType, vk::QueryPipelineStatisticFlags) {
+    use vk::{QueryPipelineStatisticFlags as F, QueryType as T};
+    let none = F::from_raw(poison::count());
+    let geometry = F::INPUT_ASSEMBLY_VERTICES | F::INPUT_ASSEMBLY_PRIMITIVES;
+    match counts {
+        Counts::Invocations => (T::PIPELINE_STATISTICS, F::COMPUTE_SHADER_INVOCATIONS),
+        Counts::Geometry => {
+            (T::PIPELINE_STATISTICS, geometry | F::VERTEX_SHADER_INVOCATIONS | F::FRAGMENT_SHADER_INVOCATIONS)
+        }
+        Counts::Timestamps => (T::TIMESTAMP, none),
+        Counts::Samples => (T::OCCLUSION, none),
+        Counts::Primitives => (T::PRIMITIVES_GENERATED_EXT, none),
+        Counts::Captured => (T::TRANSFORM_FEEDBACK_STREAM_EXT, none),
     }
 }
 

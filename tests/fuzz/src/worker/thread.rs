@@ -5,6 +5,7 @@ use ash::vk;
 use super::device::Gpu;
 use super::drawing::Drawing;
 use super::handles::Handles;
+use super::image_objects::Images;
 use super::poison::Edge;
 use crate::step::Patience;
 use crate::wire::{Note, Place, Seen};
@@ -13,6 +14,7 @@ use crate::wire::{Note, Place, Seen};
 pub struct Shared {
     pub gpu: Gpu,
     pub handles: Handles,
+    pub images: Images,
     pub drawing: std::sync::OnceLock<Result<Drawing, vk::Result>>,
 }
 
@@ -25,6 +27,8 @@ pub struct Thread<'a> {
     pub edge: Edge,
     /// Pipeline layouts of the recording, which go when it has ended: Vulkan forbids it before.
     pub passing: Vec<vk::PipelineLayout>,
+    /// Templates that the recording pushes by, which go when it has ended, too.
+    pub templates: Vec<vk::DescriptorUpdateTemplate>,
     pub notes: Vec<Note>,
     pub calls: u64,
     pub at: Place,
@@ -32,7 +36,7 @@ pub struct Thread<'a> {
 
 impl<'a> Thread<'a> {
     pub fn new(shared: &'a Shared, at: Place) -> Self {
-        Self { shared, edge: Edge::new(), passing: Vec::new(), notes: Vec::new(), calls: 0, at }
+        Self { shared, edge: Edge::new(), passing: Vec::new(), templates: Vec::new(), notes: Vec::new(), calls: 0, at }
     }
 
     pub fn see(&mut self, seen: Seen) {

@@ -1,9 +1,13 @@
 //! Commands: what a planned program records.
 
+mod image;
+mod pass;
+
 use serde::{Deserialize, Serialize};
 
-/// A slot of an object's kind.
-pub type Id = u32;
+pub use crate::id::Id;
+pub use image::{ImageCommand, Placed};
+pub use pass::{CAPTURED, How, Load, Pass, Style, Target, Work};
 
 /// A region of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,16 +26,34 @@ pub struct View {
     pub size: Option<u64>,
 }
 
+/// How descriptors are pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pushing {
+    Together,
+    /// One call for each binding.
+    Apart,
+    /// One write of two descriptors, which runs on into the second binding.
+    Across,
+    /// A template with one entry of two descriptors, which lie apart.
+    AcrossTemplate,
+    Template,
+    /// vkCmdPushDescriptorSet2 and vkCmdPushDescriptorSetWithTemplate2.
+    SecondForm,
+    SecondTemplate,
+}
+
 /// How dispatches get their buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Bind {
     Set(Id),
-    Push(View, View),
+    Push(View, View, Pushing),
 }
 
 /// How a query's result is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
+    /// Values of a query's result.
+    pub results: u32,
     pub wide: bool,
     pub wait: bool,
     pub availability: bool,
@@ -43,7 +65,7 @@ pub struct Asked {
 impl Asked {
     /// Values from one query to the next.
     pub fn values(&self) -> u64 {
-        1 + u64::from(self.availability) + u64::from(self.gap)
+        u64::from(self.results) + u64::from(self.availability) + u64::from(self.gap)
     }
 
     /// Bytes of a value.
@@ -126,26 +148,8 @@ pub enum Command {
     Execute {
         cb: Id,
     },
-    /// From nothing known to the layout that images keep.
-    InitImage {
-        image: Id,
-    },
-    ClearImage {
-        image: Id,
-        value: u8,
-    },
-    ImageToBuffer {
-        image: Id,
-        to: Id,
-        at: u64,
-        second_form: bool,
-    },
-    BufferToImage {
-        image: Id,
-        from: Id,
-        at: u64,
-        second_form: bool,
-    },
+    Image(ImageCommand),
+    Pass(Pass),
     /// First vertices and counts; `stride` bytes from one to the next, with garbage in between.
     Draws {
         image: Id,

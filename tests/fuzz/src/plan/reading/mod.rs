@@ -1,9 +1,15 @@
 //! A second reading of a plan, for tests: plain sets of submissions in place of vector clocks find what would be invalid or depend on luck.
 
+mod images;
+mod objects;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use images::Images;
+use objects::objects;
+
 use super::access::{Access, Resource, conflict};
-use crate::command::{Bind, Command, Id, View};
+use crate::command::{Bind, CAPTURED, Command, Id, ImageCommand, View, Work};
 use crate::step::{Patience, Step};
 
 /// One submission.
@@ -46,6 +52,7 @@ pub struct Reader {
     signals: BTreeMap<Id, Vec<(u64, Option<usize>)>>,
     events: BTreeSet<Id>,
     fences: BTreeMap<Id, usize>,
+    images: Images,
 }
 
 impl Reader {
@@ -62,7 +69,7 @@ impl Reader {
         self.part(v.buffer, v.at, size, write)
     }
 
-    fn accesses(&self, command: &Command) -> Vec<Access> {
+    fn accesses(&mut self, command: &Command) -> Vec<Access> {
         let image = |i: &Id, write| Access { on: Resource::Image(*i), from: 0, to: 1, write };
         let queries = |p: &Id, first: u32, count: u32, write| Access {
             on: Resource::Queries(*p),
@@ -87,7 +94,7 @@ impl Reader {
             Command::BindAndDispatch { bind, count, .. } => {
                 let (from, to) = match bind {
                     Bind::Set(set) => self.sets[set],
-                    Bind::Push(from, to) => (*from, *to),
+                    Bind::Push(from, to, _) => (*from, *to),
                 };
                 vec![self.view(from, *count, false), self.view(to, *count, true)]
             }
@@ -98,16 +105,21 @@ impl Reader {
             Command::CopyResults { pool, first, count, to, at, stride, .. } => {
                 vec![queries(pool, *first, *count, false), self.part(*to, *at, u64::from(*count) * stride, true)]
             }
-            Command::InitImage { image: i }
-            | Command::ClearImage { image: i, .. }
-            | Command::Draws { image: i, .. } => {
-                vec![image(i, true)]
+            Command::Draws { image: i, .. } => vec![image(i, true)],
+            Command::Image(command) => {
+                let bytes = self.images.command(command);
+                let bytes = bytes.into_iter().map(|(buffer, at, size, write)| self.part(buffer, at, size, write));
+                let images = command.images().into_iter().map(|(i, write)| image(&i, write));
+                images.chain(bytes).collect()
             }
-            Command::ImageToBuffer { image: i, to, at, .. } => {
-                vec![image(i, false), self.part(*to, *at, super::images::BYTES, true)]
-            }
-            Command::BufferToImage { image: i, from, at, .. } => {
-                vec![image(i, true), self.part(*from, *at, super::images::BYTES, false)]
+            Command::Pass(pass) => {
+                self.images.pass(pass);
+                let counted = pass.work.iter().filter_map(|w| match w {
+                    Work::Begin { pool, query, .. } => Some(queries(pool, *query, 1, true)),
+                    _ => None,
+                });
+                let captured = pass.captures().map(|(buffer, at)| self.part(buffer, at, CAPTURED, true));
+                pass.attachments().map(|t| image(&t.image, true)).chain(counted).chain(captured).collect()
             }
             _ => Vec::new(),
         }
@@ -139,7 +151,7 @@ impl Reader {
             }
             assert!(!conflict(&since, &accesses), "no barrier before {command:?}");
             // The change of layout is a barrier itself.
-            if !matches!(command, Command::InitImage { .. }) {
+            if !matches!(command, Command::Image(ImageCommand::Init { .. })) {
                 since.extend(&accesses);
             }
             r.accesses.extend(accesses);
@@ -279,7 +291,23 @@ impl Reader {
                 self.sets.insert(*set, (*from, *to));
             }
             Step::DestroyPipeline { pipeline } => self.unused("pipeline", *pipeline),
-            Step::DestroyImage { image } => self.unused("image", *image),
+            Step::DestroyImage { image } => {
+                self.unused("image", *image);
+                self.images.step(step);
+            }
+            Step::CreateImage { .. } => self.images.step(step),
+            Step::ReadRows { image, .. } => {
+                self.host(Access::read(Resource::Image(*image), 0, 1));
+                self.images.step(step);
+            }
+            Step::TransitionImage { .. }
+            | Step::CopyToImage { .. }
+            | Step::CopyFromImage { .. }
+            | Step::CopyImages { .. }
+            | Step::CarryImage { .. } => {
+                assert_eq!(self.open().count(), 0, "the host's processor copies while a queue is at work");
+                self.images.step(step);
+            }
             Step::DestroyQueries { pool } => self.unused("queries", *pool),
             Step::ResetQueries { pool, first, count } => {
                 let (from, to) = (u64::from(*first), u64::from(first + count));
@@ -339,31 +367,5 @@ impl Reader {
             }
             _ => {}
         }
-    }
-}
-
-fn objects(command: &Command) -> Vec<(&'static str, Id)> {
-    match command {
-        Command::Copy { from, to, .. } => vec![("buffer", *from), ("buffer", *to)],
-        Command::Update { to, .. } | Command::Fill { to, .. } => vec![("buffer", *to)],
-        Command::BindAndDispatch { pipeline, bind, .. } => {
-            let bound = match bind {
-                Bind::Set(set) => vec![("set", *set)],
-                Bind::Push(from, to) => vec![("buffer", from.buffer), ("buffer", to.buffer)],
-            };
-            [vec![("pipeline", *pipeline)], bound].concat()
-        }
-        Command::SetEvent { event, .. } | Command::ResetEvent { event } => vec![("event", *event)],
-        Command::BeginQuery { pool, .. } | Command::Timestamp { pool, .. } | Command::ResetQueries { pool, .. } => {
-            vec![("queries", *pool)]
-        }
-        Command::CopyResults { pool, to, .. } => vec![("queries", *pool), ("buffer", *to)],
-        Command::InitImage { image } | Command::ClearImage { image, .. } | Command::Draws { image, .. } => {
-            vec![("image", *image)]
-        }
-        Command::ImageToBuffer { image, to: buffer, .. } | Command::BufferToImage { image, from: buffer, .. } => {
-            vec![("image", *image), ("buffer", *buffer)]
-        }
-        _ => Vec::new(),
     }
 }
