@@ -65,7 +65,14 @@ pub const MIXES: &[Mix] = &[
     },
     Mix {
         name: "queries",
-        ops: &[("Results", 14), ("ResetQueries", 6), ("Record", 12), ("Submit", 12), ("DestroyQueries", 2)],
+        ops: &[
+            ("Results", 14),
+            ("ResetQueries", 6),
+            ("Record", 12),
+            ("Submit", 12),
+            ("DestroyQueries", 2),
+            ("Recount", 6),
+        ],
         cmds: &[("Count", 10), ("Timestamp", 10), ("Pass", 8), ("ResetQueries", 8), ("CopyResults", 8)],
         threads: false,
         without: &[],

@@ -133,6 +133,8 @@ wishes! {
         ResetQueries { pool: u8, first: u8, count: u8 }
         Results { pool: u8, first: u8, count: u8, flags: u8 }
         DestroyQueries { pool: u8 }
+        /// Counts, asks for the result, resets that query by a command, perhaps counts anew, and asks again.
+        Recount { queue: u8, pool: u8, query: u8, pipeline: u8, to: u8, style: u8 }
         CreateImage { image: u8, texels: u8, form: u8, style: u8 }
         DestroyImage { image: u8 }
         ReadImage { queue: u8, image: u8 }

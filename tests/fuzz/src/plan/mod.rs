@@ -99,6 +99,9 @@ impl World<'_> {
             Op::ResetSets { pool } => self.wish_reset_sets(*pool),
             Op::ResetQueries { pool, first, count } => self.wish_reset_queries(*pool, *first, *count),
             Op::Results { pool, first, count, flags } => self.wish_results(*pool, *first, *count, *flags),
+            Op::Recount { queue, pool, query, pipeline, to, style } => {
+                self.wish_recount(*queue, [*pool, *query], *pipeline, *to, *style);
+            }
             Op::DestroyQueries { pool } => self.wish_destroy_queries(*pool),
             Op::CreateImage { image, texels, form, style } => self.wish_create_image(*image, *texels, *form, *style),
             Op::DestroyImage { image } => self.wish_destroy_image(*image),

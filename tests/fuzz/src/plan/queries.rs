@@ -1,7 +1,7 @@
 //! Queries: pools of each kind whose results are certain, and pools of timestamps.
 
 use super::access::{Access, Resource};
-use super::recording::Recording;
+use super::recording::{Begin, Recording};
 use super::state::{Change, Object, Queries, Query};
 use super::world::World;
 use crate::command::{Asked, Command, Id};
@@ -125,6 +125,31 @@ impl World<'_> {
         self.say(Step::Results { pool, first, count, timestamps, asked });
         if let (1, true, Some(queries)) = (count, there, self.queries.get_mut(&pool)) {
             queries.got = Some(first);
+        }
+    }
+
+    /// A query's result before and after commands reset it, which a driver must not take for the same.
+    pub fn wish_recount(&mut self, queue: u8, [wish, query]: [u8; 2], pipeline: u8, to: u8, style: u8) {
+        let Some(queue) = self.queue(queue) else { return };
+        let (pool, query) = (self.queries(wish, Counts::Invocations), u32::from(query) % EACH);
+        for round in 0..2 {
+            let cb = self.primary_for(queue, wish);
+            if !self.recordable(cb) {
+                return;
+            }
+            let mut r = Recording::new(self.family_of(cb), false);
+            let counted = if round == 0 || style & 1 == 1 {
+                self.count(&mut r, wish, query as u8, true, pipeline, to.wrapping_add(round * 2))
+            } else {
+                self.record_reset(&mut r, pool, query, 1)
+            };
+            // What a command needed may have reset the pool of command buffers, or used this one.
+            if counted.is_none() || !self.recordable(cb) {
+                return;
+            }
+            self.finish_recording(cb, Begin { once: true, simultaneous: false, ordered: true }, r);
+            self.submit_plain(queue, &[cb], None);
+            self.results(pool, query as u8, 0, style & 4);
         }
     }
 
