@@ -49,6 +49,7 @@ def outputs(on_device, names):
     """What the network makes of the picture."""
     net = ncnn.Net()
     net.opt.use_vulkan_compute = on_device
+    net.opt.num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
         param, model = pathlib.Path(folder, "net.param"), pathlib.Path(folder, "net.bin")
         param.write_text("\n".join(["7767517", f"{len(layers)} {len(layers)}", *layers, ""]))

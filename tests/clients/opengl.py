@@ -96,7 +96,8 @@ def picture():
     cards = context.vertex_array(shader, [(corners, "2f", "corner")])
     context.enable(moderngl.DEPTH_TEST | moderngl.BLEND)
     for samples in (0, 4):
-        target = context.framebuffer(context.renderbuffer(SIZE, 4, samples=samples), context.depth_renderbuffer(SIZE, samples=samples))
+        color, depth = context.renderbuffer(SIZE, 4, samples=samples), context.depth_renderbuffer(SIZE, samples=samples)
+        target = context.framebuffer(color, depth)
         plain = context.simple_framebuffer(SIZE)
         target.use()
         target.clear(0.1, 0.2, 0.3, 1.0)
@@ -110,7 +111,10 @@ def picture():
         result(f"cards, {samples} samples", data)
 
 
+# Without a window there is nothing to draw to otherwise.
+context.simple_framebuffer(SIZE).use()
 compute()
 feedback()
 picture()
-expect(context.error == "GL_NO_ERROR", context.error)
+error = context.error
+expect(error == "GL_NO_ERROR", error)

@@ -1,6 +1,10 @@
 """What a client prints: its device, and a line for each result, which must be the same on every driver."""
 
 import hashlib
+import os
+import re
+import sys
+import tempfile
 
 
 def device(name):
@@ -19,3 +23,26 @@ def expect(condition, what):
     """Ends the client as a failure unless the condition holds."""
     if not condition:
         raise SystemExit(f"wrong: {what}")
+
+
+class DeviceInLog:
+    """Finds the device in what native code logs on standard error meanwhile, by an expression with one group."""
+
+    def __init__(self, expression):
+        self.expression = expression
+
+    def __enter__(self):
+        self.file, self.stderr = tempfile.TemporaryFile(), os.dup(2)
+        os.dup2(self.file.fileno(), 2)
+
+    def __exit__(self, *_):
+        os.dup2(self.stderr, 2)
+        self.file.seek(0)
+        log = self.file.read().decode(errors="replace")
+        sys.stderr.write(log)
+        if found := re.search(self.expression, log):
+            device(found[1])
+
+
+# What ggml logs of the first device.
+GGML = r"ggml_vulkan: 0 = (.*?) \| uma"

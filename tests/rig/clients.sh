@@ -20,7 +20,7 @@ done
 
 # For the tree's Python, not this machine's.
 set -- --python-version=3.13 --implementation=cp --only-binary=:all: --no-deps --require-hashes --no-compile
-for version in 2_5 2_17 2_24 2_27 2_28 2_34; do
+for version in 2_5 2_17 2_24 2_27 2_28 2_31 2_34; do
   set -- "$@" "--platform=manylinux_${version}_x86_64"
 done
 python3 -m pip install --quiet --disable-pip-version-check --target "$dir/python" "$@" --platform=manylinux2014_x86_64 --requirement "$lists/requirements.txt"
