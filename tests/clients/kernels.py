@@ -2,9 +2,11 @@
 
 import numpy
 import taichi as ti
-from report import expect, result
+from report import DeviceInLog, expect, result
 
-ti.init(arch=ti.vulkan, offline_cache=False)
+with DeviceInLog(r"Found Vulkan Device 0 \((.*)\)"):
+    ti.init(arch=ti.vulkan, offline_cache=False, log_level=ti.TRACE)
+ti.set_logging_level(ti.WARN)
 expect(ti.lang.impl.current_cfg().arch == ti.vulkan, "taichi has taken another backend than Vulkan")
 
 N = 1 << 16

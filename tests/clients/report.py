@@ -26,19 +26,23 @@ def expect(condition, what):
 
 
 class DeviceInLog:
-    """Finds the device in what native code logs on standard error meanwhile, by an expression with one group."""
+    """Finds the device in what native code logs meanwhile, by an expression with one group."""
 
     def __init__(self, expression):
         self.expression = expression
 
     def __enter__(self):
-        self.file, self.stderr = tempfile.TemporaryFile(), os.dup(2)
-        os.dup2(self.file.fileno(), 2)
+        sys.stdout.flush()
+        self.log, self.saved = tempfile.TemporaryFile(), [os.dup(1), os.dup(2)]
+        for i in (1, 2):
+            os.dup2(self.log.fileno(), i)
 
     def __exit__(self, *_):
-        os.dup2(self.stderr, 2)
-        self.file.seek(0)
-        log = self.file.read().decode(errors="replace")
+        sys.stdout.flush()
+        for i, file in enumerate(self.saved, 1):
+            os.dup2(file, i)
+        self.log.seek(0)
+        log = self.log.read().decode(errors="replace")
         sys.stderr.write(log)
         if found := re.search(self.expression, log):
             device(found[1])

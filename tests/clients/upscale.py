@@ -6,8 +6,6 @@ import struct
 import numpy
 from report import GGML, DeviceInLog, expect, result
 
-from cyllama import sd
-
 random = numpy.random.default_rng(13)
 # Input and output channels of the convolutions that aren't repeated, and of those of a block, each of which sees what those before it made.
 NAMES = {"conv_first": (3, 64), "conv_body": (64, 64), "conv_up1": (64, 64), "conv_up2": (64, 64), "conv_hr": (64, 64), "conv_last": (64, 3)}
@@ -33,6 +31,8 @@ with open("model.safetensors", "wb") as file:
 y, x = numpy.mgrid[0:32, 0:32]
 picture = numpy.stack([x * 8, y * 8, (x * y) % 256], axis=-1).astype("u1")
 with DeviceInLog(GGML):
+    from cyllama import sd
+
     upscaler = sd.Upscaler("model.safetensors")
     larger = upscaler.upscale(sd.SDImage.from_numpy(picture)).to_numpy()
 expect(larger.shape[0] == 32 * 4 and larger.shape[1] == 32 * 4, f"a picture of {larger.shape}")

@@ -23,7 +23,7 @@ pub struct Client {
 }
 
 /// All of them, in the table's order.
-pub const ALL: [Client; 8] = [
+pub const ALL: [Client; 7] = [
     Client {
         name: "wgpu",
         about: "compute, storage textures, drawing, indirect draws, queries",
@@ -34,12 +34,6 @@ pub const ALL: [Client; 8] = [
     Client { name: "ncnn", about: "a small network", script: "network.py", environment: &[] },
     Client { name: "taichi", about: "kernels, atomics, particles", script: "kernels.py", environment: &[] },
     Client { name: "slangpy", about: "tests that it ships", script: "slang.py", environment: &[] },
-    Client {
-        name: "whisper.cpp",
-        about: "a model with random weights listens",
-        script: "speech.py",
-        environment: &llama::ENVIRONMENT,
-    },
     Client {
         name: "stable-diffusion.cpp",
         about: "its ESRGAN with random weights",
