@@ -118,7 +118,8 @@ impl Client {
         let mut outcome = Outcome { took, ..read(&text) };
         let log = host.as_ref().map(Host::log).unwrap_or_default();
         let how = how.or_else(|| log.contains("fatal").then(|| format!("the host complains:\n{log}")));
-        outcome.failure = how.or_else(|| outcome.misses(driver)).map(|how| format!("{} on {driver} {how}\n{text}", self.name));
+        outcome.failure =
+            how.or_else(|| outcome.misses(driver)).map(|how| format!("{} on {driver} {how}\n{text}", self.name));
         Ok(outcome)
     }
 }
