@@ -19,6 +19,11 @@ def result(name, value):
     print("result", name, value, flush=True)
 
 
+def speed(number, unit):
+    """What the client says of its own speed, which isn't compared."""
+    print("speed", number, unit, flush=True)
+
+
 def expect(condition, what):
     """Ends the client as a failure unless the condition holds."""
     if not condition:

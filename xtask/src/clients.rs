@@ -17,6 +17,10 @@ pub struct Args {
     /// Only this program, and no table in the document.
     #[arg(long)]
     only: Option<String>,
+    /// Have the Khronos validation layer watch the host's own driver and, on both sides of the host, Hesper, instead: fails where it says something that it doesn't say
+    /// natively.
+    #[arg(long)]
+    validation: bool,
 }
 
 const DOCUMENT: &str = "docs/clients.md";
@@ -34,12 +38,15 @@ pub fn run(args: &Args) -> Result<()> {
     let root = Root::ensure()?;
     let packages = ClientPackages::ensure(&root)?;
     hesper_rig::build_driver()?;
+    if args.validation {
+        return validate(&chosen, &root, &packages);
+    }
     let (mut rows, mut bad) = (Vec::new(), Vec::new());
     for client in chosen {
         let step = Step::start(client.name, "a minute at most");
         let [native, mesa, hesper] = outcomes(&client, &root, &packages)?;
-        let judged = [&native, &hesper].into_iter().all(|o| o.failure.is_none());
-        if judged && native.differences(&hesper).is_empty() {
+        let well = [&native, &hesper].into_iter().all(|o| o.failure.is_none());
+        if well && native.differences(&hesper).is_empty() {
             let times = [&native, &mesa, &hesper].map(|o| step::human(o.took));
             step.done(&format!("native {}, mesa {}, hesper {}", times[0], times[1], times[2]));
         } else {
@@ -65,16 +72,43 @@ fn outcomes(client: &Client, root: &Root, packages: &ClientPackages) -> Result<[
         if let Some(failure) = &outcome.failure {
             println!("{failure}");
         } else {
-            let differences = all[0].differences(outcome);
-            for line in differences.iter().take(SHOWN) {
-                println!("  {driver} {line}");
-            }
-            if let Some(more) = differences.len().checked_sub(SHOWN).filter(|n| *n > 0) {
-                println!("  {driver} … and {more} more");
-            }
+            print_some(&all[0].differences(outcome), |line| format!("  {driver} {line}"));
+        }
+        if let Some(speed) = &outcome.speed {
+            println!("  {driver} {speed}");
         }
     }
     Ok(all)
+}
+
+/// Compares what the validation layer says of programs.
+fn validate(chosen: &[Client], root: &Root, packages: &ClientPackages) -> Result<()> {
+    let mut bad = Vec::new();
+    for client in chosen {
+        let step = Step::start(client.name, "under the validation layer, a minute at most");
+        let [native, hesper] = [Driver::Native, Driver::Hesper].map(|d| client.run_validated(root, packages, d));
+        let (native, hesper) = (native?, hesper?);
+        let beyond = hesper.beyond(&native);
+        if beyond.is_empty() {
+            let counts = [native.client.len(), hesper.client.len(), hesper.host.len()];
+            step.done(&format!("messages: native {}, guest {}, host {}", counts[0], counts[1], counts[2]));
+        } else {
+            drop(step);
+            print_some(&beyond, |line| format!("  {line}"));
+            bad.push(client.name);
+        }
+    }
+    ensure!(bad.is_empty(), "the validation layer says more than natively: {}", bad.join(", "));
+    Ok(())
+}
+
+fn print_some(lines: &[String], shape: impl Fn(&str) -> String) {
+    for line in lines.iter().take(SHOWN) {
+        println!("{}", shape(line));
+    }
+    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|n| *n > 0) {
+        println!("{}", shape(&format!("… and {more} more")));
+    }
 }
 
 fn cell(native: &Outcome, outcome: &Outcome) -> String {
