@@ -112,7 +112,10 @@ fn print_some(lines: &[String], shape: impl Fn(&str) -> String) {
 }
 
 fn cell(native: &Outcome, outcome: &Outcome) -> String {
-    let differences = native.differences(outcome).iter().filter(|d| d.starts_with('-')).count();
+    // A result that is another one is lacking, and there instead.
+    let differences = native.differences(outcome);
+    let lacking = differences.iter().filter(|d| d.starts_with('-')).count();
+    let differences = lacking.max(differences.len() - lacking);
     match (&outcome.failure, differences) {
         (Some(_), _) => "fails".into(),
         (None, 0) => "as native".into(),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 
 use anyhow::{Context, Result, bail};
+use hesper_rig::models::{self, Tiny};
 use hesper_rig::{ClientPackages, Driver, Host, Root, llama, workspace};
 
 pub use outcome::Outcome;
@@ -28,7 +29,7 @@ pub struct Client {
 }
 
 /// All of them, in the table's order.
-pub const ALL: [Client; 10] = [
+pub const ALL: [Client; 12] = [
     Client {
         name: "wgpu",
         about: "compute, storage textures, drawing, indirect draws, queries",
@@ -51,6 +52,13 @@ pub const ALL: [Client; 10] = [
         script: "speech.py",
         environment: &llama::ENVIRONMENT,
     },
+    Client {
+        name: "node-llama-cpp",
+        about: "a tiny model goes on from a prompt",
+        script: "tokens.mjs",
+        environment: &llama::ENVIRONMENT,
+    },
+    Client { name: "Kompute", about: "the same on GPT4All's llama.cpp", script: "answer.py", environment: &[] },
     Client {
         name: "test-backend-ops",
         about: "llama.cpp's test of its operations",
@@ -131,6 +139,7 @@ impl Client {
         let script = workspace().join("tests/clients").join(self.script);
         let mut command = packages.command(driver, host, &script, folder.path())?;
         command.envs(self.environment.iter().copied()).envs(settings.iter().copied());
+        command.env("CLIENT_MODEL", models::tiny(Tiny::F16)?);
         command.stdout(file.try_clone()?).stderr(file);
         let mut running = Running::start(&mut command).with_context(|| format!("starting {}", self.name))?;
         let status = running.ends()?;
