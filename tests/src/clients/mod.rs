@@ -9,7 +9,7 @@ use std::fs::{self, File};
 
 use anyhow::{Context, Result, bail};
 use hesper_rig::models::{self, Tiny};
-use hesper_rig::{ClientPackages, Driver, Host, Root, llama, workspace};
+use hesper_rig::{ClientPackages, Driver, Host, Root, Xvfb, llama, workspace};
 
 pub use outcome::Outcome;
 use running::{Folder, Running};
@@ -26,63 +26,50 @@ pub struct Client {
     script: &'static str,
     /// Settings that it needs.
     environment: &'static [(&'static str, &'static str)],
+    /// Whether it shows a window, on an X server of its own.
+    window: bool,
 }
 
 /// All of them, in the table's order.
-pub const ALL: [Client; 12] = [
-    Client {
-        name: "wgpu",
-        about: "compute, storage textures, drawing, indirect draws, queries",
-        script: "webgpu.py",
-        environment: &[],
-    },
-    Client { name: "Dawn", about: "the same, by the same shaders", script: "webgpu.mjs", environment: &[] },
-    Client { name: "ncnn", about: "a small network", script: "network.py", environment: &[] },
-    Client { name: "taichi", about: "kernels, atomics, particles", script: "kernels.py", environment: &[] },
-    Client { name: "slangpy", about: "tests that it ships", script: "slang.py", environment: &[] },
-    Client {
-        name: "stable-diffusion.cpp",
-        about: "its ESRGAN with random weights",
-        script: "upscale.py",
-        environment: &llama::ENVIRONMENT,
-    },
-    Client {
-        name: "whisper.cpp",
-        about: "a model with random weights hears a chirp",
-        script: "speech.py",
-        environment: &llama::ENVIRONMENT,
-    },
-    Client {
-        name: "node-llama-cpp",
-        about: "a tiny model goes on from a prompt",
-        script: "tokens.mjs",
-        environment: &llama::ENVIRONMENT,
-    },
-    Client { name: "Kompute", about: "the same on GPT4All's llama.cpp", script: "answer.py", environment: &[] },
-    Client {
-        name: "test-backend-ops",
-        about: "llama.cpp's test of its operations",
-        script: "operations.py",
-        environment: &llama::ENVIRONMENT,
-    },
-    Client {
-        name: "zink",
-        about: "OpenGL: compute, drawing, transform feedback, queries",
-        script: "opengl.py",
-        environment: &ZINK,
-    },
-    Client { name: "vkmark", about: "its scenes, without a window", script: "scenes.py", environment: &[] },
+pub const ALL: [Client; 14] = [
+    Client::new("wgpu", "compute, storage textures, drawing, indirect draws, queries", "webgpu.py", &[]),
+    Client::new("Dawn", "the same, by the same shaders", "webgpu.mjs", &[]),
+    Client::new("ncnn", "a small network", "network.py", &[]),
+    Client::new("taichi", "kernels, atomics, particles", "kernels.py", &[]),
+    Client::new("slangpy", "tests that it ships", "slang.py", &[]),
+    Client::new("stable-diffusion.cpp", "its ESRGAN with random weights", "upscale.py", &llama::ENVIRONMENT),
+    Client::new("whisper.cpp", "a model with random weights hears a chirp", "speech.py", &llama::ENVIRONMENT),
+    Client::new("node-llama-cpp", "a tiny model goes on from a prompt", "tokens.mjs", &llama::ENVIRONMENT),
+    Client::new("Kompute", "the same on GPT4All's llama.cpp", "answer.py", &[]),
+    Client::new("test-backend-ops", "llama.cpp's operations", "operations.py", &llama::ENVIRONMENT),
+    Client::new("zink", "OpenGL: compute, drawing, transform feedback, queries", "opengl.py", &SURFACELESS),
+    Client::new("glmark2", "its scenes by zink, in a window", "gl_scenes.py", &ZINK).in_a_window(),
+    Client::new("vkmark", "its scenes, without a window", "scenes.py", &[]),
+    Client::new("vkmark/X11", "its scenes, in a window", "scenes.py", &[]).in_a_window(),
 ];
 
-/// What has Mesa take zink where there is no screen.
-const ZINK: [(&str, &str); 4] = [
-    ("EGL_PLATFORM", "surfaceless"),
-    ("GALLIUM_DRIVER", "zink"),
-    ("LIBGL_ALWAYS_SOFTWARE", "1"),
-    ("MESA_LOADER_DRIVER_OVERRIDE", "zink"),
-];
+/// What has Mesa take zink on a device that is a processor.
+const ZINK: [(&str, &str); 3] =
+    [("GALLIUM_DRIVER", "zink"), ("LIBGL_ALWAYS_SOFTWARE", "1"), ("MESA_LOADER_DRIVER_OVERRIDE", "zink")];
+/// The same where there is no screen.
+const SURFACELESS: [(&str, &str); 4] = [("EGL_PLATFORM", "surfaceless"), ZINK[0], ZINK[1], ZINK[2]];
+/// The X server's screen, larger than any window.
+const SCREEN: [u32; 2] = [640, 480];
 
 impl Client {
+    const fn new(
+        name: &'static str,
+        about: &'static str,
+        script: &'static str,
+        environment: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { name, about, script, environment, window: false }
+    }
+
+    const fn in_a_window(self) -> Self {
+        Self { window: true, ..self }
+    }
+
     /// The one of this name.
     ///
     /// # Errors
@@ -137,9 +124,13 @@ impl Client {
         let said = folder.path().join("said");
         let file = File::create(&said).with_context(|| format!("making {}", said.display()))?;
         let script = workspace().join("tests/clients").join(self.script);
+        let server = if self.window { Some(Xvfb::start(SCREEN, &[])?) } else { None };
         let mut command = packages.command(driver, host, &script, folder.path())?;
         command.envs(self.environment.iter().copied()).envs(settings.iter().copied());
         command.env("CLIENT_MODEL", models::tiny(Tiny::F16)?);
+        if let Some(server) = &server {
+            command.env("DISPLAY", server.display());
+        }
         command.stdout(file.try_clone()?).stderr(file);
         let mut running = Running::start(&mut command).with_context(|| format!("starting {}", self.name))?;
         let status = running.ends()?;
