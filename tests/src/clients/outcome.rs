@@ -24,9 +24,9 @@ impl Outcome {
     pub(super) fn read(text: &str) -> Self {
         let after = |start| text.lines().filter_map(move |l| l.strip_prefix(start)).map(str::to_owned);
         Self {
-            device: after("device ").last(),
+            device: after("device ").next_back(),
             results: after("result ").collect(),
-            speed: after("speed ").last(),
+            speed: after("speed ").next_back(),
             ..Self::default()
         }
     }

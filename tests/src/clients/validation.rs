@@ -50,7 +50,8 @@ pub(super) fn of_a_host(packages: &ClientPackages) -> Result<Vec<(&'static str, 
     let build = build_driver()?;
     let mut settings = of_a_client(packages);
     for (name, value) in &mut settings {
-        if let Some((_, more)) = build.layer_environment().into_iter().find(|(of_test_layer, _)| of_test_layer == name) {
+        if let Some((_, more)) = build.layer_environment().into_iter().find(|(of_test_layer, _)| of_test_layer == name)
+        {
             *value = format!("{value}:{}", more.to_string_lossy());
         }
     }
