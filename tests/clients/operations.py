@@ -6,7 +6,7 @@ import subprocess
 
 from report import device, expect, result
 
-OPERATIONS = ["ADD", "MUL", "GET_ROWS", "RMS_NORM", "SOFT_MAX", "ROPE", "ARGSORT"]
+OPERATIONS = ["RMS_NORM", "GET_ROWS", "SCALE", "ARANGE", "SUM_ROWS"]
 
 libraries = "/opt/llama/usr/lib/x86_64-linux-gnu"
 command = [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", f"{libraries}:{libraries}/llama:/usr/lib/x86_64-linux-gnu"]
@@ -21,4 +21,4 @@ if found := re.search(r"Vulkan0\n *Device description: (.*)", text):
 verdicts = re.findall(r"^ +(\w+\(.*\)): .*?(OK|FAIL|not supported)", text, re.MULTILINE)
 for case, verdict in verdicts:
     result(case.replace(" ", ""), verdict)
-expect(sum(verdict == "OK" for _, verdict in verdicts) > 100, f"only {len(verdicts)} verdicts")
+expect(sum(verdict == "OK" for _, verdict in verdicts) > 50, f"only {len(verdicts)} verdicts")

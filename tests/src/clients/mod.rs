@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 
 use anyhow::{Context, Result, bail};
-use hesper_rig::models::{self, Tiny};
 use hesper_rig::{ClientPackages, Driver, Host, Root, Xvfb, llama, workspace};
 
 pub use outcome::Outcome;
@@ -31,16 +30,13 @@ pub struct Client {
 }
 
 /// All of them, in the table's order.
-pub const ALL: [Client; 14] = [
+pub const ALL: [Client; 11] = [
     Client::new("wgpu", "compute, storage textures, drawing, indirect draws, queries", "webgpu.py", &[]),
     Client::new("Dawn", "the same, by the same shaders", "webgpu.mjs", &[]),
     Client::new("ncnn", "a small network", "network.py", &[]),
     Client::new("taichi", "kernels, atomics, particles", "kernels.py", &[]),
     Client::new("slangpy", "tests that it ships", "slang.py", &[]),
     Client::new("stable-diffusion.cpp", "its ESRGAN with random weights", "upscale.py", &llama::ENVIRONMENT),
-    Client::new("whisper.cpp", "a model with random weights hears a chirp", "speech.py", &llama::ENVIRONMENT),
-    Client::new("node-llama-cpp", "a tiny model goes on from a prompt", "tokens.mjs", &llama::ENVIRONMENT),
-    Client::new("Kompute", "the same on GPT4All's llama.cpp", "answer.py", &[]),
     Client::new("test-backend-ops", "llama.cpp's operations", "operations.py", &llama::ENVIRONMENT),
     Client::new("zink", "OpenGL: compute, drawing, transform feedback, queries", "opengl.py", &SURFACELESS),
     Client::new("glmark2", "its scenes by zink, in a window", "gl_scenes.py", &ZINK).in_a_window(),
@@ -127,7 +123,6 @@ impl Client {
         let server = if self.window { Some(Xvfb::start(SCREEN, &[])?) } else { None };
         let mut command = packages.command(driver, host, &script, folder.path())?;
         command.envs(self.environment.iter().copied()).envs(settings.iter().copied());
-        command.env("CLIENT_MODEL", models::tiny(Tiny::F16)?);
         if let Some(server) = &server {
             command.env("DISPLAY", server.display());
         }
