@@ -31,5 +31,5 @@ tests = pathlib.Path(slangpy.__file__).with_name("tests") / "device"
 outcomes = Outcomes()
 arguments = ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "slangpy.testing.plugin", "--device-types=vulkan"]
 pytest.main(arguments + [str(tests / f"{name}.py") for name in FILES], plugins=[outcomes])
-expect(outcomes.passed > 20, f"only {outcomes.passed} of slangpy's tests passed")
+expect(outcomes.passed >= 20, f"only {outcomes.passed} of slangpy's tests passed")
 sys.exit(0)
