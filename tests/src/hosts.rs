@@ -7,7 +7,7 @@ use hesper_rig::vulkaninfo::{self, Facts};
 use hesper_rig::{Driver, Host, HostVersion, Root};
 
 /// Parts of the test client that `all` has.
-pub const PARTS: usize = 15;
+pub const PARTS: usize = 17;
 
 /// What a driver shows of a host's device, and how that works.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share.
 
 pub mod clients;
+pub mod compositor;
 pub mod endure;
 pub mod guests;
 pub mod hosts;
@@ -19,12 +20,23 @@ mod generated {
 
 pub use generated::demanded::DEMANDED;
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, ExitStatus, Output};
+use std::time::{Duration, Instant};
 
 use hesper_rig::Root;
 
-/// Features that the driver has itself, whatever the host has: swapchains.
-pub const OWN_FEATURES: [&str; 5] = ["presentId", "presentId2", "presentWait", "presentWait2", "swapchainMaintenance1"];
+/// Features that the driver has itself, whatever the host has: swapchains, where memory is mapped, who hears of it, and which threads use a queue.
+pub const OWN_FEATURES: [&str; 9] = [
+    "deviceMemoryReport",
+    "internallySynchronizedQueues",
+    "memoryMapPlaced",
+    "memoryUnmapReserve",
+    "presentId",
+    "presentId2",
+    "presentWait",
+    "presentWait2",
+    "swapchainMaintenance1",
+];
 
 /// The rig's root; made on the first use on a machine.
 ///
@@ -52,6 +64,23 @@ pub fn good(what: &str, command: &mut Command) -> String {
     let text = both(&out);
     assert!(out.status.success(), "{what} ended with {}:\n{text}", out.status);
     text
+}
+
+/// How a program ends, if it does in time; it is killed if it doesn't.
+///
+/// # Panics
+/// When it isn't this process's to wait for.
+pub fn ends(child: &mut Child, within: Duration) -> Option<ExitStatus> {
+    let start = Instant::now();
+    while start.elapsed() < within {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
 }
 
 /// Runs a command to its end.

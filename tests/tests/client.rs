@@ -4,7 +4,7 @@ use hesper_rig::{Clocks, Driver, Host};
 use hesper_tests::{good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
-const PARTS: usize = 15;
+const PARTS: usize = 17;
 
 fn passes(driver: Driver) {
     let root = root();

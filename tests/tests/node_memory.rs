@@ -1,15 +1,17 @@
 //! Memory of a render node, without a driver on top: handles, dma-bufs and their ends; on nodes by script (`tests/rig/virtgpu`), and on the
 //! kernel's own in a guest, where the kernel's answers are as on hosts with large pages.
 
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
 
 use hesper_rig::{Driver, GuestJob, Host, Kernel, Machine, Nodes, Vm, build_driver};
 use hesper_tests::{good, quick, root};
-use hesper_winsys::{BlobFlags, Config, Error};
+use hesper_winsys::{BlobFlags, Config, Error, Mapping, Resource, Winsys};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::unistd::ftruncate;
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
@@ -25,6 +27,27 @@ fn files() -> usize {
 fn shared_mappings() -> usize {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     maps.lines().filter(|l| l.split(' ').nth(1).is_some_and(|flags| flags.ends_with('s'))).count()
+}
+
+/// A blob is mapped once more, at an address of this program's, which is left reserved, and again.
+fn placed(winsys: &dyn Winsys, blob: &Resource, map: &Mapping) {
+    let len = NonZeroUsize::new(map.len()).unwrap();
+    // SAFETY: the kernel picks addresses where nothing of this process is.
+    let range = unsafe { mmap_anonymous(None, len, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE) }.unwrap();
+    for round in 0..2 {
+        // SAFETY: the range is this function's.
+        let placed = unsafe { winsys.map_at(blob, range.addr()) }.unwrap();
+        assert_eq!(placed.base().addr(), range.addr().get());
+        assert!(placed.write(0, &[round]));
+        let mut read = [9];
+        assert!(map.read(0, &mut read) && read == [round]);
+        placed.reserve().unwrap();
+    }
+    // SAFETY: the range's own second byte, where nothing can be mapped.
+    let odd = unsafe { winsys.map_at(blob, range.addr().saturating_add(1)) };
+    assert!(odd.is_err(), "a mapping at an odd address");
+    // SAFETY: the range is this function's, and nobody uses it any more.
+    unsafe { munmap(range, map.len()) }.unwrap();
 }
 
 fn memory_of(bytes: i64) -> OwnedFd {
@@ -47,6 +70,7 @@ fn on_a_node() {
         assert_eq!(blob.size(), size.next_multiple_of(step));
         let map = winsys.map(&blob).unwrap();
         assert!(map.write(map.len() - 5, b"hello"));
+        placed(winsys.as_ref(), &blob, &map);
         // What is exported is closed at exec; what is imported again is the same memory, under the same handle.
         let file = winsys.export(&blob).unwrap();
         let flags = FdFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFD).unwrap());

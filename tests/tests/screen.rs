@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hesper_rig::{Driver, Host, Xvfb};
-use hesper_tests::{good, root};
+use hesper_tests::{ends, good, root};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::xproto::{
     ChangeGCAux, ConfigureWindowAux, ConnectionExt as _, CreateGCAux, CreateWindowAux, ImageFormat, Rectangle, Window,
@@ -168,20 +168,6 @@ fn a_window_may_change_its_size() {
 /// Starts a program whose output nobody reads.
 fn quiet(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-/// How a program ends, if it does in time; it is killed if it doesn't.
-fn ends(child: &mut Child, within: Duration) -> Option<std::process::ExitStatus> {
-    let start = Instant::now();
-    while start.elapsed() < within {
-        if let Some(status) = child.try_wait().unwrap() {
-            return Some(status);
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    None
 }
 
 /// Starts a part of the client and waits until it is ready.

@@ -42,6 +42,20 @@ fn a_node_that_imports_nothing() {
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }
 
+/// What is exported and imported again is one memory to whoever counts; and it is mapped where the program wants it.
+#[test]
+fn memory_of_a_node_is_reported_and_placed() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let nodes = Nodes::over(&host, "rings 1").unwrap();
+    let run = |part| good(part, root.client_on(&nodes, CLIENT).unwrap().arg(part));
+    let said = run("reports");
+    assert!(said.contains("reports of shared memory are whole"), "{said}");
+    let said = run("placed");
+    assert!(!said.contains("left out"), "{said}");
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
 #[test]
 fn two_processes_in_a_guest() {
     if quick() {
@@ -54,7 +68,13 @@ fn two_processes_in_a_guest() {
         timeout: Duration::from_secs(seconds),
     };
     // A job may take longer than the driver waits for a host that has died (`health`), so that it tells of that.
-    let jobs = [job("sharing", 4, 400), job("sharing-hostile", 1, 400), job("sharing-cycles 200", 1, 600)];
+    let jobs = [
+        job("sharing", 4, 400),
+        job("sharing-hostile", 1, 400),
+        job("sharing-cycles 200", 1, 600),
+        job("reports", 1, 400),
+        job("placed", 1, 400),
+    ];
     let mut vm = Vm::new(Machine::amd64(Kernel::Trixie));
     // The host's driver by itself exports no memory, as above.
     let layer = build_driver().unwrap();
@@ -67,6 +87,8 @@ fn two_processes_in_a_guest() {
     let said = [&run.results[0].output, &run.results[1].output];
     assert!(said[0].contains("ok sharing, with semaphores, true import"), "{said:?}");
     assert!(said[1].contains("with a dma-buf of another device"), "{said:?}");
+    assert!(run.results[3].output.contains("reports of shared memory are whole"), "{}", run.results[3].output);
+    assert!(!run.results[4].output.contains("left out"), "{}", run.results[4].output);
 }
 
 /// Whatever grows from each quarter to the next is a leak.

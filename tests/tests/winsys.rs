@@ -1,5 +1,7 @@
 //! The way to the host without a driver on top.
 
+use std::num::NonZeroUsize;
+
 use hesper_rig::Host;
 use hesper_tests::root;
 use hesper_winsys::{BlobFlags, Config, Error, Mapping};
@@ -32,7 +34,15 @@ fn a_blob_is_mapped_when_there_is_room_again() {
         assert!(one.base() != two.base());
         shared(&one, &two);
         assert!(winsys.export(&blob).is_ok());
+        // In the place of one of them.
+        let at = NonZeroUsize::new(two.base().addr()).unwrap();
+        two.reserve().unwrap();
+        // SAFETY: the range was reserved for this.
+        let two = unsafe { winsys.map_at(&blob, at) }.unwrap();
+        assert!(winsys.maps_again() && two.base().addr() == at.get());
+        shared(&one, &two);
     } else {
+        assert!(!winsys.maps_again());
         assert!(matches!(made, Err(Error::Refused(_))), "{:?}", made.err());
         let blob = winsys.create_blob(0, 10_000, BlobFlags::MAPPABLE, &[]).unwrap();
         assert!(winsys.export(&blob).is_ok());

@@ -26,6 +26,7 @@ pub mod virtgpu;
 pub mod vtest;
 pub mod waiting;
 
+use std::num::NonZeroUsize;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,6 +77,18 @@ pub trait Winsys: Send + Sync {
     fn create_blob(&self, memory: u64, size: u64, flags: BlobFlags, before: &[u8]) -> Result<Resource, Error>;
     /// Maps the whole of a blob. An attempt that failed for want of something may be repeated.
     fn map(&self, blob: &Resource) -> Result<Mapping, Error>;
+    /// Whether a blob can be mapped once more while it is mapped.
+    fn maps_again(&self) -> bool {
+        true
+    }
+    /// Maps the whole of a blob at an address, in place of whatever is mapped there.
+    ///
+    /// # Errors
+    /// As [`Self::map`]; an address that is no multiple of the page, or where nothing can be. What was mapped there may be gone then.
+    ///
+    /// # Safety
+    /// The range is the caller's: nobody uses what was mapped there before.
+    unsafe fn map_at(&self, blob: &Resource, at: NonZeroUsize) -> Result<Mapping, Error>;
     /// A dma-buf of a shareable blob.
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error>;
     /// The kernel's numbers of the device; none where there is no kernel's device.

@@ -6,7 +6,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 use nix::errno::Errno;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+use crate::Error;
 
 /// A mapping, unmapped on drop.
 ///
@@ -23,17 +25,38 @@ unsafe impl Send for Mapping {}
 // `write` may meet another thread's or the host's, which shared memory has to bear: nothing is trusted that was read from it.
 unsafe impl Sync for Mapping {}
 
+const READ_WRITE: ProtFlags = ProtFlags::PROT_READ.union(ProtFlags::PROT_WRITE);
+
+/// Length and offset as mmap takes them; ENOMEM for what can't be.
+fn numbers(len: u64, offset: u64) -> Result<(NonZeroUsize, i64), Errno> {
+    let len = usize::try_from(len).ok().and_then(NonZeroUsize::new);
+    len.zip(i64::try_from(offset).ok()).ok_or(Errno::ENOMEM)
+}
+
 impl Mapping {
     /// Maps `len` bytes of `fd` at `offset`, shared, for reading and writing.
     ///
     /// # Errors
     /// What mmap says; ENOMEM for a length that can't be.
     pub fn new(fd: impl AsFd, len: u64, offset: u64) -> Result<Self, Errno> {
-        let len = usize::try_from(len).ok().and_then(NonZeroUsize::new).ok_or(Errno::ENOMEM)?;
-        let offset = i64::try_from(offset).map_err(|_| Errno::ENOMEM)?;
-        let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let (len, offset) = numbers(len, offset)?;
         // SAFETY: without MAP_FIXED, the kernel picks an address where nothing of this process is mapped.
-        let base = unsafe { mmap(None, len, prot, MapFlags::MAP_SHARED, fd, offset) }?;
+        let base = unsafe { mmap(None, len, READ_WRITE, MapFlags::MAP_SHARED, fd, offset) }?;
+        Ok(Self { base: base.cast(), len: len.get() })
+    }
+
+    /// The same at an address that the caller picks, in place of whatever is mapped there.
+    ///
+    /// # Errors
+    /// What mmap says, as to an address that is no multiple of the page. What was mapped there may be gone then.
+    ///
+    /// # Safety
+    /// The range is the caller's: nobody uses what was mapped there before.
+    pub unsafe fn placed(at: NonZeroUsize, fd: impl AsFd, len: u64, offset: u64) -> Result<Self, Errno> {
+        let (len, offset) = numbers(len, offset)?;
+        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED;
+        // SAFETY: what goes is the caller's to replace.
+        let base = unsafe { mmap(Some(at), len, READ_WRITE, flags, fd, offset) }?;
         Ok(Self { base: base.cast(), len: len.get() })
     }
 
@@ -41,10 +64,27 @@ impl Mapping {
     #[cfg(test)]
     pub fn anonymous(len: u64) -> Result<Self, Errno> {
         let len = usize::try_from(len).ok().and_then(NonZeroUsize::new).ok_or(Errno::ENOMEM)?;
-        let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: without MAP_FIXED, the kernel picks an address where nothing of this process is mapped.
-        let base = unsafe { nix::sys::mman::mmap_anonymous(None, len, prot, MapFlags::MAP_PRIVATE) }?;
+        let base = unsafe { mmap_anonymous(None, len, READ_WRITE, MapFlags::MAP_PRIVATE) }?;
         Ok(Self { base: base.cast(), len: len.get() })
+    }
+
+    /// Ends the mapping, but keeps its range from everybody else: nothing can be read or written there, and the kernel maps nothing there by itself. The
+    /// range is unmapped by whoever it was reserved for.
+    ///
+    /// # Errors
+    /// What mmap says, with the mapping, which stays.
+    pub fn reserve(self) -> Result<(), (Self, Error)> {
+        let Some(len) = NonZeroUsize::new(self.len) else { return Ok(()) };
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
+        // SAFETY: the range that mmap gave this mapping, which ends here: whoever took an address out of it has kept the mapping until now.
+        match unsafe { mmap_anonymous(Some(self.base.addr()), len, ProtFlags::PROT_NONE, flags) } {
+            Ok(_) => {
+                std::mem::forget(self);
+                Ok(())
+            }
+            Err(e) => Err((self, Error::os("reserving the addresses of a mapping", e))),
+        }
     }
 
     /// The first byte.
@@ -101,5 +141,90 @@ impl Drop for Mapping {
         // SAFETY: `base` and `len` are what mmap was asked for and gave; whoever took an address out of the mapping keeps the
         // mapping's owner as long.
         let _ = unsafe { munmap(self.base.cast(), self.len) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+    use std::os::fd::OwnedFd;
+
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    use nix::unistd::ftruncate;
+
+    use super::*;
+    use crate::alignment::page;
+
+    const PAGES: u64 = 4;
+
+    /// A file whose name the kernel's list of mappings shows.
+    fn file(name: &CStr) -> OwnedFd {
+        let file = memfd_create(name, MFdFlags::MFD_CLOEXEC).unwrap();
+        ftruncate(&file, (PAGES * page()) as i64).unwrap();
+        file
+    }
+
+    /// A range that nobody else of this process gets.
+    fn range() -> NonZeroUsize {
+        let mapping = Mapping::anonymous(PAGES * page()).unwrap();
+        let at = mapping.base.addr();
+        mapping.reserve().unwrap();
+        at
+    }
+
+    /// What is mapped at an address, as the kernel shows it.
+    fn shown(at: NonZeroUsize) -> Option<String> {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let covers = |line: &&str| {
+            let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+            let number = |text| usize::from_str_radix(text, 16).unwrap();
+            (number(start)..number(end)).contains(&at.get())
+        };
+        maps.lines().find(covers).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_placed_mapping_lies_where_it_was_asked_for_and_can_be_taken_back() {
+        let (file, at, size) = (file(c"hesper-placed"), range(), PAGES * page());
+        let ours = || shown(at).is_some_and(|line| line.contains("hesper-placed"));
+        let own = Mapping::new(&file, size, 0).unwrap();
+        for round in 0..3u8 {
+            // SAFETY: the range was reserved for this.
+            let placed = unsafe { Mapping::placed(at, &file, size, 0) }.unwrap();
+            assert!((placed.base.addr(), placed.len()) == (at, own.len()) && ours());
+            assert!(own.write(own.len() - 1, &[round + 1]));
+            let mut read = [0];
+            assert!(placed.read(placed.len() - 1, &mut read) && read == [round + 1]);
+            placed.reserve().unwrap();
+            assert!(shown(at).unwrap().contains("---p"), "{:?}", shown(at));
+        }
+        // SAFETY: as above.
+        drop(unsafe { Mapping::placed(at, &file, size, 0) }.unwrap());
+        assert!(!ours());
+    }
+
+    #[test]
+    fn nothing_is_mapped_into_a_reserved_range() {
+        let (file, at, size) = (file(c"hesper-mapping"), range(), PAGES * page());
+        let reserved = at.get()..at.get() + size as usize;
+        let others: Vec<Mapping> = (0..64).map(|_| Mapping::new(&file, size, 0).unwrap()).collect();
+        assert!(others.iter().all(|o| !reserved.contains(&o.base().addr())));
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_are_refused() {
+        let (file, at, size) = (file(c"hesper-mapping"), range(), PAGES * page());
+        let odd = at.checked_add(1).unwrap();
+        let last = NonZeroUsize::MAX;
+        let beyond = NonZeroUsize::new(usize::MAX & !(page() as usize - 1)).unwrap();
+        for place in [odd, last, beyond] {
+            // SAFETY: the range's own second byte, and addresses where no program has anything.
+            let refused = unsafe { Mapping::placed(place, &file, size, 0) };
+            assert!(refused.is_err(), "{place:#x}");
+        }
+        for (len, offset) in [(0, 0), (u64::MAX, 0), (size, 1), (size, u64::MAX)] {
+            // SAFETY: as above.
+            assert!(unsafe { Mapping::placed(at, &file, len, offset) }.is_err(), "{len} bytes from {offset}");
+        }
     }
 }

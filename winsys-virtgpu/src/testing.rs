@@ -1,5 +1,6 @@
 //! A context with a host that unit tests play themselves.
 
+use std::num::NonZeroUsize;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
@@ -75,6 +76,10 @@ impl Winsys for Host {
     }
 
     fn map(&self, _: &Resource) -> Result<Mapping, Error> {
+        Err(Error::Unsupported("blobs"))
+    }
+
+    unsafe fn map_at(&self, _: &Resource, _: NonZeroUsize) -> Result<Mapping, Error> {
         Err(Error::Unsupported("blobs"))
     }
 

@@ -164,10 +164,10 @@ impl Model {
     }
 
     /// A call of a command that makes objects, repeated where the host had no room and now has. A default body that doesn't wait for the host
-    /// can't tell.
+    /// can't tell, and one that makes room itself needs no help.
     fn with_room(t: &WireCommand, c: &Command, call: String) -> String {
-        let makes =
-            (c.name.starts_with("vkCreate") || c.name.starts_with("vkAllocate")) && t.wire && t.policy != "async";
+        let left_out = t.policy == "async" || t.policy.ends_with(",room");
+        let makes = (c.name.starts_with("vkCreate") || c.name.starts_with("vkAllocate")) && t.wire && !left_out;
         let first = c.params.first().filter(|p| matches!(p.ty.as_str(), "VkDevice" | "VkPhysicalDevice"));
         let Some(first) = first.filter(|_| makes && c.ret == "VkResult").map(|p| snake(&p.name)) else { return call };
         // Each of several pipelines may fail by itself; other commands that make several objects make all or none.

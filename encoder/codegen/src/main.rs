@@ -16,6 +16,7 @@ mod emit_formats;
 mod emit_ignored_tests;
 mod emit_inputs;
 mod emit_outputs;
+mod emit_registry;
 mod emit_reply_targets;
 mod emit_result_codes;
 mod emit_schema;
@@ -66,6 +67,7 @@ fn main() -> Result<()> {
 
     let mut reg = registry::Registry::default();
     reg.load(&std::fs::read_to_string(&vk_xml).with_context(|| vk_xml.display().to_string())?)?;
+    let extension_names = reg.emit_extension_names();
     reg.load(&std::fs::read_to_string(encoder.join("protocol/venus.xml"))?)?;
     let model = Model::new(reg, ash::Ash::load(&ash_dir)?, tables::Tables::load(&encoder.join("protocol"))?)?;
 
@@ -85,6 +87,7 @@ fn main() -> Result<()> {
         std::fs::write(&path, text).with_context(|| path.display().to_string())
     };
     write(encoder.join("tests/generated/schema.tsv"), model.emit_schema()?)?;
+    write(encoder.join("tests/generated/registry.tsv"), extension_names)?;
     write(encoder.join("tests/generated/ignored.rs"), format!("{HEADER}{TESTS}{}", model.emit_ignored_tests()?))?;
     let arguments = arguments::Arguments::load(&tests.join("entry_points"))?;
     let calls = model.emit_calls(&arguments)?;

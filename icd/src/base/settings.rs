@@ -21,7 +21,7 @@ pub enum Strategy {
     Poll,
     /// Blocking, after a glance.
     Block,
-    /// Blocking from the start, for threads of the driver's own, whose questions would keep the program's commands waiting.
+    /// Blocking after one question that doesn't stay at the host, where it would keep other threads' commands waiting: for threads of the driver's own, and for timelines.
     Aside,
 }
 

@@ -18,12 +18,14 @@ use crate::base::settings;
 use crate::base::slab::fresh_id;
 use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
+use crate::memory::report::Reports;
 use crate::memory::sharing::Sharing;
 use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD, SEMAPHORE_FD, SWAPCHAIN};
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
 use crate::pipelines::compiling;
+use crate::submission::host_queues::{self, HostQueues};
 use crate::submission::order::Uploads;
 use crate::submission::queue::{self, Queue};
 use crate::submission::{observer, wait_idle};
@@ -50,10 +52,15 @@ unsafe impl Whole for Device {}
 ///
 /// # Safety
 /// A valid physical device.
-unsafe fn floors(object: Object, physical: vk::PhysicalDevice, extensions: &ExtensionSet) -> below::Device {
+unsafe fn floors(
+    object: Object,
+    physical: vk::PhysicalDevice,
+    extensions: &ExtensionSet,
+    reports: Reports,
+) -> below::Device {
     // SAFETY: valid by contract; it ends with its instance, after the device.
     let lowest = unsafe { physical::device::Device::new(object, physical) };
-    let device = memory::device::Device::new(lowest);
+    let device = memory::device::Device::new(lowest, reports);
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
     let outside = |name| extensions::device_extension(name).is_some_and(|e| extensions.contains(e.number));
@@ -101,11 +108,18 @@ pub unsafe fn create_device(
         names.push(DMA_BUF);
     }
     let names: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
+    // SAFETY: the info's array of this length.
+    let queues = unsafe { slice(info.p_queue_create_infos, info.queue_create_info_count) };
+    // SAFETY: valid infos with their arrays.
+    let host_queues = unsafe { HostQueues::of(queues) };
+    let queues_for_host = host_queues.infos();
+    info.p_queue_create_infos = queues_for_host.as_ptr();
+    info.queue_create_info_count = queues_for_host.len() as u32;
     info.enabled_extension_count = names.len() as u32;
     info.pp_enabled_extension_names = names.as_ptr();
     // SAFETY: the info's chain.
-    if let Some(f) = unsafe { features::asked_for(info.p_next) } {
-        warn_!("a device with {} was asked for, which needs what this driver lacks", f.name);
+    if let Some(name) = unsafe { features::asked_for(info.p_next, |extension| d.offers(extension)) } {
+        warn_!("a device with {name} was asked for, which needs what this driver lacks");
         return vk::Result::ERROR_FEATURE_NOT_PRESENT;
     }
     // Features are either here or in the chain.
@@ -121,8 +135,11 @@ pub unsafe fn create_device(
     let api = d.properties.api_version;
     let version = (vk::api_version_major(api) << 16) | vk::api_version_minor(api);
     let connection = d.connection();
-    // SAFETY: a valid physical device.
-    let below = unsafe { floors(Object::new(fresh_id(), connection.clone()), physical, &extensions) };
+    // SAFETY: a valid physical device, and the info's chain.
+    let below = unsafe {
+        let object = Object::new(fresh_id(), connection.clone());
+        floors(object, physical, &extensions, Reports::of(info.p_next))
+    };
     let private = PrivateValues::default();
     let device: vk::Device = Box::new(Device { below, extensions, private, version }).into_handle();
     let (mut out, none) = (device, ptr::null());
@@ -140,8 +157,8 @@ pub unsafe fn create_device(
         drop(unsafe { Device::take(device) });
         return created;
     }
-    // SAFETY: a new device, and the info's array of this length.
-    if let Err(e) = unsafe { fetch_queues(device, slice(info.p_queue_create_infos, info.queue_create_info_count)) } {
+    // SAFETY: a new device.
+    if let Err(e) = unsafe { fetch_queues(device, queues) } {
         // SAFETY: nobody else has the device.
         unsafe { destroy_device(device, none) };
         return result_of_error(&e);
@@ -157,12 +174,15 @@ pub unsafe fn create_device(
 /// # Safety
 /// A valid device that nobody else has yet.
 unsafe fn fetch_queues(device: vk::Device, infos: &[vk::DeviceQueueCreateInfo]) -> Result<(), Error> {
-    let each = infos.iter().flat_map(|info| (0..info.queue_count).map(move |index| (info, index)));
+    let each = infos.iter().enumerate().flat_map(|(i, info)| {
+        let earlier = infos.get(..i).unwrap_or_default();
+        (0..info.queue_count).map(move |index| (info, index, host_queues::index(earlier, info, index)))
+    });
     let mut queues = Vec::new();
     let mut fetched = Ok(());
-    for (info, index) in each {
+    for (info, index, at_host) in each {
         // SAFETY: valid by contract.
-        match unsafe { queue::fetch(device, info, index) } {
+        match unsafe { queue::fetch(device, info, index, at_host) } {
             Ok(q) => queues.push(q),
             Err(e) => {
                 fetched = Err(e);

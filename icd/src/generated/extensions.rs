@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 343;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 191] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 194] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -30,6 +30,7 @@ DeviceExtension { name: c"VK_EXT_depth_clip_control", number: 356, spec_version:
 DeviceExtension { name: c"VK_EXT_depth_clip_enable", number: 103, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_depth_range_unrestricted", number: 14, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_descriptor_indexing", number: 162, spec_version: 2, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_device_memory_report", number: 285, spec_version: 2, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_dynamic_rendering_unused_attachments", number: 500, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state", number: 268, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state2", number: 378, spec_version: 1, origin: Origin::Host },
@@ -55,6 +56,7 @@ DeviceExtension { name: c"VK_EXT_legacy_dithering", number: 466, spec_version: 2
 DeviceExtension { name: c"VK_EXT_legacy_vertex_attributes", number: 496, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_line_rasterization", number: 260, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_load_store_op_none", number: 401, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_map_memory_placed", number: 273, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_memory_budget", number: 238, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_mesh_shader", number: 329, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_multi_draw", number: 393, spec_version: 1, origin: Origin::Host },
@@ -141,6 +143,7 @@ DeviceExtension { name: c"VK_KHR_image_format_list", number: 148, spec_version: 
 DeviceExtension { name: c"VK_KHR_imageless_framebuffer", number: 109, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_incremental_present", number: 85, spec_version: 2, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_index_type_uint8", number: 534, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_internally_synchronized_queues", number: 505, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_line_rasterization", number: 535, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_load_store_op_none", number: 527, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance1", number: 70, spec_version: 2, origin: Origin::Host },

@@ -10,7 +10,7 @@ use crate::base::gate::Gate;
 use crate::loader::procs::{Proc, Scope, erase, proc};
 
 /// Sorted by name.
-pub static PROCS: [Proc; 467] = [
+pub static PROCS: [Proc; 469] = [
 proc(c"vkAcquireNextImage2KHR", Scope::Device, erase!(thunks::vkAcquireNextImage2KHR), Gate { version: 0xffffffff, extensions: &[2, 61] }),
 proc(c"vkAcquireNextImageKHR", Scope::Device, erase!(thunks::vkAcquireNextImageKHR), Gate { version: 0xffffffff, extensions: &[2] }),
 proc(c"vkAllocateCommandBuffers", Scope::Device, erase!(thunks::vkAllocateCommandBuffers), Gate { version: 0x10000, extensions: &[] }),
@@ -264,6 +264,7 @@ proc(c"vkCreateSamplerYcbcrConversionKHR", Scope::Device, erase!(thunks::vkCreat
 proc(c"vkCreateSemaphore", Scope::Device, erase!(thunks::vkCreateSemaphore), Gate { version: 0x10000, extensions: &[] }),
 proc(c"vkCreateShaderModule", Scope::Device, erase!(thunks::vkCreateShaderModule), Gate { version: 0x10000, extensions: &[] }),
 proc(c"vkCreateSwapchainKHR", Scope::Device, erase!(thunks::vkCreateSwapchainKHR), Gate { version: 0xffffffff, extensions: &[2] }),
+proc(c"vkCreateWaylandSurfaceKHR", Scope::Instance, erase!(thunks::vkCreateWaylandSurfaceKHR), Gate { version: 0xffffffff, extensions: &[7] }),
 proc(c"vkCreateXcbSurfaceKHR", Scope::Instance, erase!(thunks::vkCreateXcbSurfaceKHR), Gate { version: 0xffffffff, extensions: &[6] }),
 proc(c"vkCreateXlibSurfaceKHR", Scope::Instance, erase!(thunks::vkCreateXlibSurfaceKHR), Gate { version: 0xffffffff, extensions: &[5] }),
 proc(c"vkDeferredOperationJoinKHR", Scope::Device, erase!(thunks::vkDeferredOperationJoinKHR), Gate { version: 0xffffffff, extensions: &[269] }),
@@ -407,6 +408,7 @@ proc(c"vkGetPhysicalDeviceSurfacePresentModesKHR", Scope::PhysicalDevice, erase!
 proc(c"vkGetPhysicalDeviceSurfaceSupportKHR", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceSurfaceSupportKHR), Gate { version: 0xffffffff, extensions: &[1] }),
 proc(c"vkGetPhysicalDeviceToolProperties", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceToolProperties), Gate { version: 0x10003, extensions: &[] }),
 proc(c"vkGetPhysicalDeviceToolPropertiesEXT", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceToolProperties), Gate { version: 0xffffffff, extensions: &[246] }),
+proc(c"vkGetPhysicalDeviceWaylandPresentationSupportKHR", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceWaylandPresentationSupportKHR), Gate { version: 0xffffffff, extensions: &[7] }),
 proc(c"vkGetPhysicalDeviceXcbPresentationSupportKHR", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceXcbPresentationSupportKHR), Gate { version: 0xffffffff, extensions: &[6] }),
 proc(c"vkGetPhysicalDeviceXlibPresentationSupportKHR", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceXlibPresentationSupportKHR), Gate { version: 0xffffffff, extensions: &[5] }),
 proc(c"vkGetPipelineCacheData", Scope::Device, erase!(thunks::vkGetPipelineCacheData), Gate { version: 0x10000, extensions: &[] }),

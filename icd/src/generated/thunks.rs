@@ -74,16 +74,16 @@ pub unsafe extern "system" fn vkDeviceWaitIdle(device: vk::Device) -> vk::Result
     allowed(&[0], &[-1, -2, -4, -13, -1000011001], guard(device, "vkDeviceWaitIdle", vk::Result::ERROR_UNKNOWN, move || crate::device::logical_device::device_wait_idle(device)))
 }
 pub unsafe extern "system" fn vkAllocateMemory(device: vk::Device, p_allocate_info: *const vk::MemoryAllocateInfo, p_allocator: *const vk::AllocationCallbacks, p_memory: *mut vk::DeviceMemory) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001, -1000072003, -1000257000], guard(device, "vkAllocateMemory", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::allocation::allocate_memory(device, p_allocate_info, p_allocator, p_memory))))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000072003, -1000257000], guard(device, "vkAllocateMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::reported::allocate_memory(device, p_allocate_info, p_allocator, p_memory)))
 }
 pub unsafe extern "system" fn vkFreeMemory(device: vk::Device, memory: vk::DeviceMemory, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard(device, "vkFreeMemory", (), move || { private_data::end(device, &raw const memory, 1); crate::memory::allocation::free_memory(device, memory, p_allocator) })
+    guard(device, "vkFreeMemory", (), move || { private_data::end(device, &raw const memory, 1); crate::memory::reported::free_memory(device, memory, p_allocator) })
 }
 pub unsafe extern "system" fn vkMapMemory(device: vk::Device, memory: vk::DeviceMemory, offset: vk::DeviceSize, size: vk::DeviceSize, flags: vk::MemoryMapFlags, pp_data: *mut *mut c_void) -> vk::Result {
-    allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::allocation::map_memory(device, memory, offset, size, flags, pp_data)))
+    allowed(&[0], &[-1, -2, -5, -13, -1000011001], guard(device, "vkMapMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::map_memory(device, memory, offset, size, flags, pp_data)))
 }
 pub unsafe extern "system" fn vkUnmapMemory(device: vk::Device, memory: vk::DeviceMemory) -> () {
-    guard(device, "vkUnmapMemory", (), move || crate::memory::allocation::unmap_memory(device, memory))
+    guard(device, "vkUnmapMemory", (), move || crate::memory::mapped::unmap_memory(device, memory))
 }
 pub unsafe extern "system" fn vkFlushMappedMemoryRanges(device: vk::Device, memory_range_count: u32, p_memory_ranges: *const vk::MappedMemoryRange) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkFlushMappedMemoryRanges", vk::Result::ERROR_UNKNOWN, move || crate::memory::mapped::flush_mapped_memory_ranges(device, memory_range_count, p_memory_ranges)))
@@ -1086,6 +1086,12 @@ pub unsafe extern "system" fn vkWaitForPresentKHR(device: vk::Device, swapchain:
 }
 pub unsafe extern "system" fn vkWaitForPresent2KHR(device: vk::Device, swapchain: vk::SwapchainKHR, p_present_wait2_info: *const types::PresentWait2InfoKHR) -> vk::Result {
     allowed(&[0, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000], guard(device, "vkWaitForPresent2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::present_wait::wait_for_present2_khr(device, swapchain, p_present_wait2_info)))
+}
+pub unsafe extern "system" fn vkCreateWaylandSurfaceKHR(instance: vk::Instance, p_create_info: *const vk::WaylandSurfaceCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_surface: *mut vk::SurfaceKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(instance, "vkCreateWaylandSurfaceKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::wayland::create_wayland_surface_khr(instance, p_create_info, p_allocator, p_surface)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceWaylandPresentationSupportKHR(physical_device: vk::PhysicalDevice, queue_family_index: u32, display: *mut vk::wl_display) -> vk::Bool32 {
+    guard(physical_device, "vkGetPhysicalDeviceWaylandPresentationSupportKHR", 0, move || crate::wsi::wayland::get_physical_device_wayland_presentation_support_khr(physical_device, queue_family_index, display))
 }
 pub unsafe extern "system" fn vkCreateXcbSurfaceKHR(instance: vk::Instance, p_create_info: *const vk::XcbSurfaceCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_surface: *mut vk::SurfaceKHR) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001], guard(instance, "vkCreateXcbSurfaceKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::xcb::create_xcb_surface_khr(instance, p_create_info, p_allocator, p_surface)))

@@ -1,4 +1,4 @@
-//! VkDeviceMemory: allocation, and mapping through blobs (WIRE.md 6).
+//! VkDeviceMemory: allocation, and blobs over it (WIRE.md 6).
 
 use std::ffi::c_void;
 use std::ptr;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ash::vk;
 use ash::vk::Handle;
 use hesper_encoder::generated::{reply, request};
-use hesper_winsys::{BlobFlags, Error, Mapping, Resource};
+use hesper_winsys::{BlobFlags, Error, Resource};
 use once_cell::sync::OnceCell;
 
 use crate::base::chain::{find, find_tagged};
@@ -16,34 +16,34 @@ use crate::base::object::{self, Part};
 use crate::base::room::Kept;
 use crate::base::slab::Slab;
 use crate::generated::forward;
+use crate::memory::addresses::Addresses;
 use crate::memory::device::Device;
 use crate::memory::freed::{KEPT_PIECE, Piece};
 use crate::memory::import::Import;
-use crate::memory::pending::Observer;
 use crate::physical::device_extensions::MEMORY_FD;
 use crate::physical::handle_types::HostChain;
 
 /// What is known of an allocation.
 pub struct Memory {
-    size: vk::DeviceSize,
-    host_visible: bool,
+    pub size: vk::DeviceSize,
+    pub host_visible: bool,
     /// Whether the processor reads it fast.
     cached: bool,
     /// Whether the program sees it now. Relaxed: a thread that maps memory while another one puts off a write to it is kept apart by the fences of
     /// [`pending`](super::pending), and all others by the program.
-    mapped: AtomicBool,
+    pub mapped: AtomicBool,
     shared: bool,
     /// The type, for pieces that may be kept when they are freed.
     kept_as: Option<u32>,
     /// Whether it is kept: a second free must not keep it twice. Relaxed: who gets the memory next finds it under the lock of what is kept.
     freed: AtomicBool,
-    /// Made once and kept until the memory is freed: it costs calls to the host. Ends before what it maps.
-    mapping: OnceCell<Mapping>,
+    /// Where it lies in this process. Ends before what it maps.
+    pub addresses: Addresses,
     /// The blob over the memory, of which the host makes no second one; or what the memory was imported from.
     resource: OnceCell<Resource>,
     /// How a blob over it will be used.
     flags: BlobFlags,
-    imported: bool,
+    pub imported: bool,
 }
 
 /// Bytes of the page that most hosts have.
@@ -83,7 +83,7 @@ unsafe fn give_back(device: vk::Device, memory: vk::DeviceMemory) {
     // The guest's mapping and its hold on the resource go first; the host keeps the memory until it has run the command.
     if let Some(m) = MEMORIES.remove(memory) {
         // Mapping a blob waits until the host has made it. One that wasn't mapped may still be on its way, by another road.
-        if m.resource.get().is_some() && m.mapping.get().is_none() && !m.imported {
+        if m.resource.get().is_some() && m.addresses.own().is_none() && !m.imported {
             // SAFETY: valid by contract. A lost host makes and frees nothing.
             let _ = unsafe { object::get(device) }.connection().ring.roundtrip();
         }
@@ -154,7 +154,7 @@ pub unsafe fn allocate_memory(
         shared: unsafe { shared(info.p_next) },
         kept_as: plain.then_some(memory_type),
         freed: AtomicBool::new(false),
-        mapping: OnceCell::new(),
+        addresses: Addresses::default(),
         resource: OnceCell::new(),
         flags: flags(host_visible, exported),
         imported: import.is_some(),
@@ -211,22 +211,6 @@ pub fn exportable(memory: vk::DeviceMemory) -> Option<&'static Resource> {
     MEMORIES.get(memory).filter(|m| m.imported || m.flags.0 & BlobFlags::SHAREABLE.0 != 0)?.resource.get()
 }
 
-/// Finds out whether the host has made the blob of memory that is about to leave, as far as can be told: only mapping tells, and a blob that isn't there
-/// ends the context of who imports it.
-///
-/// # Errors
-/// What mapping fails with.
-///
-/// # Safety
-/// A valid device, whose memory this is.
-pub unsafe fn check_blob(device: vk::Device, memory: vk::DeviceMemory) -> Result<(), vk::Result> {
-    match MEMORIES.get(memory).filter(|m| m.host_visible && !m.imported) {
-        // SAFETY: by contract.
-        Some(m) => unsafe { m.mapping(device, memory) }.map(drop),
-        None => Ok(()),
-    }
-}
-
 /// Whether others may see memory that is allocated with this chain.
 ///
 /// # Safety
@@ -238,11 +222,24 @@ unsafe fn shared(next: *const c_void) -> bool {
     shares.into_iter().any(|tag| unsafe { find_tagged(next.cast_mut(), tag) }.is_some())
 }
 
+/// What is known of a memory; nothing of a stale handle.
+pub fn get(memory: vk::DeviceMemory) -> Option<&'static Memory> {
+    MEMORIES.get(memory)
+}
+
 /// Copies from memory that the program has mapped now and that is fast to read, if it is such.
-pub fn read(memory: vk::DeviceMemory, offset: vk::DeviceSize, to: &mut [u8]) -> bool {
-    let mapped = |m: &&Memory| m.cached && m.mapped.load(Ordering::Relaxed);
-    let mapping = MEMORIES.get(memory).filter(mapped).and_then(|m| m.mapping.get());
-    mapping.zip(usize::try_from(offset).ok()).is_some_and(|(mapping, offset)| mapping.read(offset, to))
+///
+/// # Safety
+/// The caller keeps whoever implements [`Pending`](super::pending::Pending) from coming back from `after_unmapping` until the copy is made.
+pub unsafe fn read(memory: vk::DeviceMemory, offset: vk::DeviceSize, to: &mut [u8]) -> bool {
+    let Some(m) = MEMORIES.get(memory).filter(|m| m.cached && m.mapped.load(Ordering::Relaxed)) else { return false };
+    let Some(from) = m.addresses.own().and_then(|base| m.at(base, offset, to.len() as vk::DeviceSize)) else {
+        return false;
+    };
+    // SAFETY: `at` has found the source inside the mapping, which stays as long as the memory is mapped, and by contract until the copy is made;
+    // `to` is borrowed exclusively, so it lies elsewhere.
+    unsafe { ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
+    true
 }
 
 /// Whether the memory's type lets the program map it.
@@ -264,6 +261,7 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *cons
         unsafe { pending.before_freeing(device, memory) };
     }
     m.mapped.store(false, Ordering::Relaxed);
+    m.addresses.unplace();
     let gone = match m.kept_as {
         Some(memory_type) => d.freed.keep(Piece { memory, size: m.size, memory_type }),
         None => vec![memory],
@@ -275,120 +273,30 @@ pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, _: *cons
 }
 
 impl Memory {
-    /// Where a range of the memory lies in this process, if it lies in the memory.
-    fn at(&self, mapping: &Mapping, offset: vk::DeviceSize, size: vk::DeviceSize) -> Option<*mut c_void> {
-        let size = if size == vk::WHOLE_SIZE { self.size.saturating_sub(offset) } else { size };
-        let inside = offset.checked_add(size).is_some_and(|end| end <= self.size);
-        let at = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
-        at.filter(|_| inside).and_then(|(o, s)| mapping.at(o, s)).map(<*mut u8>::cast)
+    /// Whether the program has freed it, and the driver keeps it.
+    pub fn is_freed(&self) -> bool {
+        self.freed.load(Ordering::Relaxed)
     }
 
-    /// The mapping, which is made for the first vkMapMemory.
-    ///
-    /// # Safety
-    /// A valid device, whose memory this is.
-    unsafe fn mapping(&self, device: vk::Device, memory: vk::DeviceMemory) -> Result<&Mapping, vk::Result> {
-        if !self.host_visible {
-            return Err(vk::Result::ERROR_MEMORY_MAP_FAILED);
-        }
-        // Of two threads that map at the same time, one makes the mapping and the other waits.
-        // SAFETY: valid by contract.
-        self.mapping.get_or_try_init(|| unsafe { make_mapping(device, memory, self) }).map_err(|e| map_failed(&e))
+    /// Where a range of the memory lies, if it lies in the memory, that starts at `base` in this process.
+    #[inline]
+    pub fn at(&self, base: *mut u8, offset: vk::DeviceSize, size: vk::DeviceSize) -> Option<*mut u8> {
+        let size = if size == vk::WHOLE_SIZE { self.size.saturating_sub(offset) } else { size };
+        let inside = offset.checked_add(size).is_some_and(|end| end <= self.size);
+        usize::try_from(offset).ok().filter(|_| inside).map(|offset| base.wrapping_add(offset))
     }
 
     /// The blob over it, or what it was imported from.
     ///
+    /// # Errors
+    /// What making a blob fails with.
+    ///
     /// # Safety
     /// A valid device, whose memory this is.
-    unsafe fn blob(&self, device: vk::Device, memory: vk::DeviceMemory) -> Result<&Resource, Error> {
+    pub unsafe fn blob(&self, device: vk::Device, memory: vk::DeviceMemory) -> Result<&Resource, Error> {
         // SAFETY: valid by contract.
         let winsys = &unsafe { object::get(device) }.connection().winsys;
         // The allocation's reply has come, so the context knows the memory: nothing to wait for.
         self.resource.get_or_try_init(|| winsys.create_blob(memory.as_raw(), self.size, self.flags, &[]))
-    }
-}
-
-fn map_failed(e: &Error) -> vk::Result {
-    if matches!(e, Error::Lost(_)) {
-        return result_of_error(e);
-    }
-    crate::base::log::error!("mapping memory failed: {e}");
-    match e {
-        Error::OutOfHostMemory => vk::Result::ERROR_OUT_OF_HOST_MEMORY,
-        Error::OutOfDeviceMemory => vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
-        _ => vk::Result::ERROR_MEMORY_MAP_FAILED,
-    }
-}
-
-/// Maps a memory, whose blob is made where there is none yet. A blob that can't be mapped is kept for the next vkMapMemory.
-///
-/// # Safety
-/// A valid device, whose memory this is.
-unsafe fn make_mapping(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Result<Mapping, Error> {
-    // SAFETY: valid by contract.
-    let connection = unsafe { object::get(device) }.connection();
-    connection.ring.check()?;
-    // SAFETY: valid by contract.
-    let make = || unsafe { connection.winsys.map(m.blob(device, memory)?) };
-    // The window that the host shows memory in is finite, and freed memory that is kept stays in it.
-    connection.room.with(make, |made| !matches!(made, Ok(_) | Err(Error::Lost(_))))
-}
-
-pub unsafe fn map_memory(
-    device: vk::Device,
-    memory: vk::DeviceMemory,
-    offset: vk::DeviceSize,
-    size: vk::DeviceSize,
-    _: vk::MemoryMapFlags,
-    to: *mut *mut c_void,
-) -> vk::Result {
-    let Some(m) = MEMORIES.get(memory) else { return vk::Result::ERROR_MEMORY_MAP_FAILED };
-    // In this order: from now on nothing is put off that writes the memory, and then what was put off is carried out.
-    m.mapped.store(true, Ordering::Relaxed);
-    // SAFETY: a valid device.
-    let pending = unsafe { Device::of(device) }.pending.get();
-    // Most memory has been mapped before, while nothing is pending.
-    if let Some(mapping) = m.mapping.get()
-        && pending.is_none_or(Observer::is_quiet_for_mapping)
-        && let Some(p) = m.at(mapping, offset, size)
-    {
-        // SAFETY: the output parameter.
-        unsafe { to.write(p) };
-        return vk::Result::SUCCESS;
-    }
-    // SAFETY: handed on, and the memory of this handle.
-    unsafe { map_at_length(device, memory, m, offset, size, to) }
-}
-
-/// Maps memory that is marked as mapped, where that takes more than a look; apart, so that the short way is short.
-#[inline(never)]
-unsafe fn map_at_length(
-    device: vk::Device,
-    memory: vk::DeviceMemory,
-    m: &Memory,
-    offset: vk::DeviceSize,
-    size: vk::DeviceSize,
-    to: *mut *mut c_void,
-) -> vk::Result {
-    // SAFETY: a valid device.
-    if let Some(pending) = unsafe { Device::of(device) }.pending.get() {
-        // SAFETY: the device's memory, marked as mapped.
-        unsafe { pending.before_mapping(device, memory) };
-    }
-    let failed = vk::Result::ERROR_MEMORY_MAP_FAILED;
-    // SAFETY: a valid device and its memory.
-    let p = unsafe { m.mapping(device, memory) }.and_then(|mapping| m.at(mapping, offset, size).ok_or(failed));
-    if p.is_err() {
-        m.mapped.store(false, Ordering::Relaxed);
-    }
-    // SAFETY: the output parameter.
-    unsafe { to.write(p.unwrap_or(ptr::null_mut())) };
-    p.err().unwrap_or(vk::Result::SUCCESS)
-}
-
-/// The mapping stays: making it anew would cost calls to the host.
-pub unsafe fn unmap_memory(_: vk::Device, memory: vk::DeviceMemory) {
-    if let Some(m) = MEMORIES.get(memory) {
-        m.mapped.store(false, Ordering::Relaxed);
     }
 }

@@ -7,6 +7,7 @@ use ash::vk;
 use crate::base::object::part;
 use crate::memory::freed::Freed;
 use crate::memory::pending::Observer;
+use crate::memory::report::Reports;
 use crate::memory::requirements::{BufferKind, ImageKind, Known};
 use crate::memory::sharing::Sharing;
 use crate::physical::device as below;
@@ -20,6 +21,8 @@ pub struct Device {
     pub images: Known<ImageKind>,
     /// Freed memory, for the next allocation of its size.
     pub freed: Freed,
+    /// Who hears of the program's memory.
+    pub reports: Reports,
     /// Which families buffers are shared by; set once, when the device is made.
     pub sharing: OnceLock<Sharing>,
     /// Who has to be told before memory is looked at or goes away; set once, when the device is made.
@@ -39,12 +42,13 @@ impl Device {
     }
 
     /// What a new device keeps.
-    pub fn new(below: below::Device) -> Self {
+    pub fn new(below: below::Device, reports: Reports) -> Self {
         Self {
             below,
             buffers: Known::default(),
             images: Known::default(),
             freed: Freed::default(),
+            reports,
             sharing: OnceLock::new(),
             pending: OnceLock::new(),
         }

@@ -9,7 +9,7 @@ use hesper_winsys::Error;
 
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object;
-use crate::memory::{allocation, import};
+use crate::memory::{allocation, import, mapped};
 
 pub unsafe fn get_memory_fd_khr(device: vk::Device, info: *const vk::MemoryGetFdInfoKHR, to: *mut c_int) -> vk::Result {
     // SAFETY: a valid device and info.
@@ -18,7 +18,7 @@ pub unsafe fn get_memory_fd_khr(device: vk::Device, info: *const vk::MemoryGetFd
     // Where nobody imports, the blob's file is here, or there is none.
     if connection.winsys.imports() {
         // SAFETY: a valid device and memory of its own.
-        if let Err(e) = unsafe { allocation::check_blob(device, memory) } {
+        if let Err(e) = unsafe { mapped::check_blob(device, memory) } {
             return e;
         }
     }

@@ -1,5 +1,6 @@
 //! VkDeviceMemory, and the buffers and images bound to it.
 
+pub mod addresses;
 pub mod allocation;
 pub mod bind;
 pub mod buffer;
@@ -13,6 +14,8 @@ pub mod in_flight;
 pub mod mapped;
 pub mod pending;
 pub mod presented_layout;
+pub mod report;
+pub mod reported;
 pub mod requirements;
 pub mod sharing;
 pub mod texel_blocks;

@@ -18,6 +18,12 @@ pub trait Pending: Send + Sync {
     /// A valid device and its memory.
     unsafe fn before_mapping(&self, device: vk::Device, memory: vk::DeviceMemory);
 
+    /// The program has unmapped memory, and its addresses are about to be something else's: nobody reads there afterwards who found the memory mapped.
+    ///
+    /// # Safety
+    /// A valid device.
+    unsafe fn after_unmapping(&self, device: vk::Device);
+
     /// The program frees this memory: nothing may write it afterwards.
     ///
     /// # Safety

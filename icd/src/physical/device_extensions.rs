@@ -9,6 +9,7 @@ use hesper_winsys::Error;
 use crate::base::object::{self, Part};
 use crate::generated::forward;
 use crate::physical::extensions::{self, DEVICE_EXTENSIONS, DeviceExtension, ExtensionSet, Origin};
+use crate::physical::features::MAP_MEMORY_PLACED;
 use crate::physical::handle_types;
 use crate::physical::physical_device::PhysicalDevice;
 
@@ -22,6 +23,9 @@ pub const FENCE_FD: &CStr = c"VK_KHR_external_fence_fd";
 pub const SEMAPHORE_FD: &CStr = c"VK_KHR_external_semaphore_fd";
 /// What images reach windows by.
 pub const SWAPCHAIN: &CStr = c"VK_KHR_swapchain";
+
+/// The largest alignment in bytes that placed mappings may have (Vulkan specification, "Required Limits", minPlacedMemoryMapAlignment).
+const LARGEST_STEP: u64 = 65536;
 
 /// Asks for the extensions that the host has and the protocol can carry, and adds the driver's own.
 ///
@@ -55,8 +59,13 @@ pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExte
         if !list.iter().any(|(e, _)| e.name == DMA_BUF) || !exports(device) {
             list.retain(|(e, _)| e.name != MEMORY_FD && e.name != DMA_BUF);
         }
+        let winsys = &object::get(device).connection().winsys;
+        // A placed mapping lies beside the driver's own, at multiples of the step of blobs.
+        if !winsys.maps_again() || winsys.alignment() > LARGEST_STEP {
+            list.retain(|(e, _)| e.name != MAP_MEMORY_PLACED);
+        }
         // Files that tell of work are the guest kernel's.
-        if !object::get(device).connection().winsys.fences() {
+        if !winsys.fences() {
             list.retain(|(e, _)| e.name != FENCE_FD && e.name != SEMAPHORE_FD);
         }
         Ok(list)

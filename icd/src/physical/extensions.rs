@@ -35,10 +35,11 @@ pub fn device_extension(name: &CStr) -> Option<&'static DeviceExtension> {
 }
 
 /// Instance extensions; all of them are the driver's own, none is sent (WIRE.md 12.2).
-pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 14] = [
+pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 16] = [
     (c"VK_EXT_debug_utils", 2),
     (c"VK_EXT_headless_surface", 1),
     (c"VK_EXT_surface_maintenance1", 1),
+    (c"VK_EXT_swapchain_colorspace", 5),
     (c"VK_KHR_device_group_creation", 1),
     (c"VK_KHR_external_fence_capabilities", 1),
     (c"VK_KHR_external_memory_capabilities", 1),
@@ -48,6 +49,7 @@ pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 14] = [
     (c"VK_KHR_surface", 25),
     (c"VK_KHR_surface_maintenance1", 1),
     (c"VK_KHR_surface_protected_capabilities", 1),
+    (c"VK_KHR_wayland_surface", 6),
     (c"VK_KHR_xcb_surface", 6),
     (c"VK_KHR_xlib_surface", 6),
 ];
@@ -96,5 +98,20 @@ pub fn copy_name(to: &mut [c_char], name: &CStr) {
     *last = 0;
     for (t, f) in room.iter_mut().zip(name.to_bytes_with_nul()) {
         *t = *f as c_char;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of what becomes of each extension of vk.xml names the same ones.
+    #[test]
+    fn instance_extensions_are_those_of_the_table() {
+        let table = include_str!("../../../encoder/protocol/other_extensions.tsv");
+        let local = table.lines().map(|l| l.split('\t').collect::<Vec<_>>()).filter(|r| r.get(1) == Some(&"local"));
+        let named: Vec<_> = local.map(|r| r[0].to_owned()).collect();
+        let offered: Vec<_> = INSTANCE_EXTENSIONS.iter().map(|(n, _)| n.to_string_lossy().into_owned()).collect();
+        assert_eq!(named, offered);
     }
 }

@@ -104,6 +104,11 @@ impl PhysicalDevice {
         self.host_cached.checked_shr(memory_type).is_some_and(|bits| bits & 1 != 0)
     }
 
+    /// The heap that a memory type lies in; `None` where there is no such type.
+    pub fn heap(&self, memory_type: u32) -> Option<u32> {
+        self.memory_type(memory_type).map(|t| t.heap_index)
+    }
+
     /// Bytes of the heap that a memory type lies in; `None` where there is no such type.
     pub fn heap_size(&self, memory_type: u32) -> Option<vk::DeviceSize> {
         let t = self.memory_type(memory_type)?;
@@ -133,9 +138,9 @@ pub unsafe fn get_physical_device_features2(device: vk::PhysicalDevice, to: *mut
     let other = |p: *mut vk::BaseOutStructure<'static>| {
         // SAFETY: a struct of the chain.
         let s_type = unsafe { (*p).s_type };
-        if features::of_driver(s_type) {
-            // SAFETY: a struct of a head and one feature.
-            unsafe { p.add(1).cast::<vk::Bool32>().write(vk::TRUE) };
+        if let Some(own) = features::of_driver(s_type) {
+            // SAFETY: the struct that its sType tells of.
+            unsafe { own.fill(p, d.offers(own.extension)) };
         }
         if s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV {
             // SAFETY: the handle of `d`.
@@ -172,6 +177,14 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
         if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_DRM_PROPERTIES_EXT {
             // SAFETY: the struct that its sType tells of.
             return tell_numbers(d.connection().winsys.numbers(), unsafe { &mut *p.cast() });
+        }
+        // SAFETY: as above.
+        if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_MAP_MEMORY_PLACED_PROPERTIES_EXT {
+            // SAFETY: the struct that its sType tells of.
+            let p = unsafe { &mut *p.cast::<vk::PhysicalDeviceMapMemoryPlacedPropertiesEXT>() };
+            // Blobs are mapped as a whole, and their sizes are multiples of this.
+            p.min_placed_memory_map_alignment = d.connection().winsys.alignment();
+            return;
         }
         // SAFETY: as above.
         if unsafe { (*p).s_type } == List::S_TYPE {

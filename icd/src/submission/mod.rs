@@ -4,6 +4,7 @@ pub mod batch;
 pub mod carrier;
 pub mod crossing;
 pub mod device;
+pub mod host_queues;
 pub mod mark;
 pub mod observer;
 pub mod order;

@@ -24,6 +24,13 @@ impl Pending for OfUploads {
         unsafe { carry_out(device, |updates| updates.write(memory)) };
     }
 
+    unsafe fn after_unmapping(&self, device: vk::Device) {
+        // Memory is read under the lock alone (`upload`): whoever has found it mapped has read it when the lock is free, and whoever comes later finds it
+        // unmapped.
+        // SAFETY: a valid device.
+        drop(unsafe { Device::of(device) }.order.lock());
+    }
+
     unsafe fn before_freeing(&self, device: vk::Device, memory: vk::DeviceMemory) {
         // SAFETY: a valid device.
         unsafe {

@@ -11,6 +11,7 @@ use crate::base::object::{Object, Part, Whole, part};
 use crate::base::progress::{Progress, Submission};
 use crate::base::slab::fresh_id;
 use crate::submission::device::Device;
+use crate::submission::host_queues;
 use crate::submission::order::Locked;
 use crate::sync::fence;
 
@@ -80,14 +81,19 @@ impl Queue {
     }
 }
 
-/// Fetches a queue of a new device.
+/// Fetches a queue of a new device, which has index `at_host` among the host's queues of its kind.
 ///
 /// # Safety
 /// A valid device that no other thread has yet.
 ///
 /// # Errors
 /// More than 63 queues, or a lost host.
-pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index: u32) -> Result<vk::Queue, Error> {
+pub unsafe fn fetch(
+    device: vk::Device,
+    info: &vk::DeviceQueueCreateInfo,
+    index: u32,
+    at_host: u32,
+) -> Result<vk::Queue, Error> {
     use vk::QueueFlags as F;
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
@@ -113,9 +119,9 @@ pub unsafe fn fetch(device: vk::Device, info: &vk::DeviceQueueCreateInfo, index:
     let on = types::DeviceQueueTimelineInfoMESA { ring_idx: timeline, ..Default::default() };
     let which = vk::DeviceQueueInfo2 {
         p_next: (&raw const on).cast(),
-        flags: info.flags,
+        flags: host_queues::flags(info),
         queue_family_index: info.queue_family_index,
-        queue_index: index,
+        queue_index: at_host,
         ..Default::default()
     };
     let out = &raw mut queue;

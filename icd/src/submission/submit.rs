@@ -94,6 +94,8 @@ unsafe fn submit<B: Batch>(
         Uploads::Sent(sent) if sent.queue != handle => sent.signals.map(B::Wait::from),
         _ => None,
     };
+    // Another thread may have submitted to the same queue since it was looked at.
+    let slot_writer = slot_writer.filter(|_| queue.unordered.lock().ended());
     let (mut changed, mut rooms) = (Vec::new(), [Vec::new(), Vec::new()]);
     let batches = if carrier.is_some() || slot_writer.is_some() || wait.is_some() {
         changed.extend(wait.as_ref().map(B::waiting));

@@ -100,5 +100,7 @@ fn read(staging: &mut Staging, waiting: &Updates, c: &CopyCommand) -> Option<()>
     let source = from.1.checked_add(r.src_offset)?;
     let place = to.1.checked_add(r.dst_offset).filter(|p| p.checked_add(r.size).is_some())?;
     let (written, memory) = ((c.to, r.dst_offset), (to.0, place));
-    staging.add(written, memory, r.size as usize, |data| allocation::read(from.0, source, data)).then_some(())
+    // SAFETY: all this is done under the lock, which `after_unmapping` waits for.
+    let copy = |data: &mut [u8]| unsafe { allocation::read(from.0, source, data) };
+    staging.add(written, memory, r.size as usize, copy).then_some(())
 }

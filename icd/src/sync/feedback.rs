@@ -20,6 +20,7 @@ use crate::base::object::Part;
 use crate::memory::allocation as memory;
 use crate::memory::bind;
 use crate::memory::buffer;
+use crate::memory::mapped;
 use crate::physical::device::Device;
 use crate::recording::command_buffer;
 use crate::recording::own::OwnCommandBuffers;
@@ -168,7 +169,7 @@ unsafe fn make_block(device: vk::Device) -> Option<Block> {
             let mut words = ptr::null_mut();
             let made = memory::allocate_memory(device, &info, none, &mut memory) == vk::Result::SUCCESS
                 && bind::bind_buffer_memory(device, buffer, memory, 0) == vk::Result::SUCCESS
-                && memory::map_memory(device, memory, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty(), &mut words)
+                && mapped::map_memory(device, memory, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty(), &mut words)
                     == vk::Result::SUCCESS;
             made.then(|| Block { buffer, memory, words: words.addr() })
         });

@@ -6,6 +6,7 @@ use hesper_encoder::generated::{reply, request};
 use crate::base::chain::find;
 use crate::base::forwarding::result_of;
 use crate::base::object::Part;
+use crate::base::settings::Strategy;
 use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::payload::Payload;
@@ -106,5 +107,14 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
             |r| reply::wait_semaphores(r, device, info, slice),
         )
     };
-    wait::wait(d.strategy, timeout, true, std::iter::empty(), poll, block)
+    wait::wait(strategy(d.strategy), timeout, true, std::iter::empty(), poll, block)
+}
+
+/// How timelines are waited for on a device whose fences are waited for like this: what a timeline waits for may be a signal or a submission of
+/// another thread, which a question that stays on the main ring would hold up.
+fn strategy(of_fences: Strategy) -> Strategy {
+    match of_fences {
+        Strategy::Block | Strategy::Aside => Strategy::Aside,
+        Strategy::Poll => Strategy::Poll,
+    }
 }

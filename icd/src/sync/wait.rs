@@ -6,7 +6,7 @@
 //! nobody is kept busy, but two threads have to be woken. A wait dozes until shortly before the work is due, polls for a
 //! bounded time, then blocks. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
 //! moment before it answers, and a wait blocks after one such question, or, where the work is usually over soon, once it takes longer than that.
-//! (There a fence whose work takes longer has a slot, and `looking` says how its waits proceed.)
+//! (There a fence whose work takes longer has a slot, and `looking` says how its waits proceed; for timelines the question doesn't stay, as `semaphore` says.)
 
 use std::time::Duration;
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use ash::vk;
 use parking_lot::{Condvar, Mutex};
 
+use crate::wsi::presentation::Present;
+
 /// The images of one swapchain.
 pub struct Images {
     state: Mutex<State>,
@@ -34,18 +36,6 @@ struct State {
     /// Why nothing can be shown any more.
     lost: Option<vk::Result>,
     closing: bool,
-}
-
-/// A picture on its way to the screen.
-#[derive(Clone, Copy)]
-pub struct Present {
-    pub index: u32,
-    /// The program's number for it; 0 for none.
-    pub id: u64,
-    pub mode: vk::PresentModeKHR,
-    /// The queue that copies the image, and the driver's own fence that is signalled afterwards.
-    pub queue: vk::Queue,
-    pub copied: vk::Fence,
 }
 
 /// How long a wait may take until somebody looks whether the host is still there.
@@ -228,6 +218,13 @@ impl Images {
         self.state.lock().lost.is_some()
     }
 
+    /// Waits until a picture that was presented is on the screen or can't be, at most so long (nanoseconds), and as long as the host is there.
+    pub fn settle(&self, index: u32, timeout: u64, alive: impl Fn() -> Result<(), vk::Result>) {
+        let over = |s: &mut State| (s.lost.is_some() || s.holder(index) != Some(Holder::Screen)).then_some(());
+        // Whether the time was over or the host is gone, the next command tells.
+        let _ = self.wait(timeout, alive, over);
+    }
+
     /// Another swapchain takes the window over.
     pub fn retire(&self) {
         self.state.lock().retired = true;
@@ -238,6 +235,11 @@ impl Images {
     pub fn close(&self) {
         self.state.lock().closing = true;
         self.changed.notify_all();
+    }
+
+    /// Whether the swapchain ends.
+    pub fn is_closing(&self) -> bool {
+        self.state.lock().closing
     }
 
     /// Waits until a picture with this number, or a later one, has been shown; whether it fitted.

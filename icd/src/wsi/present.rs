@@ -9,11 +9,15 @@ use crate::submission::sparse::own_fence;
 use crate::submission::submit::queue_submit;
 use crate::wsi::acquire::{alive, optimal};
 use crate::wsi::capabilities::MODES;
-use crate::wsi::images::Present;
+use crate::wsi::presentation::Present;
 use crate::wsi::swapchain::{self, Swapchain};
 
 /// VkPresentId2KHR, which has the members of VkPresentIdKHR.
 const PRESENT_ID_2: vk::StructureType = vk::StructureType::from_raw(1_000_479_001);
+
+/// How long presenting waits for pictures that the program's window goes with (`Window::goes_with_pictures`), in nanoseconds: what the program itself
+/// still holds up must not hold the program up. Later pictures may show what is said of the window after them.
+const TOGETHER: u64 = 1_000_000_000;
 
 /// What the structs in a present's chain say of each swapchain; empty where there is no such struct.
 struct Details<'a> {
@@ -86,6 +90,11 @@ pub unsafe fn queue_present_khr(queue: vk::Queue, info: *const vk::PresentInfoKH
         for fence in details.fences.iter().filter(|f| **f != vk::Fence::null()) {
             worst = worse(worst, queue_submit(queue, 0, std::ptr::null(), *fence));
         }
+    }
+    let presented = swapchains.iter().zip(indices).filter_map(|(s, index)| Some((swapchain::get(*s)?, *index)));
+    for (swapchain, index) in presented.filter(|(s, _)| s.surface.window.goes_with_pictures()) {
+        // SAFETY: a valid device.
+        swapchain.images.settle(index, TOGETHER, || unsafe { alive(q.device) });
     }
     worst
 }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::base::object::Part;
 use crate::generated::forward;
-use crate::memory::{allocation, bind, buffer, image, presented_layout};
+use crate::memory::{allocation, bind, buffer, image, mapped, presented_layout};
 use crate::physical::physical_device::PhysicalDevice;
 use crate::recording::command_buffer;
 use crate::wsi::device::Device;
@@ -104,7 +104,7 @@ impl PresentableImage {
             checked(bind::bind_buffer_memory(device, self.buffer, self.buffer_memory, 0))?;
             let (mut bytes, flags) = (ptr::null_mut(), vk::MemoryMapFlags::empty());
             let whole = vk::WHOLE_SIZE;
-            checked(allocation::map_memory(device, self.buffer_memory, 0, whole, flags, &mut bytes))?;
+            checked(mapped::map_memory(device, self.buffer_memory, 0, whole, flags, &mut bytes))?;
             self.mapped = bytes.addr();
         }
         Ok(())

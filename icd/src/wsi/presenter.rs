@@ -13,13 +13,17 @@ use crate::base::settings::Strategy;
 use crate::submission::queue::Queue;
 use crate::sync::fence;
 use crate::sync::fence_wait::wait_at_host;
-use crate::wsi::images::{Images, Present};
+use crate::wsi::images::Images;
 use crate::wsi::presentable_image::PresentableImage;
+use crate::wsi::presentation::Present;
 use crate::wsi::surface::Surface;
-use crate::wsi::window::Canvas;
+use crate::wsi::window::{Canvas, Gone};
 
 /// From a wait that found no room to the next.
 const NAP: Duration = Duration::from_millis(5);
+
+/// How long a wait for room on the screen may take until it is looked whether the swapchain ends.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What the thread needs of its swapchain.
 pub struct Presenter {
@@ -46,7 +50,7 @@ impl Presenter {
                 presenter.images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
                 // Images are destroyed when the thread has ended, so what copies them is waited for nonetheless.
                 while let Some(present) = presenter.images.next() {
-                    presenter.finish_copy(&present);
+                    finish_copy(presenter.device, &presenter.images, &present);
                     presenter.images.over(&present, None);
                 }
             }
@@ -58,43 +62,16 @@ impl Presenter {
     fn run(&mut self) {
         let refresh = self.surface.window.refresh().unwrap_or(Duration::ZERO);
         let mut due = Instant::now();
-        while let Some(mut present) = self.images.next() {
-            self.finish_copy(&present);
-            while present.mode == vk::PresentModeKHR::MAILBOX
-                && let Some(newer) = self.images.replacement(due)
-            {
-                present = self.images.replaced(&present, newer);
-                self.finish_copy(&present);
-            }
+        while let Some(present) = self.images.next() {
+            let finish_copy = |p: &Present| finish_copy(self.device, &self.images, p);
+            finish_copy(&present);
+            let present = await_room(&self.images, self.canvas.as_mut(), present, due, finish_copy);
             if present.mode != vk::PresentModeKHR::IMMEDIATE {
                 self.images.rest(due);
             }
             let fits = self.show(&present);
             self.images.over(&present, fits);
             due = next_due(due, refresh, Instant::now());
-        }
-    }
-
-    /// Waits until an image has been copied.
-    fn finish_copy(&self, present: &Present) {
-        let fence = present.copied;
-        // SAFETY: a device, a queue and a fence of the driver's own, which live longer than the swapchain; the fence's only submission was sent.
-        let result = unsafe {
-            // A few microseconds don't matter here, and the processor is better left to the program.
-            let mut result = until_known(
-                || wait_at_host(Strategy::Aside, self.device, &[fence], vk::TRUE, u64::MAX),
-                || std::thread::sleep(NAP),
-            );
-            if result == vk::Result::SUCCESS {
-                result = fence::reset_fences(self.device, 1, &fence);
-            }
-            let queue = Queue::of(present.queue);
-            let list = if result == vk::Result::SUCCESS { &queue.fences } else { &queue.pending };
-            list.lock().push(fence);
-            result
-        };
-        if result != vk::Result::SUCCESS {
-            self.images.lose(vk::Result::ERROR_DEVICE_LOST);
         }
     }
 
@@ -109,11 +86,66 @@ impl Presenter {
         let canvas = &mut self.canvas;
         match self.surface.showing(self.number, || canvas.show(&picture))? {
             Ok(window) => Some(window.is_none_or(|w| w == picture.extent)),
-            Err(_) => {
-                warn_!("a window is gone: VK_ERROR_SURFACE_LOST_KHR");
-                self.images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
+            Err(Gone) => {
+                lose(&self.images);
                 None
             }
+        }
+    }
+}
+
+/// Waits until an image has been copied.
+fn finish_copy(device: vk::Device, images: &Images, present: &Present) {
+    let fence = present.copied;
+    // SAFETY: a device, a queue and a fence of the driver's own, which live longer than the swapchain; the fence's only submission was sent.
+    let result = unsafe {
+        // A few microseconds don't matter here, and the processor is better left to the program.
+        let mut result = until_known(
+            || wait_at_host(Strategy::Aside, device, &[fence], vk::TRUE, u64::MAX),
+            || std::thread::sleep(NAP),
+        );
+        if result == vk::Result::SUCCESS {
+            result = fence::reset_fences(device, 1, &fence);
+        }
+        let queue = Queue::of(present.queue);
+        let list = if result == vk::Result::SUCCESS { &queue.fences } else { &queue.pending };
+        list.lock().push(fence);
+        result
+    };
+    if result != vk::Result::SUCCESS {
+        images.lose(vk::Result::ERROR_DEVICE_LOST);
+    }
+}
+
+/// The window is gone, so that nothing can be shown any more.
+fn lose(images: &Images) {
+    warn_!("a window is gone: VK_ERROR_SURFACE_LOST_KHR");
+    images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
+}
+
+/// Waits until the screen has room for a picture, or none can be shown any more; returns the picture that is to be shown, `present` or one that has replaced
+/// it before `due` or meanwhile. `finish_copy` waits for the copy of such a one.
+fn await_room(
+    images: &Images,
+    canvas: &mut dyn Canvas,
+    mut present: Present,
+    due: Instant,
+    finish_copy: impl Fn(&Present),
+) -> Present {
+    loop {
+        while present.mode == vk::PresentModeKHR::MAILBOX
+            && let Some(newer) = images.replacement(due)
+        {
+            present = images.replaced(&present, newer);
+            finish_copy(&present);
+        }
+        if images.is_closing() || images.is_lost() {
+            return present;
+        }
+        match canvas.ready(present.mode, LOOK) {
+            Ok(true) => return present,
+            Ok(false) => {}
+            Err(Gone) => lose(images),
         }
     }
 }
@@ -158,7 +190,10 @@ impl Drop for Blocked {
 
 #[cfg(test)]
 mod tests {
+    use vk::PresentModeKHR as Mode;
+
     use super::*;
+    use crate::wsi::window::Picture;
 
     #[test]
     fn pictures_that_are_shown_at_once_hold_up_none_behind_them() {
@@ -168,6 +203,50 @@ mod tests {
         assert_eq!(after_many, at(17));
         assert_eq!(next_due(at(10), refresh, at(11)), at(26), "a steady count");
         assert_eq!(next_due(at(10), refresh, at(70)), at(70), "a late picture");
+    }
+
+    /// A screen that has room when it is asked for the n-th time, and is gone then.
+    struct Crowded(u32);
+
+    impl Canvas for Crowded {
+        fn ready(&mut self, _: Mode, _: Duration) -> Result<bool, Gone> {
+            self.0 = self.0.checked_sub(1).ok_or(Gone)?;
+            Ok(self.0 == 0)
+        }
+        fn show(&mut self, _: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone> {
+            Err(Gone)
+        }
+    }
+
+    fn picture(index: u32, mode: Mode) -> Present {
+        Present { index, id: 0, mode, queue: vk::Queue::null(), copied: vk::Fence::null() }
+    }
+
+    #[test]
+    fn a_wait_for_room_ends_with_the_window_or_the_swapchain() {
+        let (mut canvas, images) = (Crowded(3), Images::new(2));
+        let mut wait =
+            |images: &Images| await_room(images, &mut canvas, picture(0, Mode::FIFO), Instant::now(), |_| ()).index;
+        images.present(picture(1, Mode::FIFO));
+        assert_eq!((wait(&images), images.is_lost()), (0, false));
+        assert_eq!((wait(&images), images.is_lost()), (0, true));
+        let images = Images::new(2);
+        images.close();
+        assert_eq!((wait(&images), images.is_lost()), (0, false));
+    }
+
+    #[test]
+    fn a_newer_picture_in_the_mailbox_needs_no_room_of_its_own() {
+        let (mut canvas, images, copied) = (Crowded(3), Images::new(2), std::cell::Cell::new(None));
+        for index in 0..2 {
+            assert_eq!(images.acquire(0, || Ok(())), Ok((index, true)));
+            assert_eq!(images.take(index), Ok(true));
+        }
+        images.present(picture(1, Mode::MAILBOX));
+        let first = picture(0, Mode::MAILBOX);
+        let shown = await_room(&images, &mut canvas, first, Instant::now(), |p| copied.set(Some(p.index)));
+        assert_eq!((shown.index, copied.get(), canvas.0), (1, Some(1), 0));
+        assert_eq!(images.acquire(0, || Ok(())), Ok((0, true)), "nobody has the first one any more");
     }
 
     #[test]

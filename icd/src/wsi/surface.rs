@@ -57,27 +57,13 @@ pub unsafe fn destroy_surface_khr(_: vk::Instance, surface: vk::SurfaceKHR, _: *
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wsi::window::{Canvas, Gone, Look};
-
-    struct Nowhere;
-
-    impl Window for Nowhere {
-        fn look(&self) -> Result<Look, Gone> {
-            Err(Gone)
-        }
-        fn canvas(&self, _: vk::Extent2D) -> Result<Box<dyn Canvas>, Gone> {
-            Err(Gone)
-        }
-        fn refresh(&self) -> Option<std::time::Duration> {
-            None
-        }
-    }
+    use crate::wsi::window::Unreachable;
 
     #[test]
     fn an_older_swapchain_shows_nothing_over_a_younger_one() {
         let mut handle = vk::SurfaceKHR::null();
         // SAFETY: a local.
-        assert_eq!(unsafe { create(Arc::new(Nowhere), &mut handle) }, vk::Result::SUCCESS);
+        assert_eq!(unsafe { create(Arc::new(Unreachable), &mut handle) }, vk::Result::SUCCESS);
         let surface = get(handle).unwrap();
         let shown: Vec<bool> = [3, 3, 5, 3, 5, 4, 7].map(|n| surface.showing(n, || ()).is_some()).into();
         assert_eq!(shown, [true, true, true, false, true, false, true]);

@@ -20,7 +20,7 @@ use crate::wsi::surface::{self, Surface};
 
 /// What is behind a VkSwapchainKHR.
 pub struct Swapchain {
-    surface: Arc<Surface>,
+    pub surface: Arc<Surface>,
     pub images: Arc<Images>,
     pub pictures: Arc<[PresentableImage]>,
     /// How pictures are shown that don't say otherwise; changed by presents that do.
@@ -153,7 +153,10 @@ unsafe fn make(
     surface: Arc<Surface>,
 ) -> Result<Swapchain, vk::Result> {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
-    let canvas = surface.window.canvas(info.image_extent).map_err(|_| vk::Result::ERROR_SURFACE_LOST_KHR)?;
+    let canvas = surface
+        .window
+        .canvas(info.image_extent, info.composite_alpha)
+        .map_err(|_| vk::Result::ERROR_SURFACE_LOST_KHR)?;
     // What is kept at the host is given back where the images find no room.
     // SAFETY: by contract.
     let ask = || unsafe { make_images(device, info) };

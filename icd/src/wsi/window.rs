@@ -26,14 +26,38 @@ pub trait Window: Send + Sync {
     /// When it is gone.
     fn look(&self) -> Result<Look, Gone>;
 
-    /// A way to show pictures of this size in it.
+    /// A way to show pictures of this size in it, whose alpha channel means one of the things that the window can do.
     ///
     /// # Errors
     /// When it is gone.
-    fn canvas(&self, extent: vk::Extent2D) -> Result<Box<dyn Canvas>, Gone>;
+    fn canvas(&self, extent: vk::Extent2D, alpha: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, Gone>;
 
-    /// From one picture to the next one that can be seen; `None` where nobody looks.
+    /// From one picture to the next one that can be seen; `None` where nobody looks, or where the canvas tells.
     fn refresh(&self) -> Option<Duration>;
+
+    /// Whether what the program has said of the window when it presents a picture, and nothing that it says later, is to be seen with that picture:
+    /// presenting waits for the picture, then.
+    fn goes_with_pictures(&self) -> bool {
+        false
+    }
+}
+
+/// A window to which this driver has no way. Loaders make a surface of no driver where one driver fails, so the surface says at its use that nothing can
+/// be shown.
+pub struct Unreachable;
+
+impl Window for Unreachable {
+    fn look(&self) -> Result<Look, Gone> {
+        Err(Gone)
+    }
+
+    fn canvas(&self, _: vk::Extent2D, _: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, Gone> {
+        Err(Gone)
+    }
+
+    fn refresh(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// A picture in memory: rows of four bytes a texel, which follow each other closely.
@@ -44,6 +68,15 @@ pub struct Picture<'a> {
 
 /// Shows pictures in a window.
 pub trait Canvas: Send {
+    /// Waits until the next picture can be shown in this mode, at most so long; whether it can. Where it can't, a picture that is shown all the same may be
+    /// left out.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    fn ready(&mut self, _mode: vk::PresentModeKHR, _within: Duration) -> Result<bool, Gone> {
+        Ok(true)
+    }
+
     /// Shows one; its memory may change afterwards. Returns the window's size, `None` where any will do.
     ///
     /// # Errors

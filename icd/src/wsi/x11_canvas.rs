@@ -1,7 +1,6 @@
 //! Pictures in an X11 window: through memory that the server shares (MIT-SHM), or in requests where it can't, as on another machine.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::ptr;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::Arc;
 
 use ash::vk;
@@ -12,6 +11,7 @@ use x11rb::protocol::shm::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{ConnectionExt as _, CreateGCAux, Gcontext, ImageFormat, Window};
 use x11rb::xcb_ffi::XCBConnection;
 
+use crate::wsi::shared_memory::SharedMemory;
 use crate::wsi::window::{Canvas, Gone, Picture};
 
 /// The head of a PutImage request, with the longer length of BIG-REQUESTS, in bytes.
@@ -31,12 +31,8 @@ pub struct X11Canvas {
 /// Memory that the server sees.
 struct Shared {
     segment: shm::Seg,
-    bytes: *mut u8,
-    size: usize,
+    memory: SharedMemory,
 }
-
-// SAFETY: the memory is this struct's own, and threads have it one after the other.
-unsafe impl Send for Shared {}
 
 impl Shared {
     /// Memory of this size; `None` where the server can't see it.
@@ -50,46 +46,10 @@ impl Shared {
         if (version.major_version, version.minor_version) < (1, 2) {
             return None;
         }
-        let (segment, file) = (connection.generate_id().ok()?, file(size).ok()?);
-        // SAFETY: a new mapping of a file of this size.
-        let bytes = unsafe {
-            let protection = libc::PROT_READ | libc::PROT_WRITE;
-            libc::mmap(ptr::null_mut(), size, protection, libc::MAP_SHARED, file.as_raw_fd(), 0)
-        };
-        if bytes == libc::MAP_FAILED {
-            return None;
-        }
-        let shared = Self { segment, bytes: bytes.cast(), size };
+        let (segment, (memory, file)) = (connection.generate_id().ok()?, SharedMemory::new(size).ok()?);
         // The server only reads.
-        connection.shm_attach_fd(shared.segment, file, true).ok()?.check().ok()?;
-        Some(shared)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let size = bytes.len().min(self.size);
-        // SAFETY: inside of the mapping, which the server doesn't read now: what it was asked to show before is over.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.bytes, size) };
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // SAFETY: the mapping that was made with it, to which nothing points any more.
-        unsafe { libc::munmap(self.bytes.cast(), self.size) };
-    }
-}
-
-/// A file without a name, of `size` bytes.
-fn file(size: usize) -> std::io::Result<OwnedFd> {
-    let failed = |result: i64| if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) };
-    // SAFETY: a string, and a descriptor that nobody else has.
-    unsafe {
-        let fd = libc::memfd_create(c"hesper-picture".as_ptr(), libc::MFD_CLOEXEC);
-        failed(fd.into())?;
-        let file = OwnedFd::from_raw_fd(fd);
-        let size = libc::off_t::try_from(size).map_err(std::io::Error::other)?;
-        failed(libc::ftruncate(fd, size).into())?;
-        Ok(file)
+        connection.shm_attach_fd(segment, file, true).ok()?.check().ok()?;
+        Some(Self { segment, memory })
     }
 }
 
@@ -122,7 +82,8 @@ impl X11Canvas {
     /// Puts a picture into the window through shared memory; whether that worked.
     fn put_shared(&mut self, bytes: &[u8]) -> Result<bool, ReplyError> {
         let Some(shared) = &mut self.shared else { return Ok(false) };
-        shared.write(bytes);
+        // The server doesn't read now: what it was asked to show before is over.
+        shared.memory.write(0, bytes);
         let (w, h) = (self.width, self.height);
         let format = ImageFormat::Z_PIXMAP.into();
         let (window, gc, depth, segment) = (self.window, self.gc, self.depth, shared.segment);

@@ -1,13 +1,12 @@
 //! VK_KHR_xcb_surface.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ash::vk;
 
 use crate::base::object::Part;
 use crate::physical::physical_device::PhysicalDevice;
-use crate::wsi::window::{Canvas, Gone, Look, Window};
+use crate::wsi::window::Unreachable;
 use crate::wsi::x11::{self, X11Window};
 use crate::wsi::{capabilities, surface};
 
@@ -21,23 +20,6 @@ pub unsafe fn create_xcb_surface_khr(
     unsafe { create((*info).connection, (*info).window, to) }
 }
 
-/// A window to which this driver has no way.
-struct Unreachable;
-
-impl Window for Unreachable {
-    fn look(&self) -> Result<Look, Gone> {
-        Err(Gone)
-    }
-
-    fn canvas(&self, _: vk::Extent2D) -> Result<Box<dyn Canvas>, Gone> {
-        Err(Gone)
-    }
-
-    fn refresh(&self) -> Option<Duration> {
-        None
-    }
-}
-
 /// Makes a surface of a window of X11, which counts as gone where the connection can't be used.
 ///
 /// # Safety
@@ -47,7 +29,6 @@ pub unsafe fn create(connection: *mut vk::xcb_connection_t, window: u32, to: *mu
     match unsafe { x11::connection(connection) } {
         // SAFETY: as above.
         Some(connection) => unsafe { surface::create(Arc::new(X11Window::new(connection, window)), to) },
-        // Loaders make a surface of no driver where one driver fails, so the surface says at its use that nothing can be shown.
         // SAFETY: as above.
         None => unsafe { surface::create(Arc::new(Unreachable), to) },
     }
@@ -69,6 +50,7 @@ pub unsafe fn get_physical_device_xcb_presentation_support_khr(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wsi::window::Gone;
 
     #[test]
     #[cfg_attr(miri, ignore = "Miri opens no libraries")]

@@ -2,18 +2,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
-use crate::{Root, cache};
-
-const RECIPE: &str = include_str!("../xvfb.sh");
-
-/// How long it may take to end by itself.
-const PATIENCE: Duration = Duration::from_secs(3);
+use crate::display;
 
 /// A running server; it goes away when dropped.
 pub struct Xvfb {
@@ -27,9 +19,8 @@ impl Xvfb {
     /// # Errors
     /// When the tree can't be made or the server can't be started.
     pub fn start(size: [u32; 2], arguments: &[&str]) -> Result<Self> {
-        let about = "making an X server (70 MB from Debian's archive)";
-        let tree = cache::made("xvfb", &[RECIPE], about, |new| cache::run(&mut cache::recipe(RECIPE, new)?))?;
-        let mut command = Root::at(tree).command("/usr/bin/Xvfb")?;
+        let tree = display::tree("xvfb", "an X server (70 MB from Debian's archive)")?;
+        let mut command = tree.command("/usr/bin/Xvfb")?;
         let [width, height] = size;
         // It picks a number that no other server has, and says which.
         command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-ac", "-extension", "GLX", "-screen", "0"]);
@@ -60,14 +51,7 @@ impl Xvfb {
 
 impl Drop for Xvfb {
     fn drop(&mut self) {
-        // Asked to end, it takes its socket and its lock with it.
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.kill();
+        // It takes its socket and its lock with it.
+        display::end(&mut self.child);
     }
 }

@@ -9,6 +9,12 @@ pub use crate::buffer::Buffer;
 use crate::loader;
 
 pub const MULTI_DRAW: &CStr = ash::ext::multi_draw::NAME;
+/// Mappings at addresses of the program's choice.
+pub const MAP_MEMORY_PLACED: &CStr = ash::ext::map_memory_placed::NAME;
+/// Queues that several threads use at the same time.
+pub const INTERNALLY_SYNCHRONIZED_QUEUES: &CStr = c"VK_KHR_internally_synchronized_queues";
+/// VK_DEVICE_QUEUE_CREATE_INTERNALLY_SYNCHRONIZED_BIT_KHR.
+pub const INTERNALLY_SYNCHRONIZED: vk::DeviceQueueCreateFlags = vk::DeviceQueueCreateFlags::from_raw(1 << 2);
 
 /// What sharing with other processes takes.
 const SHARING: [&CStr; 5] = [
@@ -40,9 +46,26 @@ pub struct Gpu {
     pub entry: Entry,
 }
 
+/// An extension that is used where it is offered, with the struct of its features.
+pub type More<'a> = (&'static CStr, Option<&'a mut dyn vk::ExtendsDeviceCreateInfo>);
+
 impl Gpu {
     /// The first device that is found.
     pub fn new() -> Result<Self> {
+        Self::made(Vec::new(), vk::DeviceQueueCreateFlags::empty())
+    }
+
+    /// The same with further extensions.
+    pub fn with(more: Vec<More>) -> Result<Self> {
+        Self::made(more, vk::DeviceQueueCreateFlags::empty())
+    }
+
+    /// The same, with queues of this kind.
+    pub fn with_queues(flags: vk::DeviceQueueCreateFlags) -> Result<Self> {
+        Self::made(Vec::new(), flags)
+    }
+
+    fn made(more: Vec<More>, flags: vk::DeviceQueueCreateFlags) -> Result<Self> {
         let entry = loader::entry()?;
         // SAFETY: every handle is used as Vulkan demands.
         unsafe {
@@ -68,11 +91,12 @@ impl Gpu {
             let queues: Vec<_> = counts
                 .iter()
                 .map(|(f, n)| {
-                    let info = vk::DeviceQueueCreateInfo::default().queue_family_index(*f);
+                    let info = vk::DeviceQueueCreateInfo::default().queue_family_index(*f).flags(flags);
                     info.queue_priorities(&priorities[..*n as usize])
                 })
                 .collect();
-            let extensions = extensions(&instance, physical)?;
+            let further: Vec<&'static CStr> = more.iter().map(|(name, _)| *name).collect();
+            let extensions = extensions(&instance, physical, &further)?;
             let names: Vec<_> = extensions.iter().map(|n| n.as_ptr()).collect();
             let mut multi_draw = vk::PhysicalDeviceMultiDrawFeaturesEXT::default().multi_draw(true);
             let mut features12 = vk::PhysicalDeviceVulkan12Features::default()
@@ -90,6 +114,9 @@ impl Gpu {
             let offered = instance.get_physical_device_features(physical);
             let features = vk::PhysicalDeviceFeatures {
                 pipeline_statistics_query: offered.pipeline_statistics_query,
+                sample_rate_shading: offered.sample_rate_shading,
+                shader_storage_buffer_array_dynamic_indexing: offered.shader_storage_buffer_array_dynamic_indexing,
+                shader_uniform_buffer_array_dynamic_indexing: offered.shader_uniform_buffer_array_dynamic_indexing,
                 sparse_binding: offered.sparse_binding,
                 sparse_residency_buffer: offered.sparse_residency_buffer,
                 sparse_residency_image2_d: offered.sparse_residency_image2_d,
@@ -108,16 +135,36 @@ impl Gpu {
             if extensions.contains(&ash::ext::host_image_copy::NAME) {
                 info = info.push_next(&mut host_copies);
             }
+            let mut placed = vk::PhysicalDeviceMapMemoryPlacedFeaturesEXT::default();
+            if extensions.contains(&MAP_MEMORY_PLACED) {
+                let mut offered = vk::PhysicalDeviceFeatures2::default().push_next(&mut placed);
+                instance.get_physical_device_features2(physical, &mut offered);
+                placed.p_next = std::ptr::null_mut();
+                info = info.push_next(&mut placed);
+            }
             if extensions.contains(&MULTI_DRAW) {
                 info = info.push_next(&mut multi_draw);
             }
+            for (name, features) in more {
+                if let Some(features) = features.filter(|_| extensions.contains(&name)) {
+                    info = info.push_next(features);
+                }
+            }
+            let mut synchronized = synchronized_queues();
+            if flags.contains(INTERNALLY_SYNCHRONIZED) {
+                info = info.push_next(&mut synchronized);
+            }
             let device = instance.create_device(physical, &info, None).context("vkCreateDevice")?;
-            let queue = device.get_device_queue(family, 0);
+            let queue_of = |family, index| {
+                let which = vk::DeviceQueueInfo2::default().flags(flags).queue_family_index(family).queue_index(index);
+                device.get_device_queue2(&which)
+            };
+            let queue = queue_of(family, 0);
             let others = counts
                 .iter()
                 .flat_map(|(f, n)| (0..*n).map(move |i| (*f, i)))
                 .filter(|(f, i)| (*f, *i) != (family, 0))
-                .map(|(f, i)| (device.get_device_queue(f, i), f))
+                .map(|(f, i)| (queue_of(f, i), f))
                 .collect();
             let memory = instance.get_physical_device_memory_properties(physical);
             let flags = vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER;
@@ -267,8 +314,19 @@ impl Gpu {
     }
 }
 
+/// VkPhysicalDeviceInternallySynchronizedQueuesFeaturesKHR with its member set, which ash doesn't know yet: in a struct with one member, too.
+pub fn synchronized_queues() -> vk::PhysicalDevicePrivateDataFeatures<'static> {
+    let mut feature = vk::PhysicalDevicePrivateDataFeatures::default().private_data(true);
+    feature.s_type = vk::StructureType::from_raw(1_000_504_000);
+    feature
+}
+
 /// What is used where it is there.
-fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&'static CStr>> {
+fn extensions(
+    instance: &Instance,
+    physical: vk::PhysicalDevice,
+    further: &[&'static CStr],
+) -> Result<Vec<&'static CStr>> {
     // SAFETY: a valid physical device.
     let offered = unsafe { instance.enumerate_device_extension_properties(physical)? };
     let names: Vec<&CStr> = offered.iter().filter_map(|e| e.extension_name_as_c_str().ok()).collect();
@@ -277,9 +335,12 @@ fn extensions(instance: &Instance, physical: vk::PhysicalDevice) -> Result<Vec<&
         ash::khr::maintenance5::NAME,
         ash::ext::calibrated_timestamps::NAME,
         ash::ext::host_image_copy::NAME,
+        ash::khr::map_memory2::NAME,
+        MAP_MEMORY_PLACED,
+        INTERNALLY_SYNCHRONIZED_QUEUES,
         MULTI_DRAW,
     ];
-    Ok(used.into_iter().chain(SHARING).filter(|n| names.contains(n)).collect())
+    Ok(used.into_iter().chain(SHARING).chain(further.iter().copied()).filter(|n| names.contains(n)).collect())
 }
 
 impl Drop for Gpu {

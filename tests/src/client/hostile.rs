@@ -6,6 +6,7 @@ use ash::vk;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::gpu::Gpu;
+use crate::{placed, reports};
 
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
@@ -20,6 +21,8 @@ pub fn run() -> Result<()> {
         }
     }
     mapping_fails_once(&gpu)?;
+    placed::refused(&gpu)?;
+    reports::refused(&gpu)?;
     let still = gpu.buffer(16)?;
     still.fill(|i| i);
     gpu.run(|cmd| {

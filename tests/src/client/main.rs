@@ -7,6 +7,7 @@ mod careful;
 mod clocks;
 mod commands;
 mod compute;
+mod conformance;
 mod cycles;
 mod descriptors;
 mod draws;
@@ -28,12 +29,14 @@ mod open_files;
 mod pause;
 mod picture;
 mod pipelines;
+mod placed;
 mod private_data;
 mod put_off;
 mod queues;
 mod recordings;
 mod refused;
 mod reload;
+mod reports;
 mod results;
 mod scarce;
 mod screen;
@@ -43,6 +46,7 @@ mod slow_compiler;
 mod sparse;
 mod spin;
 mod sync;
+mod synchronized_queues;
 mod threads;
 mod uploads;
 mod wake_ups;
@@ -107,8 +111,17 @@ enum Sub {
     Window,
     /// A window on an X server that dies before a line of input comes.
     DeadWindow,
+    /// A window on a Wayland compositor.
+    Wayland {
+        /// What it goes through.
+        part: screen::wayland::Part,
+    },
     /// Mapped memory of every host-visible type.
     Memory,
+    /// Memory that is mapped where the program wants it, and addresses that stay reserved.
+    Placed,
+    /// What callbacks hear of device memory.
+    Reports,
     /// A thousand allocations of odd sizes, mapped and used.
     OddSizes,
     /// Four queues of two families that wait for each other; fails on a device that has fewer.
@@ -119,6 +132,14 @@ enum Sub {
     Cycles {
         /// How often.
         count: u32,
+    },
+    /// Areas in which drivers that hand calls on are known to go wrong, each by itself.
+    Conformance {
+        /// Only this one.
+        area: Option<String>,
+        /// How many times as much is done.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        times: u32,
     },
     /// Shares a buffer, an image and semaphores with another process.
     Sharing,
@@ -245,7 +266,7 @@ enum Sub {
 
 type Part = fn() -> Result<()>;
 
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 17] = [
     ("compute", compute::run),
     ("descriptors", descriptors::run),
     ("commands", commands::run),
@@ -258,6 +279,8 @@ const PARTS: [(&str, Part); 15] = [
     ("uploads", uploads::run),
     ("put-off", put_off::run),
     ("memory", memory::run),
+    ("placed", placed::run),
+    ("reports", reports::run),
     ("odd-sizes", odd_sizes::run),
     ("private-data", private_data::run),
     ("screen", screen::run),
@@ -286,6 +309,8 @@ fn main() -> ExitCode {
         Sub::Uploads => parts("uploads"),
         Sub::PutOff => parts("put-off"),
         Sub::Memory => parts("memory"),
+        Sub::Placed => parts("placed"),
+        Sub::Reports => parts("reports"),
         Sub::OddSizes => parts("odd-sizes"),
         Sub::Screen => parts("screen"),
         Sub::StrictScreen => screen::strict::run(),
@@ -293,9 +318,11 @@ fn main() -> ExitCode {
         Sub::Screens { count } => screen::strict::cycles(count),
         Sub::Window => screen::window::run(),
         Sub::DeadWindow => screen::window::dead(),
+        Sub::Wayland { part } => screen::wayland::run(part),
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),
+        Sub::Conformance { area, times } => conformance::run(area.as_deref(), times),
         Sub::Sharing => sharing::run(),
         Sub::SharingPartner => sharing::partner(),
         Sub::SharingCycles { count } => sharing::cycles(count),

@@ -112,6 +112,11 @@ impl Picture {
         Ok(())
     }
 
+    /// One pixel of what was copied: red in the lowest byte.
+    pub fn pixel(&self, at: u32) -> u32 {
+        self.pixels.get(at as usize)
+    }
+
     pub fn free(self, gpu: &Gpu) {
         // SAFETY: the caller has waited for what uses it.
         unsafe {

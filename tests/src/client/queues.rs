@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use ash::vk;
 
 use crate::gpu::{Buffer, Gpu, PATIENCE};
-use crate::uploads;
+use crate::{synchronized_queues, uploads};
 
 const WORDS: usize = 1024;
 const ALL: vk::PipelineStageFlags2 = vk::PipelineStageFlags2::ALL_COMMANDS;
@@ -23,6 +23,7 @@ pub fn run() -> Result<()> {
     idle(&q)?;
     uploads::other_queues(&gpu)?;
     q.end();
+    synchronized_queues::run(&gpu)?;
     println!("ok queues");
     Ok(())
 }

@@ -14,7 +14,7 @@ const QUERIES: u32 = 4;
 const STRIDE: usize = 8;
 
 /// Command that makes a query of the pool available.
-type Write<'a> = &'a dyn Fn(vk::CommandBuffer, vk::QueryPool, u32);
+pub type Write<'a> = &'a dyn Fn(vk::CommandBuffer, vk::QueryPool, u32);
 
 pub fn run(gpu: &Gpu) -> Result<()> {
     let d = &gpu.device;
@@ -83,7 +83,10 @@ unsafe fn ask(gpu: &Gpu, pool: vk::QueryPool, flags: F) -> (vk::Result, Vec<u32>
 }
 
 /// All forms of results of pools with `values` values for each query.
-unsafe fn kind(gpu: &Gpu, name: &str, info: &vk::QueryPoolCreateInfo, values: usize, write: Write) -> Result<()> {
+///
+/// # Safety
+/// `info` is valid, and `write` records only what is valid.
+pub unsafe fn kind(gpu: &Gpu, name: &str, info: &vk::QueryPoolCreateInfo, values: usize, write: Write) -> Result<()> {
     let d = &gpu.device;
     // SAFETY: handles of this device.
     unsafe {

@@ -1,11 +1,11 @@
-//! Threads: each records in a pool of its own, and they submit to one queue in turns.
+//! Threads: each records in a pool of its own, and they submit to one queue, in turns or, where the queue is internally synchronized, at the same time.
 
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow};
 use ash::vk;
 
-use crate::gpu::{Gpu, PATIENCE};
+use crate::gpu::{Gpu, INTERNALLY_SYNCHRONIZED, INTERNALLY_SYNCHRONIZED_QUEUES, PATIENCE};
 use crate::shaders::Pipeline;
 
 const THREADS: u32 = 8;
@@ -14,8 +14,17 @@ const N: usize = 512;
 
 pub fn run() -> Result<()> {
     let gpu = Gpu::new()?;
-    let queue = Mutex::new(());
-    let (gpu, queue) = (&gpu, &queue);
+    together(&gpu, Some(&Mutex::new(())))?;
+    if !gpu.has(INTERNALLY_SYNCHRONIZED_QUEUES) {
+        return Ok(());
+    }
+    drop(gpu);
+    let gpu = Gpu::with_queues(INTERNALLY_SYNCHRONIZED)?;
+    together(&gpu, None).context("without turns")
+}
+
+/// All threads work; in turns where there is a lock for that.
+fn together(gpu: &Gpu, queue: Option<&Mutex<()>>) -> Result<()> {
     std::thread::scope(|s| {
         let thread = |t| {
             let mut thread = Thread::new(gpu, queue, t)?;
@@ -31,7 +40,7 @@ pub fn run() -> Result<()> {
 /// What one of several threads of a device works with.
 pub struct Thread<'a> {
     gpu: &'a Gpu,
-    queue: &'a Mutex<()>,
+    queue: Option<&'a Mutex<()>>,
     number: u32,
     pool: vk::CommandPool,
     fence: vk::Fence,
@@ -39,8 +48,8 @@ pub struct Thread<'a> {
 }
 
 impl<'a> Thread<'a> {
-    /// `queue` is locked around submissions.
-    pub fn new(gpu: &'a Gpu, queue: &'a Mutex<()>, number: u32) -> Result<Self> {
+    /// `queue` is locked around submissions, where it is given.
+    pub fn new(gpu: &'a Gpu, queue: Option<&'a Mutex<()>>, number: u32) -> Result<Self> {
         // SAFETY: a valid device.
         unsafe {
             let info = vk::CommandPoolCreateInfo::default().queue_family_index(gpu.family);
@@ -71,10 +80,10 @@ impl<'a> Thread<'a> {
             gpu.barrier(cmd);
         })?;
         self.pipeline = Some(pipeline);
-        // SAFETY: handles of this device; pool and fence are this thread's, the queue is locked.
+        // SAFETY: handles of this device; pool and fence are this thread's, the queue is locked or internally synchronized.
         unsafe {
             {
-                let _one = self.queue.lock().map_err(|_| anyhow!("another thread failed"))?;
+                let _one = self.queue.map(Mutex::lock).transpose().map_err(|_| anyhow!("another thread failed"))?;
                 let submit = [vk::SubmitInfo::default().command_buffers(std::slice::from_ref(&buffer))];
                 gpu.device.queue_submit(gpu.queue, &submit, self.fence)?;
             }

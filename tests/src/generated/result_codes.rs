@@ -2,7 +2,7 @@
 //! The codes that each entry point may return.
 
 /// Name, codes that aren't errors, errors; sorted by name.
-pub static RESULT_CODES: [(&str, &[i32], &[i32]); 149] = [
+pub static RESULT_CODES: [(&str, &[i32], &[i32]); 150] = [
 ("vkAcquireNextImage2KHR", &[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000]),
 ("vkAcquireNextImageKHR", &[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000]),
 ("vkAllocateCommandBuffers", &[0], &[-1, -2, -13, -1000011001]),
@@ -60,6 +60,7 @@ pub static RESULT_CODES: [(&str, &[i32], &[i32]); 149] = [
 ("vkCreateSemaphore", &[0], &[-1, -2, -13, -1000011001]),
 ("vkCreateShaderModule", &[0], &[-1, -2, -13, -1000011001, -1000012000]),
 ("vkCreateSwapchainKHR", &[0], &[-1, -2, -3, -4, -13, -1000000000, -1000000001, -1000011001, -1000338000]),
+("vkCreateWaylandSurfaceKHR", &[0], &[-1, -2, -13, -1000011001]),
 ("vkCreateXcbSurfaceKHR", &[0], &[-1, -2, -13, -1000011001]),
 ("vkCreateXlibSurfaceKHR", &[0], &[-1, -2, -13, -1000011001]),
 ("vkDeferredOperationJoinKHR", &[0, 1000268000, 1000268001], &[-1, -2, -13, -1000011001]),

@@ -9,6 +9,7 @@ pub mod offers;
 pub mod syncobj;
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -111,6 +112,16 @@ impl Virtgpu {
         let (bo, resource) = self.device.hold(|| node.create_blob(id, size, flags.0, before))?;
         Ok(Resource::new(Handle { id: resource, bo, ..Handle::default() }, size, self.device.clone()))
     }
+
+    /// Where to map a blob in the node's file.
+    fn map_offset(&self, blob: &Resource) -> Result<u64, Error> {
+        // Only memory of others' making can have such a size.
+        if !blob.size.is_multiple_of(self.alignment) {
+            let why = format!("{} bytes can't be mapped: no multiple of the host's {}", blob.size, self.alignment);
+            return Err(Error::Refused(why.into()));
+        }
+        self.device.node.map_offset(blob.handle.bo)
+    }
 }
 
 impl Winsys for Virtgpu {
@@ -142,14 +153,16 @@ impl Winsys for Virtgpu {
     }
 
     fn map(&self, blob: &Resource) -> Result<Mapping, Error> {
-        // Only memory of others' making can have such a size.
-        if !blob.size.is_multiple_of(self.alignment) {
-            let why = format!("{} bytes can't be mapped: no multiple of the host's {}", blob.size, self.alignment);
-            return Err(Error::Refused(why.into()));
-        }
-        let node = &self.device.node;
-        let offset = node.map_offset(blob.handle.bo)?;
-        Mapping::new(node, blob.size, offset).map_err(|e| Error::os("mapping a blob", e))
+        let offset = self.map_offset(blob)?;
+        Mapping::new(&self.device.node, blob.size, offset).map_err(|e| Error::os("mapping a blob", e))
+    }
+
+    unsafe fn map_at(&self, blob: &Resource, at: NonZeroUsize) -> Result<Mapping, Error> {
+        let offset = self.map_offset(blob)?;
+        // The kernel maps whole blobs only (virtgpu_vram.c).
+        // SAFETY: by contract.
+        let placed = unsafe { Mapping::placed(at, &self.device.node, blob.size, offset) };
+        placed.map_err(|e| Error::os("mapping a blob at an address", e))
     }
 
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error> {

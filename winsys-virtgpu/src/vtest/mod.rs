@@ -3,6 +3,7 @@
 mod protocol;
 mod socket;
 
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -83,6 +84,17 @@ impl Vtest {
             None => Err(Error::Unsupported("a file for a blob again, from a test server this old")),
         }
     }
+
+    /// Has `map` map a blob's file.
+    fn map_file(&self, blob: &Resource, map: impl FnOnce(&OwnedFd) -> nix::Result<Mapping>) -> Result<Mapping, Error> {
+        let fd = self.file(blob)?;
+        let mapping = long_enough(&fd, blob.size).and_then(|()| map(&fd).map_err(|e| Error::os("mapping a blob", e)));
+        if mapping.is_err() {
+            // For the next attempt. A mapping needs its file no longer, and a process may have many more mappings than files.
+            blob.handle.fd.lock().get_or_insert(fd);
+        }
+        mapping
+    }
 }
 
 impl Winsys for Vtest {
@@ -112,13 +124,16 @@ impl Winsys for Vtest {
     }
 
     fn map(&self, blob: &Resource) -> Result<Mapping, Error> {
-        let fd = self.file(blob)?;
-        let mapping = map_file(&fd, blob.size);
-        if mapping.is_err() {
-            // For the next attempt. A mapping needs its file no longer, and a process may have many more mappings than files.
-            blob.handle.fd.lock().get_or_insert(fd);
-        }
-        mapping
+        self.map_file(blob, |fd| Mapping::new(fd, blob.size, 0))
+    }
+
+    fn maps_again(&self) -> bool {
+        self.version >= EXPORTS
+    }
+
+    unsafe fn map_at(&self, blob: &Resource, at: NonZeroUsize) -> Result<Mapping, Error> {
+        // SAFETY: by contract.
+        self.map_file(blob, |fd| unsafe { Mapping::placed(at, fd, blob.size, 0) })
     }
 
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error> {
@@ -151,12 +166,12 @@ impl Winsys for Vtest {
     }
 }
 
-/// Maps the first `size` bytes of a blob's file.
-fn map_file(fd: &OwnedFd, size: u64) -> Result<Mapping, Error> {
-    // A file that is shorter than the mapping would kill the program at the first touch.
-    let have = file_size(fd.as_fd())?;
-    if have < size {
-        return Err(Error::Refused(format!("the host's blob has {have} bytes, {size} were asked for").into()));
+/// Refuses a file that is shorter than what will be mapped of it: that would kill the program at the first touch.
+fn long_enough(fd: &OwnedFd, size: u64) -> Result<(), Error> {
+    match file_size(fd.as_fd())? {
+        have if have < size => {
+            Err(Error::Refused(format!("the host's blob has {have} bytes, {size} were asked for").into()))
+        }
+        _ => Ok(()),
     }
-    Mapping::new(fd, size, 0).map_err(|e| Error::os("mapping a blob", e))
 }

@@ -47,7 +47,7 @@ impl World {
         put_off
     }
 
-    /// vkMapMemory, as `memory::allocation` has it.
+    /// vkMapMemory, as `memory::mapped` has it.
     fn map(&self) {
         let observer = Observer { any: self.order.any_uploads().clone(), told: &Told };
         self.mapped.store(true, Ordering::Relaxed);
@@ -82,6 +82,8 @@ impl Pending for Told {
         // Waited for.
         sent.iter().for_each(|submission| submission.end());
     }
+
+    unsafe fn after_unmapping(&self, _: vk::Device) {}
 
     unsafe fn before_freeing(&self, _: vk::Device, _: vk::DeviceMemory) {}
 

@@ -19,7 +19,7 @@ pub fn run(threads: u32) -> Result<()> {
     let (gpu, queue, over) = (&gpu, &queue, &over);
     let rounds: Vec<u32> = std::thread::scope(|s| {
         let work = |t: u32| {
-            let mut thread = Thread::new(gpu, queue, t)?;
+            let mut thread = Thread::new(gpu, Some(queue), t)?;
             let mut round = 0;
             while !over.load(Ordering::Relaxed) {
                 // Not all of them compile at the same time.

@@ -4084,7 +4084,7 @@ Call { name: "vkWaitSemaphores", alias: false, scope: Scope::Device, extensions:
 Call { name: "vkWaitSemaphoresKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_timeline_semaphore"], asks: true, local: false, prepare: call_wait_semaphores },
 ];
 /// Those that aren't, and why; sorted.
-pub static LEFT_OUT: [(&str, &str); 24] = [
+pub static LEFT_OUT: [(&str, &str); 26] = [
 ("vkBuildAccelerationStructuresKHR", "the feature behind it is off"),
 ("vkCmdBuildAccelerationStructuresIndirectKHR", "needs accelerationStructureIndirectBuild, which lavapipe lacks"),
 ("vkCmdSetColorBlendAdvancedEXT", "needs a feature of VK_EXT_extended_dynamic_state3 that lavapipe lacks"),
@@ -4095,11 +4095,13 @@ pub static LEFT_OUT: [(&str, &str); 24] = [
 ("vkCopyAccelerationStructureKHR", "the feature behind it is off"),
 ("vkCopyAccelerationStructureToMemoryKHR", "the feature behind it is off"),
 ("vkCopyMemoryToAccelerationStructureKHR", "the feature behind it is off"),
+("vkCreateWaylandSurfaceKHR", "needs a Wayland compositor (tests/tests/wayland.rs)"),
 ("vkCreateXcbSurfaceKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkCreateXlibSurfaceKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetDeviceMemoryCommitment", "needs memory that is allocated lazily, which lavapipe lacks"),
 ("vkGetFenceFdKHR", "needs work that is under way; the client's part `sharing` calls it"),
 ("vkGetMemoryFdPropertiesKHR", "needs a dma-buf; the client's part `sharing` calls it"),
+("vkGetPhysicalDeviceWaylandPresentationSupportKHR", "needs a Wayland compositor (tests/tests/wayland.rs)"),
 ("vkGetPhysicalDeviceXcbPresentationSupportKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetPhysicalDeviceXlibPresentationSupportKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", "the feature behind it is off"),
@@ -4111,7 +4113,7 @@ pub static LEFT_OUT: [(&str, &str); 24] = [
 ("vkWriteSamplerDescriptorsEXT", "the feature behind it is off"),
 ];
 /// The extensions that the driver may offer; sorted.
-pub static EXTENSIONS: [&core::ffi::CStr; 191] = [
+pub static EXTENSIONS: [&core::ffi::CStr; 194] = [
 c"VK_ARM_rasterization_order_attachment_access",
 c"VK_EXT_4444_formats",
 c"VK_EXT_attachment_feedback_loop_dynamic_state",
@@ -4131,6 +4133,7 @@ c"VK_EXT_depth_clip_control",
 c"VK_EXT_depth_clip_enable",
 c"VK_EXT_depth_range_unrestricted",
 c"VK_EXT_descriptor_indexing",
+c"VK_EXT_device_memory_report",
 c"VK_EXT_dynamic_rendering_unused_attachments",
 c"VK_EXT_extended_dynamic_state",
 c"VK_EXT_extended_dynamic_state2",
@@ -4156,6 +4159,7 @@ c"VK_EXT_legacy_dithering",
 c"VK_EXT_legacy_vertex_attributes",
 c"VK_EXT_line_rasterization",
 c"VK_EXT_load_store_op_none",
+c"VK_EXT_map_memory_placed",
 c"VK_EXT_memory_budget",
 c"VK_EXT_mesh_shader",
 c"VK_EXT_multi_draw",
@@ -4242,6 +4246,7 @@ c"VK_KHR_image_format_list",
 c"VK_KHR_imageless_framebuffer",
 c"VK_KHR_incremental_present",
 c"VK_KHR_index_type_uint8",
+c"VK_KHR_internally_synchronized_queues",
 c"VK_KHR_line_rasterization",
 c"VK_KHR_load_store_op_none",
 c"VK_KHR_maintenance1",

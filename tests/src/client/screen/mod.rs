@@ -3,6 +3,7 @@
 mod stage;
 pub mod strict;
 mod together;
+pub mod wayland;
 pub mod window;
 
 use anyhow::{Context, Result, ensure};

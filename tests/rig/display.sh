@@ -1,16 +1,16 @@
 #!/bin/sh
-# Makes a small tree with an X server that has no screen (Xvfb), from Debian. Usage: xvfb.sh DIR (needs mmdebstrap and Debian's archive).
+# Makes a small tree with a display server, from Debian. Usage: display.sh DIR PACKAGE (needs mmdebstrap and Debian's archive).
 set -eu
-dir=$1
+dir=$1 package=$2
 # The machine's own mirror, wherever that is.
 mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
 [ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
 [ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the packages come from there" >&2; exit 1; }
-mmdebstrap --quiet --mode=root --variant=extract --include=xvfb,dash \
+mmdebstrap --quiet --mode=root --variant=extract --include="$package,dash" \
   --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
   trixie "$dir" "deb $mirror trixie main"
-# The drivers of GL are large, and the server does without.
+# The drivers of GL are large, and servers without a screen do without.
 rm -rf "$dir"/usr/lib/*/libLLVM* "$dir"/usr/lib/*/libgallium* "$dir"/usr/lib/*/dri "$dir"/var/cache "$dir"/var/lib/apt
 # What programs call these folders comes with a package that sets up a whole system.
 for folder in bin lib lib64; do

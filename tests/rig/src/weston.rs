@@ -1,0 +1,70 @@
+//! A Wayland compositor that others have written, without a screen, in a tree of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::display;
+
+/// How long it may take until programs can connect.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running Weston; it goes away when dropped.
+pub struct Weston {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl Weston {
+    /// Starts one with a screen of this size that nobody sees; its tree is made if it isn't in the cache yet.
+    ///
+    /// # Errors
+    /// When the tree can't be made or the compositor can't be started.
+    pub fn start([width, height]: [u32; 2]) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let tree = display::tree("weston", "a Wayland compositor (350 MB of Debian's packages)")?;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (folder, name) = (std::env::temp_dir(), format!("hesper-weston-{}-{number}", std::process::id()));
+        let mut command = tree.command("/usr/bin/weston")?;
+        // Its shell for desktops has programs of its own, which need fonts.
+        command.args(["--backend=headless", "--renderer=pixman", "--shell=kiosk", "--no-config", "--idle-time=0"]);
+        command.args([format!("--width={width}"), format!("--height={height}"), format!("--socket={name}")]);
+        command.env("XDG_RUNTIME_DIR", &folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().context("starting Weston")?;
+        let mut server = Self { child, socket: folder.join(name) };
+        let start = Instant::now();
+        while !server.socket.exists() {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("Weston ended with {status}");
+            }
+            ensure!(start.elapsed() < PATIENCE, "Weston has no socket");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(server)
+    }
+
+    /// What WAYLAND_DISPLAY names it by.
+    pub fn display(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
+        // Gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Weston {
+    fn drop(&mut self) {
+        display::end(&mut self.child);
+        // After a crash its files are still there.
+        for file in [self.socket.clone(), self.socket.with_extension("lock")] {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a compositor knows, and how it treats programs.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use wayland_server::protocol::wl_shm::Format;
+use wayland_server::protocol::wl_surface::WlSurface;
+
+/// How a compositor treats programs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manners {
+    /// It never says that the next picture is due, as for windows that nobody sees.
+    pub silent: bool,
+    /// It gives no buffer back.
+    pub keeps: bool,
+}
+
+/// What a program has shown with one commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Width and height, in pixels.
+    pub size: [i32; 2],
+    pub format: Format,
+    /// Rows of four bytes a pixel.
+    pub bytes: Vec<u8>,
+    /// What the program had said of its surface (wl_surface.set_buffer_scale); 0 for nothing.
+    pub scale: i32,
+    /// How many pictures the screen had shown before.
+    pub refresh: u32,
+}
+
+/// What programs did.
+#[derive(Default)]
+pub struct Record {
+    pub pictures: Vec<Picture>,
+    /// What they must not.
+    pub complaints: Vec<String>,
+}
+
+/// What the compositor's thread has.
+pub struct State {
+    pub manners: Manners,
+    pub record: Arc<Mutex<Record>>,
+    pub surfaces: Vec<WlSurface>,
+    /// How many pictures the screen has shown.
+    pub refresh: u32,
+    pub start: Instant,
+}
+
+impl State {
+    /// Writes down what a program must not do.
+    pub fn complain(&self, about: String) {
+        self.record.lock().unwrap().complaints.push(about);
+    }
+}
+
+/// Objects whose requests change nothing here; [`State`] is in scope where this is used.
+macro_rules! ignored_objects {
+    ($($object:ty),*) => {$(
+        impl wayland_server::Dispatch<$object, ()> for State {
+            fn request(
+                _: &mut Self,
+                _: &wayland_server::Client,
+                _: &$object,
+                _: <$object as wayland_server::Resource>::Request,
+                (): &(),
+                _: &wayland_server::DisplayHandle,
+                _: &mut wayland_server::DataInit<'_, Self>,
+            ) {
+            }
+        }
+    )*};
+}
+pub(super) use ignored_objects;
