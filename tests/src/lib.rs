@@ -1,5 +1,6 @@
 //! What the end-to-end tests share.
 
+pub mod clients;
 pub mod compositor;
 pub mod endure;
 pub mod guests;

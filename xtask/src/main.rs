@@ -7,6 +7,7 @@ mod cargo;
 mod chart;
 mod charts;
 mod client;
+mod clients;
 mod codegen;
 mod demo;
 mod document;
@@ -54,6 +55,7 @@ enum Sub {
     Faults(faults::Args),
     FuzzTargets(fuzz_targets::Args),
     Hosts(hosts::Args),
+    Clients(clients::Args),
     Sanitize(sanitize::Args),
     Miri(miri::Args),
     Nightly(nightly::Args),
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Sub::Endure(args) => endure::run(&args),
         Sub::FuzzTargets(args) => fuzz_targets::run(&args),
         Sub::Hosts(args) => hosts::run(&args),
+        Sub::Clients(args) => clients::run(&args),
         Sub::Sanitize(args) => sanitize::run(&args),
         Sub::Miri(args) => miri::run(&args),
         Sub::Nightly(args) => nightly::run(&args),

@@ -8,6 +8,7 @@ mod apple;
 mod boot_files;
 pub mod cache;
 mod client;
+mod client_packages;
 mod clocks;
 pub mod cross;
 mod display;
@@ -39,6 +40,7 @@ mod xvfb;
 pub mod zig;
 
 pub use apple::Apple;
+pub use client_packages::ClientPackages;
 pub use clocks::Clocks;
 pub use driver::Driver;
 pub use driver_build::{DriverBuild, build_driver, manifest_for, target_folder, workspace};
