@@ -147,7 +147,7 @@ impl Card {
         if told.state() != State::Connected || told.interface() == Interface::Writeback {
             return None;
         }
-        let mut crtcs = Vec::new();
+        let mut crtcs: Vec<crtc::Handle> = Vec::new();
         for encoder in told.encoders() {
             let Ok(encoder) = uninterrupted(|| self.get_encoder(*encoder)) else { continue };
             let new = resources.filter_crtcs(encoder.possible_crtcs());

@@ -166,15 +166,15 @@ mod tests {
         let all = [event(FLIP_COMPLETE, 32, 41), vblank, event(FLIP_COMPLETE, 32, 42)].concat();
         assert_eq!(flips(&all), [41, 42]);
         assert_eq!(flips(&all[..95]), [41], "the last one is cut short");
-        assert_eq!(flips(&[]), []);
+        assert!(flips(&[]).is_empty());
     }
 
     #[test]
     fn events_of_no_length_end_the_reading() {
         for length in [0, 7, 33, u32::MAX] {
-            assert_eq!(flips(&event(FLIP_COMPLETE, length, 41)), []);
+            assert!(flips(&event(FLIP_COMPLETE, length, 41)).is_empty(), "{length}");
         }
-        assert_eq!(flips(&event(FLIP_COMPLETE, 8, 41)), [], "an event without a CRTC");
+        assert!(flips(&event(FLIP_COMPLETE, 8, 41)).is_empty(), "an event without a CRTC");
     }
 
     #[test]

@@ -315,7 +315,7 @@ fn handed() -> Result<()> {
     ensure!(watching.state()? == before, "afterwards the screen shows something else");
     let direct = ash::ext::direct_mode_display::Instance::new(&stage.entry, &stage.instance);
     // SAFETY: valid handles.
-    unsafe { direct.release_display(physical, place.display) }.context("vkReleaseDisplayEXT")?;
+    unsafe { (direct.fp().release_display_ext)(physical, place.display) }.result().context("vkReleaseDisplayEXT")?;
     let info = stage.info(place.size(), FIFO)?;
     // SAFETY: a valid info.
     let made = unsafe { stage.swapchains.create_swapchain(&info, None) };
