@@ -35,15 +35,21 @@ pub fn device_extension(name: &CStr) -> Option<&'static DeviceExtension> {
 }
 
 /// Instance extensions; all of them are the driver's own, none is sent (WIRE.md 12.2).
-pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 16] = [
+pub const INSTANCE_EXTENSIONS: [(&CStr, u32); 22] = [
+    (c"VK_EXT_acquire_drm_display", 1),
+    (c"VK_EXT_acquire_xlib_display", 1),
     (c"VK_EXT_debug_utils", 2),
+    (c"VK_EXT_direct_mode_display", 1),
+    (c"VK_EXT_display_surface_counter", 1),
     (c"VK_EXT_headless_surface", 1),
     (c"VK_EXT_surface_maintenance1", 1),
     (c"VK_EXT_swapchain_colorspace", 5),
     (c"VK_KHR_device_group_creation", 1),
+    (c"VK_KHR_display", 23),
     (c"VK_KHR_external_fence_capabilities", 1),
     (c"VK_KHR_external_memory_capabilities", 1),
     (c"VK_KHR_external_semaphore_capabilities", 1),
+    (c"VK_KHR_get_display_properties2", 1),
     (c"VK_KHR_get_physical_device_properties2", 2),
     (c"VK_KHR_get_surface_capabilities2", 1),
     (c"VK_KHR_surface", 25),

@@ -132,6 +132,33 @@ pub unsafe fn get_physical_device_surface_capabilities_khr(
     vk::Result::SUCCESS
 }
 
+/// VK_EXT_display_surface_counter. There are no counters: what reads them, VK_EXT_display_control, isn't offered.
+pub unsafe fn get_physical_device_surface_capabilities2_ext(
+    device: vk::PhysicalDevice,
+    surface: vk::SurfaceKHR,
+    to: *mut vk::SurfaceCapabilities2EXT,
+) -> vk::Result {
+    let mut can = vk::SurfaceCapabilitiesKHR::default();
+    // SAFETY: a valid device, and a local.
+    let result = unsafe { get_physical_device_surface_capabilities_khr(device, surface, &mut can) };
+    if result == vk::Result::SUCCESS {
+        // SAFETY: a valid output struct, whose head stays.
+        let to = unsafe { &mut *to };
+        to.min_image_count = can.min_image_count;
+        to.max_image_count = can.max_image_count;
+        to.current_extent = can.current_extent;
+        to.min_image_extent = can.min_image_extent;
+        to.max_image_extent = can.max_image_extent;
+        to.max_image_array_layers = can.max_image_array_layers;
+        to.supported_transforms = can.supported_transforms;
+        to.current_transform = can.current_transform;
+        to.supported_composite_alpha = can.supported_composite_alpha;
+        to.supported_usage_flags = can.supported_usage_flags;
+        to.supported_surface_counters = vk::SurfaceCounterFlagsEXT::empty();
+    }
+    result
+}
+
 pub unsafe fn get_physical_device_surface_capabilities2_khr(
     device: vk::PhysicalDevice,
     info: *const vk::PhysicalDeviceSurfaceInfo2KHR,

@@ -24,7 +24,7 @@ impl Window for Headless {
         })
     }
 
-    fn canvas(&self, _: vk::Extent2D, _: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, Gone> {
+    fn canvas(&self, _: vk::Extent2D, _: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result> {
         Ok(Box::new(Headless))
     }
 

@@ -153,10 +153,7 @@ unsafe fn make(
     surface: Arc<Surface>,
 ) -> Result<Swapchain, vk::Result> {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
-    let canvas = surface
-        .window
-        .canvas(info.image_extent, info.composite_alpha)
-        .map_err(|_| vk::Result::ERROR_SURFACE_LOST_KHR)?;
+    let canvas = surface.window.canvas(info.image_extent, info.composite_alpha)?;
     // What is kept at the host is given back where the images find no room.
     // SAFETY: by contract.
     let ask = || unsafe { make_images(device, info) };

@@ -26,7 +26,7 @@ impl Window for WaylandWindow {
         Ok(Look { extent: None, alpha: A::OPAQUE | A::PRE_MULTIPLIED, formats })
     }
 
-    fn canvas(&self, extent: vk::Extent2D, alpha: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, Gone> {
+    fn canvas(&self, extent: vk::Extent2D, alpha: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result> {
         let sees_through = alpha.contains(vk::CompositeAlphaFlagsKHR::PRE_MULTIPLIED);
         let format = if sees_through { Format::Argb8888 } else { Format::Xrgb8888 };
         // Buffers of the compositor's device (linux-dmabuf) would be another canvas, of memory that both devices share.

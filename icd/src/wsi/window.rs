@@ -18,6 +18,12 @@ pub struct Look {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
+impl From<Gone> for vk::Result {
+    fn from(_: Gone) -> Self {
+        Self::ERROR_SURFACE_LOST_KHR
+    }
+}
+
 /// A window, or what stands for one.
 pub trait Window: Send + Sync {
     /// What it is like.
@@ -29,8 +35,8 @@ pub trait Window: Send + Sync {
     /// A way to show pictures of this size in it, whose alpha channel means one of the things that the window can do.
     ///
     /// # Errors
-    /// When it is gone.
-    fn canvas(&self, extent: vk::Extent2D, alpha: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, Gone>;
+    /// What vkCreateSwapchainKHR returns when it is gone, or can't be drawn into.
+    fn canvas(&self, extent: vk::Extent2D, alpha: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result>;
 
     /// From one picture to the next one that can be seen; `None` where nobody looks, or where the canvas tells.
     fn refresh(&self) -> Option<Duration>;
@@ -51,8 +57,8 @@ impl Window for Unreachable {
         Err(Gone)
     }
 
-    fn canvas(&self, _: vk::Extent2D, _: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, Gone> {
-        Err(Gone)
+    fn canvas(&self, _: vk::Extent2D, _: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result> {
+        Err(Gone.into())
     }
 
     fn refresh(&self) -> Option<Duration> {

@@ -55,7 +55,7 @@ impl Window for X11Window {
         Ok(Look { extent: Some(extent), alpha, formats })
     }
 
-    fn canvas(&self, extent: vk::Extent2D, _: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, Gone> {
+    fn canvas(&self, extent: vk::Extent2D, _: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result> {
         // The answer tells as well that the server has made the window, which another connection asks for next.
         let (_, depth) = self.geometry()?;
         let own = || x11_own_connection::open(&self.connection).map_or_else(|| self.connection.clone(), Arc::new);

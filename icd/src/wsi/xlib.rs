@@ -12,7 +12,7 @@ use crate::wsi::{x11, xcb};
 ///
 /// # Safety
 /// A valid Display of Xlib's.
-unsafe fn connection(display: *mut vk::Display) -> *mut c_void {
+pub unsafe fn connection(display: *mut vk::Display) -> *mut c_void {
     type GetXcbConnection = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
     static FUNCTION: OnceLock<Option<GetXcbConnection>> = OnceLock::new();
     // SAFETY: the library only adds to Xlib, which the program has loaded, and the function has this type (X11/Xlib-xcb.h).

@@ -116,6 +116,11 @@ enum Sub {
         /// What it goes through.
         part: screen::wayland::Part,
     },
+    /// Displays without a window system.
+    Display {
+        /// What is tried.
+        part: screen::display::Part,
+    },
     /// Mapped memory of every host-visible type.
     Memory,
     /// Memory that is mapped where the program wants it, and addresses that stay reserved.
@@ -319,6 +324,7 @@ fn main() -> ExitCode {
         Sub::Window => screen::window::run(),
         Sub::DeadWindow => screen::window::dead(),
         Sub::Wayland { part } => screen::wayland::run(part),
+        Sub::Display { part } => screen::display::run(part),
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),

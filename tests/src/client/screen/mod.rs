@@ -1,5 +1,6 @@
 //! Swapchains of a surface without a window: acquiring, presenting, changing the size, in every mode.
 
+pub mod display;
 mod stage;
 pub mod strict;
 mod together;

@@ -68,16 +68,18 @@ impl Stage {
             let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_3);
             let offered = entry.enumerate_instance_extension_properties(None)?;
             let there = |name: &&CStr| offered.iter().any(|e| e.extension_name_as_c_str() == Ok(*name));
-            let names: Vec<_> = [
+            let mut names = vec![
                 khr::surface::NAME,
                 extension,
                 khr::get_surface_capabilities2::NAME,
                 ash::ext::surface_maintenance1::NAME,
-            ]
-            .into_iter()
-            .filter(there)
-            .map(CStr::as_ptr)
-            .collect();
+                khr::display::NAME,
+                ash::ext::direct_mode_display::NAME,
+                ash::ext::acquire_drm_display::NAME,
+            ];
+            names.sort_unstable();
+            names.dedup();
+            let names: Vec<_> = names.into_iter().filter(there).map(CStr::as_ptr).collect();
             let info = vk::InstanceCreateInfo::default().application_info(&application);
             let instance =
                 entry.create_instance(&info.enabled_extension_names(&names), None).context("vkCreateInstance")?;

@@ -82,7 +82,7 @@ impl Place {
 }
 
 /// A color for a frame, as it is cleared and as it is seen.
-fn color(frame: u32) -> ([f32; 4], u32) {
+pub fn color(frame: u32) -> ([f32; 4], u32) {
     let [r, g, b] = [frame * 37 % 256, frame * 91 % 256, frame * 11 % 256];
     ([r, g, b, 255].map(|c| c as f32 / 255.0), r << 16 | g << 8 | b)
 }
