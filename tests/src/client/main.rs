@@ -23,6 +23,7 @@ mod leave;
 mod loader;
 mod mappings;
 mod memory;
+mod newer;
 mod odd_sizes;
 mod open_files;
 mod pause;
@@ -216,6 +217,11 @@ enum Sub {
     },
     /// Calls every entry point once, after a line of input before which the host may be killed; prints names, results and microseconds.
     EveryEntryPoint(entry_points::Args),
+    /// Prints what the driver has of the extensions with these names, and calls what hosts newer than virglrenderer 1.3.0 know besides.
+    Newer {
+        /// The extensions.
+        names: Vec<String>,
+    },
     /// Measures what calls cost; a line of JSON each.
     Bench {
         /// Only these rows.
@@ -320,6 +326,7 @@ fn main() -> ExitCode {
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::EveryEntryPoint(args) => entry_points::run(&args),
+        Sub::Newer { names } => newer::run(&names),
         Sub::Bench { only } => bench::run(&only),
         Sub::Facts { few_formats } => facts::run(few_formats),
         Sub::Spin => spin::run(),

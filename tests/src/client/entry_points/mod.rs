@@ -4,6 +4,7 @@
 
 pub mod call;
 mod command_buffers;
+mod generated_commands;
 pub mod keep;
 mod objects;
 mod pipelines;

@@ -1,0 +1,72 @@
+//! A host that knows what no released one does yet: it decodes what a driver sends, by the rules of the wire, answers, and keeps what came. Nothing is
+//! run; commands that no host could run are complained of: those that can't be decoded, and those that name objects which aren't there.
+
+mod answers;
+mod connection;
+mod context;
+mod interpreter;
+mod ring;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use hesper_decoder::Decoded;
+
+use crate::test_server::listener::Listener;
+
+/// What the host says of itself.
+#[derive(Clone, Debug)]
+pub struct Capabilities {
+    /// VK_MAKE_API_VERSION of the vk.xml behind its codec; its device has the same version.
+    pub vk_xml_version: u32,
+    /// The extensions that its codec knows, as in the capset (WIRE.md 8.4).
+    pub mask: [u32; 32],
+    /// The extensions that its device lists, with their versions.
+    pub extensions: Vec<(String, u32)>,
+}
+
+/// What has happened at the host.
+#[derive(Default)]
+pub struct Journal {
+    commands: Mutex<Vec<Decoded>>,
+    complaints: Mutex<Vec<String>>,
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A host; it ends when it is dropped.
+pub struct NewerHost {
+    listener: Listener,
+    journal: Arc<Journal>,
+}
+
+impl NewerHost {
+    /// Listens at a socket of its own, as a test server does.
+    ///
+    /// # Errors
+    /// When it can't listen.
+    pub fn start(capabilities: Capabilities) -> Result<Self> {
+        let (capabilities, journal) = (Arc::new(capabilities), Arc::new(Journal::default()));
+        let kept = journal.clone();
+        let serve = move |client| connection::serve(client, &capabilities, &kept);
+        Ok(Self { listener: Listener::start("newer-host", serve)?, journal })
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        self.listener.socket()
+    }
+
+    /// The commands that have come, in the order in which they were decoded, but those of the transport.
+    pub fn commands(&self) -> Vec<Decoded> {
+        locked(&self.journal.commands).clone()
+    }
+
+    /// What was wrong with what came.
+    pub fn complaints(&self) -> Vec<String> {
+        locked(&self.journal.complaints).clone()
+    }
+}
