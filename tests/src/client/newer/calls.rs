@@ -96,7 +96,7 @@ unsafe fn recorded(f: &Functions, scene: &Scene) -> Result<()> {
 }
 
 unsafe fn generated(f: &Functions, scene: &Scene) -> Result<()> {
-    let (device, [cmd, state], [first, second, third]) = (scene.d.handle(), scene.buffers, scene.pipelines);
+    let (device, [cmd, state, once], [first, second, third]) = (scene.d.handle(), scene.buffers, scene.pipelines);
     let none = std::ptr::null();
     // SAFETY: as above.
     unsafe {
@@ -129,9 +129,9 @@ unsafe fn generated(f: &Functions, scene: &Scene) -> Result<()> {
         let shader = vk::ShaderEXT::from_raw(scene.image.as_raw());
         update(device, set, 1, &types::WriteIndirectExecutionSetShaderEXT { index: 3, shader, ..Default::default() });
 
-        let mut chained = types::GeneratedCommandsPipelineInfoEXT { pipeline: second, ..Default::default() };
+        let chained = types::GeneratedCommandsPipelineInfoEXT { pipeline: second, ..Default::default() };
         let info = types::GeneratedCommandsMemoryRequirementsInfoEXT {
-            p_next: (&raw mut chained).cast(),
+            p_next: (&raw const chained).cast(),
             indirect_execution_set: set,
             indirect_commands_layout: layout,
             max_sequence_count: 5,
@@ -145,7 +145,7 @@ unsafe fn generated(f: &Functions, scene: &Scene) -> Result<()> {
         println!("requirements {} {} {}", needs.size, needs.alignment, needs.memory_type_bits);
 
         let info = types::GeneratedCommandsInfoEXT {
-            p_next: (&raw mut chained).cast(),
+            p_next: (&raw const chained).cast(),
             shader_stages: vk::ShaderStageFlags::COMPUTE,
             indirect_execution_set: set,
             indirect_commands_layout: layout,
@@ -161,6 +161,7 @@ unsafe fn generated(f: &Functions, scene: &Scene) -> Result<()> {
         let restart: unsafe extern "system" fn(Cmd, u32) = f.get(c"vkCmdSetPrimitiveRestartIndexEXT")?;
         let preprocess: Preprocess = f.get(c"vkCmdPreprocessGeneratedCommandsEXT")?;
         let execute: Execute = f.get(c"vkCmdExecuteGeneratedCommandsEXT")?;
+        preprocess(cmd, &info, once);
         // The state that counts is the one between these two.
         restart(state, 0x1111);
         preprocess(cmd, &info, state);
@@ -202,9 +203,9 @@ unsafe fn commands_layout(f: &Functions, scene: &Scene) -> Result<types::Indirec
         types::IndirectCommandsLayoutTokenEXT { ty, data, offset, ..Default::default() }
     });
     let ranges = [range];
-    let mut chained = vk::PipelineLayoutCreateInfo::default().push_constant_ranges(&ranges);
+    let chained = vk::PipelineLayoutCreateInfo::default().push_constant_ranges(&ranges);
     let info = types::IndirectCommandsLayoutCreateInfoEXT {
-        p_next: (&raw mut chained).cast(),
+        p_next: (&raw const chained).cast(),
         flags: types::IndirectCommandsLayoutUsageFlagsEXT(1),
         shader_stages: compute,
         indirect_stride: 96,

@@ -11,8 +11,8 @@ pub struct Scene<'a> {
     /// Made one after the other, behind the program's back if the driver likes.
     pub pipelines: [vk::Pipeline; 3],
     pub image: vk::Image,
-    /// Both are recorded.
-    pub buffers: [vk::CommandBuffer; 2],
+    /// All are recorded; the last is a recording for one submission, which a driver may hold back.
+    pub buffers: [vk::CommandBuffer; 3],
 }
 
 impl<'a> Scene<'a> {
@@ -24,11 +24,11 @@ impl<'a> Scene<'a> {
         // SAFETY: valid infos, and objects of this device.
         unsafe {
             let pool = d.create_command_pool(&vk::CommandPoolCreateInfo::default(), None)?;
-            let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(2);
-            let buffers = d.allocate_command_buffers(&info)?;
-            let [first, second] = buffers[..] else { anyhow::bail!("{} command buffers", buffers.len()) };
-            for buffer in [first, second] {
-                d.begin_command_buffer(buffer, &vk::CommandBufferBeginInfo::default())?;
+            let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(3);
+            let buffers: [_; 3] = d.allocate_command_buffers(&info)?[..].try_into().context("three command buffers")?;
+            let once = vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT;
+            for (buffer, flags) in buffers.into_iter().zip([Default::default(), Default::default(), once]) {
+                d.begin_command_buffer(buffer, &vk::CommandBufferBeginInfo::default().flags(flags))?;
             }
             let code = ash::util::read_spv(&mut std::io::Cursor::new(SCALE))?;
             let module = d.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(&code), None)?;
@@ -41,7 +41,7 @@ impl<'a> Scene<'a> {
             let image = vk::ImageCreateInfo::default().image_type(vk::ImageType::TYPE_2D).extent(size).mip_levels(1);
             let image = image.array_layers(2).format(vk::Format::R8G8B8A8_UNORM).samples(vk::SampleCountFlags::TYPE_1);
             let image = d.create_image(&image.usage(vk::ImageUsageFlags::TRANSFER_DST), None)?;
-            Ok(Self { d, layout, pipelines: [a?, b?, c?], image, buffers: [first, second] })
+            Ok(Self { d, layout, pipelines: [a?, b?, c?], image, buffers })
         }
     }
 }
