@@ -132,7 +132,10 @@ fn commands_arrive_with_what_the_program_gave() {
         [("commandBuffer".to_owned(), cmd)].into_iter().chain(rest).collect::<Vec<_>>()
     };
     assert_eq!(ends, [end(None), end(Some(0))]);
-    let range = |p: &str| [("address", 0x1_0000_0100), ("size", 0x60), ("stride", 0x20)].map(|(m, v)| (format!("{p}.copyAddressRange.{m}"), v));
+    let range = |p: &str| {
+        [("address", 0x1_0000_0100), ("size", 0x60), ("stride", 0x20)]
+            .map(|(m, v)| (format!("{p}.copyAddressRange.{m}"), v))
+    };
     let [address, size, stride] = range("pCopyMemoryIndirectInfo");
     seen.expect(
         "vkCmdCopyMemoryIndirectKHR",
@@ -237,7 +240,10 @@ fn commands_arrive_with_what_the_program_gave() {
         ];
         [front, &info[..], back].concat()
     };
-    seen.expect("vkCmdPreprocessGeneratedCommandsEXT", &info(&[("commandBuffer", cmd)], &[("stateCommandBuffer", state)]));
+    seen.expect(
+        "vkCmdPreprocessGeneratedCommandsEXT",
+        &info(&[("commandBuffer", cmd)], &[("stateCommandBuffer", state)]),
+    );
     seen.expect("vkCmdExecuteGeneratedCommandsEXT", &info(&[("commandBuffer", cmd), ("isPreprocessed", 1)], &[]));
     seen.expect("vkDestroyIndirectExecutionSetEXT", &[("device", device), ("indirectExecutionSet", set)]);
     seen.expect("vkDestroyIndirectCommandsLayoutEXT", &[("device", device), ("indirectCommandsLayout", layout)]);
@@ -260,7 +266,12 @@ fn a_layout_arrives_with_its_tokens() {
     let constants = "pPushConstant.updateRange";
     let data: [(u64, Vec<(String, u64)>); 5] = [
         (0, vec![("pExecutionSet.type".into(), 0), ("pExecutionSet.shaderStages".into(), COMPUTE)]),
-        (1, [("stageFlags", COMPUTE), ("offset", 4), ("size", 8)].map(|(m, v)| (format!("{constants}.{m}"), v)).to_vec()),
+        (
+            1,
+            [("stageFlags", COMPUTE), ("offset", 4), ("size", 8)]
+                .map(|(m, v)| (format!("{constants}.{m}"), v))
+                .to_vec(),
+        ),
         (4, vec![("pVertexBuffer.vertexBindingUnit".into(), 9)]),
         (3, vec![("pIndexBuffer.mode".into(), 2)]),
         (9, Vec::new()),

@@ -47,7 +47,9 @@ impl Model {
             ));
         }
         let mut c = Code::default();
-        c.line("/// Features that the driver lacks a command for, or may lack one for, whatever the host says of them.");
+        c.line(
+            "/// Features that the driver lacks a command for, or may lack one for, whatever the host says of them.",
+        );
         c.line(format!("pub static OFF: [Feature; {}] = [", off.len()));
         off.iter().for_each(|line| c.line(line));
         c.line("];");

@@ -1308,6 +1308,49 @@ pub unsafe fn physical_device_cooperative_matrix_properties_khr_reply(r: &mut Re
 pub unsafe fn physical_device_cooperative_matrix_properties_khr_size(s: *const vk::PhysicalDeviceCooperativeMatrixPropertiesKHR) -> usize {
     4 + 8 + physical_device_cooperative_matrix_properties_khr_size_body(s)
 }
+unsafe fn physical_device_copy_memory_indirect_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
+}
+unsafe fn physical_device_copy_memory_indirect_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
+    (&raw mut (*s).indirect_memory_copy).cast::<u32>().write(r.u32());
+    (&raw mut (*s).indirect_memory_to_image_copy).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_copy_memory_indirect_features_khr_size_body(s: *const types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) -> usize {
+    0 + 4 + 4
+}
+pub unsafe fn physical_device_copy_memory_indirect_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
+    w.u32(1000549000);
+    w.u64(0);
+    physical_device_copy_memory_indirect_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_copy_memory_indirect_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
+    r.expect32(1000549000);
+    r.expect64(0);
+    physical_device_copy_memory_indirect_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_copy_memory_indirect_features_khr_size(s: *const types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) -> usize {
+    4 + 8 + physical_device_copy_memory_indirect_features_khr_size_body(s)
+}
+unsafe fn physical_device_copy_memory_indirect_properties_khr_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
+}
+unsafe fn physical_device_copy_memory_indirect_properties_khr_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
+    (&raw mut (*s).supported_queues).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_copy_memory_indirect_properties_khr_size_body(s: *const vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_copy_memory_indirect_properties_khr_partial(w: &mut Writer, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
+    w.u32(1000426001);
+    w.u64(0);
+    physical_device_copy_memory_indirect_properties_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_copy_memory_indirect_properties_khr_reply(r: &mut Reader, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
+    r.expect32(1000426001);
+    r.expect64(0);
+    physical_device_copy_memory_indirect_properties_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_copy_memory_indirect_properties_khr_size(s: *const vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) -> usize {
+    4 + 8 + physical_device_copy_memory_indirect_properties_khr_size_body(s)
+}
 unsafe fn physical_device_custom_border_color_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceCustomBorderColorFeaturesEXT) {
 }
 unsafe fn physical_device_custom_border_color_features_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceCustomBorderColorFeaturesEXT) {
@@ -1626,6 +1669,60 @@ pub unsafe fn physical_device_descriptor_indexing_properties_reply(r: &mut Reade
 }
 pub unsafe fn physical_device_descriptor_indexing_properties_size(s: *const vk::PhysicalDeviceDescriptorIndexingProperties) -> usize {
     4 + 8 + physical_device_descriptor_indexing_properties_size_body(s)
+}
+unsafe fn physical_device_device_generated_commands_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
+}
+unsafe fn physical_device_device_generated_commands_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
+    (&raw mut (*s).device_generated_commands).cast::<u32>().write(r.u32());
+    (&raw mut (*s).dynamic_generated_pipeline_layout).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_device_generated_commands_features_ext_size_body(s: *const types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) -> usize {
+    0 + 4 + 4
+}
+pub unsafe fn physical_device_device_generated_commands_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
+    w.u32(1000572000);
+    w.u64(0);
+    physical_device_device_generated_commands_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_device_generated_commands_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
+    r.expect32(1000572000);
+    r.expect64(0);
+    physical_device_device_generated_commands_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_device_generated_commands_features_ext_size(s: *const types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) -> usize {
+    4 + 8 + physical_device_device_generated_commands_features_ext_size_body(s)
+}
+unsafe fn physical_device_device_generated_commands_properties_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
+}
+unsafe fn physical_device_device_generated_commands_properties_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
+    (&raw mut (*s).max_indirect_pipeline_count).cast::<u32>().write(r.u32());
+    (&raw mut (*s).max_indirect_shader_object_count).cast::<u32>().write(r.u32());
+    (&raw mut (*s).max_indirect_sequence_count).cast::<u32>().write(r.u32());
+    (&raw mut (*s).max_indirect_commands_token_count).cast::<u32>().write(r.u32());
+    (&raw mut (*s).max_indirect_commands_token_offset).cast::<u32>().write(r.u32());
+    (&raw mut (*s).max_indirect_commands_indirect_stride).cast::<u32>().write(r.u32());
+    (&raw mut (*s).supported_indirect_commands_input_modes).cast::<u32>().write(r.u32());
+    (&raw mut (*s).supported_indirect_commands_shader_stages).cast::<u32>().write(r.u32());
+    (&raw mut (*s).supported_indirect_commands_shader_stages_pipeline_binding).cast::<u32>().write(r.u32());
+    (&raw mut (*s).supported_indirect_commands_shader_stages_shader_binding).cast::<u32>().write(r.u32());
+    (&raw mut (*s).device_generated_commands_transform_feedback).cast::<u32>().write(r.u32());
+    (&raw mut (*s).device_generated_commands_multi_draw_indirect_count).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_device_generated_commands_properties_ext_size_body(s: *const types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) -> usize {
+    0 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4
+}
+pub unsafe fn physical_device_device_generated_commands_properties_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
+    w.u32(1000572001);
+    w.u64(0);
+    physical_device_device_generated_commands_properties_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_device_generated_commands_properties_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
+    r.expect32(1000572001);
+    r.expect64(0);
+    physical_device_device_generated_commands_properties_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_device_generated_commands_properties_ext_size(s: *const types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) -> usize {
+    4 + 8 + physical_device_device_generated_commands_properties_ext_size_body(s)
 }
 unsafe fn physical_device_driver_properties_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceDriverProperties) {
     output::conformance_version_partial(w, &raw mut (*s).conformance_version);
@@ -2744,6 +2841,104 @@ unsafe fn physical_device_features2_chain_partial(w: &mut Writer, mut p: *mut vk
                 physical_device_zero_initialize_workgroup_memory_features_partial_body(w, p.cast());
                 return;
             }
+            1000549000 if codec.knows(0xffffffff, &[550]) => {
+                w.u64(1);
+                w.u32(1000549000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_copy_memory_indirect_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000572000 if codec.knows(0xffffffff, &[573]) => {
+                w.u64(1);
+                w.u32(1000572000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_device_generated_commands_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000630000 if codec.knows(0xffffffff, &[631]) => {
+                w.u64(1);
+                w.u32(1000630000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance10_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000657000 if codec.knows(0xffffffff, &[658]) => {
+                w.u64(1);
+                w.u32(1000657000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance11_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000574000 if codec.knows(0xffffffff, &[575]) => {
+                w.u64(1);
+                w.u32(1000574000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance8_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000584000 if codec.knows(0xffffffff, &[585]) => {
+                w.u64(1);
+                w.u32(1000584000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance9_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000678000 if codec.knows(0xffffffff, &[679]) => {
+                w.u64(1);
+                w.u32(1000678000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_primitive_restart_index_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000344000 if codec.knows(0xffffffff, &[345]) => {
+                w.u64(1);
+                w.u32(1000344000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_rgba10_x6_formats_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000231000 if codec.knows(0xffffffff, &[232]) => {
+                w.u64(1);
+                w.u32(1000231000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_shader_constant_data_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000305000 if codec.knows(0xffffffff, &[306]) => {
+                w.u64(1);
+                w.u32(1000305000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_shader_split_barrier_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000395000 if codec.knows(0xffffffff, &[396]) => {
+                w.u64(1);
+                w.u32(1000395000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_shader_tile_image_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000527000 if codec.knows(0xffffffff, &[528]) => {
+                w.u64(1);
+                w.u32(1000527000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_unified_image_layouts_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000608000 if codec.knows(0xffffffff, &[609]) => {
+                w.u64(1);
+                w.u32(1000608000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_vertex_attribute_robustness_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000620000 if codec.knows(0xffffffff, &[621]) => {
+                w.u64(1);
+                w.u32(1000620000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_zero_initialize_device_memory_features_ext_partial_body(w, p.cast());
+                return;
+            }
             _ => p = (*p).p_next,
         }
     }
@@ -2870,6 +3065,20 @@ unsafe fn physical_device_features2_chain_reply(r: &mut Reader, p: *mut vk::Base
         1000330000 => physical_device_ycbcr2_plane444_formats_features_ext_reply_body(r, p.cast()),
         1000252000 => physical_device_ycbcr_image_arrays_features_ext_reply_body(r, p.cast()),
         1000325000 => physical_device_zero_initialize_workgroup_memory_features_reply_body(r, p.cast()),
+        1000549000 => physical_device_copy_memory_indirect_features_khr_reply_body(r, p.cast()),
+        1000572000 => physical_device_device_generated_commands_features_ext_reply_body(r, p.cast()),
+        1000630000 => physical_device_maintenance10_features_khr_reply_body(r, p.cast()),
+        1000657000 => physical_device_maintenance11_features_khr_reply_body(r, p.cast()),
+        1000574000 => physical_device_maintenance8_features_khr_reply_body(r, p.cast()),
+        1000584000 => physical_device_maintenance9_features_khr_reply_body(r, p.cast()),
+        1000678000 => physical_device_primitive_restart_index_features_ext_reply_body(r, p.cast()),
+        1000344000 => physical_device_rgba10_x6_formats_features_ext_reply_body(r, p.cast()),
+        1000231000 => physical_device_shader_constant_data_features_khr_reply_body(r, p.cast()),
+        1000305000 => physical_device_shader_split_barrier_features_ext_reply_body(r, p.cast()),
+        1000395000 => physical_device_shader_tile_image_features_ext_reply_body(r, p.cast()),
+        1000527000 => physical_device_unified_image_layouts_features_khr_reply_body(r, p.cast()),
+        1000608000 => physical_device_vertex_attribute_robustness_features_ext_reply_body(r, p.cast()),
+        1000620000 => physical_device_zero_initialize_device_memory_features_ext_reply_body(r, p.cast()),
         _ => r.set_bad(),
     }
 }
@@ -2994,6 +3203,20 @@ unsafe fn physical_device_features2_chain_size(mut p: *const vk::BaseInStructure
             1000330000 => 12 + physical_device_ycbcr2_plane444_formats_features_ext_size_body(p.cast()),
             1000252000 => 12 + physical_device_ycbcr_image_arrays_features_ext_size_body(p.cast()),
             1000325000 => 12 + physical_device_zero_initialize_workgroup_memory_features_size_body(p.cast()),
+            1000549000 => 12 + physical_device_copy_memory_indirect_features_khr_size_body(p.cast()),
+            1000572000 => 12 + physical_device_device_generated_commands_features_ext_size_body(p.cast()),
+            1000630000 => 12 + physical_device_maintenance10_features_khr_size_body(p.cast()),
+            1000657000 => 12 + physical_device_maintenance11_features_khr_size_body(p.cast()),
+            1000574000 => 12 + physical_device_maintenance8_features_khr_size_body(p.cast()),
+            1000584000 => 12 + physical_device_maintenance9_features_khr_size_body(p.cast()),
+            1000678000 => 12 + physical_device_primitive_restart_index_features_ext_size_body(p.cast()),
+            1000344000 => 12 + physical_device_rgba10_x6_formats_features_ext_size_body(p.cast()),
+            1000231000 => 12 + physical_device_shader_constant_data_features_khr_size_body(p.cast()),
+            1000305000 => 12 + physical_device_shader_split_barrier_features_ext_size_body(p.cast()),
+            1000395000 => 12 + physical_device_shader_tile_image_features_ext_size_body(p.cast()),
+            1000527000 => 12 + physical_device_unified_image_layouts_features_khr_size_body(p.cast()),
+            1000608000 => 12 + physical_device_vertex_attribute_robustness_features_ext_size_body(p.cast()),
+            1000620000 => 12 + physical_device_zero_initialize_device_memory_features_ext_size_body(p.cast()),
             _ => 0,
         };
         p = (*p).p_next;
@@ -3809,6 +4032,71 @@ pub unsafe fn physical_device_line_rasterization_properties_reply(r: &mut Reader
 pub unsafe fn physical_device_line_rasterization_properties_size(s: *const vk::PhysicalDeviceLineRasterizationPropertiesKHR) -> usize {
     4 + 8 + physical_device_line_rasterization_properties_size_body(s)
 }
+unsafe fn physical_device_maintenance10_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
+}
+unsafe fn physical_device_maintenance10_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
+    (&raw mut (*s).maintenance10).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance10_features_khr_size_body(s: *const types::PhysicalDeviceMaintenance10FeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_maintenance10_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
+    w.u32(1000630000);
+    w.u64(0);
+    physical_device_maintenance10_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance10_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
+    r.expect32(1000630000);
+    r.expect64(0);
+    physical_device_maintenance10_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance10_features_khr_size(s: *const types::PhysicalDeviceMaintenance10FeaturesKHR) -> usize {
+    4 + 8 + physical_device_maintenance10_features_khr_size_body(s)
+}
+unsafe fn physical_device_maintenance10_properties_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
+}
+unsafe fn physical_device_maintenance10_properties_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
+    (&raw mut (*s).rgba4_opaque_black_swizzled).cast::<u32>().write(r.u32());
+    (&raw mut (*s).resolve_srgb_format_applies_transfer_function).cast::<u32>().write(r.u32());
+    (&raw mut (*s).resolve_srgb_format_supports_transfer_function_control).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance10_properties_khr_size_body(s: *const types::PhysicalDeviceMaintenance10PropertiesKHR) -> usize {
+    0 + 4 + 4 + 4
+}
+pub unsafe fn physical_device_maintenance10_properties_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
+    w.u32(1000630001);
+    w.u64(0);
+    physical_device_maintenance10_properties_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance10_properties_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
+    r.expect32(1000630001);
+    r.expect64(0);
+    physical_device_maintenance10_properties_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance10_properties_khr_size(s: *const types::PhysicalDeviceMaintenance10PropertiesKHR) -> usize {
+    4 + 8 + physical_device_maintenance10_properties_khr_size_body(s)
+}
+unsafe fn physical_device_maintenance11_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+}
+unsafe fn physical_device_maintenance11_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    (&raw mut (*s).maintenance11).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance11_features_khr_size_body(s: *const types::PhysicalDeviceMaintenance11FeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_maintenance11_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    w.u32(1000657000);
+    w.u64(0);
+    physical_device_maintenance11_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance11_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    r.expect32(1000657000);
+    r.expect64(0);
+    physical_device_maintenance11_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance11_features_khr_size(s: *const types::PhysicalDeviceMaintenance11FeaturesKHR) -> usize {
+    4 + 8 + physical_device_maintenance11_features_khr_size_body(s)
+}
 unsafe fn physical_device_maintenance3_properties_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceMaintenance3Properties) {
 }
 unsafe fn physical_device_maintenance3_properties_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceMaintenance3Properties) {
@@ -4012,6 +4300,70 @@ pub unsafe fn physical_device_maintenance7_properties_khr_reply(r: &mut Reader, 
 }
 pub unsafe fn physical_device_maintenance7_properties_khr_size(s: *const types::PhysicalDeviceMaintenance7PropertiesKHR) -> usize {
     4 + 8 + physical_device_maintenance7_properties_khr_size_body(s)
+}
+unsafe fn physical_device_maintenance8_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+}
+unsafe fn physical_device_maintenance8_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    (&raw mut (*s).maintenance8).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance8_features_khr_size_body(s: *const types::PhysicalDeviceMaintenance8FeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_maintenance8_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    w.u32(1000574000);
+    w.u64(0);
+    physical_device_maintenance8_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance8_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    r.expect32(1000574000);
+    r.expect64(0);
+    physical_device_maintenance8_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance8_features_khr_size(s: *const types::PhysicalDeviceMaintenance8FeaturesKHR) -> usize {
+    4 + 8 + physical_device_maintenance8_features_khr_size_body(s)
+}
+unsafe fn physical_device_maintenance9_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+}
+unsafe fn physical_device_maintenance9_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    (&raw mut (*s).maintenance9).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance9_features_khr_size_body(s: *const types::PhysicalDeviceMaintenance9FeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_maintenance9_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    w.u32(1000584000);
+    w.u64(0);
+    physical_device_maintenance9_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance9_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    r.expect32(1000584000);
+    r.expect64(0);
+    physical_device_maintenance9_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance9_features_khr_size(s: *const types::PhysicalDeviceMaintenance9FeaturesKHR) -> usize {
+    4 + 8 + physical_device_maintenance9_features_khr_size_body(s)
+}
+unsafe fn physical_device_maintenance9_properties_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+}
+unsafe fn physical_device_maintenance9_properties_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+    (&raw mut (*s).image2_d_view_of3_d_sparse).cast::<u32>().write(r.u32());
+    (&raw mut (*s).default_vertex_attribute_value).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance9_properties_khr_size_body(s: *const types::PhysicalDeviceMaintenance9PropertiesKHR) -> usize {
+    0 + 4 + 4
+}
+pub unsafe fn physical_device_maintenance9_properties_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+    w.u32(1000584001);
+    w.u64(0);
+    physical_device_maintenance9_properties_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance9_properties_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+    r.expect32(1000584001);
+    r.expect64(0);
+    physical_device_maintenance9_properties_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance9_properties_khr_size(s: *const types::PhysicalDeviceMaintenance9PropertiesKHR) -> usize {
+    4 + 8 + physical_device_maintenance9_properties_khr_size_body(s)
 }
 unsafe fn physical_device_memory_budget_properties_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceMemoryBudgetPropertiesEXT) {
 }
@@ -4555,6 +4907,27 @@ pub unsafe fn physical_device_point_clipping_properties_reply(r: &mut Reader, s:
 pub unsafe fn physical_device_point_clipping_properties_size(s: *const vk::PhysicalDevicePointClippingProperties) -> usize {
     4 + 8 + physical_device_point_clipping_properties_size_body(s)
 }
+unsafe fn physical_device_primitive_restart_index_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
+}
+unsafe fn physical_device_primitive_restart_index_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
+    (&raw mut (*s).primitive_restart_index).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_primitive_restart_index_features_ext_size_body(s: *const types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_primitive_restart_index_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
+    w.u32(1000678000);
+    w.u64(0);
+    physical_device_primitive_restart_index_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_primitive_restart_index_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
+    r.expect32(1000678000);
+    r.expect64(0);
+    physical_device_primitive_restart_index_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_primitive_restart_index_features_ext_size(s: *const types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) -> usize {
+    4 + 8 + physical_device_primitive_restart_index_features_ext_size_body(s)
+}
 unsafe fn physical_device_primitive_topology_list_restart_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT) {
 }
 unsafe fn physical_device_primitive_topology_list_restart_features_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT) {
@@ -4705,6 +5078,13 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 physical_device_cooperative_matrix_properties_khr_partial_body(w, p.cast());
                 return;
             }
+            1000426001 if codec.knows(0xffffffff, &[427, 550]) => {
+                w.u64(1);
+                w.u32(1000426001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_copy_memory_indirect_properties_khr_partial_body(w, p.cast());
+                return;
+            }
             1000287001 if codec.knows(0xffffffff, &[288]) => {
                 w.u64(1);
                 w.u32(1000287001);
@@ -4731,6 +5111,13 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 w.u32(1000161002);
                 physical_device_properties2_chain_partial(w, (*p).p_next);
                 physical_device_descriptor_indexing_properties_partial_body(w, p.cast());
+                return;
+            }
+            1000572001 if codec.knows(0xffffffff, &[573]) => {
+                w.u64(1);
+                w.u32(1000572001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_device_generated_commands_properties_ext_partial_body(w, p.cast());
                 return;
             }
             1000196000 if codec.knows(0x10002, &[197]) => {
@@ -4810,6 +5197,13 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 physical_device_line_rasterization_properties_partial_body(w, p.cast());
                 return;
             }
+            1000630001 if codec.knows(0xffffffff, &[631]) => {
+                w.u64(1);
+                w.u32(1000630001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance10_properties_khr_partial_body(w, p.cast());
+                return;
+            }
             1000168000 if codec.knows(0x10001, &[169]) => {
                 w.u64(1);
                 w.u32(1000168000);
@@ -4843,6 +5237,13 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 w.u32(1000562001);
                 physical_device_properties2_chain_partial(w, (*p).p_next);
                 physical_device_maintenance7_properties_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000584001 if codec.knows(0xffffffff, &[585]) => {
+                w.u64(1);
+                w.u32(1000584001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance9_properties_khr_partial_body(w, p.cast());
                 return;
             }
             1000328001 if codec.knows(0xffffffff, &[329]) => {
@@ -4950,6 +5351,20 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 physical_device_shader_integer_dot_product_properties_partial_body(w, p.cast());
                 return;
             }
+            1000305001 if codec.knows(0xffffffff, &[306]) => {
+                w.u64(1);
+                w.u32(1000305001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_shader_split_barrier_properties_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000395001 if codec.knows(0xffffffff, &[396]) => {
+                w.u64(1);
+                w.u32(1000395001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_shader_tile_image_properties_ext_partial_body(w, p.cast());
+                return;
+            }
             1000094000 if codec.knows(0x10001, &[]) => {
                 w.u64(1);
                 w.u32(1000094000);
@@ -5041,10 +5456,12 @@ unsafe fn physical_device_properties2_chain_reply(r: &mut Reader, p: *mut vk::Ba
         1000511000 => physical_device_compute_shader_derivatives_properties_khr_reply_body(r, p.cast()),
         1000101000 => physical_device_conservative_rasterization_properties_ext_reply_body(r, p.cast()),
         1000506002 => physical_device_cooperative_matrix_properties_khr_reply_body(r, p.cast()),
+        1000426001 => physical_device_copy_memory_indirect_properties_khr_reply_body(r, p.cast()),
         1000287001 => physical_device_custom_border_color_properties_ext_reply_body(r, p.cast()),
         1000199000 => physical_device_depth_stencil_resolve_properties_reply_body(r, p.cast()),
         1000135008 => physical_device_descriptor_heap_properties_ext_reply_body(r, p.cast()),
         1000161002 => physical_device_descriptor_indexing_properties_reply_body(r, p.cast()),
+        1000572001 => physical_device_device_generated_commands_properties_ext_reply_body(r, p.cast()),
         1000196000 => physical_device_driver_properties_reply_body(r, p.cast()),
         1000455001 => physical_device_extended_dynamic_state3_properties_ext_reply_body(r, p.cast()),
         1000197000 => physical_device_float_controls_properties_reply_body(r, p.cast()),
@@ -5056,11 +5473,13 @@ unsafe fn physical_device_properties2_chain_reply(r: &mut Reader, p: *mut vk::Ba
         1000138001 => physical_device_inline_uniform_block_properties_reply_body(r, p.cast()),
         1000495001 => physical_device_legacy_vertex_attributes_properties_ext_reply_body(r, p.cast()),
         1000259002 => physical_device_line_rasterization_properties_reply_body(r, p.cast()),
+        1000630001 => physical_device_maintenance10_properties_khr_reply_body(r, p.cast()),
         1000168000 => physical_device_maintenance3_properties_reply_body(r, p.cast()),
         1000413001 => physical_device_maintenance4_properties_reply_body(r, p.cast()),
         1000470001 => physical_device_maintenance5_properties_reply_body(r, p.cast()),
         1000545001 => physical_device_maintenance6_properties_reply_body(r, p.cast()),
         1000562001 => physical_device_maintenance7_properties_khr_reply_body(r, p.cast()),
+        1000584001 => physical_device_maintenance9_properties_khr_reply_body(r, p.cast()),
         1000328001 => physical_device_mesh_shader_properties_ext_reply_body(r, p.cast()),
         1000392001 => physical_device_multi_draw_properties_ext_reply_body(r, p.cast()),
         1000053002 => physical_device_multiview_properties_reply_body(r, p.cast()),
@@ -5076,6 +5495,8 @@ unsafe fn physical_device_properties2_chain_reply(r: &mut Reader, p: *mut vk::Ba
         1000143003 => physical_device_sample_locations_properties_ext_reply_body(r, p.cast()),
         1000130000 => physical_device_sampler_filter_minmax_properties_reply_body(r, p.cast()),
         1000280001 => physical_device_shader_integer_dot_product_properties_reply_body(r, p.cast()),
+        1000305001 => physical_device_shader_split_barrier_properties_ext_reply_body(r, p.cast()),
+        1000395001 => physical_device_shader_tile_image_properties_ext_reply_body(r, p.cast()),
         1000094000 => physical_device_subgroup_properties_reply_body(r, p.cast()),
         1000225000 => physical_device_subgroup_size_control_properties_reply_body(r, p.cast()),
         1000281001 => physical_device_texel_buffer_alignment_properties_reply_body(r, p.cast()),
@@ -5099,10 +5520,12 @@ unsafe fn physical_device_properties2_chain_size(mut p: *const vk::BaseInStructu
             1000511000 => 12 + physical_device_compute_shader_derivatives_properties_khr_size_body(p.cast()),
             1000101000 => 12 + physical_device_conservative_rasterization_properties_ext_size_body(p.cast()),
             1000506002 => 12 + physical_device_cooperative_matrix_properties_khr_size_body(p.cast()),
+            1000426001 => 12 + physical_device_copy_memory_indirect_properties_khr_size_body(p.cast()),
             1000287001 => 12 + physical_device_custom_border_color_properties_ext_size_body(p.cast()),
             1000199000 => 12 + physical_device_depth_stencil_resolve_properties_size_body(p.cast()),
             1000135008 => 12 + physical_device_descriptor_heap_properties_ext_size_body(p.cast()),
             1000161002 => 12 + physical_device_descriptor_indexing_properties_size_body(p.cast()),
+            1000572001 => 12 + physical_device_device_generated_commands_properties_ext_size_body(p.cast()),
             1000196000 => 12 + physical_device_driver_properties_size_body(p.cast()),
             1000455001 => 12 + physical_device_extended_dynamic_state3_properties_ext_size_body(p.cast()),
             1000197000 => 12 + physical_device_float_controls_properties_size_body(p.cast()),
@@ -5114,11 +5537,13 @@ unsafe fn physical_device_properties2_chain_size(mut p: *const vk::BaseInStructu
             1000138001 => 12 + physical_device_inline_uniform_block_properties_size_body(p.cast()),
             1000495001 => 12 + physical_device_legacy_vertex_attributes_properties_ext_size_body(p.cast()),
             1000259002 => 12 + physical_device_line_rasterization_properties_size_body(p.cast()),
+            1000630001 => 12 + physical_device_maintenance10_properties_khr_size_body(p.cast()),
             1000168000 => 12 + physical_device_maintenance3_properties_size_body(p.cast()),
             1000413001 => 12 + physical_device_maintenance4_properties_size_body(p.cast()),
             1000470001 => 12 + physical_device_maintenance5_properties_size_body(p.cast()),
             1000545001 => 12 + physical_device_maintenance6_properties_size_body(p.cast()),
             1000562001 => 12 + physical_device_maintenance7_properties_khr_size_body(p.cast()),
+            1000584001 => 12 + physical_device_maintenance9_properties_khr_size_body(p.cast()),
             1000328001 => 12 + physical_device_mesh_shader_properties_ext_size_body(p.cast()),
             1000392001 => 12 + physical_device_multi_draw_properties_ext_size_body(p.cast()),
             1000053002 => 12 + physical_device_multiview_properties_size_body(p.cast()),
@@ -5134,6 +5559,8 @@ unsafe fn physical_device_properties2_chain_size(mut p: *const vk::BaseInStructu
             1000143003 => 12 + physical_device_sample_locations_properties_ext_size_body(p.cast()),
             1000130000 => 12 + physical_device_sampler_filter_minmax_properties_size_body(p.cast()),
             1000280001 => 12 + physical_device_shader_integer_dot_product_properties_size_body(p.cast()),
+            1000305001 => 12 + physical_device_shader_split_barrier_properties_ext_size_body(p.cast()),
+            1000395001 => 12 + physical_device_shader_tile_image_properties_ext_size_body(p.cast()),
             1000094000 => 12 + physical_device_subgroup_properties_size_body(p.cast()),
             1000225000 => 12 + physical_device_subgroup_size_control_properties_size_body(p.cast()),
             1000281001 => 12 + physical_device_texel_buffer_alignment_properties_size_body(p.cast()),
@@ -5257,6 +5684,27 @@ pub unsafe fn physical_device_push_descriptor_properties_reply(r: &mut Reader, s
 }
 pub unsafe fn physical_device_push_descriptor_properties_size(s: *const vk::PhysicalDevicePushDescriptorPropertiesKHR) -> usize {
     4 + 8 + physical_device_push_descriptor_properties_size_body(s)
+}
+unsafe fn physical_device_rgba10_x6_formats_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+}
+unsafe fn physical_device_rgba10_x6_formats_features_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    (&raw mut (*s).format_rgba10x6_without_y_cb_cr_sampler).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext_size_body(s: *const vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext_partial(w: &mut Writer, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    w.u32(1000344000);
+    w.u64(0);
+    physical_device_rgba10_x6_formats_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext_reply(r: &mut Reader, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    r.expect32(1000344000);
+    r.expect64(0);
+    physical_device_rgba10_x6_formats_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext_size(s: *const vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) -> usize {
+    4 + 8 + physical_device_rgba10_x6_formats_features_ext_size_body(s)
 }
 unsafe fn physical_device_rasterization_order_attachment_access_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT) {
 }
@@ -5687,6 +6135,27 @@ pub unsafe fn physical_device_shader_clock_features_khr_reply(r: &mut Reader, s:
 pub unsafe fn physical_device_shader_clock_features_khr_size(s: *const vk::PhysicalDeviceShaderClockFeaturesKHR) -> usize {
     4 + 8 + physical_device_shader_clock_features_khr_size_body(s)
 }
+unsafe fn physical_device_shader_constant_data_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+}
+unsafe fn physical_device_shader_constant_data_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    (&raw mut (*s).shader_constant_data).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr_size_body(s: *const types::PhysicalDeviceShaderConstantDataFeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    w.u32(1000231000);
+    w.u64(0);
+    physical_device_shader_constant_data_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    r.expect32(1000231000);
+    r.expect64(0);
+    physical_device_shader_constant_data_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr_size(s: *const types::PhysicalDeviceShaderConstantDataFeaturesKHR) -> usize {
+    4 + 8 + physical_device_shader_constant_data_features_khr_size_body(s)
+}
 unsafe fn physical_device_shader_demote_to_helper_invocation_features_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures) {
 }
 unsafe fn physical_device_shader_demote_to_helper_invocation_features_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures) {
@@ -6015,6 +6484,48 @@ pub unsafe fn physical_device_shader_replicated_composites_features_ext_reply(r:
 pub unsafe fn physical_device_shader_replicated_composites_features_ext_size(s: *const types::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT) -> usize {
     4 + 8 + physical_device_shader_replicated_composites_features_ext_size_body(s)
 }
+unsafe fn physical_device_shader_split_barrier_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+}
+unsafe fn physical_device_shader_split_barrier_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    (&raw mut (*s).shader_split_barrier).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext_size_body(s: *const types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    w.u32(1000305000);
+    w.u64(0);
+    physical_device_shader_split_barrier_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    r.expect32(1000305000);
+    r.expect64(0);
+    physical_device_shader_split_barrier_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext_size(s: *const types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) -> usize {
+    4 + 8 + physical_device_shader_split_barrier_features_ext_size_body(s)
+}
+unsafe fn physical_device_shader_split_barrier_properties_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+}
+unsafe fn physical_device_shader_split_barrier_properties_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+    (&raw mut (*s).split_barrier_reserved_shared_memory).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_split_barrier_properties_ext_size_body(s: *const types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_shader_split_barrier_properties_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+    w.u32(1000305001);
+    w.u64(0);
+    physical_device_shader_split_barrier_properties_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_split_barrier_properties_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+    r.expect32(1000305001);
+    r.expect64(0);
+    physical_device_shader_split_barrier_properties_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_split_barrier_properties_ext_size(s: *const types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) -> usize {
+    4 + 8 + physical_device_shader_split_barrier_properties_ext_size_body(s)
+}
 unsafe fn physical_device_shader_subgroup_extended_types_features_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures) {
 }
 unsafe fn physical_device_shader_subgroup_extended_types_features_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures) {
@@ -6099,6 +6610,52 @@ pub unsafe fn physical_device_shader_terminate_invocation_features_reply(r: &mut
 }
 pub unsafe fn physical_device_shader_terminate_invocation_features_size(s: *const vk::PhysicalDeviceShaderTerminateInvocationFeatures) -> usize {
     4 + 8 + physical_device_shader_terminate_invocation_features_size_body(s)
+}
+unsafe fn physical_device_shader_tile_image_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+}
+unsafe fn physical_device_shader_tile_image_features_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    (&raw mut (*s).shader_tile_image_color_read_access).cast::<u32>().write(r.u32());
+    (&raw mut (*s).shader_tile_image_depth_read_access).cast::<u32>().write(r.u32());
+    (&raw mut (*s).shader_tile_image_stencil_read_access).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext_size_body(s: *const vk::PhysicalDeviceShaderTileImageFeaturesEXT) -> usize {
+    0 + 4 + 4 + 4
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext_partial(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    w.u32(1000395000);
+    w.u64(0);
+    physical_device_shader_tile_image_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext_reply(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    r.expect32(1000395000);
+    r.expect64(0);
+    physical_device_shader_tile_image_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext_size(s: *const vk::PhysicalDeviceShaderTileImageFeaturesEXT) -> usize {
+    4 + 8 + physical_device_shader_tile_image_features_ext_size_body(s)
+}
+unsafe fn physical_device_shader_tile_image_properties_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+}
+unsafe fn physical_device_shader_tile_image_properties_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+    (&raw mut (*s).shader_tile_image_coherent_read_accelerated).cast::<u32>().write(r.u32());
+    (&raw mut (*s).shader_tile_image_read_sample_from_pixel_rate_invocation).cast::<u32>().write(r.u32());
+    (&raw mut (*s).shader_tile_image_read_from_helper_invocation).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_tile_image_properties_ext_size_body(s: *const vk::PhysicalDeviceShaderTileImagePropertiesEXT) -> usize {
+    0 + 4 + 4 + 4
+}
+pub unsafe fn physical_device_shader_tile_image_properties_ext_partial(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+    w.u32(1000395001);
+    w.u64(0);
+    physical_device_shader_tile_image_properties_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_tile_image_properties_ext_reply(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+    r.expect32(1000395001);
+    r.expect64(0);
+    physical_device_shader_tile_image_properties_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_tile_image_properties_ext_size(s: *const vk::PhysicalDeviceShaderTileImagePropertiesEXT) -> usize {
+    4 + 8 + physical_device_shader_tile_image_properties_ext_size_body(s)
 }
 unsafe fn physical_device_shader_uniform_buffer_unsized_array_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceShaderUniformBufferUnsizedArrayFeaturesEXT) {
 }
@@ -6405,6 +6962,28 @@ pub unsafe fn physical_device_transform_feedback_properties_ext_reply(r: &mut Re
 pub unsafe fn physical_device_transform_feedback_properties_ext_size(s: *const vk::PhysicalDeviceTransformFeedbackPropertiesEXT) -> usize {
     4 + 8 + physical_device_transform_feedback_properties_ext_size_body(s)
 }
+unsafe fn physical_device_unified_image_layouts_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
+}
+unsafe fn physical_device_unified_image_layouts_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
+    (&raw mut (*s).unified_image_layouts).cast::<u32>().write(r.u32());
+    (&raw mut (*s).unified_image_layouts_video).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_unified_image_layouts_features_khr_size_body(s: *const types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) -> usize {
+    0 + 4 + 4
+}
+pub unsafe fn physical_device_unified_image_layouts_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
+    w.u32(1000527000);
+    w.u64(0);
+    physical_device_unified_image_layouts_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_unified_image_layouts_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
+    r.expect32(1000527000);
+    r.expect64(0);
+    physical_device_unified_image_layouts_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_unified_image_layouts_features_khr_size(s: *const types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) -> usize {
+    4 + 8 + physical_device_unified_image_layouts_features_khr_size_body(s)
+}
 unsafe fn physical_device_uniform_buffer_standard_layout_features_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceUniformBufferStandardLayoutFeatures) {
 }
 unsafe fn physical_device_uniform_buffer_standard_layout_features_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceUniformBufferStandardLayoutFeatures) {
@@ -6512,6 +7091,27 @@ pub unsafe fn physical_device_vertex_attribute_divisor_properties_ext_reply(r: &
 }
 pub unsafe fn physical_device_vertex_attribute_divisor_properties_ext_size(s: *const vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT) -> usize {
     4 + 8 + physical_device_vertex_attribute_divisor_properties_ext_size_body(s)
+}
+unsafe fn physical_device_vertex_attribute_robustness_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+}
+unsafe fn physical_device_vertex_attribute_robustness_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    (&raw mut (*s).vertex_attribute_robustness).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext_size_body(s: *const types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    w.u32(1000608000);
+    w.u64(0);
+    physical_device_vertex_attribute_robustness_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    r.expect32(1000608000);
+    r.expect64(0);
+    physical_device_vertex_attribute_robustness_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext_size(s: *const types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) -> usize {
+    4 + 8 + physical_device_vertex_attribute_robustness_features_ext_size_body(s)
 }
 unsafe fn physical_device_vertex_input_dynamic_state_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT) {
 }
@@ -7046,6 +7646,27 @@ pub unsafe fn physical_device_ycbcr_image_arrays_features_ext_reply(r: &mut Read
 pub unsafe fn physical_device_ycbcr_image_arrays_features_ext_size(s: *const vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT) -> usize {
     4 + 8 + physical_device_ycbcr_image_arrays_features_ext_size_body(s)
 }
+unsafe fn physical_device_zero_initialize_device_memory_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+}
+unsafe fn physical_device_zero_initialize_device_memory_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    (&raw mut (*s).zero_initialize_device_memory).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext_size_body(s: *const types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    w.u32(1000620000);
+    w.u64(0);
+    physical_device_zero_initialize_device_memory_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    r.expect32(1000620000);
+    r.expect64(0);
+    physical_device_zero_initialize_device_memory_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext_size(s: *const types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) -> usize {
+    4 + 8 + physical_device_zero_initialize_device_memory_features_ext_size_body(s)
+}
 unsafe fn physical_device_zero_initialize_workgroup_memory_features_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures) {
 }
 unsafe fn physical_device_zero_initialize_workgroup_memory_features_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures) {
@@ -7092,6 +7713,49 @@ pub unsafe fn queue_family_global_priority_properties_reply(r: &mut Reader, s: *
 pub unsafe fn queue_family_global_priority_properties_size(s: *const vk::QueueFamilyGlobalPriorityPropertiesKHR) -> usize {
     4 + 8 + queue_family_global_priority_properties_size_body(s)
 }
+unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_partial_body(w: &mut Writer, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    output::extent3_d_partial(w, &raw mut (*s).optimal_image_transfer_granularity);
+}
+unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_reply_body(r: &mut Reader, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    output::extent3_d_reply(r, &raw mut (*s).optimal_image_transfer_granularity);
+}
+pub unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_size_body(s: *const types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) -> usize {
+    0 + output::extent3_d_size(&raw const (*s).optimal_image_transfer_granularity)
+}
+pub unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_partial(w: &mut Writer, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    w.u32(1000657001);
+    w.u64(0);
+    queue_family_optimal_image_transfer_granularity_properties_khr_partial_body(w, s);
+}
+pub unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_reply(r: &mut Reader, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    r.expect32(1000657001);
+    r.expect64(0);
+    queue_family_optimal_image_transfer_granularity_properties_khr_reply_body(r, s);
+}
+pub unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_size(s: *const types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) -> usize {
+    4 + 8 + queue_family_optimal_image_transfer_granularity_properties_khr_size_body(s)
+}
+unsafe fn queue_family_ownership_transfer_properties_khr_partial_body(w: &mut Writer, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+}
+unsafe fn queue_family_ownership_transfer_properties_khr_reply_body(r: &mut Reader, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+    (&raw mut (*s).optimal_image_transfer_to_queue_families).cast::<u32>().write(r.u32());
+}
+pub unsafe fn queue_family_ownership_transfer_properties_khr_size_body(s: *const types::QueueFamilyOwnershipTransferPropertiesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn queue_family_ownership_transfer_properties_khr_partial(w: &mut Writer, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+    w.u32(1000584002);
+    w.u64(0);
+    queue_family_ownership_transfer_properties_khr_partial_body(w, s);
+}
+pub unsafe fn queue_family_ownership_transfer_properties_khr_reply(r: &mut Reader, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+    r.expect32(1000584002);
+    r.expect64(0);
+    queue_family_ownership_transfer_properties_khr_reply_body(r, s);
+}
+pub unsafe fn queue_family_ownership_transfer_properties_khr_size(s: *const types::QueueFamilyOwnershipTransferPropertiesKHR) -> usize {
+    4 + 8 + queue_family_ownership_transfer_properties_khr_size_body(s)
+}
 pub unsafe fn queue_family_properties_partial(w: &mut Writer, s: *mut vk::QueueFamilyProperties) {
     output::extent3_d_partial(w, &raw mut (*s).min_image_transfer_granularity);
 }
@@ -7137,6 +7801,20 @@ unsafe fn queue_family_properties2_chain_partial(w: &mut Writer, mut p: *mut vk:
                 queue_family_global_priority_properties_partial_body(w, p.cast());
                 return;
             }
+            1000657001 if codec.knows(0xffffffff, &[658]) => {
+                w.u64(1);
+                w.u32(1000657001);
+                queue_family_properties2_chain_partial(w, (*p).p_next);
+                queue_family_optimal_image_transfer_granularity_properties_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000584002 if codec.knows(0xffffffff, &[585]) => {
+                w.u64(1);
+                w.u32(1000584002);
+                queue_family_properties2_chain_partial(w, (*p).p_next);
+                queue_family_ownership_transfer_properties_khr_partial_body(w, p.cast());
+                return;
+            }
             _ => p = (*p).p_next,
         }
     }
@@ -7147,6 +7825,8 @@ unsafe fn queue_family_properties2_chain_reply(r: &mut Reader, p: *mut vk::BaseO
     queue_family_properties2_chain_reply(r, (*p).p_next);
     match s_type {
         1000388001 => queue_family_global_priority_properties_reply_body(r, p.cast()),
+        1000657001 => queue_family_optimal_image_transfer_granularity_properties_khr_reply_body(r, p.cast()),
+        1000584002 => queue_family_ownership_transfer_properties_khr_reply_body(r, p.cast()),
         _ => r.set_bad(),
     }
 }
@@ -7155,6 +7835,8 @@ unsafe fn queue_family_properties2_chain_size(mut p: *const vk::BaseInStructure)
     while !p.is_null() {
         size += match (*p).s_type.as_raw() {
             1000388001 => 12 + queue_family_global_priority_properties_size_body(p.cast()),
+            1000657001 => 12 + queue_family_optimal_image_transfer_granularity_properties_khr_size_body(p.cast()),
+            1000584002 => 12 + queue_family_ownership_transfer_properties_khr_size_body(p.cast()),
             _ => 0,
         };
         p = (*p).p_next;

@@ -1723,3 +1723,49 @@ pub unsafe fn register_custom_border_color_ext(r: &mut Reader, device: vk::Devic
 pub unsafe fn register_custom_border_color_ext_size(device: vk::Device, p_border_color: *const vk::SamplerCustomBorderColorCreateInfoEXT, request_index: vk::Bool32, p_index: *mut u32) -> usize {
     4 + 4 + 8 + 4
 }
+/// The reply of vkGetGeneratedCommandsMemoryRequirementsEXT.
+pub unsafe fn get_generated_commands_memory_requirements_ext(r: &mut Reader, device: vk::Device, p_info: *const types::GeneratedCommandsMemoryRequirementsInfoEXT, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
+    r.expect32(353);
+    let p1 = *(&raw const p_memory_requirements);
+    if p1.is_null() {
+        r.expect64(0);
+    } else if r.expect64(1) {
+        output::memory_requirements2_reply(r, p1);
+    }
+}
+/// The most bytes that the reply of vkGetGeneratedCommandsMemoryRequirementsEXT takes.
+pub unsafe fn get_generated_commands_memory_requirements_ext_size(device: vk::Device, p_info: *const types::GeneratedCommandsMemoryRequirementsInfoEXT, p_memory_requirements: *mut vk::MemoryRequirements2) -> usize {
+    4 + 8 + array_size(p_memory_requirements.cast_const(), (if p_memory_requirements.is_null() { 0usize } else { 1 }), output::memory_requirements2_size)
+}
+/// The reply of vkCreateIndirectCommandsLayoutEXT.
+pub unsafe fn create_indirect_commands_layout_ext(r: &mut Reader, device: vk::Device, p_create_info: *const types::IndirectCommandsLayoutCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_commands_layout: *mut types::IndirectCommandsLayoutEXT) -> vk::Result {
+    r.expect32(356);
+    let ret = vk::Result::from_raw(r.u32() as i32);
+    let p1 = *(&raw const p_indirect_commands_layout);
+    if p1.is_null() {
+        r.expect64(0);
+    } else if r.expect64(1) {
+        (p1).cast::<u64>().write(r.u64());
+    }
+    ret
+}
+/// The most bytes that the reply of vkCreateIndirectCommandsLayoutEXT takes.
+pub unsafe fn create_indirect_commands_layout_ext_size(device: vk::Device, p_create_info: *const types::IndirectCommandsLayoutCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_commands_layout: *mut types::IndirectCommandsLayoutEXT) -> usize {
+    4 + 4 + 8 + padded((if p_indirect_commands_layout.is_null() { 0usize } else { 1 }), 8)
+}
+/// The reply of vkCreateIndirectExecutionSetEXT.
+pub unsafe fn create_indirect_execution_set_ext(r: &mut Reader, device: vk::Device, p_create_info: *const types::IndirectExecutionSetCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_execution_set: *mut types::IndirectExecutionSetEXT) -> vk::Result {
+    r.expect32(358);
+    let ret = vk::Result::from_raw(r.u32() as i32);
+    let p1 = *(&raw const p_indirect_execution_set);
+    if p1.is_null() {
+        r.expect64(0);
+    } else if r.expect64(1) {
+        (p1).cast::<u64>().write(r.u64());
+    }
+    ret
+}
+/// The most bytes that the reply of vkCreateIndirectExecutionSetEXT takes.
+pub unsafe fn create_indirect_execution_set_ext_size(device: vk::Device, p_create_info: *const types::IndirectExecutionSetCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_execution_set: *mut types::IndirectExecutionSetEXT) -> usize {
+    4 + 4 + 8 + padded((if p_indirect_execution_set.is_null() { 0usize } else { 1 }), 8)
+}

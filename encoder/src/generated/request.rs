@@ -4737,3 +4737,241 @@ pub unsafe fn unregister_custom_border_color_ext(w: &mut Writer, flags_: u32, de
         set32(b, 16, bits32(index));
     }
 }
+/// vkCmdEndRendering2KHR (346).
+#[inline]
+pub unsafe fn cmd_end_rendering2_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_rendering_end_info: *const types::RenderingEndInfoKHR) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 346);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+    }
+    if p_rendering_end_info.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        input::rendering_end_info_khr(w, &raw const (*p_rendering_end_info));
+    }
+}
+/// vkCmdSetPrimitiveRestartIndexEXT (347).
+#[inline]
+pub unsafe fn cmd_set_primitive_restart_index_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, primitive_restart_index: u32) {
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 347);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+        set32(b, 16, bits32(primitive_restart_index));
+    }
+}
+/// vkCmdCopyMemoryIndirectKHR (348).
+#[inline]
+pub unsafe fn cmd_copy_memory_indirect_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_memory_indirect_info: *const types::CopyMemoryIndirectInfoKHR) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 348);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+    }
+    if p_copy_memory_indirect_info.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        input::copy_memory_indirect_info_khr(w, &raw const (*p_copy_memory_indirect_info));
+    }
+}
+/// vkCmdCopyMemoryToImageIndirectKHR (349).
+#[inline]
+pub unsafe fn cmd_copy_memory_to_image_indirect_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_memory_to_image_indirect_info: *const types::CopyMemoryToImageIndirectInfoKHR) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 349);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+    }
+    if p_copy_memory_to_image_indirect_info.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        input::copy_memory_to_image_indirect_info_khr(w, &raw const (*p_copy_memory_to_image_indirect_info));
+    }
+}
+/// vkCmdSetCoverageModulationModeNV (350).
+#[inline]
+pub unsafe fn cmd_set_coverage_modulation_mode_nv(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, coverage_modulation_mode: vk::CoverageModulationModeNV) {
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 350);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+        set32(b, 16, bits32(coverage_modulation_mode));
+    }
+}
+/// vkCmdSetCoverageModulationTableEnableNV (351).
+#[inline]
+pub unsafe fn cmd_set_coverage_modulation_table_enable_nv(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, coverage_modulation_table_enable: vk::Bool32) {
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 351);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+        set32(b, 16, bits32(coverage_modulation_table_enable));
+    }
+}
+/// vkCmdSetCoverageModulationTableNV (352).
+#[inline]
+pub unsafe fn cmd_set_coverage_modulation_table_nv(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, coverage_modulation_table_count: u32, p_coverage_modulation_table: *const f32) {
+    let n1 = if p_coverage_modulation_table.is_null() { 0 } else { (coverage_modulation_table_count as usize) };
+    if let Some(b) = w.run::<28>() {
+        set32(b, 0, 352);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+        set32(b, 16, bits32(coverage_modulation_table_count));
+        set64(b, 20, n1 as u64);
+    }
+    w.array(p_coverage_modulation_table.cast(), n1, 4);
+}
+/// vkGetGeneratedCommandsMemoryRequirementsEXT (353).
+pub unsafe fn get_generated_commands_memory_requirements_ext(w: &mut Writer, flags_: u32, device: vk::Device, p_info: *const types::GeneratedCommandsMemoryRequirementsInfoEXT, p_memory_requirements: *mut vk::MemoryRequirements2) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 353);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(device)));
+    }
+    if p_info.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        input::generated_commands_memory_requirements_info_ext(w, &raw const (*p_info));
+    }
+    if p_memory_requirements.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        output::memory_requirements2_partial(w, p_memory_requirements);
+    }
+}
+/// vkCmdPreprocessGeneratedCommandsEXT (354).
+#[inline]
+pub unsafe fn cmd_preprocess_generated_commands_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_generated_commands_info: *const types::GeneratedCommandsInfoEXT, state_command_buffer: vk::CommandBuffer) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 354);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+    }
+    if p_generated_commands_info.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        input::generated_commands_info_ext(w, &raw const (*p_generated_commands_info));
+    }
+    w.u64(object_id(bits64(state_command_buffer)));
+}
+/// vkCmdExecuteGeneratedCommandsEXT (355).
+#[inline]
+pub unsafe fn cmd_execute_generated_commands_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, is_preprocessed: vk::Bool32, p_generated_commands_info: *const types::GeneratedCommandsInfoEXT) {
+    if let Some(b) = w.run::<20>() {
+        set32(b, 0, 355);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(command_buffer)));
+        set32(b, 16, bits32(is_preprocessed));
+    }
+    if p_generated_commands_info.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        input::generated_commands_info_ext(w, &raw const (*p_generated_commands_info));
+    }
+}
+/// vkCreateIndirectCommandsLayoutEXT (356).
+pub unsafe fn create_indirect_commands_layout_ext(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const types::IndirectCommandsLayoutCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_commands_layout: *mut types::IndirectCommandsLayoutEXT) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 356);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(device)));
+    }
+    if p_create_info.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        input::indirect_commands_layout_create_info_ext(w, &raw const (*p_create_info));
+    }
+    w.u64(0);
+    if p_indirect_commands_layout.is_null() {
+        w.u64(0);
+    } else {
+        if let Some(b) = w.run::<16>() {
+            set64(b, 0, 1);
+            set64(b, 8, bits64((*p_indirect_commands_layout)));
+        }
+    }
+}
+/// vkDestroyIndirectCommandsLayoutEXT (357).
+pub unsafe fn destroy_indirect_commands_layout_ext(w: &mut Writer, flags_: u32, device: vk::Device, indirect_commands_layout: types::IndirectCommandsLayoutEXT, p_allocator: *const vk::AllocationCallbacks) {
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 357);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(device)));
+        set64(b, 16, bits64(indirect_commands_layout));
+        set64(b, 24, 0);
+    }
+}
+/// vkCreateIndirectExecutionSetEXT (358).
+pub unsafe fn create_indirect_execution_set_ext(w: &mut Writer, flags_: u32, device: vk::Device, p_create_info: *const types::IndirectExecutionSetCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_execution_set: *mut types::IndirectExecutionSetEXT) {
+    if let Some(b) = w.run::<16>() {
+        set32(b, 0, 358);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(device)));
+    }
+    if p_create_info.is_null() {
+        w.u64(0);
+    } else {
+        w.u64(1);
+        input::indirect_execution_set_create_info_ext(w, &raw const (*p_create_info));
+    }
+    w.u64(0);
+    if p_indirect_execution_set.is_null() {
+        w.u64(0);
+    } else {
+        if let Some(b) = w.run::<16>() {
+            set64(b, 0, 1);
+            set64(b, 8, bits64((*p_indirect_execution_set)));
+        }
+    }
+}
+/// vkDestroyIndirectExecutionSetEXT (359).
+pub unsafe fn destroy_indirect_execution_set_ext(w: &mut Writer, flags_: u32, device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, p_allocator: *const vk::AllocationCallbacks) {
+    if let Some(b) = w.run::<32>() {
+        set32(b, 0, 359);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(device)));
+        set64(b, 16, bits64(indirect_execution_set));
+        set64(b, 24, 0);
+    }
+}
+/// vkUpdateIndirectExecutionSetPipelineEXT (360).
+pub unsafe fn update_indirect_execution_set_pipeline_ext(w: &mut Writer, flags_: u32, device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, execution_set_write_count: u32, p_execution_set_writes: *const types::WriteIndirectExecutionSetPipelineEXT) {
+    let n1 = if p_execution_set_writes.is_null() { 0 } else { (execution_set_write_count as usize) };
+    if let Some(b) = w.run::<36>() {
+        set32(b, 0, 360);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(device)));
+        set64(b, 16, bits64(indirect_execution_set));
+        set32(b, 24, bits32(execution_set_write_count));
+        set64(b, 28, n1 as u64);
+    }
+    for i2 in 0..n1 {
+        let p3 = p_execution_set_writes.add(i2);
+        input::write_indirect_execution_set_pipeline_ext(w, &raw const (*p3));
+    }
+}
+/// vkUpdateIndirectExecutionSetShaderEXT (361).
+pub unsafe fn update_indirect_execution_set_shader_ext(w: &mut Writer, flags_: u32, device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, execution_set_write_count: u32, p_execution_set_writes: *const types::WriteIndirectExecutionSetShaderEXT) {
+    let n1 = if p_execution_set_writes.is_null() { 0 } else { (execution_set_write_count as usize) };
+    if let Some(b) = w.run::<36>() {
+        set32(b, 0, 361);
+        set32(b, 4, flags_);
+        set64(b, 8, object_id(bits64(device)));
+        set64(b, 16, bits64(indirect_execution_set));
+        set32(b, 24, bits32(execution_set_write_count));
+        set64(b, 28, n1 as u64);
+    }
+    for i2 in 0..n1 {
+        let p3 = p_execution_set_writes.add(i2);
+        input::write_indirect_execution_set_shader_ext(w, &raw const (*p3));
+    }
+}

@@ -9,12 +9,42 @@ use crate::graphics_state::GraphicsState;
 use crate::{Reader, Writer};
 use super::{flags, input, output, types};
 
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessFlags3KHR(pub u64);
+impl AccessFlags3KHR {
+    pub const ACCESS_3_NONE_KHR: Self = Self(0x0);
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressCopyFlagsKHR(pub u32);
+impl AddressCopyFlagsKHR {
+    pub const ADDRESS_COPY_DEVICE_LOCAL_BIT_KHR: Self = Self(0x1);
+    pub const ADDRESS_COPY_SPARSE_BIT_KHR: Self = Self(0x2);
+    pub const ADDRESS_COPY_PROTECTED_BIT_KHR: Self = Self(0x4);
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct AttachmentFeedbackLoopInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub feedback_loop_enable: vk::Bool32,
+}
+impl Default for AttachmentFeedbackLoopInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000527001);
+        s
+    }
+}
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct BindHeapInfoEXT {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,
-    pub heap_range: types::DeviceAddressRangeEXT,
+    pub heap_range: types::DeviceAddressRangeKHR,
     pub reserved_range_offset: vk::DeviceSize,
     pub reserved_range_size: vk::DeviceSize,
 }
@@ -99,6 +129,46 @@ impl Default for CopyImageToMemoryInfoMESA {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct CopyMemoryIndirectInfoKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub src_copy_flags: types::AddressCopyFlagsKHR,
+    pub dst_copy_flags: types::AddressCopyFlagsKHR,
+    pub copy_count: u32,
+    pub copy_address_range: types::StridedDeviceAddressRangeKHR,
+}
+impl Default for CopyMemoryIndirectInfoKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000549002);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CopyMemoryToImageIndirectInfoKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub src_copy_flags: types::AddressCopyFlagsKHR,
+    pub copy_count: u32,
+    pub copy_address_range: types::StridedDeviceAddressRangeKHR,
+    pub dst_image: vk::Image,
+    pub dst_image_layout: vk::ImageLayout,
+    pub p_image_subresources: *const vk::ImageSubresourceLayers,
+}
+impl Default for CopyMemoryToImageIndirectInfoKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000549003);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct CopyMemoryToImageInfoMESA {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,
@@ -116,6 +186,13 @@ impl Default for CopyMemoryToImageInfoMESA {
         s.s_type = vk::StructureType::from_raw(1000384010);
         s
     }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DefaultVertexAttributeValueKHR(pub i32);
+impl DefaultVertexAttributeValueKHR {
+    pub const DEFAULT_VERTEX_ATTRIBUTE_VALUE_ZERO_ZERO_ZERO_ZERO_KHR: Self = Self(0);
+    pub const DEFAULT_VERTEX_ATTRIBUTE_VALUE_ZERO_ZERO_ZERO_ONE_KHR: Self = Self(1);
 }
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -326,11 +403,11 @@ impl Default for DescriptorSetAndBindingMappingEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct DeviceAddressRangeEXT {
+pub struct DeviceAddressRangeKHR {
     pub address: vk::DeviceAddress,
     pub size: vk::DeviceSize,
 }
-impl Default for DeviceAddressRangeEXT {
+impl Default for DeviceAddressRangeKHR {
     #[inline]
     fn default() -> Self {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
@@ -350,6 +427,83 @@ impl Default for DeviceQueueTimelineInfoMESA {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000384005);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct GeneratedCommandsInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub shader_stages: vk::ShaderStageFlags,
+    pub indirect_execution_set: types::IndirectExecutionSetEXT,
+    pub indirect_commands_layout: types::IndirectCommandsLayoutEXT,
+    pub indirect_address: vk::DeviceAddress,
+    pub indirect_address_size: vk::DeviceSize,
+    pub preprocess_address: vk::DeviceAddress,
+    pub preprocess_size: vk::DeviceSize,
+    pub max_sequence_count: u32,
+    pub sequence_count_address: vk::DeviceAddress,
+    pub max_draw_count: u32,
+}
+impl Default for GeneratedCommandsInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572004);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct GeneratedCommandsMemoryRequirementsInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub indirect_execution_set: types::IndirectExecutionSetEXT,
+    pub indirect_commands_layout: types::IndirectCommandsLayoutEXT,
+    pub max_sequence_count: u32,
+    pub max_draw_count: u32,
+}
+impl Default for GeneratedCommandsMemoryRequirementsInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572002);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct GeneratedCommandsPipelineInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub pipeline: vk::Pipeline,
+}
+impl Default for GeneratedCommandsPipelineInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572013);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct GeneratedCommandsShaderInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub shader_count: u32,
+    pub p_shaders: *const vk::ShaderEXT,
+}
+impl Default for GeneratedCommandsShaderInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572014);
         s
     }
 }
@@ -426,6 +580,278 @@ impl Default for ImportSemaphoreResourceInfoMESA {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000384004);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectCommandsExecutionSetTokenEXT {
+    pub ty: types::IndirectExecutionSetInfoTypeEXT,
+    pub shader_stages: vk::ShaderStageFlags,
+}
+impl Default for IndirectCommandsExecutionSetTokenEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        unsafe { core::mem::zeroed() }
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectCommandsIndexBufferTokenEXT {
+    pub mode: types::IndirectCommandsInputModeFlagsEXT,
+}
+impl Default for IndirectCommandsIndexBufferTokenEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        unsafe { core::mem::zeroed() }
+    }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndirectCommandsInputModeFlagsEXT(pub u32);
+impl IndirectCommandsInputModeFlagsEXT {
+    pub const INDIRECT_COMMANDS_INPUT_MODE_VULKAN_INDEX_BUFFER_EXT: Self = Self(0x1);
+    pub const INDIRECT_COMMANDS_INPUT_MODE_DXGI_INDEX_BUFFER_EXT: Self = Self(0x2);
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectCommandsLayoutCreateInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub flags: types::IndirectCommandsLayoutUsageFlagsEXT,
+    pub shader_stages: vk::ShaderStageFlags,
+    pub indirect_stride: u32,
+    pub pipeline_layout: vk::PipelineLayout,
+    pub token_count: u32,
+    pub p_tokens: *const types::IndirectCommandsLayoutTokenEXT,
+}
+impl Default for IndirectCommandsLayoutCreateInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572006);
+        s
+    }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndirectCommandsLayoutEXT(pub u64);
+impl vk::Handle for IndirectCommandsLayoutEXT {
+    const TYPE: vk::ObjectType = vk::ObjectType::from_raw(1000572000);
+    fn as_raw(self) -> u64 {
+        self.0 as u64
+    }
+    fn from_raw(raw: u64) -> Self {
+        Self(raw as _)
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectCommandsLayoutTokenEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub ty: types::IndirectCommandsTokenTypeEXT,
+    pub data: types::IndirectCommandsTokenDataEXT,
+    pub offset: u32,
+}
+impl Default for IndirectCommandsLayoutTokenEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572007);
+        s
+    }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndirectCommandsLayoutUsageFlagsEXT(pub u32);
+impl IndirectCommandsLayoutUsageFlagsEXT {
+    pub const INDIRECT_COMMANDS_LAYOUT_USAGE_EXPLICIT_PREPROCESS_BIT_EXT: Self = Self(0x1);
+    pub const INDIRECT_COMMANDS_LAYOUT_USAGE_UNORDERED_SEQUENCES_BIT_EXT: Self = Self(0x2);
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectCommandsPushConstantTokenEXT {
+    pub update_range: vk::PushConstantRange,
+}
+impl Default for IndirectCommandsPushConstantTokenEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        unsafe { core::mem::zeroed() }
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union IndirectCommandsTokenDataEXT {
+    pub p_push_constant: *const types::IndirectCommandsPushConstantTokenEXT,
+    pub p_vertex_buffer: *const types::IndirectCommandsVertexBufferTokenEXT,
+    pub p_index_buffer: *const types::IndirectCommandsIndexBufferTokenEXT,
+    pub p_execution_set: *const types::IndirectCommandsExecutionSetTokenEXT,
+}
+impl Default for IndirectCommandsTokenDataEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        unsafe { core::mem::zeroed() }
+    }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndirectCommandsTokenTypeEXT(pub i32);
+impl IndirectCommandsTokenTypeEXT {
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_EXECUTION_SET_EXT: Self = Self(0);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_CONSTANT_EXT: Self = Self(1);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_SEQUENCE_INDEX_EXT: Self = Self(2);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_INDEX_BUFFER_EXT: Self = Self(3);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_VERTEX_BUFFER_EXT: Self = Self(4);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_INDEXED_EXT: Self = Self(5);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_EXT: Self = Self(6);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_INDEXED_COUNT_EXT: Self = Self(7);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_COUNT_EXT: Self = Self(8);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DISPATCH_EXT: Self = Self(9);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_DATA_EXT: Self = Self(1000135000);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_DATA_SEQUENCE_INDEX_EXT: Self = Self(1000135001);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_MESH_TASKS_NV_EXT: Self = Self(1000202002);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_MESH_TASKS_COUNT_NV_EXT: Self = Self(1000202003);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_MESH_TASKS_EXT: Self = Self(1000328000);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_MESH_TASKS_COUNT_EXT: Self = Self(1000328001);
+    pub const INDIRECT_COMMANDS_TOKEN_TYPE_TRACE_RAYS2_EXT: Self = Self(1000386004);
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectCommandsVertexBufferTokenEXT {
+    pub vertex_binding_unit: u32,
+}
+impl Default for IndirectCommandsVertexBufferTokenEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        unsafe { core::mem::zeroed() }
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectExecutionSetCreateInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub ty: types::IndirectExecutionSetInfoTypeEXT,
+    pub info: types::IndirectExecutionSetInfoEXT,
+}
+impl Default for IndirectExecutionSetCreateInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572003);
+        s
+    }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndirectExecutionSetEXT(pub u64);
+impl vk::Handle for IndirectExecutionSetEXT {
+    const TYPE: vk::ObjectType = vk::ObjectType::from_raw(1000572001);
+    fn as_raw(self) -> u64 {
+        self.0 as u64
+    }
+    fn from_raw(raw: u64) -> Self {
+        Self(raw as _)
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union IndirectExecutionSetInfoEXT {
+    pub p_pipeline_info: *const types::IndirectExecutionSetPipelineInfoEXT,
+    pub p_shader_info: *const types::IndirectExecutionSetShaderInfoEXT,
+}
+impl Default for IndirectExecutionSetInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        unsafe { core::mem::zeroed() }
+    }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndirectExecutionSetInfoTypeEXT(pub i32);
+impl IndirectExecutionSetInfoTypeEXT {
+    pub const INDIRECT_EXECUTION_SET_INFO_TYPE_PIPELINES_EXT: Self = Self(0);
+    pub const INDIRECT_EXECUTION_SET_INFO_TYPE_SHADER_OBJECTS_EXT: Self = Self(1);
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectExecutionSetPipelineInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub initial_pipeline: vk::Pipeline,
+    pub max_pipeline_count: u32,
+}
+impl Default for IndirectExecutionSetPipelineInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572010);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectExecutionSetShaderInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub shader_count: u32,
+    pub p_initial_shaders: *const vk::ShaderEXT,
+    pub p_set_layout_infos: *const types::IndirectExecutionSetShaderLayoutInfoEXT,
+    pub max_shader_count: u32,
+    pub push_constant_range_count: u32,
+    pub p_push_constant_ranges: *const vk::PushConstantRange,
+}
+impl Default for IndirectExecutionSetShaderInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572011);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IndirectExecutionSetShaderLayoutInfoEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub set_layout_count: u32,
+    pub p_set_layouts: *const vk::DescriptorSetLayout,
+}
+impl Default for IndirectExecutionSetShaderLayoutInfoEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572012);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct MemoryBarrierAccessFlags3KHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub src_access_mask3: types::AccessFlags3KHR,
+    pub dst_access_mask3: types::AccessFlags3KHR,
+}
+impl Default for MemoryBarrierAccessFlags3KHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000574002);
         s
     }
 }
@@ -517,6 +943,23 @@ impl Default for PhysicalDeviceComputeShaderDerivativesPropertiesKHR {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceCopyMemoryIndirectFeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub indirect_memory_copy: vk::Bool32,
+    pub indirect_memory_to_image_copy: vk::Bool32,
+}
+impl Default for PhysicalDeviceCopyMemoryIndirectFeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000549000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PhysicalDeviceDepthClampControlFeaturesEXT {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -584,6 +1027,50 @@ impl Default for PhysicalDeviceDescriptorHeapPropertiesEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub device_generated_commands: vk::Bool32,
+    pub dynamic_generated_pipeline_layout: vk::Bool32,
+}
+impl Default for PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub max_indirect_pipeline_count: u32,
+    pub max_indirect_shader_object_count: u32,
+    pub max_indirect_sequence_count: u32,
+    pub max_indirect_commands_token_count: u32,
+    pub max_indirect_commands_token_offset: u32,
+    pub max_indirect_commands_indirect_stride: u32,
+    pub supported_indirect_commands_input_modes: types::IndirectCommandsInputModeFlagsEXT,
+    pub supported_indirect_commands_shader_stages: vk::ShaderStageFlags,
+    pub supported_indirect_commands_shader_stages_pipeline_binding: vk::ShaderStageFlags,
+    pub supported_indirect_commands_shader_stages_shader_binding: vk::ShaderStageFlags,
+    pub device_generated_commands_transform_feedback: vk::Bool32,
+    pub device_generated_commands_multi_draw_indirect_count: vk::Bool32,
+}
+impl Default for PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PhysicalDeviceLegacyVertexAttributesFeaturesEXT {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -611,6 +1098,56 @@ impl Default for PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000495001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance10FeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub maintenance10: vk::Bool32,
+}
+impl Default for PhysicalDeviceMaintenance10FeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000630000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance10PropertiesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub rgba4_opaque_black_swizzled: vk::Bool32,
+    pub resolve_srgb_format_applies_transfer_function: vk::Bool32,
+    pub resolve_srgb_format_supports_transfer_function_control: vk::Bool32,
+}
+impl Default for PhysicalDeviceMaintenance10PropertiesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000630001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance11FeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub maintenance11: vk::Bool32,
+}
+impl Default for PhysicalDeviceMaintenance11FeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000657000);
         s
     }
 }
@@ -655,6 +1192,71 @@ impl Default for PhysicalDeviceMaintenance7PropertiesKHR {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance8FeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub maintenance8: vk::Bool32,
+}
+impl Default for PhysicalDeviceMaintenance8FeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000574000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance9FeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub maintenance9: vk::Bool32,
+}
+impl Default for PhysicalDeviceMaintenance9FeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000584000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance9PropertiesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub image2_d_view_of3_d_sparse: vk::Bool32,
+    pub default_vertex_attribute_value: types::DefaultVertexAttributeValueKHR,
+}
+impl Default for PhysicalDeviceMaintenance9PropertiesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000584001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDevicePrimitiveRestartIndexFeaturesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub primitive_restart_index: vk::Bool32,
+}
+impl Default for PhysicalDevicePrimitiveRestartIndexFeaturesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000678000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PhysicalDeviceShaderBfloat16FeaturesKHR {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -668,6 +1270,22 @@ impl Default for PhysicalDeviceShaderBfloat16FeaturesKHR {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000141000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceShaderConstantDataFeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub shader_constant_data: vk::Bool32,
+}
+impl Default for PhysicalDeviceShaderConstantDataFeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000231000);
         s
     }
 }
@@ -740,6 +1358,38 @@ impl Default for PhysicalDeviceShaderReplicatedCompositesFeaturesEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceShaderSplitBarrierFeaturesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub shader_split_barrier: vk::Bool32,
+}
+impl Default for PhysicalDeviceShaderSplitBarrierFeaturesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000305000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceShaderSplitBarrierPropertiesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub split_barrier_reserved_shared_memory: u32,
+}
+impl Default for PhysicalDeviceShaderSplitBarrierPropertiesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000305001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PhysicalDeviceShaderUniformBufferUnsizedArrayFeaturesEXT {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -767,6 +1417,39 @@ impl Default for PhysicalDeviceShaderUntypedPointersFeaturesKHR {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000387000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceUnifiedImageLayoutsFeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub unified_image_layouts: vk::Bool32,
+    pub unified_image_layouts_video: vk::Bool32,
+}
+impl Default for PhysicalDeviceUnifiedImageLayoutsFeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000527000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceVertexAttributeRobustnessFeaturesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub vertex_attribute_robustness: vk::Bool32,
+}
+impl Default for PhysicalDeviceVertexAttributeRobustnessFeaturesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000608000);
         s
     }
 }
@@ -848,6 +1531,22 @@ impl Default for PhysicalDeviceVulkan14Properties {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub zero_initialize_device_memory: vk::Bool32,
+}
+impl Default for PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000620000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PipelineViewportDepthClampControlCreateInfoEXT {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,
@@ -899,10 +1598,106 @@ impl Default for PushDataInfoEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct QueueFamilyOptimalImageTransferGranularityPropertiesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub optimal_image_transfer_granularity: vk::Extent3D,
+}
+impl Default for QueueFamilyOptimalImageTransferGranularityPropertiesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000657001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct QueueFamilyOwnershipTransferPropertiesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub optimal_image_transfer_to_queue_families: u32,
+}
+impl Default for QueueFamilyOwnershipTransferPropertiesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000584002);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct RenderingAttachmentFlagsInfoKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub flags: types::RenderingAttachmentFlagsKHR,
+}
+impl Default for RenderingAttachmentFlagsInfoKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000630002);
+        s
+    }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RenderingAttachmentFlagsKHR(pub u32);
+impl RenderingAttachmentFlagsKHR {
+    pub const RENDERING_ATTACHMENT_INPUT_ATTACHMENT_FEEDBACK_BIT_KHR: Self = Self(0x1);
+    pub const RENDERING_ATTACHMENT_RESOLVE_SKIP_TRANSFER_FUNCTION_BIT_KHR: Self = Self(0x2);
+    pub const RENDERING_ATTACHMENT_RESOLVE_ENABLE_TRANSFER_FUNCTION_BIT_KHR: Self = Self(0x4);
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct RenderingEndInfoKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+}
+impl Default for RenderingEndInfoKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000619003);
+        s
+    }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResolveImageFlagsKHR(pub u32);
+impl ResolveImageFlagsKHR {
+    pub const RESOLVE_IMAGE_SKIP_TRANSFER_FUNCTION_BIT_KHR: Self = Self(0x1);
+    pub const RESOLVE_IMAGE_ENABLE_TRANSFER_FUNCTION_BIT_KHR: Self = Self(0x2);
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ResolveImageModeInfoKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub flags: types::ResolveImageFlagsKHR,
+    pub resolve_mode: vk::ResolveModeFlags,
+    pub stencil_resolve_mode: vk::ResolveModeFlags,
+}
+impl Default for ResolveImageModeInfoKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000630004);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub union ResourceDescriptorDataEXT {
     pub p_image: *const types::ImageDescriptorInfoEXT,
     pub p_texel_buffer: *const types::TexelBufferDescriptorInfoEXT,
-    pub p_address_range: *const types::DeviceAddressRangeEXT,
+    pub p_address_range: *const types::DeviceAddressRangeKHR,
     pub p_tensor_arm: *const types::TensorViewCreateInfoARM,
 }
 impl Default for ResourceDescriptorDataEXT {
@@ -1043,9 +1838,32 @@ impl SpirvResourceTypeFlagsEXT {
     pub const SPIRV_RESOURCE_TYPE_ACCELERATION_STRUCTURE_BIT_EXT: Self = Self(0x100);
     pub const SPIRV_RESOURCE_TYPE_TENSOR_BIT_ARM: Self = Self(0x200);
 }
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct StridedDeviceAddressRangeKHR {
+    pub address: vk::DeviceAddress,
+    pub size: vk::DeviceSize,
+    pub stride: vk::DeviceSize,
+}
+impl Default for StridedDeviceAddressRangeKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        unsafe { core::mem::zeroed() }
+    }
+}
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TensorARM(pub u64);
+impl vk::Handle for TensorARM {
+    const TYPE: vk::ObjectType = vk::ObjectType::from_raw(1000460000);
+    fn as_raw(self) -> u64 {
+        self.0 as u64
+    }
+    fn from_raw(raw: u64) -> Self {
+        Self(raw as _)
+    }
+}
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TensorViewCreateFlagsARM(pub u64);
@@ -1076,7 +1894,7 @@ pub struct TexelBufferDescriptorInfoEXT {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,
     pub format: vk::Format,
-    pub address_range: types::DeviceAddressRangeEXT,
+    pub address_range: types::DeviceAddressRangeKHR,
 }
 impl Default for TexelBufferDescriptorInfoEXT {
     #[inline]
@@ -1084,6 +1902,40 @@ impl Default for TexelBufferDescriptorInfoEXT {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000135000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct WriteIndirectExecutionSetPipelineEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub index: u32,
+    pub pipeline: vk::Pipeline,
+}
+impl Default for WriteIndirectExecutionSetPipelineEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572008);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct WriteIndirectExecutionSetShaderEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub index: u32,
+    pub shader: vk::ShaderEXT,
+}
+impl Default for WriteIndirectExecutionSetShaderEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000572009);
         s
     }
 }

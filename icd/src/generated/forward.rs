@@ -736,3 +736,40 @@ pub unsafe fn unregister_custom_border_color_ext(device: vk::Device, index: u32)
     let sent = post(device, |w| request::unregister_custom_border_color_ext(w, 0, device, index));
     let _ = sent;
 }
+pub unsafe fn get_generated_commands_memory_requirements_ext(device: vk::Device, p_info: *const types::GeneratedCommandsMemoryRequirementsInfoEXT, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
+    let size = reply::get_generated_commands_memory_requirements_ext_size(device, p_info, p_memory_requirements);
+    let called = call(device, size, |w| request::get_generated_commands_memory_requirements_ext(w, 1, device, p_info, p_memory_requirements), |r| reply::get_generated_commands_memory_requirements_ext(r, device, p_info, p_memory_requirements));
+    if called.is_err() { empty(p_memory_requirements); }
+}
+pub unsafe fn create_indirect_commands_layout_ext(device: vk::Device, p_create_info: *const types::IndirectCommandsLayoutCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_commands_layout: *mut types::IndirectCommandsLayoutEXT) -> vk::Result {
+    new_ids(p_indirect_commands_layout, 1);
+    let size = reply::create_indirect_commands_layout_ext_size(device, p_create_info, p_allocator, p_indirect_commands_layout);
+    let called = call(device, size, |w| request::create_indirect_commands_layout_ext(w, 1, device, p_create_info, p_allocator, p_indirect_commands_layout), |r| reply::create_indirect_commands_layout_ext(r, device, p_create_info, p_allocator, p_indirect_commands_layout));
+    let result = result_of(called);
+    forget_failed(result, p_indirect_commands_layout, 1);
+    result
+}
+pub unsafe fn destroy_indirect_commands_layout_ext(device: vk::Device, indirect_commands_layout: types::IndirectCommandsLayoutEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
+    let sent = post(device, |w| request::destroy_indirect_commands_layout_ext(w, 0, device, indirect_commands_layout, p_allocator));
+    let _ = sent;
+}
+pub unsafe fn create_indirect_execution_set_ext(device: vk::Device, p_create_info: *const types::IndirectExecutionSetCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_execution_set: *mut types::IndirectExecutionSetEXT) -> vk::Result {
+    new_ids(p_indirect_execution_set, 1);
+    let size = reply::create_indirect_execution_set_ext_size(device, p_create_info, p_allocator, p_indirect_execution_set);
+    let called = call(device, size, |w| request::create_indirect_execution_set_ext(w, 1, device, p_create_info, p_allocator, p_indirect_execution_set), |r| reply::create_indirect_execution_set_ext(r, device, p_create_info, p_allocator, p_indirect_execution_set));
+    let result = result_of(called);
+    forget_failed(result, p_indirect_execution_set, 1);
+    result
+}
+pub unsafe fn destroy_indirect_execution_set_ext(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
+    let sent = post(device, |w| request::destroy_indirect_execution_set_ext(w, 0, device, indirect_execution_set, p_allocator));
+    let _ = sent;
+}
+pub unsafe fn update_indirect_execution_set_pipeline_ext(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, execution_set_write_count: u32, p_execution_set_writes: *const types::WriteIndirectExecutionSetPipelineEXT) -> () {
+    let sent = post(device, |w| request::update_indirect_execution_set_pipeline_ext(w, 0, device, indirect_execution_set, execution_set_write_count, p_execution_set_writes));
+    let _ = sent;
+}
+pub unsafe fn update_indirect_execution_set_shader_ext(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, execution_set_write_count: u32, p_execution_set_writes: *const types::WriteIndirectExecutionSetShaderEXT) -> () {
+    let sent = post(device, |w| request::update_indirect_execution_set_shader_ext(w, 0, device, indirect_execution_set, execution_set_write_count, p_execution_set_writes));
+    let _ = sent;
+}

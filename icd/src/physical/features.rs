@@ -80,8 +80,8 @@ mod tests {
         switch_off(&mut answers, &Codec::ALL);
         let f = answers.get_mut::<vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT>().unwrap();
         assert_eq!((f.extended_dynamic_state3_viewport_swizzle, f.extended_dynamic_state3_polygon_mode), (0, 1));
-        let lacking = OFF.iter().filter(|f| f.carried_with.is_empty());
-        assert!(lacking.map(|f| answers.word_mut(f.s_type, f.offset)).all(|w| w.is_some_and(|w| *w == 0)), "all are asked for");
+        let mut lacking = OFF.iter().filter(|f| f.carried_with.is_empty());
+        assert!(lacking.all(|f| answers.word_mut(f.s_type, f.offset).is_some_and(|w| *w == 0)), "all are asked for");
     }
 
     /// VK_NV_framebuffer_mixed_samples (153) is newer than VK_EXT_extended_dynamic_state3 in the protocol: a host may know the struct, and not the command.

@@ -21,7 +21,8 @@ use crate::pipelines::compiling::settle;
 pub unsafe fn settle_in(next: *const c_void) -> Result<(), vk::Result> {
     let s_type = types::GeneratedCommandsPipelineInfoEXT::default().s_type.as_raw();
     // SAFETY: a valid chain by contract, whose link with this sType is this struct.
-    let named = unsafe { link(next.cast(), s_type).map(|l| (*l.cast::<types::GeneratedCommandsPipelineInfoEXT>()).pipeline) };
+    let named =
+        unsafe { link(next.cast(), s_type).map(|l| (*l.cast::<types::GeneratedCommandsPipelineInfoEXT>()).pipeline) };
     named.map_or(Ok(()), settle)
 }
 

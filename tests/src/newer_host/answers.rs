@@ -64,7 +64,13 @@ fn number(host: &Capabilities, command: &str, parameter: &str, place: &str) -> O
 
 /// Whether a place is in a struct of properties that no released host knows.
 fn is_newer(place: &str) -> bool {
-    const NEWER: [&str; 6] =
-        ["CopyMemoryIndirect", "DeviceGeneratedCommands", "Maintenance9", "Maintenance10", "ShaderSplitBarrier", "ShaderTileImage"];
+    const NEWER: [&str; 6] = [
+        "CopyMemoryIndirect",
+        "DeviceGeneratedCommands",
+        "Maintenance9",
+        "Maintenance10",
+        "ShaderSplitBarrier",
+        "ShaderTileImage",
+    ];
     NEWER.iter().any(|name| place.strip_prefix("VkPhysicalDevice").is_some_and(|rest| rest.starts_with(name)))
 }

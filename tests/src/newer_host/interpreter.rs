@@ -62,7 +62,8 @@ impl Interpreter {
     fn take(&mut self, command: Decoded) -> Result<(), String> {
         let name = command.name;
         let Some(reply) = self.context.take(command)? else { return Ok(()) };
-        let replies = self.replies.as_mut().ok_or_else(|| format!("{name} asks for a reply, and there is no place for it"))?;
+        let replies =
+            self.replies.as_mut().ok_or_else(|| format!("{name} asks for a reply, and there is no place for it"))?;
         replies.memory.write(replies.start + replies.position, &reply);
         replies.position += reply.len();
         Ok(())

@@ -16,7 +16,8 @@ const MADE: &str = "a valid object is made";
 const INDIRECT_BINDABLE: vk::PipelineCreateFlags2KHR = vk::PipelineCreateFlags2KHR::from_raw(1 << 38);
 
 /// A command that makes an object of a device.
-type Create<I, H> = unsafe extern "system" fn(vk::Device, *const I, *const vk::AllocationCallbacks, *mut H) -> vk::Result;
+type Create<I, H> =
+    unsafe extern "system" fn(vk::Device, *const I, *const vk::AllocationCallbacks, *mut H) -> vk::Result;
 
 impl World {
     /// A pipeline that computes, and may stand in an execution set.

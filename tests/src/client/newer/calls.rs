@@ -25,7 +25,8 @@ impl Functions<'_> {
 }
 
 type Cmd = vk::CommandBuffer;
-type Create<I, H> = unsafe extern "system" fn(vk::Device, *const I, *const vk::AllocationCallbacks, *mut H) -> vk::Result;
+type Create<I, H> =
+    unsafe extern "system" fn(vk::Device, *const I, *const vk::AllocationCallbacks, *mut H) -> vk::Result;
 type Destroy<H> = unsafe extern "system" fn(vk::Device, H, *const vk::AllocationCallbacks);
 type Update<W> = unsafe extern "system" fn(vk::Device, types::IndirectExecutionSetEXT, u32, *const W);
 type OfInfo<I> = unsafe extern "system" fn(Cmd, *const I);
@@ -62,7 +63,8 @@ unsafe fn recorded(f: &Functions, scene: &Scene) -> Result<()> {
         end(cmd, std::ptr::null());
 
         let copy: OfInfo<types::CopyMemoryIndirectInfoKHR> = f.get(c"vkCmdCopyMemoryIndirectKHR")?;
-        let mut info = types::CopyMemoryIndirectInfoKHR { copy_count: 3, copy_address_range: range, ..Default::default() };
+        let mut info =
+            types::CopyMemoryIndirectInfoKHR { copy_count: 3, copy_address_range: range, ..Default::default() };
         (info.src_copy_flags.0, info.dst_copy_flags.0) = (1, 2);
         copy(cmd, &info);
 

@@ -25,7 +25,8 @@ impl<'a> Scene<'a> {
         unsafe {
             let pool = d.create_command_pool(&vk::CommandPoolCreateInfo::default(), None)?;
             let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(3);
-            let buffers: [_; 3] = d.allocate_command_buffers(&info)?[..].try_into().context("three command buffers")?;
+            let buffers: [_; 3] =
+                d.allocate_command_buffers(&info)?.try_into().ok().context("three command buffers")?;
             let once = vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT;
             for (buffer, flags) in buffers.into_iter().zip([Default::default(), Default::default(), once]) {
                 d.begin_command_buffer(buffer, &vk::CommandBufferBeginInfo::default().flags(flags))?;
@@ -34,7 +35,8 @@ impl<'a> Scene<'a> {
             let module = d.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(&code), None)?;
             let layout = d.create_pipeline_layout(&vk::PipelineLayoutCreateInfo::default(), None)?;
             let stage = vk::PipelineShaderStageCreateInfo::default().stage(vk::ShaderStageFlags::COMPUTE);
-            let info = vk::ComputePipelineCreateInfo::default().layout(layout).stage(stage.module(module).name(c"main"));
+            let info =
+                vk::ComputePipelineCreateInfo::default().layout(layout).stage(stage.module(module).name(c"main"));
             let pipeline = || d.create_compute_pipelines(vk::PipelineCache::null(), &[info], None).map(|p| p[0]);
             let [a, b, c] = [pipeline(), pipeline(), pipeline()].map(|p| p.map_err(|(_, e)| e).context("a pipeline"));
             let size = vk::Extent3D { width: 16, height: 16, depth: 1 };
