@@ -2,6 +2,7 @@
 //! (`generated/schema.tsv`). It shares nothing with the encoders but that list.
 
 mod output;
+mod piece;
 mod reply;
 mod request;
 mod schema;

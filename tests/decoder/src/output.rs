@@ -1,6 +1,6 @@
 //! Output parameters: what a request carries of them, and what a reply is made of (WIRE.md 1.10).
 
-use crate::reply::Piece;
+use crate::piece::Piece;
 use crate::request::Reader;
 
 impl Reader<'_> {

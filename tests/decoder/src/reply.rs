@@ -1,15 +1,7 @@
 //! Replies, as a host writes them (WIRE.md 2.2).
 
+use crate::piece::Piece;
 use crate::request::Decoded;
-
-/// A part of a reply.
-#[derive(Clone, Debug)]
-pub enum Piece {
-    /// What the request has told already.
-    Told(Vec<u8>),
-    /// A scalar of `size` bytes in memory, or an array of `count`; `default` where nobody knows better.
-    Asked { path: String, size: usize, count: Option<usize>, default: u64 },
-}
 
 /// What a host answers at a path.
 #[derive(Clone, Debug)]

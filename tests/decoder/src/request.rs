@@ -1,6 +1,6 @@
 //! Commands, as a guest writes them.
 
-use crate::reply::Piece;
+use crate::piece::Piece;
 use crate::schema::Schema;
 
 /// A decoded command: its name, and what was found where, such as `pSubmits[0].commandBufferInfoCount`.

@@ -2,7 +2,7 @@
 
 use hesper_decoder::{Answer, Decoded};
 
-use super::Capabilities;
+use super::capabilities::Capabilities;
 
 /// Every bit of VkMemoryPropertyFlags that memory of an ordinary device has, but that it is protected or made late.
 const MEMORY: u64 = 0xf;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use hesper_decoder::Decoded;
 
+use super::capabilities::Capabilities;
 use super::context::Context;
 use super::interpreter::Interpreter;
+use super::journal::Journal;
 use super::ring::Ring;
-use super::{Capabilities, Journal};
 use crate::test_server::message::{self, Message, write_file};
 
 /// The version of the socket's protocol: the newest.

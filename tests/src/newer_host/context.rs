@@ -9,7 +9,9 @@ use hesper_decoder::Decoded;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::ftruncate;
 
-use super::{Capabilities, Journal, answers, locked};
+use super::answers;
+use super::capabilities::Capabilities;
+use super::journal::{Journal, locked};
 use crate::test_server::memory::Shared;
 
 pub struct Context {
@@ -35,7 +37,7 @@ impl Context {
 
     /// Writes down what is wrong with what came.
     pub fn complain(&self, why: String) {
-        locked(&self.journal.complaints).push(why);
+        self.journal.complain(why);
     }
 
     /// Memory of its own for a blob: its number, and its file for the client.
@@ -104,7 +106,7 @@ impl Context {
         }
         drop(state);
         let reply = command.replies.then(|| answers::reply(&self.capabilities, &command));
-        locked(&self.journal.commands).push(command);
+        self.journal.keep(command);
         Ok(reply)
     }
 }

@@ -2,40 +2,22 @@
 //! run; commands that no host could run are complained of: those that can't be decoded, and those that name objects which aren't there.
 
 mod answers;
+mod capabilities;
 mod connection;
 mod context;
 mod interpreter;
+mod journal;
 mod ring;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Result;
 use hesper_decoder::Decoded;
 
 use crate::test_server::listener::Listener;
-
-/// What the host says of itself.
-#[derive(Clone, Debug)]
-pub struct Capabilities {
-    /// VK_MAKE_API_VERSION of the vk.xml behind its codec; its device has the same version.
-    pub vk_xml_version: u32,
-    /// The extensions that its codec knows, as in the capset (WIRE.md 8.4).
-    pub mask: [u32; 32],
-    /// The extensions that its device lists, with their versions.
-    pub extensions: Vec<(String, u32)>,
-}
-
-/// What has happened at the host.
-#[derive(Default)]
-pub struct Journal {
-    commands: Mutex<Vec<Decoded>>,
-    complaints: Mutex<Vec<String>>,
-}
-
-fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub use capabilities::Capabilities;
+use journal::Journal;
 
 /// A host; it ends when it is dropped.
 pub struct NewerHost {
@@ -62,11 +44,11 @@ impl NewerHost {
 
     /// The commands that have come, in the order in which they were decoded, but those of the transport.
     pub fn commands(&self) -> Vec<Decoded> {
-        locked(&self.journal.commands).clone()
+        self.journal.commands()
     }
 
     /// What was wrong with what came.
     pub fn complaints(&self) -> Vec<String> {
-        locked(&self.journal.complaints).clone()
+        self.journal.complaints()
     }
 }
