@@ -16,9 +16,9 @@ const DRM: &str = "64";
 const ANSWERS: usize = 8;
 const WARM: usize = 3;
 const TOKENS: u32 = 64;
-/// The host's thread looks for work for a millisecond before it sleeps. A call of one that has rested for less is needless; it happens where the thread is
+/// The host's thread looks for work for eight milliseconds before it sleeps. A call of one that has rested for less is needless; it happens where the thread is
 /// falling asleep, and finds something in its last look.
-const REST_US: f64 = 900.0;
+const REST_US: f64 = 7_900.0;
 /// Of so many calls at most one may be needless.
 const FALLS_ASLEEP: usize = 20;
 

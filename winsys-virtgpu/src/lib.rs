@@ -29,6 +29,7 @@ pub mod waiting;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use capset::Capset;
 pub use error::Error;
@@ -100,6 +101,10 @@ pub trait Winsys: Send + Sync {
     /// [`Error::Unsupported`] where there is no such way.
     fn fence(&self, _timeline: u32, _after: Option<&SyncFile>) -> Result<SyncFile, Error> {
         Err(Error::Unsupported("fences of queues"))
+    }
+    /// How long the host's thread had better look for commands before it sleeps, for what it costs to wake it.
+    fn idle_timeout(&self) -> Duration {
+        ring::IDLE
     }
     /// Whether the host still answers, as far as can be told without asking it.
     fn check(&self) -> Result<(), Error>;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
-use hesper_winsys::ring::{Asked, RingOptions, Show};
+use hesper_winsys::ring::{self, Asked, RingOptions, Show};
 use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
@@ -89,7 +89,9 @@ impl Connection {
         let streams = Arc::new(StreamPool::new(winsys.clone()));
         let health = Arc::new(Health::default());
         let patience = Patience { spin: settings.spin.min(ANSWER) };
-        let options = RingOptions { patience, notify_always: settings.notify_always, ..RingOptions::default() };
+        let idle_timeout = settings.idle.unwrap_or_else(|| winsys.idle_timeout());
+        let options =
+            RingOptions { patience, idle_timeout, notify_always: settings.notify_always, ..RingOptions::default() };
         let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options)?;
         let codec = winsys.capset().codec;
         Ok(Arc::new(Self {
@@ -302,7 +304,8 @@ impl Connection {
 
     fn new_side_ring(&self) -> Result<Ring, Error> {
         let id = self.next_ring.fetch_add(1, Ordering::Relaxed);
-        let options = RingOptions { buffer_size: SIDE, ..self.options };
+        // What is asked there is waited for, and nothing comes soon behind that.
+        let options = RingOptions { buffer_size: SIDE, idle_timeout: ring::IDLE, ..self.options };
         Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
     }
 

@@ -34,6 +34,8 @@ pub struct Settings {
     pub chosen: bool,
     /// How long a wait for the GPU may keep a core busy.
     pub spin: Duration,
+    /// How long the host's thread looks for commands before it sleeps.
+    pub idle: Option<Duration>,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
     pub strategy: Option<Strategy>,
     /// `feedback`, `no-feedback`: whether the GPU tells of work that has ended.
@@ -89,6 +91,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         },
         chosen: chosen(var) || switch("vtest"),
         spin: Duration::from_micros(number("HESPER_SPIN_US").unwrap_or(2_000).min(1_000_000)),
+        idle: number("HESPER_IDLE_US").map(|us| Duration::from_micros(us.clamp(1, 1_000_000))),
         strategy: match () {
             () if switch("wait-poll") => Some(Strategy::Poll),
             () if switch("wait-block") => Some(Strategy::Block),
@@ -147,6 +150,14 @@ mod tests {
         assert!(!s.winsys.vtest && s.spin == Duration::from_micros(2_000));
         let s = read(&|n| (n == "HESPER_SPIN_US").then(|| "soon".into()));
         assert_eq!(s.spin, Duration::from_micros(2_000));
+    }
+
+    #[test]
+    fn how_long_the_host_stays_awake() {
+        let with = |value: &str| read(&|n| (n == "HESPER_IDLE_US").then(|| value.to_owned())).idle;
+        assert!(read(&|_| None).idle.is_none() && with("long").is_none());
+        let [none, some, hours] = ["0", "1000", "99999999999"].map(|value| with(value).unwrap());
+        assert!(!none.is_zero() && some == Duration::from_millis(1) && hours <= Duration::from_secs(1));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Calls that need an answer, each after a rest in which the host's thread may fall asleep: a wake-up that is lost shows as a call that
 //! takes long, or never ends.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -8,22 +9,45 @@ use ash::vk;
 
 use crate::gpu::Gpu;
 
-/// The host's thread looks for work for a millisecond before it sleeps: rests are spread around that.
+/// Rests are spread around the millisecond for which the host's thread looks for work before it sleeps, over a test server's socket and with
+/// `HESPER_IDLE_US=1000`.
 const SHORTEST: Duration = Duration::from_micros(200);
 const SPREAD_US: u64 = 1800;
+
+/// What a thread sleeps again and again beside the calls: where such a sleep takes long, the machine had no processor for its programs, and none
+/// of the calls says anything about wake-ups.
+const WITNESS: Duration = Duration::from_millis(1);
 
 /// Makes CALLS calls from each of THREADS threads; fails if one takes `longest` or more.
 pub fn calls(threads: u32, calls: u32, longest: Duration) -> Result<()> {
     let gpu = Gpu::new()?;
     let gpu = &gpu;
-    let all: Result<Vec<Duration>> = std::thread::scope(|s| {
+    let over = &AtomicBool::new(false);
+    let (all, sleep) = std::thread::scope(|s| {
+        let witness = s.spawn(|| longest_sleep(over));
         let threads: Vec<_> = (0..threads).map(|thread| s.spawn(move || slowest(gpu, thread, calls))).collect();
-        threads.into_iter().map(|t| t.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?).collect()
+        let panicked = |_| anyhow::anyhow!("a thread panicked");
+        let all: Result<Vec<Duration>> = threads.into_iter().map(|t| t.join().map_err(panicked)?).collect();
+        over.store(true, Ordering::Relaxed);
+        (all, witness.join().map_err(panicked))
     });
-    let slowest = all?.into_iter().max().context("no threads")?;
-    println!("{} calls, the slowest took {:.1} ms", threads * calls, slowest.as_secs_f64() * 1e3);
-    ensure!(slowest < longest, "a call took {slowest:?}");
+    let (slowest, sleep) = (all?.into_iter().max().context("no threads")?, sleep?);
+    let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+    println!("{} calls, the slowest took {:.1} ms", threads * calls, ms(slowest));
+    println!("the longest of the sleeps of {WITNESS:?} took {:.1} ms", ms(sleep));
+    ensure!(slowest < longest, "a call took {slowest:?}, and a sleep of {WITNESS:?} beside it {sleep:?}");
     Ok(())
+}
+
+/// How long the longest sleep takes until the calls are over.
+fn longest_sleep(over: &AtomicBool) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !over.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        std::thread::sleep(WITNESS);
+        longest = longest.max(start.elapsed());
+    }
+    longest
 }
 
 /// How long the slowest of a thread's calls takes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use hesper_rig::{Driver, GuestJob};
 
-use super::servers::{self, MEASURED_TOKENS, Server};
+use super::servers::{self, ANSWERS, MEASURED_TOKENS, Server};
 
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,10 @@ pub fn of(plan: Plan, drivers: &[Driver], client: &Path) -> Result<Vec<(Kind, Gu
         for driver in drivers {
             jobs.push(job(Kind::Essentials, *driver, format!("{client} bench essentials"), plan.limit));
         }
-        for driver in drivers {
-            jobs.push(job(Kind::Answer, *driver, Server::on(*driver).ask(MEASURED_TOKENS), plan.limit));
+        for _ in 0..ANSWERS {
+            for driver in drivers {
+                jobs.push(job(Kind::Answer, *driver, Server::on(*driver).ask(MEASURED_TOKENS), plan.limit));
+            }
         }
     }
     if !plan.idle.is_zero() {

@@ -9,8 +9,10 @@ use hesper_rig::{Driver, GuestResult, llama};
 
 /// How many tokens llama.cpp goes on for, greedily, after [`PROMPT`].
 pub const TOKENS: u32 = 24;
-/// For how many its speed is measured: at so many the processor's moods even out.
+/// For how many its speed is measured.
 pub const MEASURED_TOKENS: u32 = 120;
+/// How often in a turn: what makes a machine slower or faster for seconds hits all drivers alike where they take turns that are short.
+pub const ANSWERS: u32 = 4;
 /// Any tokens will do: the model's weights are random.
 pub const PROMPT: [u32; 6] = [1, 300, 7, 301, 42, 400];
 

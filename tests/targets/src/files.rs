@@ -53,7 +53,7 @@ fn settings(content: &[u8]) {
 }
 
 pub fn seeds() -> Vec<Vec<u8>> {
-    let variables = "HESPER_DEBUG=vtest,sync,wait-poll,no-feedback\nHESPER_SPIN_US=2000\nHESPER_BLOB_ALIGNMENT=65536\nHOME=/root\n\
+    let variables = "HESPER_DEBUG=vtest,sync,wait-poll,no-feedback\nHESPER_SPIN_US=2000\nHESPER_IDLE_US=1\nHESPER_BLOB_ALIGNMENT=65536\nHOME=/root\n\
         XDG_CACHE_HOME=/x\nHESPER_PIPELINE_CACHE=off\nHESPER_VTEST_SOCKET=/s\nVK_DRIVER_FILES=/a/hesper_icd.json:/b.json\n";
     // The checksum of no data.
     let cache = [&b"HESPERPC"[..], &0xcbf2_9ce4_8422_2325_u64.to_le_bytes()].concat();

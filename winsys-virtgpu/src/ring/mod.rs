@@ -21,7 +21,7 @@ use crate::stream::{Chunk, ReplyPool, StreamPool};
 use crate::{Error, Health, Winsys, trace, transport};
 use host_thread::HostThread;
 use memory::RingMemory;
-pub use options::RingOptions;
+pub use options::{IDLE, RingOptions};
 use silence::MONITOR_US;
 pub use watch::Watch;
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::waiting::Patience;
 
-/// How long the host's thread looks for work before it sleeps and has to be woken, which takes 80 to 250 microseconds
-/// (seen in traces over vtest). Longer looking gained nothing on a GPU, and took from the work where the host computes on its processor.
-const IDLE: Duration = Duration::from_millis(1);
+/// How long the host's thread looks for work before it sleeps and has to be woken, where that takes 80 to 250 microseconds
+/// (seen in traces over vtest). Longer looking gained nothing there on a GPU, and took from the work where the host computes on its processor.
+pub const IDLE: Duration = Duration::from_millis(1);
 
 /// What a ring is like.
 #[derive(Clone, Copy, Debug)]

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -22,6 +23,11 @@ use ioctl::{BLOB_MEM_HOST3D, Node};
 use numbers::Numbers;
 use obstacle::{Obstacle, Problem};
 use offers::Facts;
+
+/// How long the host's thread looks for commands before it sleeps. Waking it takes a call of the kernel's and an exit of the virtual machine, which programs
+/// that think for some milliseconds between their submissions had rather not wait for (docs/performance.md). The thread sleeps 10 microseconds and more
+/// between its looks.
+const IDLE: Duration = Duration::from_millis(8);
 
 struct Device {
     node: Node,
@@ -182,6 +188,10 @@ impl Winsys for Virtgpu {
 
     fn fence(&self, timeline: u32, after: Option<&SyncFile>) -> Result<SyncFile, Error> {
         self.device.node.fence(timeline, after)
+    }
+
+    fn idle_timeout(&self) -> Duration {
+        IDLE
     }
 
     fn check(&self) -> Result<(), Error> {
