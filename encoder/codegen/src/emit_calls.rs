@@ -214,9 +214,7 @@ impl Model {
         let Some(gate) = self.reg.gates.get(name).filter(|g| g.version.is_none_or(|v| v > OFFERED)) else {
             return String::new();
         };
-        let with = self.carried_with(self.reg.canonical(name));
-        let gate = if with.is_empty() { &gate.extensions } else { &with };
-        let named: Vec<_> = self.reg.extensions.iter().filter(|(_, e)| gate.contains(&e.number)).collect();
+        let named: Vec<_> = self.reg.extensions.iter().filter(|(_, e)| gate.extensions.contains(&e.number)).collect();
         if named.iter().any(|(_, e)| !e.of_device) {
             return String::new();
         }

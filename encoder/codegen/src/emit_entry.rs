@@ -1,8 +1,6 @@
 //! The driver's side: `forward.rs` and `record.rs` (the default bodies of the commands that aren't and are recorded), `thunks.rs` (what C calls), `procs.rs` (the table
 //! behind vkGet*ProcAddr), `extensions.rs` and `queries.rs` (what there is to ask a physical device).
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result, bail};
 
 use crate::code::Code;
@@ -11,15 +9,10 @@ use crate::names::{bare, command, snake};
 use crate::registry::{Basic, Command, Gate, Member};
 use crate::tables::WireCommand;
 
-/// The elements of an array of extensions' numbers.
-pub fn numbers(extensions: &BTreeSet<u32>) -> String {
-    extensions.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
-}
-
 impl Model {
     /// Every command with an entry point, by canonical name.
     pub fn entries(&self) -> Vec<(&WireCommand, &Command)> {
-        let listed = self.tables.commands.iter().filter(|c| c.policy != "internal");
+        let listed = self.tables.commands.iter().filter(|c| !matches!(c.policy.as_str(), "internal" | "absent"));
         listed.filter_map(|t| Some((t, self.reg.commands.get(self.reg.canonical(&t.name))?))).collect()
     }
 
@@ -247,8 +240,8 @@ impl Model {
 
     /// `Gate { version, extensions }` as a Rust expression.
     fn gate_literal(gate: &Gate) -> String {
-        let version = gate.version.unwrap_or(u32::MAX);
-        format!("Gate {{ version: {version:#x}, extensions: &[{}] }}", numbers(&gate.extensions))
+        let exts: Vec<String> = gate.extensions.iter().map(u32::to_string).collect();
+        format!("Gate {{ version: {:#x}, extensions: &[{}] }}", gate.version.unwrap_or(u32::MAX), exts.join(", "))
     }
 
     /// What a command is dispatched on.
@@ -274,19 +267,15 @@ impl Model {
                 if gate.version == Some(0x10000) {
                     gate.extensions.clear();
                 }
-                let with = match numbers(&self.carried_with(&c.name)) {
-                    none if none.is_empty() => none,
-                    some => format!(".carried_with(&[{some}])"),
-                };
-                rows.push((name, scope, c.name.clone(), Self::gate_literal(&gate), with));
+                rows.push((name, scope, c.name.clone(), Self::gate_literal(&gate)));
             }
         }
         rows.sort();
         let mut out = Code::default();
         out.line("/// Sorted by name.");
         out.line(format!("pub static PROCS: [Proc; {}] = [", rows.len()));
-        for (name, scope, thunk, gate, with) in rows {
-            out.line(format!("proc(c\"{name}\", Scope::{scope}, erase!(thunks::{thunk}), {gate}){with},"));
+        for (name, scope, thunk, gate) in rows {
+            out.line(format!("proc(c\"{name}\", Scope::{scope}, erase!(thunks::{thunk}), {gate}),"));
         }
         out.line("];");
         Ok(out.text)

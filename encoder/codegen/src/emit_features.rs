@@ -1,11 +1,8 @@
 //! `features.rs` of `icd/`: features that are off because the driver lacks something that they need.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context as _, Result, bail};
 
 use crate::code::Code;
-use crate::emit_entry::numbers;
 use crate::model::{Model, Shape};
 
 /// Members of these structs need the command that sets the state they are named for.
@@ -23,15 +20,13 @@ impl Model {
         self.check_lacking(&features)?;
         let mut off = Vec::new();
         for f in &features {
-            let (mut has, mut with) = (true, BTreeSet::new());
+            let mut has = true;
             for need in &f.needs {
                 has &= self.has(need).with_context(|| format!("features.tsv: {}", f.member))?;
-                with.extend(self.carried_with(self.reg.canonical(need)));
             }
-            if has && with.is_empty() {
+            if has {
                 continue;
             }
-            let with = if has { numbers(&with) } else { String::new() };
             let s = self.reg.find_struct(&f.of).with_context(|| f.of.clone())?;
             if !self.chain("VkPhysicalDeviceFeatures2").contains(&s.name) {
                 bail!("features.tsv: {} is no struct of features that travels", s.name);
@@ -39,7 +34,7 @@ impl Model {
             let i = s.members.iter().position(|m| m.name == f.member);
             let i = i.with_context(|| format!("features.tsv: {} has no member {}", s.name, f.member))?;
             off.push(format!(
-                "Feature {{ s_type: {}, offset: core::mem::offset_of!({}, {}), name: {:?}, carried_with: &[{with}] }},",
+                "Feature {{ s_type: {}, offset: core::mem::offset_of!({}, {}), name: {:?} }},",
                 self.reg.stype_value(s)?,
                 self.rust_type(&s.name),
                 self.field(s, i)?,
@@ -47,9 +42,7 @@ impl Model {
             ));
         }
         let mut c = Code::default();
-        c.line(
-            "/// Features that the driver lacks a command for, or may lack one for, whatever the host says of them.",
-        );
+        c.line("/// Features that the driver lacks a command for, whatever the host says of them.");
         c.line(format!("pub static OFF: [Feature; {}] = [", off.len()));
         off.iter().for_each(|line| c.line(line));
         c.line("];");

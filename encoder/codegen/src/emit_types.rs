@@ -75,17 +75,6 @@ impl Model {
         c.line("#[repr(transparent)]");
         c.line("#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]");
         c.line(format!("pub struct {rust}(pub {t});"));
-        if let Some(object_type) = self.reg.object_types.get(name).and_then(|t| self.reg.values.get(t)) {
-            c.line(format!("impl vk::Handle for {rust} {{"));
-            c.line(format!("const TYPE: vk::ObjectType = vk::ObjectType::from_raw({object_type});"));
-            c.line("fn as_raw(self) -> u64 {");
-            c.line("self.0 as u64");
-            c.line("}");
-            c.line("fn from_raw(raw: u64) -> Self {");
-            c.line("Self(raw as _)");
-            c.line("}");
-            c.line("}");
-        }
         let values = self.reg.enums.get(&bits).map(Vec::as_slice).unwrap_or_default();
         if values.is_empty() {
             return;

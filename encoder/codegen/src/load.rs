@@ -177,9 +177,6 @@ impl Registry {
                 let kind = text(t);
                 let basic =
                     if kind.contains("NON_DISPATCHABLE") { Basic::NonDispatchable } else { Basic::Dispatchable };
-                if let Some(object_type) = t.attribute("objtypeenum") {
-                    self.object_types.insert(name.clone(), object_type.into());
-                }
                 self.basics.insert(name, basic);
             }
             "bitmask" => {

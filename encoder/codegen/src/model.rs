@@ -103,21 +103,6 @@ impl Model {
         known.map(|c| (c.number, self.reg.canonical(&c.name).to_string()))
     }
 
-    /// The numbers of the extensions of which the host's codec must know one for a command, beside what brings the command: an extension may bring
-    /// commands only together with another one. None where anything brings the command by itself.
-    pub fn carried_with(&self, canonical: &str) -> BTreeSet<u32> {
-        let offered = |name: &str| self.tables.extensions.iter().find(|e| e.name == name && e.how == "pass");
-        let brought = self.reg.required.iter().filter(|r| self.reg.canonical(&r.command) == canonical);
-        let mut numbers = BTreeSet::new();
-        for r in brought.filter(|r| r.version.is_some() || offered(&r.by).is_some()) {
-            match r.depends.as_deref().and_then(offered) {
-                Some(e) => numbers.insert(e.number),
-                None => return BTreeSet::new(),
-            };
-        }
-        numbers
-    }
-
     fn reach(&mut self, shape: &Shape, input: bool) -> Result<()> {
         match shape {
             Shape::Struct(name) | Shape::Union(name) => {

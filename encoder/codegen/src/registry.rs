@@ -105,8 +105,6 @@ pub struct Registry {
     /// canonical name -> aliases
     pub names: BTreeMap<String, Vec<String>>,
     pub basics: HashMap<String, Basic>,
-    /// handle -> its VkObjectType
-    pub object_types: HashMap<String, String>,
     /// enum and flag-bit values: type -> [(name, value)]
     pub enums: BTreeMap<String, Vec<(String, i64)>>,
     /// Flags type -> FlagBits type

@@ -11,7 +11,7 @@ pub struct WireCommand {
     pub name: String,
     /// Whether the protocol has a form for it that a host decodes.
     pub wire: bool,
-    /// Who answers: `forward`, `async` (posted without waiting for the result), `prompt` (sent at once, without waiting; what came of it is looked at later), `driver:` and a module, `off` (nobody: the feature behind it is), `internal` (no entry point).
+    /// Who answers: `forward`, `async` (posted without waiting for the result), `prompt` (sent at once, without waiting; what came of it is looked at later), `driver:` and a module, `off` (nobody: the feature behind it is), `internal` and `absent` (no entry point).
     pub policy: String,
 }
 

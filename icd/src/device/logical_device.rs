@@ -104,8 +104,8 @@ pub unsafe fn create_device(
     info.enabled_extension_count = names.len() as u32;
     info.pp_enabled_extension_names = names.as_ptr();
     // SAFETY: the info's chain.
-    if let Some(f) = unsafe { features::asked_for(info.p_next, &d.connection().codec) } {
-        warn_!("a device with {} was asked for, which needs what this driver or the host's Venus lacks", f.name);
+    if let Some(f) = unsafe { features::asked_for(info.p_next) } {
+        warn_!("a device with {} was asked for, which needs what this driver lacks", f.name);
         return vk::Result::ERROR_FEATURE_NOT_PRESENT;
     }
     // Features are either here or in the chain.

@@ -3,7 +3,6 @@
 use std::ffi::{CStr, c_char};
 
 use ash::vk;
-use hesper_encoder::Codec;
 
 use crate::base::gate::Gate;
 use crate::base::object::Part;
@@ -28,8 +27,6 @@ pub struct Proc {
     pub scope: Scope,
     function: Erased,
     pub gate: Gate,
-    /// Extensions of which the host's codec must know one, for commands that an extension brings only together with another one.
-    carried_with: &'static [u32],
 }
 
 impl Proc {
@@ -37,21 +34,11 @@ impl Proc {
     pub fn get(&self) -> vk::PFN_vkVoidFunction {
         Some(self.function)
     }
-
-    /// The same row, for a command that an extension brings only together with one of these.
-    pub const fn carried_with(self, extensions: &'static [u32]) -> Self {
-        Self { carried_with: extensions, ..self }
-    }
-
-    /// Whether a host with this codec knows the command, if it knows the extension that brings it.
-    fn is_carried(&self, codec: &Codec) -> bool {
-        self.carried_with.is_empty() || self.carried_with.iter().any(|number| codec.has(*number))
-    }
 }
 
 /// A row of the table.
 pub const fn proc(name: &'static CStr, scope: Scope, function: Erased, gate: Gate) -> Proc {
-    Proc { name, scope, function, gate, carried_with: &[] }
+    Proc { name, scope, function, gate }
 }
 
 /// A function's address without its type.
@@ -75,7 +62,7 @@ pub unsafe fn get_device_proc_addr(device: vk::Device, name: *const c_char) -> v
     // SAFETY: a valid device, and a string that isn't null.
     let (d, name) = unsafe { (Device::of(device), CStr::from_ptr(name)) };
     let p = find(name).filter(|p| p.scope == Scope::Device)?;
-    if d.knows(&p.gate) && p.is_carried(&d.connection().codec) { p.get() } else { None }
+    if d.knows(&p.gate) { p.get() } else { None }
 }
 
 #[cfg(test)]
@@ -118,22 +105,18 @@ mod tests {
     #[test]
     fn features_without_their_command_are_off() {
         use crate::generated::features::OFF;
-        let lacking = || OFF.iter().filter(|f| f.carried_with.is_empty());
-        let off = |name: &str| lacking().any(|f| f.name == name);
-        for f in lacking() {
+        let off = |name: &str| OFF.iter().any(|f| f.name == name);
+        for f in &OFF {
             let state = f.name.strip_prefix("extendedDynamicState3");
             for vendor in ["", "EXT", "NV", "KHR"] {
                 let command = state.map(|s| CString::new(format!("vkCmdSet{s}{vendor}")).unwrap());
                 assert!(command.is_none_or(|c| find(&c).is_none()), "{} is off, and its command there", f.name);
             }
         }
-        for state in ["CoverageReductionMode", "ViewportSwizzle", "CoverageToColorEnable"] {
+        for state in ["CoverageModulationTable", "ViewportSwizzle", "CoverageToColorEnable"] {
             assert!(off(&format!("extendedDynamicState3{state}")), "{state}");
         }
         assert!(off("accelerationStructureHostCommands") && !off("hostImageCopy"));
         assert!(!off("extendedDynamicState3PolygonMode") && find(c"vkCmdSetPolygonModeEXT").is_some());
-        // VK_EXT_extended_dynamic_state3 brings this one only together with VK_NV_framebuffer_mixed_samples, which is number 153.
-        let mixed = find(c"vkCmdSetCoverageModulationModeNV").unwrap();
-        assert!(mixed.is_carried(&Codec::ALL) && !mixed.is_carried(&Codec { version: 0x1_0004, mask: [1; 32] }));
     }
 }

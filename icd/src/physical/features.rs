@@ -1,7 +1,6 @@
 //! Features that the host may have and the driver can't serve: reported as off, and refused at device creation. And those that are the driver's own.
 
 use ash::vk;
-use hesper_encoder::Codec;
 use hesper_encoder::bits::link;
 
 use crate::generated::features::OFF;
@@ -14,15 +13,6 @@ pub struct Feature {
     pub offset: usize,
     /// In Vulkan's words.
     pub name: &'static str,
-    /// Extensions of which a host's codec must know one to carry what the feature needs; none where the driver lacks that itself.
-    pub carried_with: &'static [u32],
-}
-
-impl Feature {
-    /// Whether it is off on a host with this codec.
-    fn is_off(&self, codec: &Codec) -> bool {
-        !self.carried_with.iter().any(|number| codec.has(*number))
-    }
 }
 
 /// Whether a struct of features, which then has one member, tells of what the driver does itself: swapchains. None of these structs travels.
@@ -41,21 +31,21 @@ pub fn of_driver(s_type: vk::StructureType) -> bool {
     .contains(&s_type)
 }
 
-/// Switches them off in what a host with this codec answered.
-pub fn switch_off(answers: &mut Answers, codec: &Codec) {
-    for f in OFF.iter().filter(|f| f.is_off(codec)) {
+/// Switches them off in what the host answered.
+pub fn switch_off(answers: &mut Answers) {
+    for f in &OFF {
         if let Some(word) = answers.word_mut(f.s_type, f.offset) {
             *word = vk::FALSE;
         }
     }
 }
 
-/// The first of them that a device is asked for, on a host with this codec.
+/// The first of them that a device is asked for.
 ///
 /// # Safety
 /// `next` must be null or the valid chain of a VkDeviceCreateInfo.
-pub unsafe fn asked_for(next: *const core::ffi::c_void, codec: &Codec) -> Option<&'static Feature> {
-    OFF.iter().filter(|f| f.is_off(codec)).find(|f| {
+pub unsafe fn asked_for(next: *const core::ffi::c_void) -> Option<&'static Feature> {
+    OFF.iter().find(|f| {
         // SAFETY: a valid chain, and a link of this sType has a VkBool32 at the offset.
         unsafe {
             link(next.cast(), f.s_type).is_some_and(|l| l.byte_add(f.offset).cast::<vk::Bool32>().read() != vk::FALSE)
@@ -65,6 +55,8 @@ pub unsafe fn asked_for(next: *const core::ffi::c_void, codec: &Codec) -> Option
 
 #[cfg(test)]
 mod tests {
+    use hesper_encoder::Codec;
+
     use super::*;
     use crate::generated::queries::FEATURES;
 
@@ -77,31 +69,10 @@ mod tests {
             f.extended_dynamic_state3_polygon_mode = vk::TRUE;
         };
         on(answers.get_mut::<vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT>().unwrap());
-        switch_off(&mut answers, &Codec::ALL);
+        switch_off(&mut answers);
         let f = answers.get_mut::<vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT>().unwrap();
         assert_eq!((f.extended_dynamic_state3_viewport_swizzle, f.extended_dynamic_state3_polygon_mode), (0, 1));
-        let mut lacking = OFF.iter().filter(|f| f.carried_with.is_empty());
-        assert!(lacking.all(|f| answers.word_mut(f.s_type, f.offset).is_some_and(|w| *w == 0)), "all are asked for");
-    }
-
-    /// VK_NV_framebuffer_mixed_samples (153) is newer than VK_EXT_extended_dynamic_state3 in the protocol: a host may know the struct, and not the command.
-    #[test]
-    fn what_the_hosts_codec_can_not_carry_is_cut() {
-        let mut older = Codec { version: 0x1_0004, ..Codec::ALL };
-        older.mask[153 / 32] &= !(1 << (153 % 32));
-        for (codec, expected) in [(older, vk::FALSE), (Codec::ALL, vk::TRUE)] {
-            let (mut answers, _) = Answers::prepare(&FEATURES, &codec);
-            let f = answers.get_mut::<vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT>().unwrap();
-            f.extended_dynamic_state3_coverage_modulation_mode = vk::TRUE;
-            let asked = *f;
-            switch_off(&mut answers, &codec);
-            let f = answers.get_mut::<vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT>().unwrap();
-            assert_eq!(f.extended_dynamic_state3_coverage_modulation_mode, expected);
-            let info = vk::DeviceCreateInfo { p_next: (&raw const asked).cast(), ..Default::default() };
-            // SAFETY: a chain of the struct, whose own is no more than what `prepare` has made.
-            let refused = unsafe { asked_for(info.p_next, &codec) };
-            assert_eq!(refused.is_some(), expected == vk::FALSE);
-        }
+        assert!(OFF.iter().all(|f| answers.word_mut(f.s_type, f.offset).is_some_and(|w| *w == 0)), "all are asked for");
     }
 
     #[test]
@@ -113,7 +84,7 @@ mod tests {
             let mut other = vk::PhysicalDeviceMultiviewFeatures::default();
             let info = vk::DeviceCreateInfo::default().push_next(&mut f).push_next(&mut other);
             // SAFETY: a valid chain.
-            unsafe { asked_for(info.p_next, &Codec::ALL) }.map(|f| f.name)
+            unsafe { asked_for(info.p_next) }.map(|f| f.name)
         };
         assert_eq!(asked(true, true), Some("extendedDynamicState3ViewportSwizzle"));
         assert_eq!(asked(false, true), None);

@@ -68,7 +68,7 @@ pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Conne
     // SAFETY: sysconf takes a number, and touches no memory of this process.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
     present_limits(&mut d.properties.limits, page);
-    features::switch_off(&mut d.more_features, &connection.codec);
+    features::switch_off(&mut d.more_features);
     d.host_cached = present_memory(&mut d.memory);
 }
 

@@ -5,7 +5,6 @@ pub mod compiling;
 pub mod create_info;
 pub mod deferred;
 pub mod device;
-pub mod generated_commands;
 pub mod graphics;
 pub mod pipeline;
 pub mod recorders;

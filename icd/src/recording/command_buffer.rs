@@ -258,21 +258,7 @@ pub unsafe fn forget_held(command_buffer: vk::CommandBuffer) {
     }
 }
 
-/// Sends what has been recorded so far, held back or not.
-///
-/// # Safety
-/// As in [`record`].
-///
-/// # Errors
-/// The first error of the recording, which shows at vkEndCommandBuffer, too.
-pub unsafe fn send_recorded(command_buffer: vk::CommandBuffer) -> Result<(), Error> {
-    // SAFETY: a valid handle by contract.
-    let c = unsafe { CommandBuffer::of(command_buffer) };
-    // SAFETY: this thread records.
-    unsafe { c.recording() }.stream.send_all(c.connection())
-}
-
-/// Fails the recording because of a pipeline that isn't there: vkEndCommandBuffer returns an error, since the commands of a recording return none.
+/// Fails the recording: vkEndCommandBuffer returns an error, since the commands of a recording return none.
 ///
 /// # Safety
 /// As in [`record`].
@@ -284,16 +270,6 @@ pub unsafe fn fail(command_buffer: vk::CommandBuffer, result: vk::Result) {
         vk::Result::ERROR_DEVICE_LOST => Error::Lost("the pipeline was never made".into()),
         _ => Error::Refused("a pipeline that couldn't be made".into()),
     };
-    // SAFETY: handed on.
-    unsafe { fail_with(command_buffer, error) };
-}
-
-/// Fails the recording with an error.
-///
-/// # Safety
-/// As in [`record`].
-#[cold]
-pub unsafe fn fail_with(command_buffer: vk::CommandBuffer, error: Error) {
     // SAFETY: a valid handle that this thread records into, by contract.
     unsafe { CommandBuffer::of(command_buffer).recording() }.stream.fail(error);
 }

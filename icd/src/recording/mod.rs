@@ -6,7 +6,6 @@ pub mod command_pool;
 pub mod copy;
 pub mod device;
 pub mod event_wait;
-pub mod generated_commands;
 pub mod held_copies;
 pub mod own;
 pub mod ownership;

@@ -153,22 +153,6 @@ impl Stream {
         self.unasked_up_to = self.used + IDLE_EAGER;
     }
 
-    /// Sends all commands recorded so far, held back or not.
-    ///
-    /// # Errors
-    /// The first error of the recording.
-    pub fn send_all(&mut self, connection: &Connection) -> Result<(), Error> {
-        self.recycle_full(connection);
-        self.hold(false);
-        if self.error.is_none() && self.used > self.sent {
-            match self.send(connection) {
-                Ok(_) => (self.sent, self.sent_at) = (self.used, clock::now()),
-                Err(e) => self.error = Some(e),
-            }
-        }
-        self.error.clone().map_or(Ok(()), Err)
-    }
-
     /// Sends the rest; the stream is empty afterwards, and the chunk is used from its start again unless the host reads in it.
     ///
     /// # Errors

@@ -265,8 +265,6 @@ impl Reader<'_> {
         let selects = members.iter().any(|m| !m.selected_by.is_empty());
         match if selects { by_value } else { members.get(tag as usize) } {
             Some(m) => self.shape(m.shape, &format!("{path}.{}", m.name)),
-            // A kind of token that has no data (WIRE.md 1.8).
-            None if name == "VkIndirectCommandsTokenDataEXT" => Ok(()),
             None => Err(format!("{path}: no member of {name} has the tag {tag}")),
         }
     }

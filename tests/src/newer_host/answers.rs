@@ -57,20 +57,21 @@ fn number(host: &Capabilities, command: &str, parameter: &str, place: &str) -> O
         (_, _, "alignment") if needs => 256,
         (_, _, "memoryTypeBits") if needs => 1,
         // What newer properties tell is as good as any number: as many as their names are long.
-        ("vkGetPhysicalDeviceProperties2", _, _) if is_newer(place) => member.len() as u64,
+        ("vkGetPhysicalDeviceProperties2" | "vkGetPhysicalDeviceQueueFamilyProperties2", _, _) if is_newer(place) => {
+            member.len() as u64
+        }
         _ => return None,
     })
 }
 
 /// Whether a place is in a struct of properties that no released host knows.
 fn is_newer(place: &str) -> bool {
-    const NEWER: [&str; 6] = [
-        "CopyMemoryIndirect",
-        "DeviceGeneratedCommands",
-        "Maintenance9",
-        "Maintenance10",
-        "ShaderSplitBarrier",
-        "ShaderTileImage",
+    const NEWER: [&str; 5] = [
+        "VkPhysicalDeviceMaintenance9",
+        "VkPhysicalDeviceShaderSplitBarrier",
+        "VkPhysicalDeviceShaderTileImage",
+        "VkQueueFamilyOptimalImageTransferGranularity",
+        "VkQueueFamilyOwnershipTransfer",
     ];
-    NEWER.iter().any(|name| place.strip_prefix("VkPhysicalDevice").is_some_and(|rest| rest.starts_with(name)))
+    NEWER.iter().any(|name| place.starts_with(name))
 }

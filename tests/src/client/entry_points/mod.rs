@@ -4,7 +4,6 @@
 
 pub mod call;
 mod command_buffers;
-mod generated_commands;
 pub mod keep;
 mod objects;
 mod pipelines;
