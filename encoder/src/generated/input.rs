@@ -207,14 +207,6 @@ pub unsafe fn attachment_description_stencil_layout(w: &mut Writer, s: *const vk
     w.u64(0);
     attachment_description_stencil_layout_body(w, s);
 }
-unsafe fn attachment_feedback_loop_info_ext_body(w: &mut Writer, s: *const types::AttachmentFeedbackLoopInfoEXT) {
-    w.u32(bits32((*s).feedback_loop_enable));
-}
-pub unsafe fn attachment_feedback_loop_info_ext(w: &mut Writer, s: *const types::AttachmentFeedbackLoopInfoEXT) {
-    w.u32(1000527001);
-    w.u64(0);
-    attachment_feedback_loop_info_ext_body(w, s);
-}
 pub unsafe fn attachment_reference(w: &mut Writer, s: *const vk::AttachmentReference) {
     if let Some(b) = w.run::<8>() {
         set32(b, 0, bits32((*s).attachment));
@@ -256,20 +248,6 @@ pub unsafe fn attachment_reference_stencil_layout(w: &mut Writer, s: *const vk::
     w.u32(1000241001);
     w.u64(0);
     attachment_reference_stencil_layout_body(w, s);
-}
-unsafe fn attachment_sample_count_info_amd_body(w: &mut Writer, s: *const vk::AttachmentSampleCountInfoAMD) {
-    let n1 = if (*s).p_color_attachment_samples.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
-    if let Some(b) = w.run::<12>() {
-        set32(b, 0, bits32((*s).color_attachment_count));
-        set64(b, 4, n1 as u64);
-    }
-    w.array((*s).p_color_attachment_samples.cast(), n1, 4);
-    w.u32(bits32((*s).depth_stencil_attachment_samples));
-}
-pub unsafe fn attachment_sample_count_info_amd(w: &mut Writer, s: *const vk::AttachmentSampleCountInfoAMD) {
-    w.u32(1000044008);
-    w.u64(0);
-    attachment_sample_count_info_amd_body(w, s);
 }
 pub unsafe fn attachment_sample_locations_ext(w: &mut Writer, s: *const vk::AttachmentSampleLocationsEXT) {
     w.u32(bits32((*s).attachment_index));
@@ -925,13 +903,6 @@ unsafe fn command_buffer_inheritance_info_chain(w: &mut Writer, mut p: *const vk
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
-            1000044008 if codec.knows(0xffffffff, &[137, 153]) => {
-                w.u64(1);
-                w.u32(1000044008);
-                command_buffer_inheritance_info_chain(w, (*p).p_next, command_buffer_begin_info, command_buffer_inheritance_info);
-                attachment_sample_count_info_amd_body(w, p.cast());
-                return;
-            }
             1000081000 if codec.knows(0xffffffff, &[82]) => {
                 w.u64(1);
                 w.u32(1000081000);
@@ -1214,18 +1185,6 @@ pub unsafe fn copy_image_to_memory_info_mesa(w: &mut Writer, s: *const types::Co
         set32(b, 72, bits32((*s).image_extent.depth));
     }
 }
-pub unsafe fn copy_memory_indirect_info_khr(w: &mut Writer, s: *const types::CopyMemoryIndirectInfoKHR) {
-    if let Some(b) = w.run::<48>() {
-        set32(b, 0, 1000549002);
-        set64(b, 4, 0);
-        set32(b, 12, bits32((*s).src_copy_flags));
-        set32(b, 16, bits32((*s).dst_copy_flags));
-        set32(b, 20, bits32((*s).copy_count));
-        set64(b, 24, bits64((*s).copy_address_range.address));
-        set64(b, 32, bits64((*s).copy_address_range.size));
-        set64(b, 40, bits64((*s).copy_address_range.stride));
-    }
-}
 pub unsafe fn copy_memory_to_acceleration_structure_info_khr(w: &mut Writer, s: *const vk::CopyMemoryToAccelerationStructureInfoKHR) {
     if let Some(b) = w.run::<12>() {
         set32(b, 0, 1000150012);
@@ -1236,22 +1195,6 @@ pub unsafe fn copy_memory_to_acceleration_structure_info_khr(w: &mut Writer, s: 
         set64(b, 0, bits64((*s).dst));
         set32(b, 8, bits32((*s).mode));
     }
-}
-pub unsafe fn copy_memory_to_image_indirect_info_khr(w: &mut Writer, s: *const types::CopyMemoryToImageIndirectInfoKHR) {
-    let n1 = if (*s).p_image_subresources.is_null() { 0 } else { ((*s).copy_count as usize) };
-    if let Some(b) = w.run::<64>() {
-        set32(b, 0, 1000549003);
-        set64(b, 4, 0);
-        set32(b, 12, bits32((*s).src_copy_flags));
-        set32(b, 16, bits32((*s).copy_count));
-        set64(b, 20, bits64((*s).copy_address_range.address));
-        set64(b, 28, bits64((*s).copy_address_range.size));
-        set64(b, 36, bits64((*s).copy_address_range.stride));
-        set64(b, 44, bits64((*s).dst_image));
-        set32(b, 52, bits32((*s).dst_image_layout));
-        set64(b, 56, n1 as u64);
-    }
-    w.array((*s).p_image_subresources.cast(), n1, 16);
 }
 pub unsafe fn copy_memory_to_image_info_mesa(w: &mut Writer, s: *const types::CopyMemoryToImageInfoMESA) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
@@ -1964,13 +1907,6 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 physical_device_cooperative_matrix_features_khr_body(w, p.cast());
                 return;
             }
-            1000549000 if codec.knows(0xffffffff, &[550]) => {
-                w.u64(1);
-                w.u32(1000549000);
-                device_create_info_chain(w, (*p).p_next);
-                physical_device_copy_memory_indirect_features_khr_body(w, p.cast());
-                return;
-            }
             1000287002 if codec.knows(0xffffffff, &[288]) => {
                 w.u64(1);
                 w.u32(1000287002);
@@ -2025,13 +1961,6 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 w.u32(1000161001);
                 device_create_info_chain(w, (*p).p_next);
                 physical_device_descriptor_indexing_features_body(w, p.cast());
-                return;
-            }
-            1000572000 if codec.knows(0xffffffff, &[573]) => {
-                w.u64(1);
-                w.u32(1000572000);
-                device_create_info_chain(w, (*p).p_next);
-                physical_device_device_generated_commands_features_ext_body(w, p.cast());
                 return;
             }
             1000044003 if codec.knows(0x10003, &[45]) => {
@@ -2202,13 +2131,6 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 physical_device_line_rasterization_features_body(w, p.cast());
                 return;
             }
-            1000630000 if codec.knows(0xffffffff, &[631]) => {
-                w.u64(1);
-                w.u32(1000630000);
-                device_create_info_chain(w, (*p).p_next);
-                physical_device_maintenance10_features_khr_body(w, p.cast());
-                return;
-            }
             1000657000 if codec.knows(0xffffffff, &[658]) => {
                 w.u64(1);
                 w.u32(1000657000);
@@ -2333,13 +2255,6 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 w.u32(1000068001);
                 device_create_info_chain(w, (*p).p_next);
                 physical_device_pipeline_robustness_features_body(w, p.cast());
-                return;
-            }
-            1000678000 if codec.knows(0xffffffff, &[679]) => {
-                w.u64(1);
-                w.u32(1000678000);
-                device_create_info_chain(w, (*p).p_next);
-                physical_device_primitive_restart_index_features_ext_body(w, p.cast());
                 return;
             }
             1000356000 if codec.knows(0xffffffff, &[357]) => {
@@ -2676,13 +2591,6 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 w.u32(1000028000);
                 device_create_info_chain(w, (*p).p_next);
                 physical_device_transform_feedback_features_ext_body(w, p.cast());
-                return;
-            }
-            1000527000 if codec.knows(0xffffffff, &[528]) => {
-                w.u64(1);
-                w.u32(1000527000);
-                device_create_info_chain(w, (*p).p_next);
-                physical_device_unified_image_layouts_features_khr_body(w, p.cast());
                 return;
             }
             1000253000 if codec.knows(0x10002, &[254]) => {
@@ -3180,105 +3088,6 @@ unsafe fn framebuffer_create_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     }
     w.u64(0);
 }
-unsafe fn generated_commands_info_ext_body(w: &mut Writer, s: *const types::GeneratedCommandsInfoEXT) {
-    if let Some(b) = w.run::<68>() {
-        set32(b, 0, bits32((*s).shader_stages));
-        set64(b, 4, bits64((*s).indirect_execution_set));
-        set64(b, 12, bits64((*s).indirect_commands_layout));
-        set64(b, 20, bits64((*s).indirect_address));
-        set64(b, 28, bits64((*s).indirect_address_size));
-        set64(b, 36, bits64((*s).preprocess_address));
-        set64(b, 44, bits64((*s).preprocess_size));
-        set32(b, 52, bits32((*s).max_sequence_count));
-        set64(b, 56, bits64((*s).sequence_count_address));
-        set32(b, 64, bits32((*s).max_draw_count));
-    }
-}
-pub unsafe fn generated_commands_info_ext(w: &mut Writer, s: *const types::GeneratedCommandsInfoEXT) {
-    w.u32(1000572004);
-    generated_commands_info_ext_chain(w, (*s).p_next.cast());
-    generated_commands_info_ext_body(w, s);
-}
-unsafe fn generated_commands_info_ext_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
-    let codec = w.codec();
-    while !p.is_null() {
-        match (*p).s_type.as_raw() {
-            1000572013 if codec.knows(0xffffffff, &[573]) => {
-                w.u64(1);
-                w.u32(1000572013);
-                generated_commands_info_ext_chain(w, (*p).p_next);
-                generated_commands_pipeline_info_ext_body(w, p.cast());
-                return;
-            }
-            1000572014 if codec.knows(0xffffffff, &[573]) => {
-                w.u64(1);
-                w.u32(1000572014);
-                generated_commands_info_ext_chain(w, (*p).p_next);
-                generated_commands_shader_info_ext_body(w, p.cast());
-                return;
-            }
-            _ => p = (*p).p_next,
-        }
-    }
-    w.u64(0);
-}
-unsafe fn generated_commands_memory_requirements_info_ext_body(w: &mut Writer, s: *const types::GeneratedCommandsMemoryRequirementsInfoEXT) {
-    if let Some(b) = w.run::<24>() {
-        set64(b, 0, bits64((*s).indirect_execution_set));
-        set64(b, 8, bits64((*s).indirect_commands_layout));
-        set32(b, 16, bits32((*s).max_sequence_count));
-        set32(b, 20, bits32((*s).max_draw_count));
-    }
-}
-pub unsafe fn generated_commands_memory_requirements_info_ext(w: &mut Writer, s: *const types::GeneratedCommandsMemoryRequirementsInfoEXT) {
-    w.u32(1000572002);
-    generated_commands_memory_requirements_info_ext_chain(w, (*s).p_next.cast());
-    generated_commands_memory_requirements_info_ext_body(w, s);
-}
-unsafe fn generated_commands_memory_requirements_info_ext_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
-    let codec = w.codec();
-    while !p.is_null() {
-        match (*p).s_type.as_raw() {
-            1000572013 if codec.knows(0xffffffff, &[573]) => {
-                w.u64(1);
-                w.u32(1000572013);
-                generated_commands_memory_requirements_info_ext_chain(w, (*p).p_next);
-                generated_commands_pipeline_info_ext_body(w, p.cast());
-                return;
-            }
-            1000572014 if codec.knows(0xffffffff, &[573]) => {
-                w.u64(1);
-                w.u32(1000572014);
-                generated_commands_memory_requirements_info_ext_chain(w, (*p).p_next);
-                generated_commands_shader_info_ext_body(w, p.cast());
-                return;
-            }
-            _ => p = (*p).p_next,
-        }
-    }
-    w.u64(0);
-}
-unsafe fn generated_commands_pipeline_info_ext_body(w: &mut Writer, s: *const types::GeneratedCommandsPipelineInfoEXT) {
-    w.u64(bits64((*s).pipeline));
-}
-pub unsafe fn generated_commands_pipeline_info_ext(w: &mut Writer, s: *const types::GeneratedCommandsPipelineInfoEXT) {
-    w.u32(1000572013);
-    w.u64(0);
-    generated_commands_pipeline_info_ext_body(w, s);
-}
-unsafe fn generated_commands_shader_info_ext_body(w: &mut Writer, s: *const types::GeneratedCommandsShaderInfoEXT) {
-    let n1 = if (*s).p_shaders.is_null() { 0 } else { ((*s).shader_count as usize) };
-    if let Some(b) = w.run::<12>() {
-        set32(b, 0, bits32((*s).shader_count));
-        set64(b, 4, n1 as u64);
-    }
-    w.array((*s).p_shaders.cast(), n1, 8);
-}
-pub unsafe fn generated_commands_shader_info_ext(w: &mut Writer, s: *const types::GeneratedCommandsShaderInfoEXT) {
-    w.u32(1000572014);
-    w.u64(0);
-    generated_commands_shader_info_ext_body(w, s);
-}
 unsafe fn graphics_pipeline_create_info_body(w: &mut Writer, s: *const vk::GraphicsPipelineCreateInfo, graphics: &GraphicsState) {
     let ignored_0 = flags::graphics_pipeline_create_info_flags(s) & 4 == 0;
     let ignored_1 = !graphics.part(2) && !graphics.part(4);
@@ -3387,13 +3196,6 @@ unsafe fn graphics_pipeline_create_info_chain(w: &mut Writer, mut p: *const vk::
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
-            1000044008 if codec.knows(0xffffffff, &[137, 153]) => {
-                w.u64(1);
-                w.u32(1000044008);
-                graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
-                attachment_sample_count_info_amd_body(w, p.cast());
-                return;
-            }
             1000320002 if codec.knows(0xffffffff, &[321]) => {
                 w.u64(1);
                 w.u32(1000320002);
@@ -4049,190 +3851,6 @@ pub unsafe fn import_semaphore_resource_info_mesa(w: &mut Writer, s: *const type
         set32(b, 20, bits32((*s).resource_id));
     }
 }
-pub unsafe fn indirect_commands_execution_set_token_ext(w: &mut Writer, s: *const types::IndirectCommandsExecutionSetTokenEXT) {
-    if let Some(b) = w.run::<8>() {
-        set32(b, 0, bits32((*s).ty));
-        set32(b, 4, bits32((*s).shader_stages));
-    }
-}
-pub unsafe fn indirect_commands_index_buffer_token_ext(w: &mut Writer, s: *const types::IndirectCommandsIndexBufferTokenEXT) {
-    w.u32(bits32((*s).mode));
-}
-unsafe fn indirect_commands_layout_create_info_ext_body(w: &mut Writer, s: *const types::IndirectCommandsLayoutCreateInfoEXT) {
-    let n1 = if (*s).p_tokens.is_null() { 0 } else { ((*s).token_count as usize) };
-    if let Some(b) = w.run::<32>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).shader_stages));
-        set32(b, 8, bits32((*s).indirect_stride));
-        set64(b, 12, bits64((*s).pipeline_layout));
-        set32(b, 20, bits32((*s).token_count));
-        set64(b, 24, n1 as u64);
-    }
-    for i2 in 0..n1 {
-        let p3 = (*s).p_tokens.add(i2);
-        input::indirect_commands_layout_token_ext(w, &raw const (*p3));
-    }
-}
-pub unsafe fn indirect_commands_layout_create_info_ext(w: &mut Writer, s: *const types::IndirectCommandsLayoutCreateInfoEXT) {
-    w.u32(1000572006);
-    indirect_commands_layout_create_info_ext_chain(w, (*s).p_next.cast());
-    indirect_commands_layout_create_info_ext_body(w, s);
-}
-unsafe fn indirect_commands_layout_create_info_ext_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
-    let codec = w.codec();
-    while !p.is_null() {
-        match (*p).s_type.as_raw() {
-            30 if codec.knows(0x10000, &[]) => {
-                w.u64(1);
-                w.u32(30);
-                indirect_commands_layout_create_info_ext_chain(w, (*p).p_next);
-                pipeline_layout_create_info_body(w, p.cast());
-                return;
-            }
-            _ => p = (*p).p_next,
-        }
-    }
-    w.u64(0);
-}
-pub unsafe fn indirect_commands_layout_token_ext(w: &mut Writer, s: *const types::IndirectCommandsLayoutTokenEXT) {
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, 1000572007);
-        set64(b, 4, 0);
-        set32(b, 12, bits32((*s).ty));
-    }
-    input::indirect_commands_token_data_ext(w, &raw const (*s).data, bits32((*s).ty));
-    w.u32(bits32((*s).offset));
-}
-pub unsafe fn indirect_commands_push_constant_token_ext(w: &mut Writer, s: *const types::IndirectCommandsPushConstantTokenEXT) {
-    if let Some(b) = w.run::<12>() {
-        set32(b, 0, bits32((*s).update_range.stage_flags));
-        set32(b, 4, bits32((*s).update_range.offset));
-        set32(b, 8, bits32((*s).update_range.size));
-    }
-}
-pub unsafe fn indirect_commands_token_data_ext(w: &mut Writer, s: *const types::IndirectCommandsTokenDataEXT, selector: u32) {
-    w.u32(selector);
-    match selector {
-        1 | 2 | 1000135000 | 1000135001 => {
-            if (*s).p_push_constant.is_null() {
-                w.u64(0);
-            } else {
-                if let Some(b) = w.run::<20>() {
-                    set64(b, 0, 1);
-                    set32(b, 8, bits32((*(*s).p_push_constant).update_range.stage_flags));
-                    set32(b, 12, bits32((*(*s).p_push_constant).update_range.offset));
-                    set32(b, 16, bits32((*(*s).p_push_constant).update_range.size));
-                }
-            }
-        }
-        4 => {
-            if (*s).p_vertex_buffer.is_null() {
-                w.u64(0);
-            } else {
-                if let Some(b) = w.run::<12>() {
-                    set64(b, 0, 1);
-                    set32(b, 8, bits32((*(*s).p_vertex_buffer).vertex_binding_unit));
-                }
-            }
-        }
-        3 => {
-            if (*s).p_index_buffer.is_null() {
-                w.u64(0);
-            } else {
-                if let Some(b) = w.run::<12>() {
-                    set64(b, 0, 1);
-                    set32(b, 8, bits32((*(*s).p_index_buffer).mode));
-                }
-            }
-        }
-        0 => {
-            if (*s).p_execution_set.is_null() {
-                w.u64(0);
-            } else {
-                if let Some(b) = w.run::<16>() {
-                    set64(b, 0, 1);
-                    set32(b, 8, bits32((*(*s).p_execution_set).ty));
-                    set32(b, 12, bits32((*(*s).p_execution_set).shader_stages));
-                }
-            }
-        }
-        _ => {}
-    }
-}
-pub unsafe fn indirect_commands_vertex_buffer_token_ext(w: &mut Writer, s: *const types::IndirectCommandsVertexBufferTokenEXT) {
-    w.u32(bits32((*s).vertex_binding_unit));
-}
-pub unsafe fn indirect_execution_set_create_info_ext(w: &mut Writer, s: *const types::IndirectExecutionSetCreateInfoEXT) {
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, 1000572003);
-        set64(b, 4, 0);
-        set32(b, 12, bits32((*s).ty));
-    }
-    input::indirect_execution_set_info_ext(w, &raw const (*s).info, bits32((*s).ty));
-}
-pub unsafe fn indirect_execution_set_info_ext(w: &mut Writer, s: *const types::IndirectExecutionSetInfoEXT, selector: u32) {
-    w.u32(selector);
-    match selector {
-        0 => {
-            if (*s).p_pipeline_info.is_null() {
-                w.u64(0);
-            } else {
-                w.u64(1);
-                input::indirect_execution_set_pipeline_info_ext(w, &raw const (*(*s).p_pipeline_info));
-            }
-        }
-        1 => {
-            if (*s).p_shader_info.is_null() {
-                w.u64(0);
-            } else {
-                w.u64(1);
-                input::indirect_execution_set_shader_info_ext(w, &raw const (*(*s).p_shader_info));
-            }
-        }
-        _ => {}
-    }
-}
-pub unsafe fn indirect_execution_set_pipeline_info_ext(w: &mut Writer, s: *const types::IndirectExecutionSetPipelineInfoEXT) {
-    if let Some(b) = w.run::<24>() {
-        set32(b, 0, 1000572010);
-        set64(b, 4, 0);
-        set64(b, 12, bits64((*s).initial_pipeline));
-        set32(b, 20, bits32((*s).max_pipeline_count));
-    }
-}
-pub unsafe fn indirect_execution_set_shader_info_ext(w: &mut Writer, s: *const types::IndirectExecutionSetShaderInfoEXT) {
-    let n1 = if (*s).p_initial_shaders.is_null() { 0 } else { ((*s).shader_count as usize) };
-    if let Some(b) = w.run::<24>() {
-        set32(b, 0, 1000572011);
-        set64(b, 4, 0);
-        set32(b, 12, bits32((*s).shader_count));
-        set64(b, 16, n1 as u64);
-    }
-    w.array((*s).p_initial_shaders.cast(), n1, 8);
-    let n2 = if (*s).p_set_layout_infos.is_null() { 0 } else { ((*s).shader_count as usize) };
-    w.u64(n2 as u64);
-    for i3 in 0..n2 {
-        let p4 = (*s).p_set_layout_infos.add(i3);
-        input::indirect_execution_set_shader_layout_info_ext(w, &raw const (*p4));
-    }
-    let n5 = if (*s).p_push_constant_ranges.is_null() { 0 } else { ((*s).push_constant_range_count as usize) };
-    if let Some(b) = w.run::<16>() {
-        set32(b, 0, bits32((*s).max_shader_count));
-        set32(b, 4, bits32((*s).push_constant_range_count));
-        set64(b, 8, n5 as u64);
-    }
-    w.array((*s).p_push_constant_ranges.cast(), n5, 12);
-}
-pub unsafe fn indirect_execution_set_shader_layout_info_ext(w: &mut Writer, s: *const types::IndirectExecutionSetShaderLayoutInfoEXT) {
-    let n1 = if (*s).p_set_layouts.is_null() { 0 } else { ((*s).set_layout_count as usize) };
-    if let Some(b) = w.run::<24>() {
-        set32(b, 0, 1000572012);
-        set64(b, 4, 0);
-        set32(b, 12, bits32((*s).set_layout_count));
-        set64(b, 16, n1 as u64);
-    }
-    w.array((*s).p_set_layouts.cast(), n1, 8);
-}
 pub unsafe fn input_attachment_aspect_reference(w: &mut Writer, s: *const vk::InputAttachmentAspectReference) {
     if let Some(b) = w.run::<12>() {
         set32(b, 0, bits32((*s).subpass));
@@ -4636,17 +4254,6 @@ pub unsafe fn physical_device_cooperative_matrix_features_khr(w: &mut Writer, s:
     w.u64(0);
     physical_device_cooperative_matrix_features_khr_body(w, s);
 }
-unsafe fn physical_device_copy_memory_indirect_features_khr_body(w: &mut Writer, s: *const types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
-    if let Some(b) = w.run::<8>() {
-        set32(b, 0, bits32((*s).indirect_memory_copy));
-        set32(b, 4, bits32((*s).indirect_memory_to_image_copy));
-    }
-}
-pub unsafe fn physical_device_copy_memory_indirect_features_khr(w: &mut Writer, s: *const types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
-    w.u32(1000549000);
-    w.u64(0);
-    physical_device_copy_memory_indirect_features_khr_body(w, s);
-}
 unsafe fn physical_device_custom_border_color_features_ext_body(w: &mut Writer, s: *const vk::PhysicalDeviceCustomBorderColorFeaturesEXT) {
     if let Some(b) = w.run::<8>() {
         set32(b, 0, bits32((*s).custom_border_colors));
@@ -4742,17 +4349,6 @@ pub unsafe fn physical_device_descriptor_indexing_features(w: &mut Writer, s: *c
     w.u32(1000161001);
     w.u64(0);
     physical_device_descriptor_indexing_features_body(w, s);
-}
-unsafe fn physical_device_device_generated_commands_features_ext_body(w: &mut Writer, s: *const types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
-    if let Some(b) = w.run::<8>() {
-        set32(b, 0, bits32((*s).device_generated_commands));
-        set32(b, 4, bits32((*s).dynamic_generated_pipeline_layout));
-    }
-}
-pub unsafe fn physical_device_device_generated_commands_features_ext(w: &mut Writer, s: *const types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
-    w.u32(1000572000);
-    w.u64(0);
-    physical_device_device_generated_commands_features_ext_body(w, s);
 }
 unsafe fn physical_device_dynamic_rendering_features_body(w: &mut Writer, s: *const vk::PhysicalDeviceDynamicRenderingFeatures) {
     w.u32(bits32((*s).dynamic_rendering));
@@ -5851,27 +5447,6 @@ unsafe fn physical_device_features2_chain(w: &mut Writer, mut p: *const vk::Base
                 physical_device_zero_initialize_workgroup_memory_features_body(w, p.cast());
                 return;
             }
-            1000549000 if codec.knows(0xffffffff, &[550]) => {
-                w.u64(1);
-                w.u32(1000549000);
-                physical_device_features2_chain(w, (*p).p_next);
-                physical_device_copy_memory_indirect_features_khr_body(w, p.cast());
-                return;
-            }
-            1000572000 if codec.knows(0xffffffff, &[573]) => {
-                w.u64(1);
-                w.u32(1000572000);
-                physical_device_features2_chain(w, (*p).p_next);
-                physical_device_device_generated_commands_features_ext_body(w, p.cast());
-                return;
-            }
-            1000630000 if codec.knows(0xffffffff, &[631]) => {
-                w.u64(1);
-                w.u32(1000630000);
-                physical_device_features2_chain(w, (*p).p_next);
-                physical_device_maintenance10_features_khr_body(w, p.cast());
-                return;
-            }
             1000657000 if codec.knows(0xffffffff, &[658]) => {
                 w.u64(1);
                 w.u32(1000657000);
@@ -5891,13 +5466,6 @@ unsafe fn physical_device_features2_chain(w: &mut Writer, mut p: *const vk::Base
                 w.u32(1000584000);
                 physical_device_features2_chain(w, (*p).p_next);
                 physical_device_maintenance9_features_khr_body(w, p.cast());
-                return;
-            }
-            1000678000 if codec.knows(0xffffffff, &[679]) => {
-                w.u64(1);
-                w.u32(1000678000);
-                physical_device_features2_chain(w, (*p).p_next);
-                physical_device_primitive_restart_index_features_ext_body(w, p.cast());
                 return;
             }
             1000344000 if codec.knows(0xffffffff, &[345]) => {
@@ -5926,13 +5494,6 @@ unsafe fn physical_device_features2_chain(w: &mut Writer, mut p: *const vk::Base
                 w.u32(1000395000);
                 physical_device_features2_chain(w, (*p).p_next);
                 physical_device_shader_tile_image_features_ext_body(w, p.cast());
-                return;
-            }
-            1000527000 if codec.knows(0xffffffff, &[528]) => {
-                w.u64(1);
-                w.u32(1000527000);
-                physical_device_features2_chain(w, (*p).p_next);
-                physical_device_unified_image_layouts_features_khr_body(w, p.cast());
                 return;
             }
             1000608000 if codec.knows(0xffffffff, &[609]) => {
@@ -6195,14 +5756,6 @@ pub unsafe fn physical_device_line_rasterization_features(w: &mut Writer, s: *co
     w.u64(0);
     physical_device_line_rasterization_features_body(w, s);
 }
-unsafe fn physical_device_maintenance10_features_khr_body(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance10FeaturesKHR) {
-    w.u32(bits32((*s).maintenance10));
-}
-pub unsafe fn physical_device_maintenance10_features_khr(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance10FeaturesKHR) {
-    w.u32(1000630000);
-    w.u64(0);
-    physical_device_maintenance10_features_khr_body(w, s);
-}
 unsafe fn physical_device_maintenance11_features_khr_body(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance11FeaturesKHR) {
     w.u32(bits32((*s).maintenance11));
 }
@@ -6360,14 +5913,6 @@ pub unsafe fn physical_device_pipeline_robustness_features(w: &mut Writer, s: *c
     w.u32(1000068001);
     w.u64(0);
     physical_device_pipeline_robustness_features_body(w, s);
-}
-unsafe fn physical_device_primitive_restart_index_features_ext_body(w: &mut Writer, s: *const types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
-    w.u32(bits32((*s).primitive_restart_index));
-}
-pub unsafe fn physical_device_primitive_restart_index_features_ext(w: &mut Writer, s: *const types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
-    w.u32(1000678000);
-    w.u64(0);
-    physical_device_primitive_restart_index_features_ext_body(w, s);
 }
 unsafe fn physical_device_primitive_topology_list_restart_features_ext_body(w: &mut Writer, s: *const vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT) {
     if let Some(b) = w.run::<8>() {
@@ -6853,17 +6398,6 @@ pub unsafe fn physical_device_transform_feedback_features_ext(w: &mut Writer, s:
     w.u64(0);
     physical_device_transform_feedback_features_ext_body(w, s);
 }
-unsafe fn physical_device_unified_image_layouts_features_khr_body(w: &mut Writer, s: *const types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
-    if let Some(b) = w.run::<8>() {
-        set32(b, 0, bits32((*s).unified_image_layouts));
-        set32(b, 4, bits32((*s).unified_image_layouts_video));
-    }
-}
-pub unsafe fn physical_device_unified_image_layouts_features_khr(w: &mut Writer, s: *const types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
-    w.u32(1000527000);
-    w.u64(0);
-    physical_device_unified_image_layouts_features_khr_body(w, s);
-}
 unsafe fn physical_device_uniform_buffer_standard_layout_features_body(w: &mut Writer, s: *const vk::PhysicalDeviceUniformBufferStandardLayoutFeatures) {
     w.u32(bits32((*s).uniform_buffer_standard_layout));
 }
@@ -7198,25 +6732,6 @@ pub unsafe fn pipeline_color_write_create_info_ext(w: &mut Writer, s: *const vk:
     w.u64(0);
     pipeline_color_write_create_info_ext_body(w, s, graphics);
 }
-unsafe fn pipeline_coverage_modulation_state_create_info_nv_body(w: &mut Writer, s: *const vk::PipelineCoverageModulationStateCreateInfoNV, graphics: &GraphicsState) {
-    let ignored_0 = graphics.dynamic(1000455029) || bits32((*s).coverage_modulation_table_enable) == 0 && !graphics.dynamic(1000455028);
-    let coverage_modulation_table_count = unless(ignored_0, &raw const (*s).coverage_modulation_table_count);
-    let p_coverage_modulation_table = unless(ignored_0, &raw const (*s).p_coverage_modulation_table);
-    let n1 = if p_coverage_modulation_table.is_null() { 0 } else { (coverage_modulation_table_count as usize) };
-    if let Some(b) = w.run::<24>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).coverage_modulation_mode));
-        set32(b, 8, bits32((*s).coverage_modulation_table_enable));
-        set32(b, 12, bits32(coverage_modulation_table_count));
-        set64(b, 16, n1 as u64);
-    }
-    w.array(p_coverage_modulation_table.cast(), n1, 4);
-}
-pub unsafe fn pipeline_coverage_modulation_state_create_info_nv(w: &mut Writer, s: *const vk::PipelineCoverageModulationStateCreateInfoNV, graphics: &GraphicsState) {
-    w.u32(1000152000);
-    w.u64(0);
-    pipeline_coverage_modulation_state_create_info_nv_body(w, s, graphics);
-}
 unsafe fn pipeline_create_flags2_create_info_body(w: &mut Writer, s: *const vk::PipelineCreateFlags2CreateInfoKHR) {
     w.u64(bits64((*s).flags));
 }
@@ -7346,13 +6861,6 @@ unsafe fn pipeline_multisample_state_create_info_chain(w: &mut Writer, mut p: *c
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
-            1000152000 if codec.knows(0xffffffff, &[153]) => {
-                w.u64(1);
-                w.u32(1000152000);
-                pipeline_multisample_state_create_info_chain(w, (*p).p_next, graphics);
-                pipeline_coverage_modulation_state_create_info_nv_body(w, p.cast(), graphics);
-                return;
-            }
             1000143002 if codec.knows(0xffffffff, &[144]) => {
                 w.u64(1);
                 w.u32(1000143002);
@@ -8194,15 +7702,11 @@ pub unsafe fn rendering_area_info(w: &mut Writer, s: *const vk::RenderingAreaInf
         set32(b, 4, bits32((*s).stencil_attachment_format));
     }
 }
-unsafe fn rendering_attachment_flags_info_khr_body(w: &mut Writer, s: *const types::RenderingAttachmentFlagsInfoKHR) {
-    w.u32(bits32((*s).flags));
-}
-pub unsafe fn rendering_attachment_flags_info_khr(w: &mut Writer, s: *const types::RenderingAttachmentFlagsInfoKHR) {
-    w.u32(1000630002);
-    w.u64(0);
-    rendering_attachment_flags_info_khr_body(w, s);
-}
-unsafe fn rendering_attachment_info_body(w: &mut Writer, s: *const vk::RenderingAttachmentInfo) {
+pub unsafe fn rendering_attachment_info(w: &mut Writer, s: *const vk::RenderingAttachmentInfo) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, 1000044001);
+        set64(b, 4, 0);
+    }
     let ignored_0 = bits32((*s).resolve_mode) == 0 || bits64((*s).image_view) == 0;
     let resolve_image_view = unless(ignored_0, &raw const (*s).resolve_image_view);
     if let Some(b) = w.run::<36>() {
@@ -8216,34 +7720,6 @@ unsafe fn rendering_attachment_info_body(w: &mut Writer, s: *const vk::Rendering
     }
     input::clear_value(w, &raw const (*s).clear_value);
 }
-pub unsafe fn rendering_attachment_info(w: &mut Writer, s: *const vk::RenderingAttachmentInfo) {
-    w.u32(1000044001);
-    rendering_attachment_info_chain(w, (*s).p_next.cast());
-    rendering_attachment_info_body(w, s);
-}
-unsafe fn rendering_attachment_info_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
-    let codec = w.codec();
-    while !p.is_null() {
-        match (*p).s_type.as_raw() {
-            1000527001 if codec.knows(0xffffffff, &[528]) => {
-                w.u64(1);
-                w.u32(1000527001);
-                rendering_attachment_info_chain(w, (*p).p_next);
-                attachment_feedback_loop_info_ext_body(w, p.cast());
-                return;
-            }
-            1000630002 if codec.knows(0xffffffff, &[631]) => {
-                w.u64(1);
-                w.u32(1000630002);
-                rendering_attachment_info_chain(w, (*p).p_next);
-                rendering_attachment_flags_info_khr_body(w, p.cast());
-                return;
-            }
-            _ => p = (*p).p_next,
-        }
-    }
-    w.u64(0);
-}
 unsafe fn rendering_attachment_location_info_body(w: &mut Writer, s: *const vk::RenderingAttachmentLocationInfoKHR) {
     let n1 = if (*s).p_color_attachment_locations.is_null() { 0 } else { ((*s).color_attachment_count as usize) };
     if let Some(b) = w.run::<12>() {
@@ -8256,12 +7732,6 @@ pub unsafe fn rendering_attachment_location_info(w: &mut Writer, s: *const vk::R
     w.u32(1000232001);
     w.u64(0);
     rendering_attachment_location_info_body(w, s);
-}
-pub unsafe fn rendering_end_info_khr(w: &mut Writer, s: *const types::RenderingEndInfoKHR) {
-    if let Some(b) = w.run::<12>() {
-        set32(b, 0, 1000619003);
-        set64(b, 4, 0);
-    }
 }
 unsafe fn rendering_fragment_shading_rate_attachment_info_khr_body(w: &mut Writer, s: *const vk::RenderingFragmentShadingRateAttachmentInfoKHR) {
     if let Some(b) = w.run::<20>() {
@@ -8370,53 +7840,22 @@ pub unsafe fn rendering_input_attachment_index_info(w: &mut Writer, s: *const vk
     w.u64(0);
     rendering_input_attachment_index_info_body(w, s);
 }
-unsafe fn resolve_image_info2_body(w: &mut Writer, s: *const vk::ResolveImageInfo2) {
+pub unsafe fn resolve_image_info2(w: &mut Writer, s: *const vk::ResolveImageInfo2) {
     let n1 = if (*s).p_regions.is_null() { 0 } else { ((*s).region_count as usize) };
-    if let Some(b) = w.run::<36>() {
-        set64(b, 0, bits64((*s).src_image));
-        set32(b, 8, bits32((*s).src_image_layout));
-        set64(b, 12, bits64((*s).dst_image));
-        set32(b, 20, bits32((*s).dst_image_layout));
-        set32(b, 24, bits32((*s).region_count));
-        set64(b, 28, n1 as u64);
+    if let Some(b) = w.run::<48>() {
+        set32(b, 0, 1000337005);
+        set64(b, 4, 0);
+        set64(b, 12, bits64((*s).src_image));
+        set32(b, 20, bits32((*s).src_image_layout));
+        set64(b, 24, bits64((*s).dst_image));
+        set32(b, 32, bits32((*s).dst_image_layout));
+        set32(b, 36, bits32((*s).region_count));
+        set64(b, 40, n1 as u64);
     }
     for i2 in 0..n1 {
         let p3 = (*s).p_regions.add(i2);
         input::image_resolve2(w, &raw const (*p3));
     }
-}
-pub unsafe fn resolve_image_info2(w: &mut Writer, s: *const vk::ResolveImageInfo2) {
-    w.u32(1000337005);
-    resolve_image_info2_chain(w, (*s).p_next.cast());
-    resolve_image_info2_body(w, s);
-}
-unsafe fn resolve_image_info2_chain(w: &mut Writer, mut p: *const vk::BaseInStructure) {
-    let codec = w.codec();
-    while !p.is_null() {
-        match (*p).s_type.as_raw() {
-            1000630004 if codec.knows(0xffffffff, &[631]) => {
-                w.u64(1);
-                w.u32(1000630004);
-                resolve_image_info2_chain(w, (*p).p_next);
-                resolve_image_mode_info_khr_body(w, p.cast());
-                return;
-            }
-            _ => p = (*p).p_next,
-        }
-    }
-    w.u64(0);
-}
-unsafe fn resolve_image_mode_info_khr_body(w: &mut Writer, s: *const types::ResolveImageModeInfoKHR) {
-    if let Some(b) = w.run::<12>() {
-        set32(b, 0, bits32((*s).flags));
-        set32(b, 4, bits32((*s).resolve_mode));
-        set32(b, 8, bits32((*s).stencil_resolve_mode));
-    }
-}
-pub unsafe fn resolve_image_mode_info_khr(w: &mut Writer, s: *const types::ResolveImageModeInfoKHR) {
-    w.u32(1000630004);
-    w.u64(0);
-    resolve_image_mode_info_khr_body(w, s);
 }
 pub unsafe fn resource_descriptor_data_ext(w: &mut Writer, s: *const types::ResourceDescriptorDataEXT, selector: u32) {
     w.u32(selector);
@@ -8904,13 +8343,6 @@ pub unsafe fn stencil_op_state(w: &mut Writer, s: *const vk::StencilOpState) {
         set32(b, 24, bits32((*s).reference));
     }
 }
-pub unsafe fn strided_device_address_range_khr(w: &mut Writer, s: *const types::StridedDeviceAddressRangeKHR) {
-    if let Some(b) = w.run::<24>() {
-        set64(b, 0, bits64((*s).address));
-        set64(b, 8, bits64((*s).size));
-        set64(b, 16, bits64((*s).stride));
-    }
-}
 pub unsafe fn strided_device_address_region_khr(w: &mut Writer, s: *const vk::StridedDeviceAddressRegionKHR) {
     if let Some(b) = w.run::<24>() {
         set64(b, 0, bits64((*s).device_address));
@@ -9385,20 +8817,4 @@ pub unsafe fn write_descriptor_set_inline_uniform_block(w: &mut Writer, s: *cons
     w.u32(1000138002);
     w.u64(0);
     write_descriptor_set_inline_uniform_block_body(w, s);
-}
-pub unsafe fn write_indirect_execution_set_pipeline_ext(w: &mut Writer, s: *const types::WriteIndirectExecutionSetPipelineEXT) {
-    if let Some(b) = w.run::<24>() {
-        set32(b, 0, 1000572008);
-        set64(b, 4, 0);
-        set32(b, 12, bits32((*s).index));
-        set64(b, 16, bits64((*s).pipeline));
-    }
-}
-pub unsafe fn write_indirect_execution_set_shader_ext(w: &mut Writer, s: *const types::WriteIndirectExecutionSetShaderEXT) {
-    if let Some(b) = w.run::<24>() {
-        set32(b, 0, 1000572009);
-        set64(b, 4, 0);
-        set32(b, 12, bits32((*s).index));
-        set64(b, 16, bits64((*s).shader));
-    }
 }

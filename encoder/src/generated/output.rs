@@ -1308,49 +1308,6 @@ pub unsafe fn physical_device_cooperative_matrix_properties_khr_reply(r: &mut Re
 pub unsafe fn physical_device_cooperative_matrix_properties_khr_size(s: *const vk::PhysicalDeviceCooperativeMatrixPropertiesKHR) -> usize {
     4 + 8 + physical_device_cooperative_matrix_properties_khr_size_body(s)
 }
-unsafe fn physical_device_copy_memory_indirect_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
-}
-unsafe fn physical_device_copy_memory_indirect_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
-    (&raw mut (*s).indirect_memory_copy).cast::<u32>().write(r.u32());
-    (&raw mut (*s).indirect_memory_to_image_copy).cast::<u32>().write(r.u32());
-}
-pub unsafe fn physical_device_copy_memory_indirect_features_khr_size_body(s: *const types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) -> usize {
-    0 + 4 + 4
-}
-pub unsafe fn physical_device_copy_memory_indirect_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
-    w.u32(1000549000);
-    w.u64(0);
-    physical_device_copy_memory_indirect_features_khr_partial_body(w, s);
-}
-pub unsafe fn physical_device_copy_memory_indirect_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
-    r.expect32(1000549000);
-    r.expect64(0);
-    physical_device_copy_memory_indirect_features_khr_reply_body(r, s);
-}
-pub unsafe fn physical_device_copy_memory_indirect_features_khr_size(s: *const types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) -> usize {
-    4 + 8 + physical_device_copy_memory_indirect_features_khr_size_body(s)
-}
-unsafe fn physical_device_copy_memory_indirect_properties_khr_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
-}
-unsafe fn physical_device_copy_memory_indirect_properties_khr_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
-    (&raw mut (*s).supported_queues).cast::<u32>().write(r.u32());
-}
-pub unsafe fn physical_device_copy_memory_indirect_properties_khr_size_body(s: *const vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) -> usize {
-    0 + 4
-}
-pub unsafe fn physical_device_copy_memory_indirect_properties_khr_partial(w: &mut Writer, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
-    w.u32(1000426001);
-    w.u64(0);
-    physical_device_copy_memory_indirect_properties_khr_partial_body(w, s);
-}
-pub unsafe fn physical_device_copy_memory_indirect_properties_khr_reply(r: &mut Reader, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
-    r.expect32(1000426001);
-    r.expect64(0);
-    physical_device_copy_memory_indirect_properties_khr_reply_body(r, s);
-}
-pub unsafe fn physical_device_copy_memory_indirect_properties_khr_size(s: *const vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) -> usize {
-    4 + 8 + physical_device_copy_memory_indirect_properties_khr_size_body(s)
-}
 unsafe fn physical_device_custom_border_color_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceCustomBorderColorFeaturesEXT) {
 }
 unsafe fn physical_device_custom_border_color_features_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceCustomBorderColorFeaturesEXT) {
@@ -1669,60 +1626,6 @@ pub unsafe fn physical_device_descriptor_indexing_properties_reply(r: &mut Reade
 }
 pub unsafe fn physical_device_descriptor_indexing_properties_size(s: *const vk::PhysicalDeviceDescriptorIndexingProperties) -> usize {
     4 + 8 + physical_device_descriptor_indexing_properties_size_body(s)
-}
-unsafe fn physical_device_device_generated_commands_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
-}
-unsafe fn physical_device_device_generated_commands_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
-    (&raw mut (*s).device_generated_commands).cast::<u32>().write(r.u32());
-    (&raw mut (*s).dynamic_generated_pipeline_layout).cast::<u32>().write(r.u32());
-}
-pub unsafe fn physical_device_device_generated_commands_features_ext_size_body(s: *const types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) -> usize {
-    0 + 4 + 4
-}
-pub unsafe fn physical_device_device_generated_commands_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
-    w.u32(1000572000);
-    w.u64(0);
-    physical_device_device_generated_commands_features_ext_partial_body(w, s);
-}
-pub unsafe fn physical_device_device_generated_commands_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
-    r.expect32(1000572000);
-    r.expect64(0);
-    physical_device_device_generated_commands_features_ext_reply_body(r, s);
-}
-pub unsafe fn physical_device_device_generated_commands_features_ext_size(s: *const types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) -> usize {
-    4 + 8 + physical_device_device_generated_commands_features_ext_size_body(s)
-}
-unsafe fn physical_device_device_generated_commands_properties_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
-}
-unsafe fn physical_device_device_generated_commands_properties_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
-    (&raw mut (*s).max_indirect_pipeline_count).cast::<u32>().write(r.u32());
-    (&raw mut (*s).max_indirect_shader_object_count).cast::<u32>().write(r.u32());
-    (&raw mut (*s).max_indirect_sequence_count).cast::<u32>().write(r.u32());
-    (&raw mut (*s).max_indirect_commands_token_count).cast::<u32>().write(r.u32());
-    (&raw mut (*s).max_indirect_commands_token_offset).cast::<u32>().write(r.u32());
-    (&raw mut (*s).max_indirect_commands_indirect_stride).cast::<u32>().write(r.u32());
-    (&raw mut (*s).supported_indirect_commands_input_modes).cast::<u32>().write(r.u32());
-    (&raw mut (*s).supported_indirect_commands_shader_stages).cast::<u32>().write(r.u32());
-    (&raw mut (*s).supported_indirect_commands_shader_stages_pipeline_binding).cast::<u32>().write(r.u32());
-    (&raw mut (*s).supported_indirect_commands_shader_stages_shader_binding).cast::<u32>().write(r.u32());
-    (&raw mut (*s).device_generated_commands_transform_feedback).cast::<u32>().write(r.u32());
-    (&raw mut (*s).device_generated_commands_multi_draw_indirect_count).cast::<u32>().write(r.u32());
-}
-pub unsafe fn physical_device_device_generated_commands_properties_ext_size_body(s: *const types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) -> usize {
-    0 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4 + 4
-}
-pub unsafe fn physical_device_device_generated_commands_properties_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
-    w.u32(1000572001);
-    w.u64(0);
-    physical_device_device_generated_commands_properties_ext_partial_body(w, s);
-}
-pub unsafe fn physical_device_device_generated_commands_properties_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
-    r.expect32(1000572001);
-    r.expect64(0);
-    physical_device_device_generated_commands_properties_ext_reply_body(r, s);
-}
-pub unsafe fn physical_device_device_generated_commands_properties_ext_size(s: *const types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) -> usize {
-    4 + 8 + physical_device_device_generated_commands_properties_ext_size_body(s)
 }
 unsafe fn physical_device_driver_properties_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceDriverProperties) {
     output::conformance_version_partial(w, &raw mut (*s).conformance_version);
@@ -2841,27 +2744,6 @@ unsafe fn physical_device_features2_chain_partial(w: &mut Writer, mut p: *mut vk
                 physical_device_zero_initialize_workgroup_memory_features_partial_body(w, p.cast());
                 return;
             }
-            1000549000 if codec.knows(0xffffffff, &[550]) => {
-                w.u64(1);
-                w.u32(1000549000);
-                physical_device_features2_chain_partial(w, (*p).p_next);
-                physical_device_copy_memory_indirect_features_khr_partial_body(w, p.cast());
-                return;
-            }
-            1000572000 if codec.knows(0xffffffff, &[573]) => {
-                w.u64(1);
-                w.u32(1000572000);
-                physical_device_features2_chain_partial(w, (*p).p_next);
-                physical_device_device_generated_commands_features_ext_partial_body(w, p.cast());
-                return;
-            }
-            1000630000 if codec.knows(0xffffffff, &[631]) => {
-                w.u64(1);
-                w.u32(1000630000);
-                physical_device_features2_chain_partial(w, (*p).p_next);
-                physical_device_maintenance10_features_khr_partial_body(w, p.cast());
-                return;
-            }
             1000657000 if codec.knows(0xffffffff, &[658]) => {
                 w.u64(1);
                 w.u32(1000657000);
@@ -2881,13 +2763,6 @@ unsafe fn physical_device_features2_chain_partial(w: &mut Writer, mut p: *mut vk
                 w.u32(1000584000);
                 physical_device_features2_chain_partial(w, (*p).p_next);
                 physical_device_maintenance9_features_khr_partial_body(w, p.cast());
-                return;
-            }
-            1000678000 if codec.knows(0xffffffff, &[679]) => {
-                w.u64(1);
-                w.u32(1000678000);
-                physical_device_features2_chain_partial(w, (*p).p_next);
-                physical_device_primitive_restart_index_features_ext_partial_body(w, p.cast());
                 return;
             }
             1000344000 if codec.knows(0xffffffff, &[345]) => {
@@ -2916,13 +2791,6 @@ unsafe fn physical_device_features2_chain_partial(w: &mut Writer, mut p: *mut vk
                 w.u32(1000395000);
                 physical_device_features2_chain_partial(w, (*p).p_next);
                 physical_device_shader_tile_image_features_ext_partial_body(w, p.cast());
-                return;
-            }
-            1000527000 if codec.knows(0xffffffff, &[528]) => {
-                w.u64(1);
-                w.u32(1000527000);
-                physical_device_features2_chain_partial(w, (*p).p_next);
-                physical_device_unified_image_layouts_features_khr_partial_body(w, p.cast());
                 return;
             }
             1000608000 if codec.knows(0xffffffff, &[609]) => {
@@ -3065,18 +2933,13 @@ unsafe fn physical_device_features2_chain_reply(r: &mut Reader, p: *mut vk::Base
         1000330000 => physical_device_ycbcr2_plane444_formats_features_ext_reply_body(r, p.cast()),
         1000252000 => physical_device_ycbcr_image_arrays_features_ext_reply_body(r, p.cast()),
         1000325000 => physical_device_zero_initialize_workgroup_memory_features_reply_body(r, p.cast()),
-        1000549000 => physical_device_copy_memory_indirect_features_khr_reply_body(r, p.cast()),
-        1000572000 => physical_device_device_generated_commands_features_ext_reply_body(r, p.cast()),
-        1000630000 => physical_device_maintenance10_features_khr_reply_body(r, p.cast()),
         1000657000 => physical_device_maintenance11_features_khr_reply_body(r, p.cast()),
         1000574000 => physical_device_maintenance8_features_khr_reply_body(r, p.cast()),
         1000584000 => physical_device_maintenance9_features_khr_reply_body(r, p.cast()),
-        1000678000 => physical_device_primitive_restart_index_features_ext_reply_body(r, p.cast()),
         1000344000 => physical_device_rgba10_x6_formats_features_ext_reply_body(r, p.cast()),
         1000231000 => physical_device_shader_constant_data_features_khr_reply_body(r, p.cast()),
         1000305000 => physical_device_shader_split_barrier_features_ext_reply_body(r, p.cast()),
         1000395000 => physical_device_shader_tile_image_features_ext_reply_body(r, p.cast()),
-        1000527000 => physical_device_unified_image_layouts_features_khr_reply_body(r, p.cast()),
         1000608000 => physical_device_vertex_attribute_robustness_features_ext_reply_body(r, p.cast()),
         1000620000 => physical_device_zero_initialize_device_memory_features_ext_reply_body(r, p.cast()),
         _ => r.set_bad(),
@@ -3203,18 +3066,13 @@ unsafe fn physical_device_features2_chain_size(mut p: *const vk::BaseInStructure
             1000330000 => 12 + physical_device_ycbcr2_plane444_formats_features_ext_size_body(p.cast()),
             1000252000 => 12 + physical_device_ycbcr_image_arrays_features_ext_size_body(p.cast()),
             1000325000 => 12 + physical_device_zero_initialize_workgroup_memory_features_size_body(p.cast()),
-            1000549000 => 12 + physical_device_copy_memory_indirect_features_khr_size_body(p.cast()),
-            1000572000 => 12 + physical_device_device_generated_commands_features_ext_size_body(p.cast()),
-            1000630000 => 12 + physical_device_maintenance10_features_khr_size_body(p.cast()),
             1000657000 => 12 + physical_device_maintenance11_features_khr_size_body(p.cast()),
             1000574000 => 12 + physical_device_maintenance8_features_khr_size_body(p.cast()),
             1000584000 => 12 + physical_device_maintenance9_features_khr_size_body(p.cast()),
-            1000678000 => 12 + physical_device_primitive_restart_index_features_ext_size_body(p.cast()),
             1000344000 => 12 + physical_device_rgba10_x6_formats_features_ext_size_body(p.cast()),
             1000231000 => 12 + physical_device_shader_constant_data_features_khr_size_body(p.cast()),
             1000305000 => 12 + physical_device_shader_split_barrier_features_ext_size_body(p.cast()),
             1000395000 => 12 + physical_device_shader_tile_image_features_ext_size_body(p.cast()),
-            1000527000 => 12 + physical_device_unified_image_layouts_features_khr_size_body(p.cast()),
             1000608000 => 12 + physical_device_vertex_attribute_robustness_features_ext_size_body(p.cast()),
             1000620000 => 12 + physical_device_zero_initialize_device_memory_features_ext_size_body(p.cast()),
             _ => 0,
@@ -4031,50 +3889,6 @@ pub unsafe fn physical_device_line_rasterization_properties_reply(r: &mut Reader
 }
 pub unsafe fn physical_device_line_rasterization_properties_size(s: *const vk::PhysicalDeviceLineRasterizationPropertiesKHR) -> usize {
     4 + 8 + physical_device_line_rasterization_properties_size_body(s)
-}
-unsafe fn physical_device_maintenance10_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
-}
-unsafe fn physical_device_maintenance10_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
-    (&raw mut (*s).maintenance10).cast::<u32>().write(r.u32());
-}
-pub unsafe fn physical_device_maintenance10_features_khr_size_body(s: *const types::PhysicalDeviceMaintenance10FeaturesKHR) -> usize {
-    0 + 4
-}
-pub unsafe fn physical_device_maintenance10_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
-    w.u32(1000630000);
-    w.u64(0);
-    physical_device_maintenance10_features_khr_partial_body(w, s);
-}
-pub unsafe fn physical_device_maintenance10_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
-    r.expect32(1000630000);
-    r.expect64(0);
-    physical_device_maintenance10_features_khr_reply_body(r, s);
-}
-pub unsafe fn physical_device_maintenance10_features_khr_size(s: *const types::PhysicalDeviceMaintenance10FeaturesKHR) -> usize {
-    4 + 8 + physical_device_maintenance10_features_khr_size_body(s)
-}
-unsafe fn physical_device_maintenance10_properties_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
-}
-unsafe fn physical_device_maintenance10_properties_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
-    (&raw mut (*s).rgba4_opaque_black_swizzled).cast::<u32>().write(r.u32());
-    (&raw mut (*s).resolve_srgb_format_applies_transfer_function).cast::<u32>().write(r.u32());
-    (&raw mut (*s).resolve_srgb_format_supports_transfer_function_control).cast::<u32>().write(r.u32());
-}
-pub unsafe fn physical_device_maintenance10_properties_khr_size_body(s: *const types::PhysicalDeviceMaintenance10PropertiesKHR) -> usize {
-    0 + 4 + 4 + 4
-}
-pub unsafe fn physical_device_maintenance10_properties_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
-    w.u32(1000630001);
-    w.u64(0);
-    physical_device_maintenance10_properties_khr_partial_body(w, s);
-}
-pub unsafe fn physical_device_maintenance10_properties_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
-    r.expect32(1000630001);
-    r.expect64(0);
-    physical_device_maintenance10_properties_khr_reply_body(r, s);
-}
-pub unsafe fn physical_device_maintenance10_properties_khr_size(s: *const types::PhysicalDeviceMaintenance10PropertiesKHR) -> usize {
-    4 + 8 + physical_device_maintenance10_properties_khr_size_body(s)
 }
 unsafe fn physical_device_maintenance11_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
 }
@@ -4907,27 +4721,6 @@ pub unsafe fn physical_device_point_clipping_properties_reply(r: &mut Reader, s:
 pub unsafe fn physical_device_point_clipping_properties_size(s: *const vk::PhysicalDevicePointClippingProperties) -> usize {
     4 + 8 + physical_device_point_clipping_properties_size_body(s)
 }
-unsafe fn physical_device_primitive_restart_index_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
-}
-unsafe fn physical_device_primitive_restart_index_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
-    (&raw mut (*s).primitive_restart_index).cast::<u32>().write(r.u32());
-}
-pub unsafe fn physical_device_primitive_restart_index_features_ext_size_body(s: *const types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) -> usize {
-    0 + 4
-}
-pub unsafe fn physical_device_primitive_restart_index_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
-    w.u32(1000678000);
-    w.u64(0);
-    physical_device_primitive_restart_index_features_ext_partial_body(w, s);
-}
-pub unsafe fn physical_device_primitive_restart_index_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
-    r.expect32(1000678000);
-    r.expect64(0);
-    physical_device_primitive_restart_index_features_ext_reply_body(r, s);
-}
-pub unsafe fn physical_device_primitive_restart_index_features_ext_size(s: *const types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) -> usize {
-    4 + 8 + physical_device_primitive_restart_index_features_ext_size_body(s)
-}
 unsafe fn physical_device_primitive_topology_list_restart_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT) {
 }
 unsafe fn physical_device_primitive_topology_list_restart_features_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT) {
@@ -5078,13 +4871,6 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 physical_device_cooperative_matrix_properties_khr_partial_body(w, p.cast());
                 return;
             }
-            1000426001 if codec.knows(0xffffffff, &[427, 550]) => {
-                w.u64(1);
-                w.u32(1000426001);
-                physical_device_properties2_chain_partial(w, (*p).p_next);
-                physical_device_copy_memory_indirect_properties_khr_partial_body(w, p.cast());
-                return;
-            }
             1000287001 if codec.knows(0xffffffff, &[288]) => {
                 w.u64(1);
                 w.u32(1000287001);
@@ -5111,13 +4897,6 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 w.u32(1000161002);
                 physical_device_properties2_chain_partial(w, (*p).p_next);
                 physical_device_descriptor_indexing_properties_partial_body(w, p.cast());
-                return;
-            }
-            1000572001 if codec.knows(0xffffffff, &[573]) => {
-                w.u64(1);
-                w.u32(1000572001);
-                physical_device_properties2_chain_partial(w, (*p).p_next);
-                physical_device_device_generated_commands_properties_ext_partial_body(w, p.cast());
                 return;
             }
             1000196000 if codec.knows(0x10002, &[197]) => {
@@ -5195,13 +4974,6 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 w.u32(1000259002);
                 physical_device_properties2_chain_partial(w, (*p).p_next);
                 physical_device_line_rasterization_properties_partial_body(w, p.cast());
-                return;
-            }
-            1000630001 if codec.knows(0xffffffff, &[631]) => {
-                w.u64(1);
-                w.u32(1000630001);
-                physical_device_properties2_chain_partial(w, (*p).p_next);
-                physical_device_maintenance10_properties_khr_partial_body(w, p.cast());
                 return;
             }
             1000168000 if codec.knows(0x10001, &[169]) => {
@@ -5456,12 +5228,10 @@ unsafe fn physical_device_properties2_chain_reply(r: &mut Reader, p: *mut vk::Ba
         1000511000 => physical_device_compute_shader_derivatives_properties_khr_reply_body(r, p.cast()),
         1000101000 => physical_device_conservative_rasterization_properties_ext_reply_body(r, p.cast()),
         1000506002 => physical_device_cooperative_matrix_properties_khr_reply_body(r, p.cast()),
-        1000426001 => physical_device_copy_memory_indirect_properties_khr_reply_body(r, p.cast()),
         1000287001 => physical_device_custom_border_color_properties_ext_reply_body(r, p.cast()),
         1000199000 => physical_device_depth_stencil_resolve_properties_reply_body(r, p.cast()),
         1000135008 => physical_device_descriptor_heap_properties_ext_reply_body(r, p.cast()),
         1000161002 => physical_device_descriptor_indexing_properties_reply_body(r, p.cast()),
-        1000572001 => physical_device_device_generated_commands_properties_ext_reply_body(r, p.cast()),
         1000196000 => physical_device_driver_properties_reply_body(r, p.cast()),
         1000455001 => physical_device_extended_dynamic_state3_properties_ext_reply_body(r, p.cast()),
         1000197000 => physical_device_float_controls_properties_reply_body(r, p.cast()),
@@ -5473,7 +5243,6 @@ unsafe fn physical_device_properties2_chain_reply(r: &mut Reader, p: *mut vk::Ba
         1000138001 => physical_device_inline_uniform_block_properties_reply_body(r, p.cast()),
         1000495001 => physical_device_legacy_vertex_attributes_properties_ext_reply_body(r, p.cast()),
         1000259002 => physical_device_line_rasterization_properties_reply_body(r, p.cast()),
-        1000630001 => physical_device_maintenance10_properties_khr_reply_body(r, p.cast()),
         1000168000 => physical_device_maintenance3_properties_reply_body(r, p.cast()),
         1000413001 => physical_device_maintenance4_properties_reply_body(r, p.cast()),
         1000470001 => physical_device_maintenance5_properties_reply_body(r, p.cast()),
@@ -5520,12 +5289,10 @@ unsafe fn physical_device_properties2_chain_size(mut p: *const vk::BaseInStructu
             1000511000 => 12 + physical_device_compute_shader_derivatives_properties_khr_size_body(p.cast()),
             1000101000 => 12 + physical_device_conservative_rasterization_properties_ext_size_body(p.cast()),
             1000506002 => 12 + physical_device_cooperative_matrix_properties_khr_size_body(p.cast()),
-            1000426001 => 12 + physical_device_copy_memory_indirect_properties_khr_size_body(p.cast()),
             1000287001 => 12 + physical_device_custom_border_color_properties_ext_size_body(p.cast()),
             1000199000 => 12 + physical_device_depth_stencil_resolve_properties_size_body(p.cast()),
             1000135008 => 12 + physical_device_descriptor_heap_properties_ext_size_body(p.cast()),
             1000161002 => 12 + physical_device_descriptor_indexing_properties_size_body(p.cast()),
-            1000572001 => 12 + physical_device_device_generated_commands_properties_ext_size_body(p.cast()),
             1000196000 => 12 + physical_device_driver_properties_size_body(p.cast()),
             1000455001 => 12 + physical_device_extended_dynamic_state3_properties_ext_size_body(p.cast()),
             1000197000 => 12 + physical_device_float_controls_properties_size_body(p.cast()),
@@ -5537,7 +5304,6 @@ unsafe fn physical_device_properties2_chain_size(mut p: *const vk::BaseInStructu
             1000138001 => 12 + physical_device_inline_uniform_block_properties_size_body(p.cast()),
             1000495001 => 12 + physical_device_legacy_vertex_attributes_properties_ext_size_body(p.cast()),
             1000259002 => 12 + physical_device_line_rasterization_properties_size_body(p.cast()),
-            1000630001 => 12 + physical_device_maintenance10_properties_khr_size_body(p.cast()),
             1000168000 => 12 + physical_device_maintenance3_properties_size_body(p.cast()),
             1000413001 => 12 + physical_device_maintenance4_properties_size_body(p.cast()),
             1000470001 => 12 + physical_device_maintenance5_properties_size_body(p.cast()),
@@ -6961,28 +6727,6 @@ pub unsafe fn physical_device_transform_feedback_properties_ext_reply(r: &mut Re
 }
 pub unsafe fn physical_device_transform_feedback_properties_ext_size(s: *const vk::PhysicalDeviceTransformFeedbackPropertiesEXT) -> usize {
     4 + 8 + physical_device_transform_feedback_properties_ext_size_body(s)
-}
-unsafe fn physical_device_unified_image_layouts_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
-}
-unsafe fn physical_device_unified_image_layouts_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
-    (&raw mut (*s).unified_image_layouts).cast::<u32>().write(r.u32());
-    (&raw mut (*s).unified_image_layouts_video).cast::<u32>().write(r.u32());
-}
-pub unsafe fn physical_device_unified_image_layouts_features_khr_size_body(s: *const types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) -> usize {
-    0 + 4 + 4
-}
-pub unsafe fn physical_device_unified_image_layouts_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
-    w.u32(1000527000);
-    w.u64(0);
-    physical_device_unified_image_layouts_features_khr_partial_body(w, s);
-}
-pub unsafe fn physical_device_unified_image_layouts_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
-    r.expect32(1000527000);
-    r.expect64(0);
-    physical_device_unified_image_layouts_features_khr_reply_body(r, s);
-}
-pub unsafe fn physical_device_unified_image_layouts_features_khr_size(s: *const types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) -> usize {
-    4 + 8 + physical_device_unified_image_layouts_features_khr_size_body(s)
 }
 unsafe fn physical_device_uniform_buffer_standard_layout_features_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceUniformBufferStandardLayoutFeatures) {
 }

@@ -15,30 +15,6 @@ pub struct AccessFlags3KHR(pub u64);
 impl AccessFlags3KHR {
     pub const ACCESS_3_NONE_KHR: Self = Self(0x0);
 }
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AddressCopyFlagsKHR(pub u32);
-impl AddressCopyFlagsKHR {
-    pub const ADDRESS_COPY_DEVICE_LOCAL_BIT_KHR: Self = Self(0x1);
-    pub const ADDRESS_COPY_SPARSE_BIT_KHR: Self = Self(0x2);
-    pub const ADDRESS_COPY_PROTECTED_BIT_KHR: Self = Self(0x4);
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct AttachmentFeedbackLoopInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub feedback_loop_enable: vk::Bool32,
-}
-impl Default for AttachmentFeedbackLoopInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000527001);
-        s
-    }
-}
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct BindHeapInfoEXT {
@@ -124,46 +100,6 @@ impl Default for CopyImageToMemoryInfoMESA {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000384008);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct CopyMemoryIndirectInfoKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub src_copy_flags: types::AddressCopyFlagsKHR,
-    pub dst_copy_flags: types::AddressCopyFlagsKHR,
-    pub copy_count: u32,
-    pub copy_address_range: types::StridedDeviceAddressRangeKHR,
-}
-impl Default for CopyMemoryIndirectInfoKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000549002);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct CopyMemoryToImageIndirectInfoKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub src_copy_flags: types::AddressCopyFlagsKHR,
-    pub copy_count: u32,
-    pub copy_address_range: types::StridedDeviceAddressRangeKHR,
-    pub dst_image: vk::Image,
-    pub dst_image_layout: vk::ImageLayout,
-    pub p_image_subresources: *const vk::ImageSubresourceLayers,
-}
-impl Default for CopyMemoryToImageIndirectInfoKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000549003);
         s
     }
 }
@@ -432,83 +368,6 @@ impl Default for DeviceQueueTimelineInfoMESA {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct GeneratedCommandsInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub shader_stages: vk::ShaderStageFlags,
-    pub indirect_execution_set: types::IndirectExecutionSetEXT,
-    pub indirect_commands_layout: types::IndirectCommandsLayoutEXT,
-    pub indirect_address: vk::DeviceAddress,
-    pub indirect_address_size: vk::DeviceSize,
-    pub preprocess_address: vk::DeviceAddress,
-    pub preprocess_size: vk::DeviceSize,
-    pub max_sequence_count: u32,
-    pub sequence_count_address: vk::DeviceAddress,
-    pub max_draw_count: u32,
-}
-impl Default for GeneratedCommandsInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572004);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct GeneratedCommandsMemoryRequirementsInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub indirect_execution_set: types::IndirectExecutionSetEXT,
-    pub indirect_commands_layout: types::IndirectCommandsLayoutEXT,
-    pub max_sequence_count: u32,
-    pub max_draw_count: u32,
-}
-impl Default for GeneratedCommandsMemoryRequirementsInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572002);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct GeneratedCommandsPipelineInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub pipeline: vk::Pipeline,
-}
-impl Default for GeneratedCommandsPipelineInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572013);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct GeneratedCommandsShaderInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub shader_count: u32,
-    pub p_shaders: *const vk::ShaderEXT,
-}
-impl Default for GeneratedCommandsShaderInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572014);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
 pub struct HostAddressRangeConstEXT {
     pub address: *const c_void,
     pub size: usize,
@@ -580,261 +439,6 @@ impl Default for ImportSemaphoreResourceInfoMESA {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000384004);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectCommandsExecutionSetTokenEXT {
-    pub ty: types::IndirectExecutionSetInfoTypeEXT,
-    pub shader_stages: vk::ShaderStageFlags,
-}
-impl Default for IndirectCommandsExecutionSetTokenEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        unsafe { core::mem::zeroed() }
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectCommandsIndexBufferTokenEXT {
-    pub mode: types::IndirectCommandsInputModeFlagsEXT,
-}
-impl Default for IndirectCommandsIndexBufferTokenEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        unsafe { core::mem::zeroed() }
-    }
-}
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IndirectCommandsInputModeFlagsEXT(pub u32);
-impl IndirectCommandsInputModeFlagsEXT {
-    pub const INDIRECT_COMMANDS_INPUT_MODE_VULKAN_INDEX_BUFFER_EXT: Self = Self(0x1);
-    pub const INDIRECT_COMMANDS_INPUT_MODE_DXGI_INDEX_BUFFER_EXT: Self = Self(0x2);
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectCommandsLayoutCreateInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub flags: types::IndirectCommandsLayoutUsageFlagsEXT,
-    pub shader_stages: vk::ShaderStageFlags,
-    pub indirect_stride: u32,
-    pub pipeline_layout: vk::PipelineLayout,
-    pub token_count: u32,
-    pub p_tokens: *const types::IndirectCommandsLayoutTokenEXT,
-}
-impl Default for IndirectCommandsLayoutCreateInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572006);
-        s
-    }
-}
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IndirectCommandsLayoutEXT(pub u64);
-impl vk::Handle for IndirectCommandsLayoutEXT {
-    const TYPE: vk::ObjectType = vk::ObjectType::from_raw(1000572000);
-    fn as_raw(self) -> u64 {
-        self.0 as u64
-    }
-    fn from_raw(raw: u64) -> Self {
-        Self(raw as _)
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectCommandsLayoutTokenEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub ty: types::IndirectCommandsTokenTypeEXT,
-    pub data: types::IndirectCommandsTokenDataEXT,
-    pub offset: u32,
-}
-impl Default for IndirectCommandsLayoutTokenEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572007);
-        s
-    }
-}
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IndirectCommandsLayoutUsageFlagsEXT(pub u32);
-impl IndirectCommandsLayoutUsageFlagsEXT {
-    pub const INDIRECT_COMMANDS_LAYOUT_USAGE_EXPLICIT_PREPROCESS_BIT_EXT: Self = Self(0x1);
-    pub const INDIRECT_COMMANDS_LAYOUT_USAGE_UNORDERED_SEQUENCES_BIT_EXT: Self = Self(0x2);
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectCommandsPushConstantTokenEXT {
-    pub update_range: vk::PushConstantRange,
-}
-impl Default for IndirectCommandsPushConstantTokenEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        unsafe { core::mem::zeroed() }
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub union IndirectCommandsTokenDataEXT {
-    pub p_push_constant: *const types::IndirectCommandsPushConstantTokenEXT,
-    pub p_vertex_buffer: *const types::IndirectCommandsVertexBufferTokenEXT,
-    pub p_index_buffer: *const types::IndirectCommandsIndexBufferTokenEXT,
-    pub p_execution_set: *const types::IndirectCommandsExecutionSetTokenEXT,
-}
-impl Default for IndirectCommandsTokenDataEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        unsafe { core::mem::zeroed() }
-    }
-}
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IndirectCommandsTokenTypeEXT(pub i32);
-impl IndirectCommandsTokenTypeEXT {
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_EXECUTION_SET_EXT: Self = Self(0);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_CONSTANT_EXT: Self = Self(1);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_SEQUENCE_INDEX_EXT: Self = Self(2);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_INDEX_BUFFER_EXT: Self = Self(3);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_VERTEX_BUFFER_EXT: Self = Self(4);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_INDEXED_EXT: Self = Self(5);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_EXT: Self = Self(6);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_INDEXED_COUNT_EXT: Self = Self(7);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_COUNT_EXT: Self = Self(8);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DISPATCH_EXT: Self = Self(9);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_DATA_EXT: Self = Self(1000135000);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_DATA_SEQUENCE_INDEX_EXT: Self = Self(1000135001);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_MESH_TASKS_NV_EXT: Self = Self(1000202002);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_MESH_TASKS_COUNT_NV_EXT: Self = Self(1000202003);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_MESH_TASKS_EXT: Self = Self(1000328000);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_DRAW_MESH_TASKS_COUNT_EXT: Self = Self(1000328001);
-    pub const INDIRECT_COMMANDS_TOKEN_TYPE_TRACE_RAYS2_EXT: Self = Self(1000386004);
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectCommandsVertexBufferTokenEXT {
-    pub vertex_binding_unit: u32,
-}
-impl Default for IndirectCommandsVertexBufferTokenEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        unsafe { core::mem::zeroed() }
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectExecutionSetCreateInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub ty: types::IndirectExecutionSetInfoTypeEXT,
-    pub info: types::IndirectExecutionSetInfoEXT,
-}
-impl Default for IndirectExecutionSetCreateInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572003);
-        s
-    }
-}
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IndirectExecutionSetEXT(pub u64);
-impl vk::Handle for IndirectExecutionSetEXT {
-    const TYPE: vk::ObjectType = vk::ObjectType::from_raw(1000572001);
-    fn as_raw(self) -> u64 {
-        self.0 as u64
-    }
-    fn from_raw(raw: u64) -> Self {
-        Self(raw as _)
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub union IndirectExecutionSetInfoEXT {
-    pub p_pipeline_info: *const types::IndirectExecutionSetPipelineInfoEXT,
-    pub p_shader_info: *const types::IndirectExecutionSetShaderInfoEXT,
-}
-impl Default for IndirectExecutionSetInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        unsafe { core::mem::zeroed() }
-    }
-}
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IndirectExecutionSetInfoTypeEXT(pub i32);
-impl IndirectExecutionSetInfoTypeEXT {
-    pub const INDIRECT_EXECUTION_SET_INFO_TYPE_PIPELINES_EXT: Self = Self(0);
-    pub const INDIRECT_EXECUTION_SET_INFO_TYPE_SHADER_OBJECTS_EXT: Self = Self(1);
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectExecutionSetPipelineInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub initial_pipeline: vk::Pipeline,
-    pub max_pipeline_count: u32,
-}
-impl Default for IndirectExecutionSetPipelineInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572010);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectExecutionSetShaderInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub shader_count: u32,
-    pub p_initial_shaders: *const vk::ShaderEXT,
-    pub p_set_layout_infos: *const types::IndirectExecutionSetShaderLayoutInfoEXT,
-    pub max_shader_count: u32,
-    pub push_constant_range_count: u32,
-    pub p_push_constant_ranges: *const vk::PushConstantRange,
-}
-impl Default for IndirectExecutionSetShaderInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572011);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct IndirectExecutionSetShaderLayoutInfoEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub set_layout_count: u32,
-    pub p_set_layouts: *const vk::DescriptorSetLayout,
-}
-impl Default for IndirectExecutionSetShaderLayoutInfoEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572012);
         s
     }
 }
@@ -943,23 +547,6 @@ impl Default for PhysicalDeviceComputeShaderDerivativesPropertiesKHR {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct PhysicalDeviceCopyMemoryIndirectFeaturesKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub indirect_memory_copy: vk::Bool32,
-    pub indirect_memory_to_image_copy: vk::Bool32,
-}
-impl Default for PhysicalDeviceCopyMemoryIndirectFeaturesKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000549000);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
 pub struct PhysicalDeviceDepthClampControlFeaturesEXT {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -1027,50 +614,6 @@ impl Default for PhysicalDeviceDescriptorHeapPropertiesEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub device_generated_commands: vk::Bool32,
-    pub dynamic_generated_pipeline_layout: vk::Bool32,
-}
-impl Default for PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572000);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub max_indirect_pipeline_count: u32,
-    pub max_indirect_shader_object_count: u32,
-    pub max_indirect_sequence_count: u32,
-    pub max_indirect_commands_token_count: u32,
-    pub max_indirect_commands_token_offset: u32,
-    pub max_indirect_commands_indirect_stride: u32,
-    pub supported_indirect_commands_input_modes: types::IndirectCommandsInputModeFlagsEXT,
-    pub supported_indirect_commands_shader_stages: vk::ShaderStageFlags,
-    pub supported_indirect_commands_shader_stages_pipeline_binding: vk::ShaderStageFlags,
-    pub supported_indirect_commands_shader_stages_shader_binding: vk::ShaderStageFlags,
-    pub device_generated_commands_transform_feedback: vk::Bool32,
-    pub device_generated_commands_multi_draw_indirect_count: vk::Bool32,
-}
-impl Default for PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572001);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
 pub struct PhysicalDeviceLegacyVertexAttributesFeaturesEXT {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -1098,40 +641,6 @@ impl Default for PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000495001);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct PhysicalDeviceMaintenance10FeaturesKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub maintenance10: vk::Bool32,
-}
-impl Default for PhysicalDeviceMaintenance10FeaturesKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000630000);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct PhysicalDeviceMaintenance10PropertiesKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub rgba4_opaque_black_swizzled: vk::Bool32,
-    pub resolve_srgb_format_applies_transfer_function: vk::Bool32,
-    pub resolve_srgb_format_supports_transfer_function_control: vk::Bool32,
-}
-impl Default for PhysicalDeviceMaintenance10PropertiesKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000630001);
         s
     }
 }
@@ -1236,22 +745,6 @@ impl Default for PhysicalDeviceMaintenance9PropertiesKHR {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000584001);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct PhysicalDevicePrimitiveRestartIndexFeaturesEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub primitive_restart_index: vk::Bool32,
-}
-impl Default for PhysicalDevicePrimitiveRestartIndexFeaturesEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000678000);
         s
     }
 }
@@ -1417,23 +910,6 @@ impl Default for PhysicalDeviceShaderUntypedPointersFeaturesKHR {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000387000);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct PhysicalDeviceUnifiedImageLayoutsFeaturesKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *mut c_void,
-    pub unified_image_layouts: vk::Bool32,
-    pub unified_image_layouts_video: vk::Bool32,
-}
-impl Default for PhysicalDeviceUnifiedImageLayoutsFeaturesKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000527000);
         s
     }
 }
@@ -1630,70 +1106,6 @@ impl Default for QueueFamilyOwnershipTransferPropertiesKHR {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct RenderingAttachmentFlagsInfoKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub flags: types::RenderingAttachmentFlagsKHR,
-}
-impl Default for RenderingAttachmentFlagsInfoKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000630002);
-        s
-    }
-}
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RenderingAttachmentFlagsKHR(pub u32);
-impl RenderingAttachmentFlagsKHR {
-    pub const RENDERING_ATTACHMENT_INPUT_ATTACHMENT_FEEDBACK_BIT_KHR: Self = Self(0x1);
-    pub const RENDERING_ATTACHMENT_RESOLVE_SKIP_TRANSFER_FUNCTION_BIT_KHR: Self = Self(0x2);
-    pub const RENDERING_ATTACHMENT_RESOLVE_ENABLE_TRANSFER_FUNCTION_BIT_KHR: Self = Self(0x4);
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct RenderingEndInfoKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-}
-impl Default for RenderingEndInfoKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000619003);
-        s
-    }
-}
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResolveImageFlagsKHR(pub u32);
-impl ResolveImageFlagsKHR {
-    pub const RESOLVE_IMAGE_SKIP_TRANSFER_FUNCTION_BIT_KHR: Self = Self(0x1);
-    pub const RESOLVE_IMAGE_ENABLE_TRANSFER_FUNCTION_BIT_KHR: Self = Self(0x2);
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct ResolveImageModeInfoKHR {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub flags: types::ResolveImageFlagsKHR,
-    pub resolve_mode: vk::ResolveModeFlags,
-    pub stencil_resolve_mode: vk::ResolveModeFlags,
-}
-impl Default for ResolveImageModeInfoKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000630004);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
 pub union ResourceDescriptorDataEXT {
     pub p_image: *const types::ImageDescriptorInfoEXT,
     pub p_texel_buffer: *const types::TexelBufferDescriptorInfoEXT,
@@ -1838,32 +1250,9 @@ impl SpirvResourceTypeFlagsEXT {
     pub const SPIRV_RESOURCE_TYPE_ACCELERATION_STRUCTURE_BIT_EXT: Self = Self(0x100);
     pub const SPIRV_RESOURCE_TYPE_TENSOR_BIT_ARM: Self = Self(0x200);
 }
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct StridedDeviceAddressRangeKHR {
-    pub address: vk::DeviceAddress,
-    pub size: vk::DeviceSize,
-    pub stride: vk::DeviceSize,
-}
-impl Default for StridedDeviceAddressRangeKHR {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        unsafe { core::mem::zeroed() }
-    }
-}
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TensorARM(pub u64);
-impl vk::Handle for TensorARM {
-    const TYPE: vk::ObjectType = vk::ObjectType::from_raw(1000460000);
-    fn as_raw(self) -> u64 {
-        self.0 as u64
-    }
-    fn from_raw(raw: u64) -> Self {
-        Self(raw as _)
-    }
-}
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TensorViewCreateFlagsARM(pub u64);
@@ -1902,40 +1291,6 @@ impl Default for TexelBufferDescriptorInfoEXT {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000135000);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct WriteIndirectExecutionSetPipelineEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub index: u32,
-    pub pipeline: vk::Pipeline,
-}
-impl Default for WriteIndirectExecutionSetPipelineEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572008);
-        s
-    }
-}
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct WriteIndirectExecutionSetShaderEXT {
-    pub s_type: vk::StructureType,
-    pub p_next: *const c_void,
-    pub index: u32,
-    pub shader: vk::ShaderEXT,
-}
-impl Default for WriteIndirectExecutionSetShaderEXT {
-    #[inline]
-    fn default() -> Self {
-        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
-        let mut s: Self = unsafe { core::mem::zeroed() };
-        s.s_type = vk::StructureType::from_raw(1000572009);
         s
     }
 }

@@ -540,40 +540,6 @@ fn pipeline_color_write_create_info_ext_attachment_count_p_color_write_enables_1
     });
 }
 #[test]
-fn pipeline_coverage_modulation_state_create_info_nv_coverage_modulation_table_count_p_coverage_modulation_table_1() {
-    same(|poisoned, w| unsafe {
-        let mut s0 = vk::GraphicsPipelineCreateInfo::default();
-        let mut s1 = vk::PipelineMultisampleStateCreateInfo::default();
-        let mut s2 = vk::PipelineCoverageModulationStateCreateInfoNV::default();
-        put(&raw mut s2.coverage_modulation_table_enable, 1);
-        if poisoned { poison(&raw mut s2.coverage_modulation_table_count) }
-        if poisoned { poison(&raw mut s2.p_coverage_modulation_table) }
-        chain(&raw mut s1, &raw mut s2);
-        s0.p_multisample_state = &raw const s1;
-        let mut state = Graphics::default();
-        state.dynamic(1000455029);
-        state.attach(&mut s0);
-        input::graphics_pipeline_create_info(w, &raw const s0);
-    });
-}
-#[test]
-fn pipeline_coverage_modulation_state_create_info_nv_coverage_modulation_table_count_p_coverage_modulation_table_2() {
-    same(|poisoned, w| unsafe {
-        let mut s0 = vk::GraphicsPipelineCreateInfo::default();
-        let mut s1 = vk::PipelineMultisampleStateCreateInfo::default();
-        let mut s2 = vk::PipelineCoverageModulationStateCreateInfoNV::default();
-        if poisoned { poison(&raw mut s2.coverage_modulation_table_count) }
-        if poisoned { poison(&raw mut s2.p_coverage_modulation_table) }
-        chain(&raw mut s1, &raw mut s2);
-        s0.p_multisample_state = &raw const s1;
-        let mut state = Graphics::default();
-        state.not_dynamic(1000455029);
-        state.not_dynamic(1000455028);
-        state.attach(&mut s0);
-        input::graphics_pipeline_create_info(w, &raw const s0);
-    });
-}
-#[test]
 fn pipeline_multisample_state_create_info_p_sample_mask_1() {
     same(|poisoned, w| unsafe {
         let mut s0 = vk::GraphicsPipelineCreateInfo::default();

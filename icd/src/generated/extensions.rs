@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 357;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 206] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 200] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -30,7 +30,6 @@ DeviceExtension { name: c"VK_EXT_depth_clip_control", number: 356, spec_version:
 DeviceExtension { name: c"VK_EXT_depth_clip_enable", number: 103, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_depth_range_unrestricted", number: 14, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_descriptor_indexing", number: 162, spec_version: 2, origin: Origin::Host },
-DeviceExtension { name: c"VK_EXT_device_generated_commands", number: 573, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_dynamic_rendering_unused_attachments", number: 500, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state", number: 268, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_extended_dynamic_state2", number: 378, spec_version: 1, origin: Origin::Host },
@@ -71,7 +70,6 @@ DeviceExtension { name: c"VK_EXT_pipeline_library_group_handles", number: 499, s
 DeviceExtension { name: c"VK_EXT_pipeline_protected_access", number: 467, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_pipeline_robustness", number: 69, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_post_depth_coverage", number: 156, spec_version: 1, origin: Origin::Host },
-DeviceExtension { name: c"VK_EXT_primitive_restart_index", number: 679, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_primitive_topology_list_restart", number: 357, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_primitives_generated_query", number: 383, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_private_data", number: 296, spec_version: 1, origin: Origin::Host },
@@ -122,7 +120,6 @@ DeviceExtension { name: c"VK_KHR_calibrated_timestamps", number: 544, spec_versi
 DeviceExtension { name: c"VK_KHR_compute_shader_derivatives", number: 512, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_cooperative_matrix", number: 507, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_copy_commands2", number: 338, spec_version: 1, origin: Origin::Host },
-DeviceExtension { name: c"VK_KHR_copy_memory_indirect", number: 550, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_create_renderpass2", number: 110, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_dedicated_allocation", number: 128, spec_version: 3, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_deferred_host_operations", number: 269, spec_version: 4, origin: Origin::Driver },
@@ -152,7 +149,6 @@ DeviceExtension { name: c"VK_KHR_index_type_uint8", number: 534, spec_version: 1
 DeviceExtension { name: c"VK_KHR_line_rasterization", number: 535, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_load_store_op_none", number: 527, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance1", number: 70, spec_version: 2, origin: Origin::Host },
-DeviceExtension { name: c"VK_KHR_maintenance10", number: 631, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance11", number: 658, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance2", number: 118, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance3", number: 169, spec_version: 1, origin: Origin::Host },
@@ -206,7 +202,6 @@ DeviceExtension { name: c"VK_KHR_swapchain_maintenance1", number: 488, spec_vers
 DeviceExtension { name: c"VK_KHR_swapchain_mutable_format", number: 201, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_synchronization2", number: 315, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_timeline_semaphore", number: 208, spec_version: 2, origin: Origin::Host },
-DeviceExtension { name: c"VK_KHR_unified_image_layouts", number: 528, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_uniform_buffer_standard_layout", number: 254, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_variable_pointers", number: 121, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_vertex_attribute_divisor", number: 526, spec_version: 1, origin: Origin::Host },
@@ -214,7 +209,6 @@ DeviceExtension { name: c"VK_KHR_vulkan_memory_model", number: 212, spec_version
 DeviceExtension { name: c"VK_KHR_workgroup_memory_explicit_layout", number: 337, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_zero_initialize_workgroup_memory", number: 326, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_NV_compute_shader_derivatives", number: 202, spec_version: 1, origin: Origin::Host },
-DeviceExtension { name: c"VK_NV_framebuffer_mixed_samples", number: 153, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_NV_shader_sm_builtins", number: 155, spec_version: 1, origin: Origin::Probe },
 DeviceExtension { name: c"VK_VALVE_mutable_descriptor_type", number: 352, spec_version: 1, origin: Origin::Host },
 ];

@@ -7,29 +7,21 @@ use hesper_encoder::bits::*;
 use hesper_encoder::generated::{reply, request, types};
 use crate::physical::features::Feature;
 
-/// Features that the driver lacks a command for, or may lack one for, whatever the host says of them.
-pub static OFF: [Feature; 23] = [
-Feature { s_type: 1000150013, offset: core::mem::offset_of!(vk::PhysicalDeviceAccelerationStructureFeaturesKHR, acceleration_structure_host_commands), name: "accelerationStructureHostCommands", carried_with: &[] },
-Feature { s_type: 1000135009, offset: core::mem::offset_of!(types::PhysicalDeviceDescriptorHeapFeaturesEXT, descriptor_heap), name: "descriptorHeap", carried_with: &[] },
-Feature { s_type: 1000135009, offset: core::mem::offset_of!(types::PhysicalDeviceDescriptorHeapFeaturesEXT, descriptor_heap_capture_replay), name: "descriptorHeapCaptureReplay", carried_with: &[] },
-Feature { s_type: 1000347000, offset: core::mem::offset_of!(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, ray_tracing_pipeline_shader_group_handle_capture_replay), name: "rayTracingPipelineShaderGroupHandleCaptureReplay", carried_with: &[] },
-Feature { s_type: 1000347000, offset: core::mem::offset_of!(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, ray_tracing_pipeline_shader_group_handle_capture_replay_mixed), name: "rayTracingPipelineShaderGroupHandleCaptureReplayMixed", carried_with: &[] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_rasterization_stream), name: "extendedDynamicState3RasterizationStream", carried_with: &[29] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_conservative_rasterization_mode), name: "extendedDynamicState3ConservativeRasterizationMode", carried_with: &[102] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_extra_primitive_overestimation_size), name: "extendedDynamicState3ExtraPrimitiveOverestimationSize", carried_with: &[102] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_depth_clip_enable), name: "extendedDynamicState3DepthClipEnable", carried_with: &[103] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_sample_locations_enable), name: "extendedDynamicState3SampleLocationsEnable", carried_with: &[144] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_color_blend_advanced), name: "extendedDynamicState3ColorBlendAdvanced", carried_with: &[149] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_provoking_vertex_mode), name: "extendedDynamicState3ProvokingVertexMode", carried_with: &[255] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_depth_clip_negative_one_to_one), name: "extendedDynamicState3DepthClipNegativeOneToOne", carried_with: &[356] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_viewport_w_scaling_enable), name: "extendedDynamicState3ViewportWScalingEnable", carried_with: &[] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_viewport_swizzle), name: "extendedDynamicState3ViewportSwizzle", carried_with: &[] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_to_color_enable), name: "extendedDynamicState3CoverageToColorEnable", carried_with: &[] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_to_color_location), name: "extendedDynamicState3CoverageToColorLocation", carried_with: &[] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_modulation_mode), name: "extendedDynamicState3CoverageModulationMode", carried_with: &[153] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_modulation_table_enable), name: "extendedDynamicState3CoverageModulationTableEnable", carried_with: &[153] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_modulation_table), name: "extendedDynamicState3CoverageModulationTable", carried_with: &[153] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_reduction_mode), name: "extendedDynamicState3CoverageReductionMode", carried_with: &[] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_representative_fragment_test_enable), name: "extendedDynamicState3RepresentativeFragmentTestEnable", carried_with: &[] },
-Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_shading_rate_image_enable), name: "extendedDynamicState3ShadingRateImageEnable", carried_with: &[] },
+/// Features that the driver lacks a command for, whatever the host says of them.
+pub static OFF: [Feature; 15] = [
+Feature { s_type: 1000150013, offset: core::mem::offset_of!(vk::PhysicalDeviceAccelerationStructureFeaturesKHR, acceleration_structure_host_commands), name: "accelerationStructureHostCommands" },
+Feature { s_type: 1000135009, offset: core::mem::offset_of!(types::PhysicalDeviceDescriptorHeapFeaturesEXT, descriptor_heap), name: "descriptorHeap" },
+Feature { s_type: 1000135009, offset: core::mem::offset_of!(types::PhysicalDeviceDescriptorHeapFeaturesEXT, descriptor_heap_capture_replay), name: "descriptorHeapCaptureReplay" },
+Feature { s_type: 1000347000, offset: core::mem::offset_of!(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, ray_tracing_pipeline_shader_group_handle_capture_replay), name: "rayTracingPipelineShaderGroupHandleCaptureReplay" },
+Feature { s_type: 1000347000, offset: core::mem::offset_of!(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, ray_tracing_pipeline_shader_group_handle_capture_replay_mixed), name: "rayTracingPipelineShaderGroupHandleCaptureReplayMixed" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_viewport_w_scaling_enable), name: "extendedDynamicState3ViewportWScalingEnable" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_viewport_swizzle), name: "extendedDynamicState3ViewportSwizzle" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_to_color_enable), name: "extendedDynamicState3CoverageToColorEnable" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_to_color_location), name: "extendedDynamicState3CoverageToColorLocation" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_modulation_mode), name: "extendedDynamicState3CoverageModulationMode" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_modulation_table_enable), name: "extendedDynamicState3CoverageModulationTableEnable" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_modulation_table), name: "extendedDynamicState3CoverageModulationTable" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_coverage_reduction_mode), name: "extendedDynamicState3CoverageReductionMode" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_representative_fragment_test_enable), name: "extendedDynamicState3RepresentativeFragmentTestEnable" },
+Feature { s_type: 1000455000, offset: core::mem::offset_of!(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, extended_dynamic_state3_shading_rate_image_enable), name: "extendedDynamicState3ShadingRateImageEnable" },
 ];

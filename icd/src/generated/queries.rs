@@ -9,7 +9,7 @@ use crate::base::gate::Gate;
 use crate::physical::answers::Query;
 
 /// The structs that may be chained to PhysicalDeviceFeatures2.
-pub static FEATURES: [Query; 131] = [
+pub static FEATURES: [Query; 126] = [
 Query { s_type: 1000083000, size: size_of::<vk::PhysicalDevice16BitStorageFeatures>(), gate: Gate { version: 0x10001, extensions: &[84] } },
 Query { s_type: 1000340000, size: size_of::<vk::PhysicalDevice4444FormatsFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[341] } },
 Query { s_type: 1000177000, size: size_of::<vk::PhysicalDevice8BitStorageFeatures>(), gate: Gate { version: 0x10002, extensions: &[178] } },
@@ -127,34 +127,27 @@ Query { s_type: 1000336000, size: size_of::<vk::PhysicalDeviceWorkgroupMemoryExp
 Query { s_type: 1000330000, size: size_of::<vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[331] } },
 Query { s_type: 1000252000, size: size_of::<vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[253] } },
 Query { s_type: 1000325000, size: size_of::<vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures>(), gate: Gate { version: 0x10003, extensions: &[326] } },
-Query { s_type: 1000549000, size: size_of::<types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[550] } },
-Query { s_type: 1000572000, size: size_of::<types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[573] } },
-Query { s_type: 1000630000, size: size_of::<types::PhysicalDeviceMaintenance10FeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[631] } },
 Query { s_type: 1000657000, size: size_of::<types::PhysicalDeviceMaintenance11FeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[658] } },
 Query { s_type: 1000574000, size: size_of::<types::PhysicalDeviceMaintenance8FeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[575] } },
 Query { s_type: 1000584000, size: size_of::<types::PhysicalDeviceMaintenance9FeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[585] } },
-Query { s_type: 1000678000, size: size_of::<types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[679] } },
 Query { s_type: 1000344000, size: size_of::<vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[345] } },
 Query { s_type: 1000231000, size: size_of::<types::PhysicalDeviceShaderConstantDataFeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[232] } },
 Query { s_type: 1000305000, size: size_of::<types::PhysicalDeviceShaderSplitBarrierFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[306] } },
 Query { s_type: 1000395000, size: size_of::<vk::PhysicalDeviceShaderTileImageFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[396] } },
-Query { s_type: 1000527000, size: size_of::<types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[528] } },
 Query { s_type: 1000608000, size: size_of::<types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[609] } },
 Query { s_type: 1000620000, size: size_of::<types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[621] } },
 ];
 /// The structs that may be chained to PhysicalDeviceProperties2.
-pub static PROPERTIES: [Query; 55] = [
+pub static PROPERTIES: [Query; 52] = [
 Query { s_type: 1000150014, size: size_of::<vk::PhysicalDeviceAccelerationStructurePropertiesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[151] } },
 Query { s_type: 1000148001, size: size_of::<vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[149] } },
 Query { s_type: 1000511000, size: size_of::<types::PhysicalDeviceComputeShaderDerivativesPropertiesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[512] } },
 Query { s_type: 1000101000, size: size_of::<vk::PhysicalDeviceConservativeRasterizationPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[102] } },
 Query { s_type: 1000506002, size: size_of::<vk::PhysicalDeviceCooperativeMatrixPropertiesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[507] } },
-Query { s_type: 1000426001, size: size_of::<vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV>(), gate: Gate { version: 0xffffffff, extensions: &[427, 550] } },
 Query { s_type: 1000287001, size: size_of::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[288] } },
 Query { s_type: 1000199000, size: size_of::<vk::PhysicalDeviceDepthStencilResolveProperties>(), gate: Gate { version: 0x10002, extensions: &[200] } },
 Query { s_type: 1000135008, size: size_of::<types::PhysicalDeviceDescriptorHeapPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[136] } },
 Query { s_type: 1000161002, size: size_of::<vk::PhysicalDeviceDescriptorIndexingProperties>(), gate: Gate { version: 0x10002, extensions: &[162] } },
-Query { s_type: 1000572001, size: size_of::<types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[573] } },
 Query { s_type: 1000196000, size: size_of::<vk::PhysicalDeviceDriverProperties>(), gate: Gate { version: 0x10002, extensions: &[197] } },
 Query { s_type: 1000455001, size: size_of::<vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[456] } },
 Query { s_type: 1000197000, size: size_of::<vk::PhysicalDeviceFloatControlsProperties>(), gate: Gate { version: 0x10002, extensions: &[198] } },
@@ -165,7 +158,6 @@ Query { s_type: 1000071004, size: size_of::<vk::PhysicalDeviceIDProperties>(), g
 Query { s_type: 1000138001, size: size_of::<vk::PhysicalDeviceInlineUniformBlockProperties>(), gate: Gate { version: 0x10003, extensions: &[139] } },
 Query { s_type: 1000495001, size: size_of::<types::PhysicalDeviceLegacyVertexAttributesPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[496] } },
 Query { s_type: 1000259002, size: size_of::<vk::PhysicalDeviceLineRasterizationPropertiesKHR>(), gate: Gate { version: 0x10004, extensions: &[260, 535] } },
-Query { s_type: 1000630001, size: size_of::<types::PhysicalDeviceMaintenance10PropertiesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[631] } },
 Query { s_type: 1000168000, size: size_of::<vk::PhysicalDeviceMaintenance3Properties>(), gate: Gate { version: 0x10001, extensions: &[169] } },
 Query { s_type: 1000413001, size: size_of::<vk::PhysicalDeviceMaintenance4Properties>(), gate: Gate { version: 0x10003, extensions: &[414] } },
 Query { s_type: 1000470001, size: size_of::<vk::PhysicalDeviceMaintenance5PropertiesKHR>(), gate: Gate { version: 0x10004, extensions: &[471] } },

@@ -579,39 +579,3 @@ pub unsafe fn cmd_bind_resource_heap_ext(command_buffer: vk::CommandBuffer, p_bi
 pub unsafe fn cmd_push_data_ext(command_buffer: vk::CommandBuffer, p_push_data_info: *const types::PushDataInfoEXT) -> () {
     record(command_buffer, |w| request::cmd_push_data_ext(w, 0, command_buffer, p_push_data_info));
 }
-#[inline(never)]
-pub unsafe fn cmd_end_rendering2_khr(command_buffer: vk::CommandBuffer, p_rendering_end_info: *const types::RenderingEndInfoKHR) -> () {
-    record(command_buffer, |w| request::cmd_end_rendering2_khr(w, 0, command_buffer, p_rendering_end_info));
-}
-#[inline]
-pub unsafe fn cmd_set_primitive_restart_index_ext(command_buffer: vk::CommandBuffer, primitive_restart_index: u32) -> () {
-    record(command_buffer, |w| request::cmd_set_primitive_restart_index_ext(w, 0, command_buffer, primitive_restart_index));
-}
-#[inline(never)]
-pub unsafe fn cmd_copy_memory_indirect_khr(command_buffer: vk::CommandBuffer, p_copy_memory_indirect_info: *const types::CopyMemoryIndirectInfoKHR) -> () {
-    record(command_buffer, |w| request::cmd_copy_memory_indirect_khr(w, 0, command_buffer, p_copy_memory_indirect_info));
-}
-#[inline(never)]
-pub unsafe fn cmd_copy_memory_to_image_indirect_khr(command_buffer: vk::CommandBuffer, p_copy_memory_to_image_indirect_info: *const types::CopyMemoryToImageIndirectInfoKHR) -> () {
-    record(command_buffer, |w| request::cmd_copy_memory_to_image_indirect_khr(w, 0, command_buffer, p_copy_memory_to_image_indirect_info));
-}
-#[inline]
-pub unsafe fn cmd_set_coverage_modulation_mode_nv(command_buffer: vk::CommandBuffer, coverage_modulation_mode: vk::CoverageModulationModeNV) -> () {
-    record(command_buffer, |w| request::cmd_set_coverage_modulation_mode_nv(w, 0, command_buffer, coverage_modulation_mode));
-}
-#[inline]
-pub unsafe fn cmd_set_coverage_modulation_table_enable_nv(command_buffer: vk::CommandBuffer, coverage_modulation_table_enable: vk::Bool32) -> () {
-    record(command_buffer, |w| request::cmd_set_coverage_modulation_table_enable_nv(w, 0, command_buffer, coverage_modulation_table_enable));
-}
-#[inline(never)]
-pub unsafe fn cmd_set_coverage_modulation_table_nv(command_buffer: vk::CommandBuffer, coverage_modulation_table_count: u32, p_coverage_modulation_table: *const f32) -> () {
-    record(command_buffer, |w| request::cmd_set_coverage_modulation_table_nv(w, 0, command_buffer, coverage_modulation_table_count, p_coverage_modulation_table));
-}
-#[inline(never)]
-pub unsafe fn cmd_preprocess_generated_commands_ext(command_buffer: vk::CommandBuffer, p_generated_commands_info: *const types::GeneratedCommandsInfoEXT, state_command_buffer: vk::CommandBuffer) -> () {
-    record(command_buffer, |w| request::cmd_preprocess_generated_commands_ext(w, 0, command_buffer, p_generated_commands_info, state_command_buffer));
-}
-#[inline(never)]
-pub unsafe fn cmd_execute_generated_commands_ext(command_buffer: vk::CommandBuffer, is_preprocessed: vk::Bool32, p_generated_commands_info: *const types::GeneratedCommandsInfoEXT) -> () {
-    record(command_buffer, |w| request::cmd_execute_generated_commands_ext(w, 0, command_buffer, is_preprocessed, p_generated_commands_info));
-}

@@ -991,54 +991,6 @@ pub unsafe extern "system" fn vkRegisterCustomBorderColorEXT(device: vk::Device,
 pub unsafe extern "system" fn vkUnregisterCustomBorderColorEXT(device: vk::Device, index: u32) -> () {
     guard(device, "vkUnregisterCustomBorderColorEXT", (), move || forward::unregister_custom_border_color_ext(device, index))
 }
-pub unsafe extern "system" fn vkCmdEndRendering2KHR(command_buffer: vk::CommandBuffer, p_rendering_end_info: *const types::RenderingEndInfoKHR) -> () {
-    guard(command_buffer, "vkCmdEndRendering2KHR", (), move || record::cmd_end_rendering2_khr(command_buffer, p_rendering_end_info))
-}
-pub unsafe extern "system" fn vkCmdSetPrimitiveRestartIndexEXT(command_buffer: vk::CommandBuffer, primitive_restart_index: u32) -> () {
-    guard(command_buffer, "vkCmdSetPrimitiveRestartIndexEXT", (), move || record::cmd_set_primitive_restart_index_ext(command_buffer, primitive_restart_index))
-}
-pub unsafe extern "system" fn vkCmdCopyMemoryIndirectKHR(command_buffer: vk::CommandBuffer, p_copy_memory_indirect_info: *const types::CopyMemoryIndirectInfoKHR) -> () {
-    guard(command_buffer, "vkCmdCopyMemoryIndirectKHR", (), move || record::cmd_copy_memory_indirect_khr(command_buffer, p_copy_memory_indirect_info))
-}
-pub unsafe extern "system" fn vkCmdCopyMemoryToImageIndirectKHR(command_buffer: vk::CommandBuffer, p_copy_memory_to_image_indirect_info: *const types::CopyMemoryToImageIndirectInfoKHR) -> () {
-    guard(command_buffer, "vkCmdCopyMemoryToImageIndirectKHR", (), move || record::cmd_copy_memory_to_image_indirect_khr(command_buffer, p_copy_memory_to_image_indirect_info))
-}
-pub unsafe extern "system" fn vkCmdSetCoverageModulationModeNV(command_buffer: vk::CommandBuffer, coverage_modulation_mode: vk::CoverageModulationModeNV) -> () {
-    guard(command_buffer, "vkCmdSetCoverageModulationModeNV", (), move || record::cmd_set_coverage_modulation_mode_nv(command_buffer, coverage_modulation_mode))
-}
-pub unsafe extern "system" fn vkCmdSetCoverageModulationTableEnableNV(command_buffer: vk::CommandBuffer, coverage_modulation_table_enable: vk::Bool32) -> () {
-    guard(command_buffer, "vkCmdSetCoverageModulationTableEnableNV", (), move || record::cmd_set_coverage_modulation_table_enable_nv(command_buffer, coverage_modulation_table_enable))
-}
-pub unsafe extern "system" fn vkCmdSetCoverageModulationTableNV(command_buffer: vk::CommandBuffer, coverage_modulation_table_count: u32, p_coverage_modulation_table: *const f32) -> () {
-    guard(command_buffer, "vkCmdSetCoverageModulationTableNV", (), move || record::cmd_set_coverage_modulation_table_nv(command_buffer, coverage_modulation_table_count, p_coverage_modulation_table))
-}
-pub unsafe extern "system" fn vkGetGeneratedCommandsMemoryRequirementsEXT(device: vk::Device, p_info: *const types::GeneratedCommandsMemoryRequirementsInfoEXT, p_memory_requirements: *mut vk::MemoryRequirements2) -> () {
-    if !guard(device, "vkGetGeneratedCommandsMemoryRequirementsEXT", false, move || { crate::pipelines::generated_commands::get_generated_commands_memory_requirements_ext(device, p_info, p_memory_requirements); true }) { empty(p_memory_requirements); }
-}
-pub unsafe extern "system" fn vkCmdPreprocessGeneratedCommandsEXT(command_buffer: vk::CommandBuffer, p_generated_commands_info: *const types::GeneratedCommandsInfoEXT, state_command_buffer: vk::CommandBuffer) -> () {
-    guard(command_buffer, "vkCmdPreprocessGeneratedCommandsEXT", (), move || crate::recording::generated_commands::cmd_preprocess_generated_commands_ext(command_buffer, p_generated_commands_info, state_command_buffer))
-}
-pub unsafe extern "system" fn vkCmdExecuteGeneratedCommandsEXT(command_buffer: vk::CommandBuffer, is_preprocessed: vk::Bool32, p_generated_commands_info: *const types::GeneratedCommandsInfoEXT) -> () {
-    guard(command_buffer, "vkCmdExecuteGeneratedCommandsEXT", (), move || crate::recording::generated_commands::cmd_execute_generated_commands_ext(command_buffer, is_preprocessed, p_generated_commands_info))
-}
-pub unsafe extern "system" fn vkCreateIndirectCommandsLayoutEXT(device: vk::Device, p_create_info: *const types::IndirectCommandsLayoutCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_commands_layout: *mut types::IndirectCommandsLayoutEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateIndirectCommandsLayoutEXT", vk::Result::ERROR_UNKNOWN, move || with_room(device, || forward::create_indirect_commands_layout_ext(device, p_create_info, p_allocator, p_indirect_commands_layout))))
-}
-pub unsafe extern "system" fn vkDestroyIndirectCommandsLayoutEXT(device: vk::Device, indirect_commands_layout: types::IndirectCommandsLayoutEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard(device, "vkDestroyIndirectCommandsLayoutEXT", (), move || { private_data::end(device, &raw const indirect_commands_layout, 1); forward::destroy_indirect_commands_layout_ext(device, indirect_commands_layout, p_allocator) })
-}
-pub unsafe extern "system" fn vkCreateIndirectExecutionSetEXT(device: vk::Device, p_create_info: *const types::IndirectExecutionSetCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_indirect_execution_set: *mut types::IndirectExecutionSetEXT) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateIndirectExecutionSetEXT", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::pipelines::generated_commands::create_indirect_execution_set_ext(device, p_create_info, p_allocator, p_indirect_execution_set))))
-}
-pub unsafe extern "system" fn vkDestroyIndirectExecutionSetEXT(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard(device, "vkDestroyIndirectExecutionSetEXT", (), move || { private_data::end(device, &raw const indirect_execution_set, 1); forward::destroy_indirect_execution_set_ext(device, indirect_execution_set, p_allocator) })
-}
-pub unsafe extern "system" fn vkUpdateIndirectExecutionSetPipelineEXT(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, execution_set_write_count: u32, p_execution_set_writes: *const types::WriteIndirectExecutionSetPipelineEXT) -> () {
-    guard(device, "vkUpdateIndirectExecutionSetPipelineEXT", (), move || crate::pipelines::generated_commands::update_indirect_execution_set_pipeline_ext(device, indirect_execution_set, execution_set_write_count, p_execution_set_writes))
-}
-pub unsafe extern "system" fn vkUpdateIndirectExecutionSetShaderEXT(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, execution_set_write_count: u32, p_execution_set_writes: *const types::WriteIndirectExecutionSetShaderEXT) -> () {
-    guard(device, "vkUpdateIndirectExecutionSetShaderEXT", (), move || forward::update_indirect_execution_set_shader_ext(device, indirect_execution_set, execution_set_write_count, p_execution_set_writes))
-}
 pub unsafe extern "system" fn vkCreateDebugUtilsMessengerEXT(instance: vk::Instance, p_create_info: *const vk::DebugUtilsMessengerCreateInfoEXT, p_allocator: *const vk::AllocationCallbacks, p_messenger: *mut vk::DebugUtilsMessengerEXT) -> vk::Result {
     allowed(&[0], &[-1, -13, -1000011001], guard(instance, "vkCreateDebugUtilsMessengerEXT", vk::Result::ERROR_UNKNOWN, move || crate::device::debug_utils::create_debug_utils_messenger_ext(instance, p_create_info, p_allocator, p_messenger)))
 }

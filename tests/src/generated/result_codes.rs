@@ -2,7 +2,7 @@
 //! The codes that each entry point may return.
 
 /// Name, codes that aren't errors, errors; sorted by name.
-pub static RESULT_CODES: [(&str, &[i32], &[i32]); 151] = [
+pub static RESULT_CODES: [(&str, &[i32], &[i32]); 149] = [
 ("vkAcquireNextImage2KHR", &[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000]),
 ("vkAcquireNextImageKHR", &[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000]),
 ("vkAllocateCommandBuffers", &[0], &[-1, -2, -13, -1000011001]),
@@ -44,8 +44,6 @@ pub static RESULT_CODES: [(&str, &[i32], &[i32]); 151] = [
 ("vkCreateHeadlessSurfaceEXT", &[0], &[-1, -2, -13, -1000011001]),
 ("vkCreateImage", &[0], &[-1, -2, -13, -1000011001, -1000257000, -1000338000]),
 ("vkCreateImageView", &[0], &[-1, -2, -13, -1000011001, -1000257000]),
-("vkCreateIndirectCommandsLayoutEXT", &[0], &[-1, -2, -13, -1000011001]),
-("vkCreateIndirectExecutionSetEXT", &[0], &[-1, -2, -13, -1000011001]),
 ("vkCreateInstance", &[0], &[-1, -2, -3, -6, -7, -9, -13, -1000011001]),
 ("vkCreatePipelineCache", &[0], &[-1, -2, -13, -1000011001]),
 ("vkCreatePipelineLayout", &[0], &[-1, -2, -13, -1000011001]),

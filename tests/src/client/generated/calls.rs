@@ -2298,108 +2298,6 @@ unsafe fn call_unregister_custom_border_color_ext(w: &mut World, f: Erased) -> P
     let index = core::mem::zeroed();
     Box::new(move || f(device, index).code())
 }
-unsafe fn call_cmd_end_rendering2_khr(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, *const types::RenderingEndInfoKHR) -> () = core::mem::transmute(f);
-    let command_buffer = w.inside();
-    let p_rendering_end_info = core::mem::zeroed();
-    Box::new(move || f(command_buffer, p_rendering_end_info).code())
-}
-unsafe fn call_cmd_set_primitive_restart_index_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, u32) -> () = core::mem::transmute(f);
-    let command_buffer = w.outside();
-    let primitive_restart_index = core::mem::zeroed();
-    Box::new(move || f(command_buffer, primitive_restart_index).code())
-}
-unsafe fn call_cmd_copy_memory_indirect_khr(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, *const types::CopyMemoryIndirectInfoKHR) -> () = core::mem::transmute(f);
-    let command_buffer = w.outside();
-    let p_copy_memory_indirect_info = keep(copy_memory_indirect_info_khr(w));
-    Box::new(move || f(command_buffer, p_copy_memory_indirect_info).code())
-}
-unsafe fn call_cmd_copy_memory_to_image_indirect_khr(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, *const types::CopyMemoryToImageIndirectInfoKHR) -> () = core::mem::transmute(f);
-    let command_buffer = w.outside();
-    let p_copy_memory_to_image_indirect_info = keep(copy_memory_to_image_indirect_info_khr(w));
-    Box::new(move || f(command_buffer, p_copy_memory_to_image_indirect_info).code())
-}
-unsafe fn call_cmd_set_coverage_modulation_mode_nv(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, vk::CoverageModulationModeNV) -> () = core::mem::transmute(f);
-    let command_buffer = w.outside();
-    let coverage_modulation_mode = core::mem::zeroed();
-    Box::new(move || f(command_buffer, coverage_modulation_mode).code())
-}
-unsafe fn call_cmd_set_coverage_modulation_table_enable_nv(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, vk::Bool32) -> () = core::mem::transmute(f);
-    let command_buffer = w.outside();
-    let coverage_modulation_table_enable = core::mem::zeroed();
-    Box::new(move || f(command_buffer, coverage_modulation_table_enable).code())
-}
-unsafe fn call_cmd_set_coverage_modulation_table_nv(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, u32, *const f32) -> () = core::mem::transmute(f);
-    let command_buffer = w.outside();
-    let coverage_modulation_table_count = 1;
-    let p_coverage_modulation_table = keep(core::mem::zeroed());
-    Box::new(move || f(command_buffer, coverage_modulation_table_count, p_coverage_modulation_table).code())
-}
-unsafe fn call_get_generated_commands_memory_requirements_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::Device, *const types::GeneratedCommandsMemoryRequirementsInfoEXT, *mut vk::MemoryRequirements2) -> () = core::mem::transmute(f);
-    let device = w.device();
-    let p_info = keep(generated_commands_memory_requirements_info_ext(w));
-    let p_memory_requirements = w.garbage(Default::default(), 16);
-    Box::new(move || f(device, p_info, p_memory_requirements).code())
-}
-unsafe fn call_cmd_preprocess_generated_commands_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, *const types::GeneratedCommandsInfoEXT, vk::CommandBuffer) -> () = core::mem::transmute(f);
-    let command_buffer = w.outside();
-    let p_generated_commands_info = keep(generated_commands_info_ext(w));
-    let state_command_buffer = w.outside();
-    Box::new(move || f(command_buffer, p_generated_commands_info, state_command_buffer).code())
-}
-unsafe fn call_cmd_execute_generated_commands_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::CommandBuffer, vk::Bool32, *const types::GeneratedCommandsInfoEXT) -> () = core::mem::transmute(f);
-    let command_buffer = w.outside();
-    let is_preprocessed = core::mem::zeroed();
-    let p_generated_commands_info = keep(generated_commands_info_ext(w));
-    Box::new(move || f(command_buffer, is_preprocessed, p_generated_commands_info).code())
-}
-unsafe fn call_create_indirect_commands_layout_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::Device, *const types::IndirectCommandsLayoutCreateInfoEXT, *const vk::AllocationCallbacks, *mut types::IndirectCommandsLayoutEXT) -> vk::Result = core::mem::transmute(f);
-    let device = w.device();
-    let p_create_info = keep(indirect_commands_layout_create_info_ext(w));
-    let p_allocator = core::mem::zeroed();
-    let p_indirect_commands_layout = keep(core::mem::zeroed());
-    Box::new(move || f(device, p_create_info, p_allocator, p_indirect_commands_layout).code())
-}
-unsafe fn call_destroy_indirect_commands_layout_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::Device, types::IndirectCommandsLayoutEXT, *const vk::AllocationCallbacks) -> () = core::mem::transmute(f);
-    let device = w.device();
-    let indirect_commands_layout = w.indirect_commands_layout_ext();
-    let p_allocator = core::mem::zeroed();
-    Box::new(move || f(device, indirect_commands_layout, p_allocator).code())
-}
-unsafe fn call_create_indirect_execution_set_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::Device, *const types::IndirectExecutionSetCreateInfoEXT, *const vk::AllocationCallbacks, *mut types::IndirectExecutionSetEXT) -> vk::Result = core::mem::transmute(f);
-    let device = w.device();
-    let p_create_info = keep(indirect_execution_set_create_info_ext(w));
-    let p_allocator = core::mem::zeroed();
-    let p_indirect_execution_set = keep(core::mem::zeroed());
-    Box::new(move || f(device, p_create_info, p_allocator, p_indirect_execution_set).code())
-}
-unsafe fn call_destroy_indirect_execution_set_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::Device, types::IndirectExecutionSetEXT, *const vk::AllocationCallbacks) -> () = core::mem::transmute(f);
-    let device = w.device();
-    let indirect_execution_set = w.indirect_execution_set_ext();
-    let p_allocator = core::mem::zeroed();
-    Box::new(move || f(device, indirect_execution_set, p_allocator).code())
-}
-unsafe fn call_update_indirect_execution_set_pipeline_ext(w: &mut World, f: Erased) -> Prepared {
-    let f: unsafe extern "system" fn(vk::Device, types::IndirectExecutionSetEXT, u32, *const types::WriteIndirectExecutionSetPipelineEXT) -> () = core::mem::transmute(f);
-    let device = w.device();
-    let indirect_execution_set = w.indirect_execution_set_ext();
-    let execution_set_write_count = 1;
-    let p_execution_set_writes = keep(write_indirect_execution_set_pipeline_ext(w));
-    Box::new(move || f(device, indirect_execution_set, execution_set_write_count, p_execution_set_writes).code())
-}
 unsafe fn call_create_debug_utils_messenger_ext(w: &mut World, f: Erased) -> Prepared {
     let f: unsafe extern "system" fn(vk::Instance, *const vk::DebugUtilsMessengerCreateInfoEXT, *const vk::AllocationCallbacks, *mut vk::DebugUtilsMessengerEXT) -> vk::Result = core::mem::transmute(f);
     let instance = w.instance();
@@ -2904,29 +2802,12 @@ pub unsafe fn copy_image_to_memory_info(w: &mut World) -> vk::CopyImageToMemoryI
     s.p_regions = keep(image_to_memory_copy(w));
     s
 }
-/// A valid VkCopyMemoryIndirectInfoKHR.
-pub unsafe fn copy_memory_indirect_info_khr(w: &mut World) -> types::CopyMemoryIndirectInfoKHR {
-    let mut s = types::CopyMemoryIndirectInfoKHR::default();
-    s.copy_count = 1;
-    s.copy_address_range = strided_device_address_range_khr(w);
-    s
-}
 /// A valid VkCopyMemoryToAccelerationStructureInfoKHR.
 pub unsafe fn copy_memory_to_acceleration_structure_info_khr(w: &mut World) -> vk::CopyMemoryToAccelerationStructureInfoKHR<'static> {
     let mut s = vk::CopyMemoryToAccelerationStructureInfoKHR::default();
     s.src = w.const_address();
     s.dst = w.acceleration_structure_khr();
     s.mode = vk::CopyAccelerationStructureModeKHR::DESERIALIZE;
-    s
-}
-/// A valid VkCopyMemoryToImageIndirectInfoKHR.
-pub unsafe fn copy_memory_to_image_indirect_info_khr(w: &mut World) -> types::CopyMemoryToImageIndirectInfoKHR {
-    let mut s = types::CopyMemoryToImageIndirectInfoKHR::default();
-    s.copy_count = 1;
-    s.copy_address_range = strided_device_address_range_khr(w);
-    s.dst_image = w.image();
-    s.dst_image_layout = vk::ImageLayout::GENERAL;
-    s.p_image_subresources = keep(image_subresource_layers(w));
     s
 }
 /// A valid VkCopyMemoryToImageInfo.
@@ -3121,29 +3002,6 @@ pub unsafe fn framebuffer_create_info(w: &mut World) -> vk::FramebufferCreateInf
     s.layers = 1;
     s
 }
-/// A valid VkGeneratedCommandsInfoEXT.
-pub unsafe fn generated_commands_info_ext(w: &mut World) -> types::GeneratedCommandsInfoEXT {
-    let mut s = types::GeneratedCommandsInfoEXT::default();
-    s.p_next = w.named_pipeline();
-    s.shader_stages = vk::ShaderStageFlags::COMPUTE;
-    s.indirect_commands_layout = w.indirect_commands_layout_ext();
-    s.indirect_address = w.device_address();
-    s.indirect_address_size = 64;
-    s.preprocess_address = w.device_address();
-    s.preprocess_size = w.buffer_size;
-    s.max_sequence_count = 1;
-    s.max_draw_count = 1;
-    s
-}
-/// A valid VkGeneratedCommandsMemoryRequirementsInfoEXT.
-pub unsafe fn generated_commands_memory_requirements_info_ext(w: &mut World) -> types::GeneratedCommandsMemoryRequirementsInfoEXT {
-    let mut s = types::GeneratedCommandsMemoryRequirementsInfoEXT::default();
-    s.p_next = w.named_pipeline();
-    s.indirect_commands_layout = w.indirect_commands_layout_ext();
-    s.max_sequence_count = 1;
-    s.max_draw_count = 1;
-    s
-}
 /// A valid VkHdrMetadataEXT.
 pub unsafe fn hdr_metadata_ext(w: &mut World) -> vk::HdrMetadataEXT<'static> {
     let mut s = vk::HdrMetadataEXT::default();
@@ -3289,36 +3147,6 @@ pub unsafe fn image_view_create_info(w: &mut World) -> vk::ImageViewCreateInfo<'
 /// A valid VkComponentMapping.
 pub unsafe fn component_mapping(w: &mut World) -> vk::ComponentMapping {
     let mut s = vk::ComponentMapping::default();
-    s
-}
-/// A valid VkIndirectCommandsLayoutCreateInfoEXT.
-pub unsafe fn indirect_commands_layout_create_info_ext(w: &mut World) -> types::IndirectCommandsLayoutCreateInfoEXT {
-    let mut s = types::IndirectCommandsLayoutCreateInfoEXT::default();
-    s.flags = types::IndirectCommandsLayoutUsageFlagsEXT::INDIRECT_COMMANDS_LAYOUT_USAGE_EXPLICIT_PREPROCESS_BIT_EXT;
-    s.shader_stages = vk::ShaderStageFlags::COMPUTE;
-    s.indirect_stride = 16;
-    s.pipeline_layout = w.shared.layout;
-    s.token_count = 1;
-    s.p_tokens = keep(indirect_commands_layout_token_ext(w));
-    s
-}
-/// A valid VkIndirectCommandsLayoutTokenEXT.
-pub unsafe fn indirect_commands_layout_token_ext(w: &mut World) -> types::IndirectCommandsLayoutTokenEXT {
-    let mut s = types::IndirectCommandsLayoutTokenEXT::default();
-    s.ty = types::IndirectCommandsTokenTypeEXT::INDIRECT_COMMANDS_TOKEN_TYPE_DISPATCH_EXT;
-    s
-}
-/// A valid VkIndirectExecutionSetCreateInfoEXT.
-pub unsafe fn indirect_execution_set_create_info_ext(w: &mut World) -> types::IndirectExecutionSetCreateInfoEXT {
-    let mut s = types::IndirectExecutionSetCreateInfoEXT::default();
-    s.info = types::IndirectExecutionSetInfoEXT { p_pipeline_info: keep(indirect_execution_set_pipeline_info_ext(w)) };
-    s
-}
-/// A valid VkIndirectExecutionSetPipelineInfoEXT.
-pub unsafe fn indirect_execution_set_pipeline_info_ext(w: &mut World) -> types::IndirectExecutionSetPipelineInfoEXT {
-    let mut s = types::IndirectExecutionSetPipelineInfoEXT::default();
-    s.initial_pipeline = w.bindable_pipeline();
-    s.max_pipeline_count = 1;
     s
 }
 /// A valid VkInstanceCreateInfo.
@@ -3713,14 +3541,6 @@ pub unsafe fn shader_module_create_info(w: &mut World) -> vk::ShaderModuleCreate
     s.p_code = w.code.as_ptr();
     s
 }
-/// A valid VkStridedDeviceAddressRangeKHR.
-pub unsafe fn strided_device_address_range_khr(w: &mut World) -> types::StridedDeviceAddressRangeKHR {
-    let mut s = types::StridedDeviceAddressRangeKHR::default();
-    s.address = w.device_address();
-    s.size = 64;
-    s.stride = 64;
-    s
-}
 /// A valid VkStridedDeviceAddressRegionKHR.
 pub unsafe fn strided_device_address_region_khr(w: &mut World) -> vk::StridedDeviceAddressRegionKHR {
     let mut s = vk::StridedDeviceAddressRegionKHR::default();
@@ -3812,19 +3632,13 @@ pub unsafe fn descriptor_image_info(w: &mut World) -> vk::DescriptorImageInfo {
     s.image_layout = vk::ImageLayout::GENERAL;
     s
 }
-/// A valid VkWriteIndirectExecutionSetPipelineEXT.
-pub unsafe fn write_indirect_execution_set_pipeline_ext(w: &mut World) -> types::WriteIndirectExecutionSetPipelineEXT {
-    let mut s = types::WriteIndirectExecutionSetPipelineEXT::default();
-    s.pipeline = w.bindable_pipeline();
-    s
-}
 /// A valid VkXYColorEXT.
 pub unsafe fn xy_color_ext(w: &mut World) -> vk::XYColorEXT {
     let mut s = vk::XYColorEXT::default();
     s
 }
 /// Each entry point that is called, by each of its names; sorted.
-pub static CALLS: [Call; 459] = [
+pub static CALLS: [Call; 443] = [
 Call { name: "vkAcquireNextImage2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_device_group", c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_acquire_next_image2_khr },
 Call { name: "vkAcquireNextImageKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_acquire_next_image_khr },
 Call { name: "vkAllocateCommandBuffers", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_allocate_command_buffers },
@@ -3881,9 +3695,7 @@ Call { name: "vkCmdCopyImage2KHR", alias: true, scope: Scope::Device, extensions
 Call { name: "vkCmdCopyImageToBuffer", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_copy_image_to_buffer },
 Call { name: "vkCmdCopyImageToBuffer2", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_copy_image_to_buffer2 },
 Call { name: "vkCmdCopyImageToBuffer2KHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_copy_commands2"], asks: false, local: false, prepare: call_cmd_copy_image_to_buffer2 },
-Call { name: "vkCmdCopyMemoryIndirectKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_copy_memory_indirect"], asks: false, local: false, prepare: call_cmd_copy_memory_indirect_khr },
 Call { name: "vkCmdCopyMemoryToAccelerationStructureKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_acceleration_structure"], asks: false, local: false, prepare: call_cmd_copy_memory_to_acceleration_structure_khr },
-Call { name: "vkCmdCopyMemoryToImageIndirectKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_copy_memory_indirect"], asks: false, local: false, prepare: call_cmd_copy_memory_to_image_indirect_khr },
 Call { name: "vkCmdCopyQueryPoolResults", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_copy_query_pool_results },
 Call { name: "vkCmdDispatch", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_dispatch },
 Call { name: "vkCmdDispatchBase", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_dispatch_base },
@@ -3913,12 +3725,9 @@ Call { name: "vkCmdEndRenderPass", alias: false, scope: Scope::Device, extension
 Call { name: "vkCmdEndRenderPass2", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_end_render_pass2 },
 Call { name: "vkCmdEndRenderPass2KHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_create_renderpass2"], asks: false, local: false, prepare: call_cmd_end_render_pass2 },
 Call { name: "vkCmdEndRendering", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_end_rendering },
-Call { name: "vkCmdEndRendering2EXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_fragment_density_map_offset"], asks: false, local: false, prepare: call_cmd_end_rendering2_khr },
-Call { name: "vkCmdEndRendering2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_maintenance10"], asks: false, local: false, prepare: call_cmd_end_rendering2_khr },
 Call { name: "vkCmdEndRenderingKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_dynamic_rendering"], asks: false, local: false, prepare: call_cmd_end_rendering },
 Call { name: "vkCmdEndTransformFeedbackEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_transform_feedback"], asks: false, local: false, prepare: call_cmd_end_transform_feedback_ext },
 Call { name: "vkCmdExecuteCommands", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_execute_commands },
-Call { name: "vkCmdExecuteGeneratedCommandsEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_device_generated_commands"], asks: false, local: false, prepare: call_cmd_execute_generated_commands_ext },
 Call { name: "vkCmdFillBuffer", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_fill_buffer },
 Call { name: "vkCmdInsertDebugUtilsLabelEXT", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_insert_debug_utils_label_ext },
 Call { name: "vkCmdNextSubpass", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_next_subpass },
@@ -3927,7 +3736,6 @@ Call { name: "vkCmdNextSubpass2KHR", alias: true, scope: Scope::Device, extensio
 Call { name: "vkCmdPipelineBarrier", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_pipeline_barrier },
 Call { name: "vkCmdPipelineBarrier2", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_pipeline_barrier2 },
 Call { name: "vkCmdPipelineBarrier2KHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_synchronization2"], asks: false, local: false, prepare: call_cmd_pipeline_barrier2 },
-Call { name: "vkCmdPreprocessGeneratedCommandsEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_device_generated_commands"], asks: false, local: false, prepare: call_cmd_preprocess_generated_commands_ext },
 Call { name: "vkCmdPushConstants", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_push_constants },
 Call { name: "vkCmdPushConstants2", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_push_constants2 },
 Call { name: "vkCmdPushConstants2KHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_maintenance6"], asks: false, local: false, prepare: call_cmd_push_constants2 },
@@ -3955,9 +3763,6 @@ Call { name: "vkCmdSetColorBlendEnableEXT", alias: false, scope: Scope::Device, 
 Call { name: "vkCmdSetColorBlendEquationEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state3", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_color_blend_equation_ext },
 Call { name: "vkCmdSetColorWriteEnableEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_color_write_enable"], asks: false, local: false, prepare: call_cmd_set_color_write_enable_ext },
 Call { name: "vkCmdSetColorWriteMaskEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state3", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_color_write_mask_ext },
-Call { name: "vkCmdSetCoverageModulationModeNV", alias: false, scope: Scope::Device, extensions: &[c"VK_NV_framebuffer_mixed_samples"], asks: false, local: false, prepare: call_cmd_set_coverage_modulation_mode_nv },
-Call { name: "vkCmdSetCoverageModulationTableEnableNV", alias: false, scope: Scope::Device, extensions: &[c"VK_NV_framebuffer_mixed_samples"], asks: false, local: false, prepare: call_cmd_set_coverage_modulation_table_enable_nv },
-Call { name: "vkCmdSetCoverageModulationTableNV", alias: false, scope: Scope::Device, extensions: &[c"VK_NV_framebuffer_mixed_samples"], asks: false, local: false, prepare: call_cmd_set_coverage_modulation_table_nv },
 Call { name: "vkCmdSetCullMode", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_cull_mode },
 Call { name: "vkCmdSetCullModeEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_cull_mode },
 Call { name: "vkCmdSetDepthBias", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_depth_bias },
@@ -3969,8 +3774,8 @@ Call { name: "vkCmdSetDepthBoundsTestEnable", alias: false, scope: Scope::Device
 Call { name: "vkCmdSetDepthBoundsTestEnableEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_depth_bounds_test_enable },
 Call { name: "vkCmdSetDepthClampEnableEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state3", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_depth_clamp_enable_ext },
 Call { name: "vkCmdSetDepthClampRangeEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_depth_clamp_control", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_depth_clamp_range_ext },
-Call { name: "vkCmdSetDepthClipEnableEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_depth_clip_enable"], asks: false, local: false, prepare: call_cmd_set_depth_clip_enable_ext },
-Call { name: "vkCmdSetDepthClipNegativeOneToOneEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_depth_clip_control"], asks: false, local: false, prepare: call_cmd_set_depth_clip_negative_one_to_one_ext },
+Call { name: "vkCmdSetDepthClipEnableEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state3", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_depth_clip_enable_ext },
+Call { name: "vkCmdSetDepthClipNegativeOneToOneEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state3", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_depth_clip_negative_one_to_one_ext },
 Call { name: "vkCmdSetDepthCompareOp", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_depth_compare_op },
 Call { name: "vkCmdSetDepthCompareOpEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_depth_compare_op },
 Call { name: "vkCmdSetDepthTestEnable", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_depth_test_enable },
@@ -3997,10 +3802,9 @@ Call { name: "vkCmdSetPatchControlPointsEXT", alias: false, scope: Scope::Device
 Call { name: "vkCmdSetPolygonModeEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state3", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_polygon_mode_ext },
 Call { name: "vkCmdSetPrimitiveRestartEnable", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_primitive_restart_enable },
 Call { name: "vkCmdSetPrimitiveRestartEnableEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state2", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_primitive_restart_enable },
-Call { name: "vkCmdSetPrimitiveRestartIndexEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_primitive_restart_index"], asks: false, local: false, prepare: call_cmd_set_primitive_restart_index_ext },
 Call { name: "vkCmdSetPrimitiveTopology", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_primitive_topology },
 Call { name: "vkCmdSetPrimitiveTopologyEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_primitive_topology },
-Call { name: "vkCmdSetProvokingVertexModeEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_provoking_vertex"], asks: false, local: false, prepare: call_cmd_set_provoking_vertex_mode_ext },
+Call { name: "vkCmdSetProvokingVertexModeEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state3", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_provoking_vertex_mode_ext },
 Call { name: "vkCmdSetRasterizationSamplesEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state3", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_rasterization_samples_ext },
 Call { name: "vkCmdSetRasterizerDiscardEnable", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_rasterizer_discard_enable },
 Call { name: "vkCmdSetRasterizerDiscardEnableEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state2", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_rasterizer_discard_enable },
@@ -4026,7 +3830,7 @@ Call { name: "vkCmdSetVertexInputEXT", alias: false, scope: Scope::Device, exten
 Call { name: "vkCmdSetViewport", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_viewport },
 Call { name: "vkCmdSetViewportWithCount", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_set_viewport_with_count },
 Call { name: "vkCmdSetViewportWithCountEXT", alias: true, scope: Scope::Device, extensions: &[c"VK_EXT_extended_dynamic_state", c"VK_EXT_shader_object"], asks: false, local: false, prepare: call_cmd_set_viewport_with_count },
-Call { name: "vkCmdTraceRaysIndirect2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_ray_tracing_pipeline"], asks: false, local: false, prepare: call_cmd_trace_rays_indirect2_khr },
+Call { name: "vkCmdTraceRaysIndirect2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_ray_tracing_maintenance1"], asks: false, local: false, prepare: call_cmd_trace_rays_indirect2_khr },
 Call { name: "vkCmdTraceRaysIndirectKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_ray_tracing_pipeline"], asks: false, local: false, prepare: call_cmd_trace_rays_indirect_khr },
 Call { name: "vkCmdTraceRaysKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_ray_tracing_pipeline"], asks: false, local: false, prepare: call_cmd_trace_rays_khr },
 Call { name: "vkCmdUpdateBuffer", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_cmd_update_buffer },
@@ -4062,8 +3866,6 @@ Call { name: "vkCreateGraphicsPipelines", alias: false, scope: Scope::Device, ex
 Call { name: "vkCreateHeadlessSurfaceEXT", alias: false, scope: Scope::Instance, extensions: &[], asks: false, local: true, prepare: call_create_headless_surface_ext },
 Call { name: "vkCreateImage", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_image },
 Call { name: "vkCreateImageView", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_image_view },
-Call { name: "vkCreateIndirectCommandsLayoutEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_device_generated_commands"], asks: true, local: false, prepare: call_create_indirect_commands_layout_ext },
-Call { name: "vkCreateIndirectExecutionSetEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_device_generated_commands"], asks: true, local: false, prepare: call_create_indirect_execution_set_ext },
 Call { name: "vkCreateInstance", alias: false, scope: Scope::Global, extensions: &[], asks: false, local: true, prepare: call_create_instance },
 Call { name: "vkCreatePipelineCache", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_create_pipeline_cache },
 Call { name: "vkCreatePipelineLayout", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_create_pipeline_layout },
@@ -4097,8 +3899,6 @@ Call { name: "vkDestroyFence", alias: false, scope: Scope::Device, extensions: &
 Call { name: "vkDestroyFramebuffer", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_destroy_framebuffer },
 Call { name: "vkDestroyImage", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_destroy_image },
 Call { name: "vkDestroyImageView", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_destroy_image_view },
-Call { name: "vkDestroyIndirectCommandsLayoutEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_device_generated_commands"], asks: false, local: false, prepare: call_destroy_indirect_commands_layout_ext },
-Call { name: "vkDestroyIndirectExecutionSetEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_device_generated_commands"], asks: false, local: false, prepare: call_destroy_indirect_execution_set_ext },
 Call { name: "vkDestroyInstance", alias: false, scope: Scope::Instance, extensions: &[], asks: false, local: false, prepare: call_destroy_instance },
 Call { name: "vkDestroyPipeline", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_destroy_pipeline },
 Call { name: "vkDestroyPipelineCache", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_destroy_pipeline_cache },
@@ -4164,7 +3964,6 @@ Call { name: "vkGetDeviceQueue", alias: false, scope: Scope::Device, extensions:
 Call { name: "vkGetDeviceQueue2", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_get_device_queue2 },
 Call { name: "vkGetEventStatus", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_get_event_status },
 Call { name: "vkGetFenceStatus", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_get_fence_status },
-Call { name: "vkGetGeneratedCommandsMemoryRequirementsEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_device_generated_commands"], asks: false, local: false, prepare: call_get_generated_commands_memory_requirements_ext },
 Call { name: "vkGetImageDrmFormatModifierPropertiesEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_image_drm_format_modifier"], asks: true, local: false, prepare: call_get_image_drm_format_modifier_properties_ext },
 Call { name: "vkGetImageMemoryRequirements", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_get_image_memory_requirements },
 Call { name: "vkGetImageMemoryRequirements2", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_get_image_memory_requirements2 },
@@ -4278,7 +4077,6 @@ Call { name: "vkUnregisterCustomBorderColorEXT", alias: false, scope: Scope::Dev
 Call { name: "vkUpdateDescriptorSetWithTemplate", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_update_descriptor_set_with_template },
 Call { name: "vkUpdateDescriptorSetWithTemplateKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_descriptor_update_template"], asks: false, local: false, prepare: call_update_descriptor_set_with_template },
 Call { name: "vkUpdateDescriptorSets", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_update_descriptor_sets },
-Call { name: "vkUpdateIndirectExecutionSetPipelineEXT", alias: false, scope: Scope::Device, extensions: &[c"VK_EXT_device_generated_commands"], asks: false, local: false, prepare: call_update_indirect_execution_set_pipeline_ext },
 Call { name: "vkWaitForFences", alias: false, scope: Scope::Device, extensions: &[], asks: true, local: false, prepare: call_wait_for_fences },
 Call { name: "vkWaitForPresent2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_present_wait2"], asks: false, local: false, prepare: call_wait_for_present2_khr },
 Call { name: "vkWaitForPresentKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_present_wait"], asks: false, local: false, prepare: call_wait_for_present_khr },
@@ -4286,7 +4084,7 @@ Call { name: "vkWaitSemaphores", alias: false, scope: Scope::Device, extensions:
 Call { name: "vkWaitSemaphoresKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_timeline_semaphore"], asks: true, local: false, prepare: call_wait_semaphores },
 ];
 /// Those that aren't, and why; sorted.
-pub static LEFT_OUT: [(&str, &str); 25] = [
+pub static LEFT_OUT: [(&str, &str); 24] = [
 ("vkBuildAccelerationStructuresKHR", "the feature behind it is off"),
 ("vkCmdBuildAccelerationStructuresIndirectKHR", "needs accelerationStructureIndirectBuild, which lavapipe lacks"),
 ("vkCmdSetColorBlendAdvancedEXT", "needs a feature of VK_EXT_extended_dynamic_state3 that lavapipe lacks"),
@@ -4308,13 +4106,12 @@ pub static LEFT_OUT: [(&str, &str); 25] = [
 ("vkGetSemaphoreFdKHR", "needs work that is under way; the client's part `sharing` calls it"),
 ("vkImportFenceFdKHR", "needs a sync_file; the client's part `sharing` calls it"),
 ("vkImportSemaphoreFdKHR", "needs a sync_file; the client's part `sharing` calls it"),
-("vkUpdateIndirectExecutionSetShaderEXT", "needs VK_EXT_shader_object, which the protocol lacks (tests/tests/newer_hosts.rs calls it)"),
 ("vkWriteAccelerationStructuresPropertiesKHR", "the feature behind it is off"),
 ("vkWriteResourceDescriptorsEXT", "the feature behind it is off"),
 ("vkWriteSamplerDescriptorsEXT", "the feature behind it is off"),
 ];
 /// The extensions that the driver may offer; sorted.
-pub static EXTENSIONS: [&core::ffi::CStr; 206] = [
+pub static EXTENSIONS: [&core::ffi::CStr; 200] = [
 c"VK_ARM_rasterization_order_attachment_access",
 c"VK_EXT_4444_formats",
 c"VK_EXT_attachment_feedback_loop_dynamic_state",
@@ -4334,7 +4131,6 @@ c"VK_EXT_depth_clip_control",
 c"VK_EXT_depth_clip_enable",
 c"VK_EXT_depth_range_unrestricted",
 c"VK_EXT_descriptor_indexing",
-c"VK_EXT_device_generated_commands",
 c"VK_EXT_dynamic_rendering_unused_attachments",
 c"VK_EXT_extended_dynamic_state",
 c"VK_EXT_extended_dynamic_state2",
@@ -4375,7 +4171,6 @@ c"VK_EXT_pipeline_library_group_handles",
 c"VK_EXT_pipeline_protected_access",
 c"VK_EXT_pipeline_robustness",
 c"VK_EXT_post_depth_coverage",
-c"VK_EXT_primitive_restart_index",
 c"VK_EXT_primitive_topology_list_restart",
 c"VK_EXT_primitives_generated_query",
 c"VK_EXT_private_data",
@@ -4426,7 +4221,6 @@ c"VK_KHR_calibrated_timestamps",
 c"VK_KHR_compute_shader_derivatives",
 c"VK_KHR_cooperative_matrix",
 c"VK_KHR_copy_commands2",
-c"VK_KHR_copy_memory_indirect",
 c"VK_KHR_create_renderpass2",
 c"VK_KHR_dedicated_allocation",
 c"VK_KHR_deferred_host_operations",
@@ -4456,7 +4250,6 @@ c"VK_KHR_index_type_uint8",
 c"VK_KHR_line_rasterization",
 c"VK_KHR_load_store_op_none",
 c"VK_KHR_maintenance1",
-c"VK_KHR_maintenance10",
 c"VK_KHR_maintenance11",
 c"VK_KHR_maintenance2",
 c"VK_KHR_maintenance3",
@@ -4510,7 +4303,6 @@ c"VK_KHR_swapchain_maintenance1",
 c"VK_KHR_swapchain_mutable_format",
 c"VK_KHR_synchronization2",
 c"VK_KHR_timeline_semaphore",
-c"VK_KHR_unified_image_layouts",
 c"VK_KHR_uniform_buffer_standard_layout",
 c"VK_KHR_variable_pointers",
 c"VK_KHR_vertex_attribute_divisor",
@@ -4518,12 +4310,11 @@ c"VK_KHR_vulkan_memory_model",
 c"VK_KHR_workgroup_memory_explicit_layout",
 c"VK_KHR_zero_initialize_workgroup_memory",
 c"VK_NV_compute_shader_derivatives",
-c"VK_NV_framebuffer_mixed_samples",
 c"VK_NV_shader_sm_builtins",
 c"VK_VALVE_mutable_descriptor_type",
 ];
 /// The structs of features that a device may be asked for, each with the extensions that bring it; none for Vulkan's own.
-pub static FEATURES: [Features; 98] = [
+pub static FEATURES: [Features; 93] = [
 Features { extensions: &[], s_type: 49, size: size_of::<vk::PhysicalDeviceVulkan11Features>() },
 Features { extensions: &[], s_type: 51, size: size_of::<vk::PhysicalDeviceVulkan12Features>() },
 Features { extensions: &[], s_type: 53, size: size_of::<vk::PhysicalDeviceVulkan13Features>() },
@@ -4543,7 +4334,6 @@ Features { extensions: &[c"VK_EXT_depth_clamp_zero_one", c"VK_KHR_depth_clamp_ze
 Features { extensions: &[c"VK_EXT_depth_clip_control"], s_type: 1000355000, size: size_of::<vk::PhysicalDeviceDepthClipControlFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_depth_clip_enable"], s_type: 1000102000, size: size_of::<vk::PhysicalDeviceDepthClipEnableFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_descriptor_heap"], s_type: 1000135009, size: size_of::<types::PhysicalDeviceDescriptorHeapFeaturesEXT>() },
-Features { extensions: &[c"VK_EXT_device_generated_commands"], s_type: 1000572000, size: size_of::<types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_dynamic_rendering_unused_attachments"], s_type: 1000499000, size: size_of::<vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_extended_dynamic_state"], s_type: 1000267000, size: size_of::<vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_extended_dynamic_state2"], s_type: 1000377000, size: size_of::<vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT>() },
@@ -4568,7 +4358,6 @@ Features { extensions: &[c"VK_EXT_non_seamless_cube_map"], s_type: 1000422000, s
 Features { extensions: &[c"VK_EXT_pipeline_library_group_handles"], s_type: 1000498000, size: size_of::<vk::PhysicalDevicePipelineLibraryGroupHandlesFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_pipeline_protected_access"], s_type: 1000466000, size: size_of::<vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_pipeline_robustness"], s_type: 1000068001, size: size_of::<vk::PhysicalDevicePipelineRobustnessFeaturesEXT>() },
-Features { extensions: &[c"VK_EXT_primitive_restart_index"], s_type: 1000678000, size: size_of::<types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_primitive_topology_list_restart"], s_type: 1000356000, size: size_of::<vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_primitives_generated_query"], s_type: 1000382000, size: size_of::<vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_provoking_vertex"], s_type: 1000254000, size: size_of::<vk::PhysicalDeviceProvokingVertexFeaturesEXT>() },
@@ -4593,11 +4382,9 @@ Features { extensions: &[c"VK_EXT_zero_initialize_device_memory"], s_type: 10006
 Features { extensions: &[c"VK_KHR_acceleration_structure"], s_type: 1000150013, size: size_of::<vk::PhysicalDeviceAccelerationStructureFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_compute_shader_derivatives", c"VK_NV_compute_shader_derivatives"], s_type: 1000201000, size: size_of::<vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV>() },
 Features { extensions: &[c"VK_KHR_cooperative_matrix"], s_type: 1000506000, size: size_of::<vk::PhysicalDeviceCooperativeMatrixFeaturesKHR>() },
-Features { extensions: &[c"VK_KHR_copy_memory_indirect"], s_type: 1000549000, size: size_of::<types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_dynamic_rendering_local_read"], s_type: 1000232000, size: size_of::<vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_fragment_shader_barycentric"], s_type: 1000203000, size: size_of::<vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_fragment_shading_rate"], s_type: 1000226003, size: size_of::<vk::PhysicalDeviceFragmentShadingRateFeaturesKHR>() },
-Features { extensions: &[c"VK_KHR_maintenance10"], s_type: 1000630000, size: size_of::<types::PhysicalDeviceMaintenance10FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_maintenance11"], s_type: 1000657000, size: size_of::<types::PhysicalDeviceMaintenance11FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_maintenance5"], s_type: 1000470000, size: size_of::<vk::PhysicalDeviceMaintenance5FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_maintenance6"], s_type: 1000545000, size: size_of::<vk::PhysicalDeviceMaintenance6FeaturesKHR>() },
@@ -4620,6 +4407,5 @@ Features { extensions: &[c"VK_KHR_shader_relaxed_extended_instruction"], s_type:
 Features { extensions: &[c"VK_KHR_shader_subgroup_rotate"], s_type: 1000416000, size: size_of::<vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_shader_subgroup_uniform_control_flow"], s_type: 1000323000, size: size_of::<vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_shader_untyped_pointers"], s_type: 1000387000, size: size_of::<types::PhysicalDeviceShaderUntypedPointersFeaturesKHR>() },
-Features { extensions: &[c"VK_KHR_unified_image_layouts"], s_type: 1000527000, size: size_of::<types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_workgroup_memory_explicit_layout"], s_type: 1000336000, size: size_of::<vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR>() },
 ];

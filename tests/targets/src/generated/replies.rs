@@ -207,12 +207,6 @@ unsafe fn physical_device_cooperative_matrix_features_khr(c: &mut Caller, s: *mu
 unsafe fn physical_device_cooperative_matrix_properties_khr(c: &mut Caller, s: *mut vk::PhysicalDeviceCooperativeMatrixPropertiesKHR) {
     c.tag(s.cast(), 1000506002);
 }
-unsafe fn physical_device_copy_memory_indirect_features_khr(c: &mut Caller, s: *mut types::PhysicalDeviceCopyMemoryIndirectFeaturesKHR) {
-    c.tag(s.cast(), 1000549000);
-}
-unsafe fn physical_device_copy_memory_indirect_properties_khr(c: &mut Caller, s: *mut vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV) {
-    c.tag(s.cast(), 1000426001);
-}
 unsafe fn physical_device_custom_border_color_features_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceCustomBorderColorFeaturesEXT) {
     c.tag(s.cast(), 1000287002);
 }
@@ -248,12 +242,6 @@ unsafe fn physical_device_descriptor_indexing_features(c: &mut Caller, s: *mut v
 }
 unsafe fn physical_device_descriptor_indexing_properties(c: &mut Caller, s: *mut vk::PhysicalDeviceDescriptorIndexingProperties) {
     c.tag(s.cast(), 1000161002);
-}
-unsafe fn physical_device_device_generated_commands_features_ext(c: &mut Caller, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT) {
-    c.tag(s.cast(), 1000572000);
-}
-unsafe fn physical_device_device_generated_commands_properties_ext(c: &mut Caller, s: *mut types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT) {
-    c.tag(s.cast(), 1000572001);
 }
 unsafe fn physical_device_driver_properties(c: &mut Caller, s: *mut vk::PhysicalDeviceDriverProperties) {
     c.tag(s.cast(), 1000196000);
@@ -406,18 +394,13 @@ unsafe fn physical_device_features2_head(c: &mut Caller, s: *mut vk::PhysicalDev
     |c| c.link(physical_device_ycbcr2_plane444_formats_features_ext),
     |c| c.link(physical_device_ycbcr_image_arrays_features_ext),
     |c| c.link(physical_device_zero_initialize_workgroup_memory_features),
-    |c| c.link(physical_device_copy_memory_indirect_features_khr),
-    |c| c.link(physical_device_device_generated_commands_features_ext),
-    |c| c.link(physical_device_maintenance10_features_khr),
     |c| c.link(physical_device_maintenance11_features_khr),
     |c| c.link(physical_device_maintenance8_features_khr),
     |c| c.link(physical_device_maintenance9_features_khr),
-    |c| c.link(physical_device_primitive_restart_index_features_ext),
     |c| c.link(physical_device_rgba10_x6_formats_features_ext),
     |c| c.link(physical_device_shader_constant_data_features_khr),
     |c| c.link(physical_device_shader_split_barrier_features_ext),
     |c| c.link(physical_device_shader_tile_image_features_ext),
-    |c| c.link(physical_device_unified_image_layouts_features_khr),
     |c| c.link(physical_device_vertex_attribute_robustness_features_ext),
     |c| c.link(physical_device_zero_initialize_device_memory_features_ext),
     ]);
@@ -517,12 +500,6 @@ unsafe fn physical_device_line_rasterization_features(c: &mut Caller, s: *mut vk
 }
 unsafe fn physical_device_line_rasterization_properties(c: &mut Caller, s: *mut vk::PhysicalDeviceLineRasterizationPropertiesKHR) {
     c.tag(s.cast(), 1000259002);
-}
-unsafe fn physical_device_maintenance10_features_khr(c: &mut Caller, s: *mut types::PhysicalDeviceMaintenance10FeaturesKHR) {
-    c.tag(s.cast(), 1000630000);
-}
-unsafe fn physical_device_maintenance10_properties_khr(c: &mut Caller, s: *mut types::PhysicalDeviceMaintenance10PropertiesKHR) {
-    c.tag(s.cast(), 1000630001);
 }
 unsafe fn physical_device_maintenance11_features_khr(c: &mut Caller, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
     c.tag(s.cast(), 1000657000);
@@ -638,9 +615,6 @@ unsafe fn physical_device_pipeline_robustness_properties(c: &mut Caller, s: *mut
 unsafe fn physical_device_point_clipping_properties(c: &mut Caller, s: *mut vk::PhysicalDevicePointClippingProperties) {
     c.tag(s.cast(), 1000117000);
 }
-unsafe fn physical_device_primitive_restart_index_features_ext(c: &mut Caller, s: *mut types::PhysicalDevicePrimitiveRestartIndexFeaturesEXT) {
-    c.tag(s.cast(), 1000678000);
-}
 unsafe fn physical_device_primitive_topology_list_restart_features_ext(c: &mut Caller, s: *mut vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT) {
     c.tag(s.cast(), 1000356000);
 }
@@ -666,12 +640,10 @@ unsafe fn physical_device_properties2_head(c: &mut Caller, s: *mut vk::PhysicalD
     |c| c.link(physical_device_compute_shader_derivatives_properties_khr),
     |c| c.link(physical_device_conservative_rasterization_properties_ext),
     |c| c.link(physical_device_cooperative_matrix_properties_khr),
-    |c| c.link(physical_device_copy_memory_indirect_properties_khr),
     |c| c.link(physical_device_custom_border_color_properties_ext),
     |c| c.link(physical_device_depth_stencil_resolve_properties),
     |c| c.link(physical_device_descriptor_heap_properties_ext),
     |c| c.link(physical_device_descriptor_indexing_properties),
-    |c| c.link(physical_device_device_generated_commands_properties_ext),
     |c| c.link(physical_device_driver_properties),
     |c| c.link(physical_device_extended_dynamic_state3_properties_ext),
     |c| c.link(physical_device_float_controls_properties),
@@ -683,7 +655,6 @@ unsafe fn physical_device_properties2_head(c: &mut Caller, s: *mut vk::PhysicalD
     |c| c.link(physical_device_inline_uniform_block_properties),
     |c| c.link(physical_device_legacy_vertex_attributes_properties_ext),
     |c| c.link(physical_device_line_rasterization_properties),
-    |c| c.link(physical_device_maintenance10_properties_khr),
     |c| c.link(physical_device_maintenance3_properties),
     |c| c.link(physical_device_maintenance4_properties),
     |c| c.link(physical_device_maintenance5_properties),
@@ -902,9 +873,6 @@ unsafe fn physical_device_transform_feedback_features_ext(c: &mut Caller, s: *mu
 }
 unsafe fn physical_device_transform_feedback_properties_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceTransformFeedbackPropertiesEXT) {
     c.tag(s.cast(), 1000028001);
-}
-unsafe fn physical_device_unified_image_layouts_features_khr(c: &mut Caller, s: *mut types::PhysicalDeviceUnifiedImageLayoutsFeaturesKHR) {
-    c.tag(s.cast(), 1000527000);
 }
 unsafe fn physical_device_uniform_buffer_standard_layout_features(c: &mut Caller, s: *mut vk::PhysicalDeviceUniformBufferStandardLayoutFeatures) {
     c.tag(s.cast(), 1000253000);
@@ -2180,35 +2148,6 @@ unsafe fn register_custom_border_color_ext(c: &mut Caller, r: &mut Reader) -> us
     reply::register_custom_border_color_ext(r, device, p_border_color, request_index, p_index);
     size
 }
-unsafe fn get_generated_commands_memory_requirements_ext(c: &mut Caller, r: &mut Reader) -> usize {
-    let room = c.room();
-    let device: vk::Device = zeroed();
-    let p_info: *const types::GeneratedCommandsMemoryRequirementsInfoEXT = ptr::null();
-    let p_memory_requirements: *mut vk::MemoryRequirements2 = c.one(memory_requirements2_head);
-    let size = reply::get_generated_commands_memory_requirements_ext_size(device, p_info, p_memory_requirements);
-    reply::get_generated_commands_memory_requirements_ext(r, device, p_info, p_memory_requirements);
-    size
-}
-unsafe fn create_indirect_commands_layout_ext(c: &mut Caller, r: &mut Reader) -> usize {
-    let room = c.room();
-    let device: vk::Device = zeroed();
-    let p_create_info: *const types::IndirectCommandsLayoutCreateInfoEXT = ptr::null();
-    let p_allocator: *const vk::AllocationCallbacks = ptr::null();
-    let p_indirect_commands_layout: *mut types::IndirectCommandsLayoutEXT = c.one(nothing);
-    let size = reply::create_indirect_commands_layout_ext_size(device, p_create_info, p_allocator, p_indirect_commands_layout);
-    reply::create_indirect_commands_layout_ext(r, device, p_create_info, p_allocator, p_indirect_commands_layout);
-    size
-}
-unsafe fn create_indirect_execution_set_ext(c: &mut Caller, r: &mut Reader) -> usize {
-    let room = c.room();
-    let device: vk::Device = zeroed();
-    let p_create_info: *const types::IndirectExecutionSetCreateInfoEXT = ptr::null();
-    let p_allocator: *const vk::AllocationCallbacks = ptr::null();
-    let p_indirect_execution_set: *mut types::IndirectExecutionSetEXT = c.one(nothing);
-    let size = reply::create_indirect_execution_set_ext_size(device, p_create_info, p_allocator, p_indirect_execution_set);
-    reply::create_indirect_execution_set_ext(r, device, p_create_info, p_allocator, p_indirect_execution_set);
-    size
-}
 /// What decodes a command's reply, and the words of a reply with empty arrays and no chains.
 pub const REPLIES: &[(Target, &[u32])] = &[
 (create_instance, &[0, 0, 1, 0, 0, 0]),
@@ -2330,7 +2269,4 @@ pub const REPLIES: &[(Target, &[u32])] = &[
 (get_image_opaque_capture_data_ext, &[342, 0, 0, 0]),
 (get_physical_device_descriptor_size_ext, &[343, 0, 0]),
 (register_custom_border_color_ext, &[344, 0, 1, 0, 0]),
-(get_generated_commands_memory_requirements_ext, &[353, 1, 0, 1000146003, 0, 0, 0, 0, 0, 0, 0]),
-(create_indirect_commands_layout_ext, &[356, 0, 1, 0, 0, 0]),
-(create_indirect_execution_set_ext, &[358, 0, 1, 0, 0, 0]),
 ];
