@@ -24,6 +24,9 @@ use std::process::{Command, Output};
 
 use hesper_rig::Root;
 
+/// Features that the driver has itself, whatever the host has: swapchains.
+pub const OWN_FEATURES: [&str; 5] = ["presentId", "presentId2", "presentWait", "presentWait2", "swapchainMaintenance1"];
+
 /// The rig's root; made on the first use on a machine.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use hesper_rig::llama::{self, Server};
 use hesper_rig::models::{self, Tiny};
 use hesper_rig::vulkaninfo::{Facts, VULKANINFO, facts_of, is_feature, last};
 use hesper_rig::{Apple, Driver, Host, HostVersion, Root, build_driver, target_folder};
-use hesper_tests::{good, quick, root};
+use hesper_tests::{OWN_FEATURES, good, quick, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 
@@ -76,8 +76,9 @@ fn the_device_is_shown_with_all_that_it_can_do() {
         assert!(older || missing.is_empty(), "{apple}: Hesper lacks {missing:?}, and docs/STATUS.md doesn't say why");
         assert!(minor(&mesa) < 3 && !features(&mesa).contains("synchronization2"), "the peer offers as much");
 
-        // And no more than that, but for extensions that are the driver's own.
+        // And no more than that, but for features and extensions that are the driver's own.
         let mut more: Vec<&str> = have.difference(&all_features(&native)).copied().collect();
+        more.retain(|name| !OWN_FEATURES.contains(name));
         let own = |name: &str| protocol.lines().any(|l| l.split('\t').next() == Some(name) && l.ends_with("\tlocal"));
         more.extend(extensions(&hesper).difference(&extensions(&native)).filter(|name| !own(name)));
         assert!(more.is_empty(), "{apple} doesn't have {more:?}");

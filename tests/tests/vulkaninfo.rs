@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use hesper_rig::vulkaninfo::{self, Facts, is_feature, last};
 use hesper_rig::{Driver, HostVersion};
-use hesper_tests::{DEMANDED, root};
-
-/// What the driver does itself, whatever the host has: swapchains.
-const OWN_FEATURES: [&str; 5] = ["presentId", "presentId2", "presentWait", "presentWait2", "swapchainMaintenance1"];
+use hesper_tests::{DEMANDED, OWN_FEATURES, root};
 
 fn count(facts: &Facts, prefix: &str) -> usize {
     facts.keys().filter(|k| k.starts_with(prefix)).count()

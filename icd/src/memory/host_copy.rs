@@ -6,9 +6,7 @@
 //! time. What is copied in the host's own order can't be cut but into layers, which travel one by one.
 //!
 //! Order: the main ring runs a copy after everything that the program sent before, and the program has waited for what a queue does to the
-//! image. The last piece is waited for: afterwards the program may look at the image in any way, through a mapping, too. Where only the host can look
-//! at it ([`Shape::only_at_host`]) nobody waits for a piece that is alone, nor for a copy between two such images, nor for their transitions: every look
-//! is a command behind it on the main ring, and its failure ends the context (`base/outcomes.rs`). The switch `sync` has all of them waited for.
+//! image. The last piece is waited for: afterwards the program may look at the image in any way, through a mapping, too.
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request, types};
@@ -16,7 +14,7 @@ use hesper_winsys::ring::Asked;
 
 use crate::base::chain::slice;
 use crate::base::connection::Connection;
-use crate::base::forwarding::{done, result_of, result_of_error, send_for_outcome};
+use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
 use crate::generated::forward;
 use crate::memory::device::Device;
@@ -110,14 +108,11 @@ struct Up<'a> {
 }
 
 impl Up<'_> {
-    /// Hands `send` the struct for one piece, whose texels lie closely at `data`.
-    fn describe<R>(
-        &self,
-        piece: &Piece,
-        data: *const u8,
-        size: usize,
-        send: impl FnOnce(&types::CopyMemoryToImageInfoMESA) -> R,
-    ) -> R {
+    /// Sends one piece, whose texels lie closely at `data`, which isn't looked at any more afterwards.
+    ///
+    /// # Safety
+    /// A valid device and info, and `size` bytes at `data`.
+    unsafe fn ask(&self, piece: &Piece, data: *const u8, size: usize) -> Result<Asked, vk::Result> {
         let region = types::MemoryToImageCopyMESA {
             data_size: size,
             p_data: data.cast(),
@@ -134,35 +129,13 @@ impl Up<'_> {
             p_regions: &region,
             ..Default::default()
         };
-        send(&info)
-    }
-
-    /// Sends one piece, whose texels lie closely at `data`, which isn't looked at any more afterwards.
-    ///
-    /// # Safety
-    /// A valid device and info, and `size` bytes at `data`.
-    unsafe fn ask(&self, piece: &Piece, data: *const u8, size: usize) -> Result<Asked, vk::Result> {
-        let asked = self.describe(piece, data, size, |info| {
-            // SAFETY: valid by contract, and a struct that lives until the command is encoded.
-            self.connection.ask(unsafe { reply::copy_memory_to_image_mesa_size(self.device, info) }, |w| unsafe {
-                request::copy_memory_to_image_mesa(w, 1, self.device, info);
+        // SAFETY: valid by contract, and locals that live until the command is encoded.
+        let asked = unsafe {
+            self.connection.ask(reply::copy_memory_to_image_mesa_size(self.device, &info), |w| {
+                request::copy_memory_to_image_mesa(w, 1, self.device, &info);
             })
-        });
+        };
         asked.map_err(|e| result_of_error(&e))
-    }
-
-    /// Sends one piece, which nobody waits for.
-    ///
-    /// # Safety
-    /// As [`Self::ask`], and an image at which nobody but the host can look.
-    unsafe fn tell(&self, piece: &Piece, data: *const u8, size: usize) -> Outcome {
-        let sent = self.describe(piece, data, size, |info| {
-            // SAFETY: valid by contract, and a struct that lives until the command is encoded.
-            self.connection.send_for_outcome("vkCopyMemoryToImage", |w, flags| unsafe {
-                request::copy_memory_to_image_mesa(w, flags, self.device, info);
-            })
-        });
-        outcome(done(sent))
     }
 
     /// Waits until the host has copied a piece.
@@ -239,8 +212,7 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
         };
         let from: *const u8 = r.p_host_pointer.cast();
         // SAFETY: a valid device.
-        let shape = unsafe { settled(device, info.dst_image)? };
-        match layout(shape, info.flags, region)? {
+        match layout(unsafe { settled(device, info.dst_image)? }, info.flags, region)? {
             // SAFETY: the device's image; the program's memory has what the host says that each layer takes.
             Layout::Opaque(region) => unsafe {
                 each_layer(device, info.dst_image, region, |piece, before, size| {
@@ -249,25 +221,19 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
             },
             Layout::Rows(rows) => {
                 let closely = room(&mut closely, rows.largest(PIECE))?;
-                // Where a piece's texels lie closely.
-                let mut gathered = |piece: &Piece| {
+                let ask = |piece: &Piece| {
+                    let size = rows.bytes(piece);
                     let Some(starts) = rows.apart(piece) else {
                         // SAFETY: the program's memory holds the region's rows.
-                        return unsafe { from.add(rows.start(piece)) };
+                        return unsafe { up.ask(piece, from.add(rows.start(piece)), size) };
                     };
                     for (to, start) in closely.chunks_exact_mut(rows.row()).zip(starts) {
                         // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
                         unsafe { std::ptr::copy_nonoverlapping(from.add(start), to.as_mut_ptr(), to.len()) };
                     }
-                    closely.as_ptr()
+                    // SAFETY: a local in which the rows of the largest piece fit.
+                    unsafe { up.ask(piece, closely.as_ptr(), size) }
                 };
-                let mut pieces = rows.pieces(PIECE);
-                if let (true, Some(only), None) = (shape.only_at_host, pieces.next(), pieces.next()) {
-                    // SAFETY: the piece's texels, in the program's memory or in a local where those of the largest piece fit.
-                    return unsafe { up.tell(&only, gathered(&only), rows.bytes(&only)) };
-                }
-                // SAFETY: as above.
-                let ask = |piece: &Piece| unsafe { up.ask(piece, gathered(piece), rows.bytes(piece)) };
                 in_flight(rows.pieces(PIECE), ask, |_, asked| up.answer(asked))
             }
         }
@@ -328,21 +294,13 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
 }
 
 pub unsafe fn copy_image_to_image(device: vk::Device, info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {
-    let mut only_at_host = true;
-    // SAFETY: a valid info.
-    for image in unsafe { [(*info).src_image, (*info).dst_image] } {
-        // SAFETY: a valid device.
-        match unsafe { settled(device, image) } {
-            Ok(shape) => only_at_host &= shape.only_at_host,
-            Err(e) => return e,
+    // SAFETY: a valid info, of a valid device.
+    unsafe {
+        for image in [(*info).src_image, (*info).dst_image] {
+            if let Err(e) = settled(device, image) {
+                return e;
+            }
         }
+        forward::copy_image_to_image(device, info)
     }
-    if !only_at_host {
-        // SAFETY: the entry point's parameters.
-        return unsafe { forward::copy_image_to_image(device, info) };
-    }
-    // SAFETY: as above.
-    done(unsafe {
-        send_for_outcome(device, "vkCopyImageToImage", |w, flags| request::copy_image_to_image(w, flags, device, info))
-    })
 }

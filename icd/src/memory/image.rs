@@ -35,9 +35,6 @@ pub const PRESENTABLE: vk::ImageUsageFlags = vk::ImageUsageFlags::TRANSFER_SRC;
 pub struct Shape {
     pub format: vk::Format,
     pub tiling: vk::ImageTiling,
-    /// Whether nobody but the host can look at its texels: their order is the host's own, and no other process has their memory. So what the host's
-    /// processor does to them needs to be over only before the host is told of something else that uses them, which the main ring sees to.
-    pub only_at_host: bool,
     extent: vk::Extent3D,
     mip_levels: u32,
     array_layers: u32,
@@ -49,15 +46,10 @@ pub fn shape(image: vk::Image) -> Option<&'static Shape> {
 }
 
 impl Shape {
-    /// # Safety
-    /// A valid info with its chain.
-    unsafe fn of(i: &vk::ImageCreateInfo<'_>) -> Self {
-        // SAFETY: by contract.
-        let shared = unsafe { find::<vk::ExternalMemoryImageCreateInfo>(i.p_next) }.is_some();
+    fn of(i: &vk::ImageCreateInfo<'_>) -> Self {
         Self {
             format: i.format,
             tiling: i.tiling,
-            only_at_host: i.tiling == vk::ImageTiling::OPTIMAL && !shared,
             extent: i.extent,
             mip_levels: i.mip_levels,
             array_layers: i.array_layers,
@@ -146,8 +138,8 @@ pub unsafe fn create_image(
     if swapchain.is_some_and(|s| s.swapchain != vk::SwapchainKHR::null()) {
         made.usage |= PRESENTABLE;
     }
-    // SAFETY: the program's chain, which the host's may differ from.
-    let (kind, shape) = (kind(&made), unsafe { Shape::of(&made) });
+    // Of what the program has asked for, whose chain isn't the host's.
+    let (kind, shape) = (kind(&made), Shape::of(&made));
     if let Some(chain) = &for_host {
         made.p_next = chain.first();
     }

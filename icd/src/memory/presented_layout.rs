@@ -2,12 +2,9 @@
 //! VK_IMAGE_LAYOUT_GENERAL, in which everything can be done to them.
 
 use ash::vk;
-use hesper_encoder::generated::request;
 
 use crate::base::chain::slice;
-use crate::base::forwarding::{done, send_for_outcome};
 use crate::generated::forward;
-use crate::memory::image;
 
 /// What the host is told instead.
 pub const AT_HOST: vk::ImageLayout = vk::ImageLayout::GENERAL;
@@ -81,19 +78,9 @@ pub unsafe fn transition_image_layout(
     infos: *const vk::HostImageLayoutTransitionInfoEXT,
 ) -> vk::Result {
     // SAFETY: the entry point's array of `n` structs.
-    let (list, instead) = unsafe { (slice(infos, n), instead_of(infos, n)) };
-    let infos = instead.as_ref().map_or(infos, |i| i.as_ptr());
-    if !list.iter().all(|i| image::shape(i.image).is_some_and(|shape| shape.only_at_host)) {
-        // SAFETY: the command's own parameters, or a list that lives until the call is over.
-        return unsafe { forward::transition_image_layout(device, n, infos) };
-    }
-    // As copies are (`host_copy`).
-    // SAFETY: as above.
-    done(unsafe {
-        send_for_outcome(device, "vkTransitionImageLayout", |w, flags| {
-            request::transition_image_layout(w, flags, device, n, infos);
-        })
-    })
+    let instead = unsafe { instead_of(infos, n) };
+    // SAFETY: the command's own parameters, or a list that lives until the call is over.
+    unsafe { forward::transition_image_layout(device, n, instead.as_ref().map_or(infos, |i| i.as_ptr())) }
 }
 
 #[cfg(test)]

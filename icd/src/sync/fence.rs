@@ -21,6 +21,7 @@ use crate::sync::device::Device;
 use crate::sync::feedback::Slot;
 use crate::sync::forecast::Forecast;
 use crate::sync::outside::Outside;
+use crate::sync::payload::Payload;
 use crate::sync::spinning::Spinning;
 
 /// What is known of a fence.
@@ -260,6 +261,11 @@ pub fn submitted(fence: vk::Fence, submission: Submission, timeline: u32) {
 pub fn signal(fence: vk::Fence) {
     if let Some(f) = FENCES.get(fence) {
         *f.submission.lock() = Submission::default();
+        let mut outside = f.outside.lock();
+        if outside.has_left {
+            // Only a reset ends that for the host's fence; the program's is signalled by what the guest knows.
+            outside.imported = Some(Payload::Signaled);
+        }
         f.signaled.store(true, Ordering::Release);
     }
 }

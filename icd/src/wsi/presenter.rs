@@ -40,17 +40,22 @@ impl Presenter {
     pub fn start(self) -> std::io::Result<JoinHandle<()>> {
         let signals = Blocked::all();
         let started = std::thread::Builder::new().name("hesper-present".into()).spawn(move || {
-            let images = self.images.clone();
-            if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            let mut presenter = self;
+            if catch_unwind(AssertUnwindSafe(|| presenter.run())).is_err() {
                 error!("a bug in the driver: showing a picture panicked (please report it)");
-                images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
+                presenter.images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
+                // Images are destroyed when the thread has ended, so what copies them is waited for nonetheless.
+                while let Some(present) = presenter.images.next() {
+                    presenter.finish_copy(&present);
+                    presenter.images.over(&present, None);
+                }
             }
         });
         drop(signals);
         started
     }
 
-    fn run(mut self) {
+    fn run(&mut self) {
         let refresh = self.surface.window.refresh().unwrap_or(Duration::ZERO);
         let mut due = Instant::now();
         while let Some(mut present) = self.images.next() {

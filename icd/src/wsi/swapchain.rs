@@ -25,7 +25,18 @@ pub struct Swapchain {
     pub pictures: Arc<[PresentableImage]>,
     /// How pictures are shown that don't say otherwise; changed by presents that do.
     pub mode: Mutex<vk::PresentModeKHR>,
-    thread: JoinHandle<()>,
+    device: vk::Device,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Swapchain {
+    fn drop(&mut self) {
+        self.images.close();
+        // The thread catches its panics.
+        let _ = self.thread.take().map(JoinHandle::join);
+        // SAFETY: a swapchain is dropped before its device is destroyed, when the program is done with the images; the thread has waited for what copied them.
+        self.pictures.iter().for_each(|p| unsafe { p.destroy(self.device) });
+    }
 }
 
 static SWAPCHAINS: Slab<Swapchain> = Slab::new(17);
@@ -123,9 +134,11 @@ pub unsafe fn create_swapchain_khr(
         Ok(swapchain) => {
             // SAFETY: the output parameter.
             let result = unsafe { SWAPCHAINS.create(swapchain, to, || vk::Result::SUCCESS) };
-            // SAFETY: written above; null where it wasn't kept.
-            *owner = unsafe { *to };
-            d.swapchains.lock().push(*owner);
+            if result == vk::Result::SUCCESS {
+                // SAFETY: written above.
+                *owner = unsafe { *to };
+                d.swapchains.lock().push(*owner);
+            }
             result
         }
         Err(e) => e,
@@ -156,7 +169,10 @@ unsafe fn make(
         canvas,
     };
     match presenter.start() {
-        Ok(thread) => Ok(Swapchain { surface, images, pictures, mode: Mutex::new(info.present_mode), thread }),
+        Ok(thread) => {
+            let (mode, thread) = (Mutex::new(info.present_mode), Some(thread));
+            Ok(Swapchain { surface, images, pictures, mode, device, thread })
+        }
         Err(_) => {
             // SAFETY: nobody has seen them.
             pictures.iter().for_each(|p| unsafe { p.destroy(device) });
@@ -200,12 +216,9 @@ pub unsafe fn destroy_swapchain_khr(
     let Some(gone) = SWAPCHAINS.remove(swapchain) else { return };
     // SAFETY: a valid device.
     unsafe { Device::of(device) }.swapchains.lock().retain(|s| *s != swapchain);
-    gone.images.close();
-    // The thread catches its panics.
-    let _ = gone.thread.join();
-    // SAFETY: the program is done with the images, and the thread has waited for what copied them.
-    gone.pictures.iter().for_each(|p| unsafe { p.destroy(device) });
-    let mut owner = gone.surface.swapchain.lock();
+    let surface = gone.surface.clone();
+    drop(gone);
+    let mut owner = surface.swapchain.lock();
     if *owner == swapchain {
         *owner = vk::SwapchainKHR::null();
     }
