@@ -74,14 +74,11 @@ pub fn run(extensions: &[String], commands: &[String]) -> Result<()> {
 /// A device of the instance.
 unsafe fn print_properties(i: &Instance, p: vk::PhysicalDevice) {
     let mut tiles = vk::PhysicalDeviceShaderTileImagePropertiesEXT::default();
-    let mut barriers = types::PhysicalDeviceShaderSplitBarrierPropertiesEXT {
-        p_next: (&raw mut tiles).cast(),
-        ..Default::default()
-    };
+    let mut barriers =
+        types::PhysicalDeviceShaderSplitBarrierPropertiesEXT { p_next: (&raw mut tiles).cast(), ..Default::default() };
     let mut maintenance9 =
         types::PhysicalDeviceMaintenance9PropertiesKHR { p_next: (&raw mut barriers).cast(), ..Default::default() };
-    let mut properties =
-        vk::PhysicalDeviceProperties2 { p_next: (&raw mut maintenance9).cast(), ..Default::default() };
+    let mut properties = vk::PhysicalDeviceProperties2 { p_next: (&raw mut maintenance9).cast(), ..Default::default() };
     let mut transfers = types::QueueFamilyOwnershipTransferPropertiesKHR::default();
     let mut granularity = types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR {
         p_next: (&raw mut transfers).cast(),
@@ -114,8 +111,10 @@ unsafe fn send_all(d: &Device) -> Result<()> {
     unsafe {
         let info = vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::OCCLUSION).query_count(3);
         let queries = d.create_query_pool(&info.flags(vk::QueryPoolCreateFlags::from_raw(RESET)), None)?;
-        let mut zeros = vk::MemoryAllocateFlagsInfo::default().flags(vk::MemoryAllocateFlags::from_raw(ZERO_INITIALIZE));
-        let memory = d.allocate_memory(&vk::MemoryAllocateInfo::default().allocation_size(4096).push_next(&mut zeros), None)?;
+        let mut zeros =
+            vk::MemoryAllocateFlagsInfo::default().flags(vk::MemoryAllocateFlags::from_raw(ZERO_INITIALIZE));
+        let memory =
+            d.allocate_memory(&vk::MemoryAllocateInfo::default().allocation_size(4096).push_next(&mut zeros), None)?;
         let size = vk::Extent3D { width: 16, height: 16, depth: 1 };
         let image = vk::ImageCreateInfo::default().image_type(vk::ImageType::TYPE_2D).extent(size).mip_levels(1);
         let image = image.array_layers(1).format(vk::Format::R8G8B8A8_UNORM).samples(vk::SampleCountFlags::TYPE_1);
