@@ -105,7 +105,7 @@ fn feature_structs(command: &Decoded, head: &str) -> Vec<String> {
     let newer = newer().into_iter().map(|n| n.split('_').skip(2).collect::<String>()).collect::<Vec<_>>();
     let is_newer = |s: &str| {
         let name = s.trim_start_matches("VkPhysicalDevice").split("Features").next().unwrap_or_default().to_lowercase();
-        newer.iter().any(|n| *n == name)
+        newer.contains(&name)
     };
     let structs = command.values.iter().filter_map(|(p, _)| p.strip_prefix(head)?.strip_prefix('.')?.split('.').next());
     let mut found: Vec<String> = structs.filter(|s| is_newer(s)).map(str::to_owned).collect();
@@ -192,7 +192,7 @@ fn behind_the_mask_of_today_there_is_none_of_it() {
 /// A host that says nothing of its codec has none of the driver's devices: what it couldn't decode would end its context.
 #[test]
 fn without_a_mask_nothing_is_sent() {
-    let capabilities = Capabilities { vk_xml_version: VERSION, mask: [u32::MAX & !1; 32], extensions: Vec::new() };
+    let capabilities = Capabilities { vk_xml_version: VERSION, mask: [!1; 32], extensions: Vec::new() };
     let host = NewerHost::start(capabilities).unwrap();
     let mut client = Command::new(CLIENT);
     client.arg("newer").env(VARIABLE, build_driver().unwrap().library);
