@@ -5,19 +5,19 @@
 pub struct Codec {
     /// The core version of its vk.xml, as major << 16 | minor.
     pub version: u32,
-    /// Extension number N is bit N % 32 of word N / 32; bit 0 of word 0 tells that the mask is valid.
+    /// Extension number N is bit N % 32 of word N / 32. Bit 0 of word 0 is no extension's.
     pub mask: [u32; 32],
 }
 
 impl Codec {
-    /// A codec that knows everything: for tests, and for hosts that send no mask.
+    /// A codec that knows everything, for tests.
     pub const ALL: Self = Self { version: u32::MAX - 1, mask: [u32::MAX; 32] };
 
     /// Whether the codec knows extension `number`.
     #[inline]
     pub fn has(&self, number: u32) -> bool {
         let word = self.mask.get(number as usize / 32).copied().unwrap_or(0);
-        word & (1 << (number % 32)) != 0 || self.mask[0] & 1 == 0
+        word & (1 << (number % 32)) != 0
     }
 
     /// Whether the codec knows what core `version` or one of the `extensions` brought.

@@ -5,8 +5,6 @@
     reason = "all encode structs of the test's own, valid but for the members that are ignored"
 )]
 
-mod decoder;
-
 /// Written by `encoder/codegen`; never edited.
 #[path = "generated/ignored.rs"]
 #[rustfmt::skip]
@@ -18,7 +16,7 @@ use std::ptr;
 use std::sync::LazyLock;
 
 use ash::vk::{self, Handle};
-use decoder::{Decoded, Schema};
+use hesper_decoder::{Decoded, Schema};
 use hesper_encoder::bits::ObjectHeader;
 use hesper_encoder::generated::{input, request, types};
 use hesper_encoder::{Codec, Scratch, Writer};

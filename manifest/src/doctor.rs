@@ -152,7 +152,7 @@ fn facts(u: &Usable) -> String {
     )
 }
 
-/// `1.4.343` (Vulkan specification, "Version Numbers").
+/// `1.4.357` (Vulkan specification, "Version Numbers").
 fn version(v: u32) -> String {
     format!("{}.{}.{}", v >> 22 & 0x7f, v >> 12 & 0x3ff, v & 0xfff)
 }

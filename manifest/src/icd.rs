@@ -10,7 +10,7 @@ pub const LIBRARY: &str = "libvulkan_hesper.so";
 /// The manifest's file name.
 pub const MANIFEST: &str = "hesper_icd.json";
 /// The Vulkan version that the driver is written for; devices report what their host has, at most this.
-pub const API_VERSION: &str = "1.4.343";
+pub const API_VERSION: &str = "1.4.357";
 
 /// The manifest for a library at `library`: a bare file name is searched like any shared object, a path with a slash is relative to the manifest.
 pub fn manifest(library: &str) -> Value {

@@ -6,10 +6,12 @@ pub mod endure;
 pub mod guests;
 pub mod hosts;
 pub mod house;
+pub mod newer_host;
 pub mod parity;
 pub mod result_codes;
 pub mod shared_object;
 pub mod systems;
+pub mod test_server;
 
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]

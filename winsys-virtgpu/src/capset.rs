@@ -9,6 +9,9 @@ pub const VENUS: u32 = 4;
 /// Bytes of the newest known layout; older hosts fill less.
 pub const SIZE: usize = 160;
 
+/// The bit of the mask's first word that tells that there is a mask; no extension has number 0.
+const MASK_IS_VALID: u32 = 1;
+
 /// The version of the wire format that this driver speaks; versions aren't compatible.
 const WIRE_FORMAT: u32 = 1;
 
@@ -44,6 +47,9 @@ impl Capset {
         need(wire == WIRE_FORMAT, &other)?;
         need(word(16) == 1, "the host's virglrenderer is too old (no shared-memory blobs)")?;
         need(word(148) == 1 && word(152) == 1, "the host's virglrenderer is too old (no multiple timelines)")?;
+        // The mask came before version 1 of the wire format did, so every host that has that version sends one (WIRE.md 8.4). Without it nobody
+        // knows which structs the host can decode, and one that it can't ends the context.
+        need(word(20) & MASK_IS_VALID != 0, "the host doesn't say which extensions its Venus knows")?;
         need(word(156) == 0, "the host wants device memory from the guest's own heap, which no upstream kernel has")?;
         let vk_xml_version = word(4);
         let mut mask = [0; 32];
@@ -68,10 +74,6 @@ const WITH_HOST_IMAGE_COPY: u32 = 1 << 16 | 4;
 /// Cuts a codec to what it can do without the commands of host image copies, whatever it says of the extension's structs.
 fn without_host_image_copies(codec: &mut Codec) {
     codec.version = codec.version.min(WITH_HOST_IMAGE_COPY - 1);
-    // A mask that isn't valid stands for everything.
-    if codec.mask[0] & 1 == 0 {
-        codec.mask = [u32::MAX; 32];
-    }
     let (number, _) = HOST_IMAGE_COPY;
     if let Some(word) = codec.mask.get_mut(number as usize / 32) {
         *word &= !(1 << (number % 32));
@@ -121,16 +123,13 @@ mod tests {
     #[test]
     fn a_host_without_host_image_copies() {
         let word = 20 + 4 * (271 / 32);
-        for mask in [1, 0] {
-            let mut set = GOOD.to_vec();
-            set.extend([(12, 2), (20, mask), (word, u32::MAX)]);
-            let c = Capset::parse(&bytes(&set)).unwrap().codec;
-            assert!(!c.has(271) && !c.knows(0x1_0004, &[271]) && c.has(270) && c.knows(0x1_0003, &[]));
-            assert_eq!(c.has(14), mask == 0, "without a mask everything else is known");
-            set.push((12, 3));
-            let c = Capset::parse(&bytes(&set)).unwrap().codec;
-            assert!(c.has(271) && c.knows(0x1_0004, &[]));
-        }
+        let mut set = GOOD.to_vec();
+        set.extend([(12, 2), (word, u32::MAX)]);
+        let c = Capset::parse(&bytes(&set)).unwrap().codec;
+        assert!(!c.has(271) && !c.knows(0x1_0004, &[271]) && c.has(270) && c.knows(0x1_0003, &[]));
+        set.push((12, 3));
+        let c = Capset::parse(&bytes(&set)).unwrap().codec;
+        assert!(c.has(271) && c.knows(0x1_0004, &[]));
     }
 
     #[test]
@@ -144,10 +143,21 @@ mod tests {
         assert!(said(&[(0, 2), (4, 4_211_031)]).contains("version 2 of the Venus wire format, this driver version 1"));
     }
 
+    /// Whatever else the bits say: none of them counts where the mask doesn't.
+    #[test]
+    fn a_host_without_a_mask_is_refused() {
+        for others in [0, !1] {
+            let mut set = GOOD.to_vec();
+            set.extend([(20, others), (24, others)]);
+            let e = Capset::parse(&bytes(&set)).unwrap_err().to_string();
+            assert!(e.contains("which extensions its Venus knows"), "{e}");
+        }
+    }
+
     #[test]
     fn what_is_refused() {
         assert!(Capset::parse(&[]).is_err());
-        for (at, v) in [(0, 0), (0, 2), (16, 0), (148, 0), (152, 0), (156, 1)] {
+        for (at, v) in [(0, 0), (0, 2), (16, 0), (20, 1 << 14), (148, 0), (152, 0), (156, 1)] {
             let mut b = bytes(&GOOD);
             b[at..at + 4].copy_from_slice(&u32::to_le_bytes(v));
             assert!(Capset::parse(&b).is_err(), "{at} {v}");

@@ -37,7 +37,7 @@ impl Release for Giver {
 impl Host {
     pub fn new() -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
-            capset: Capset { vk_xml_version: 0, venus_version: 0, codec: Codec { version: 0, mask: [0; 32] } },
+            capset: Capset { vk_xml_version: 0, venus_version: 0, codec: Codec::ALL },
             submitted: Mutex::default(),
             roundtrips: Mutex::default(),
             released: Mutex::default(),

@@ -8,14 +8,14 @@ use hesper_rig::cache::Wheel;
 
 use crate::{cargo, setup, step};
 
-/// The package of the Python index that carries vk.xml 1.4.343.
+/// The package of the Python index that carries vk.xml 1.4.357.
 const REGISTRY: Wheel = Wheel {
-    package: "vulkan-object==1.4.343",
-    file: "vulkan_object-1.4.343-py3-none-any.whl",
-    sha256: "999c9812a06cf877e3fa8c5016b40b4d27a0d4ddb98f43d62856bcee502e57d4",
+    package: "vulkan-object==1.4.357",
+    file: "vulkan_object-1.4.357-py3-none-any.whl",
+    sha256: "f56af28b1f92030c35adb1d0f6450035758c0104c9f076fe314d53cf52b1409f",
 };
 
-/// Writes the generated modules of encoder/, icd/ and tests/ from vk.xml 1.4.343 and encoder/protocol/.
+/// Writes the generated modules of encoder/, icd/ and tests/ from vk.xml 1.4.357 and encoder/protocol/.
 ///
 /// vk.xml is fetched once (pip, 0.4 MB, hash checked) and kept in the user's cache folder.
 #[derive(clap::Args)]

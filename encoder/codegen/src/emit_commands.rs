@@ -31,7 +31,7 @@ impl Model {
     }
 
     /// Whether the parameter is a count that goes in and comes out.
-    fn in_out(c: &Command, p: &Member) -> bool {
+    pub fn in_out(c: &Command, p: &Member) -> bool {
         Self::is_output(p) && c.params.iter().any(|o| o.len.first() == Some(&p.name))
     }
 

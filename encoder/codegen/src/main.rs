@@ -86,7 +86,7 @@ fn main() -> Result<()> {
         std::fs::create_dir_all(path.parent().context("no folder")?)?;
         std::fs::write(&path, text).with_context(|| path.display().to_string())
     };
-    write(encoder.join("tests/generated/schema.tsv"), model.emit_schema()?)?;
+    write(tests.join("decoder/src/generated/schema.tsv"), model.emit_schema()?)?;
     write(encoder.join("tests/generated/registry.tsv"), extension_names)?;
     write(encoder.join("tests/generated/ignored.rs"), format!("{HEADER}{TESTS}{}", model.emit_ignored_tests()?))?;
     let arguments = arguments::Arguments::load(&tests.join("entry_points"))?;

@@ -545,7 +545,7 @@ unsafe fn buffer_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 buffer_opaque_capture_address_create_info_body(w, p.cast());
                 return;
             }
-            1000470006 if codec.knows(0x10004, &[471]) => {
+            1000470006 if codec.knows(0x10004, &[471, 669]) => {
                 w.u64(1);
                 w.u32(1000470006);
                 buffer_create_info_chain(w, (*p).p_next);
@@ -676,6 +676,13 @@ unsafe fn buffer_memory_barrier2_chain(w: &mut Writer, mut p: *const vk::BaseInS
                 external_memory_acquire_unmodified_ext_body(w, p.cast());
                 return;
             }
+            1000574002 if codec.knows(0xffffffff, &[575]) => {
+                w.u64(1);
+                w.u32(1000574002);
+                buffer_memory_barrier2_chain(w, (*p).p_next);
+                memory_barrier_access_flags3_khr_body(w, p.cast());
+                return;
+            }
             _ => p = (*p).p_next,
         }
     }
@@ -722,7 +729,7 @@ unsafe fn buffer_view_create_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
-            1000470006 if codec.knows(0x10004, &[471]) => {
+            1000470006 if codec.knows(0x10004, &[471, 669]) => {
                 w.u64(1);
                 w.u32(1000470006);
                 buffer_view_create_info_chain(w, (*p).p_next);
@@ -1016,7 +1023,7 @@ unsafe fn compute_pipeline_create_info_chain(w: &mut Writer, mut p: *const vk::B
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
-            1000470005 if codec.knows(0x10004, &[471]) => {
+            1000470005 if codec.knows(0x10004, &[471, 669]) => {
                 w.u64(1);
                 w.u32(1000470005);
                 compute_pipeline_create_info_chain(w, (*p).p_next);
@@ -1666,7 +1673,7 @@ pub unsafe fn descriptor_update_template_entry(w: &mut Writer, s: *const vk::Des
         set64(b, 24, bits64((*s).stride));
     }
 }
-pub unsafe fn device_address_range_ext(w: &mut Writer, s: *const types::DeviceAddressRangeEXT) {
+pub unsafe fn device_address_range_khr(w: &mut Writer, s: *const types::DeviceAddressRangeKHR) {
     if let Some(b) = w.run::<16>() {
         set64(b, 0, bits64((*s).address));
         set64(b, 8, bits64((*s).size));
@@ -2124,6 +2131,13 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 physical_device_line_rasterization_features_body(w, p.cast());
                 return;
             }
+            1000657000 if codec.knows(0xffffffff, &[658]) => {
+                w.u64(1);
+                w.u32(1000657000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_maintenance11_features_khr_body(w, p.cast());
+                return;
+            }
             1000413000 if codec.knows(0x10003, &[414]) => {
                 w.u64(1);
                 w.u32(1000413000);
@@ -2150,6 +2164,20 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 w.u32(1000562000);
                 device_create_info_chain(w, (*p).p_next);
                 physical_device_maintenance7_features_khr_body(w, p.cast());
+                return;
+            }
+            1000574000 if codec.knows(0xffffffff, &[575]) => {
+                w.u64(1);
+                w.u32(1000574000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_maintenance8_features_khr_body(w, p.cast());
+                return;
+            }
+            1000584000 if codec.knows(0xffffffff, &[585]) => {
+                w.u64(1);
+                w.u32(1000584000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_maintenance9_features_khr_body(w, p.cast());
                 return;
             }
             1000328000 if codec.knows(0xffffffff, &[329]) => {
@@ -2264,6 +2292,13 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 physical_device_provoking_vertex_features_ext_body(w, p.cast());
                 return;
             }
+            1000344000 if codec.knows(0xffffffff, &[345]) => {
+                w.u64(1);
+                w.u32(1000344000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_rgba10_x6_formats_features_ext_body(w, p.cast());
+                return;
+            }
             1000342000 if codec.knows(0xffffffff, &[343, 464]) => {
                 w.u64(1);
                 w.u32(1000342000);
@@ -2362,6 +2397,13 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 physical_device_shader_clock_features_khr_body(w, p.cast());
                 return;
             }
+            1000231000 if codec.knows(0xffffffff, &[232]) => {
+                w.u64(1);
+                w.u32(1000231000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_shader_constant_data_features_khr_body(w, p.cast());
+                return;
+            }
             1000276000 if codec.knows(0x10003, &[277]) => {
                 w.u64(1);
                 w.u32(1000276000);
@@ -2453,6 +2495,13 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 physical_device_shader_replicated_composites_features_ext_body(w, p.cast());
                 return;
             }
+            1000305000 if codec.knows(0xffffffff, &[306]) => {
+                w.u64(1);
+                w.u32(1000305000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_shader_split_barrier_features_ext_body(w, p.cast());
+                return;
+            }
             1000175000 if codec.knows(0x10002, &[176]) => {
                 w.u64(1);
                 w.u32(1000175000);
@@ -2479,6 +2528,13 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 w.u32(1000215000);
                 device_create_info_chain(w, (*p).p_next);
                 physical_device_shader_terminate_invocation_features_body(w, p.cast());
+                return;
+            }
+            1000395000 if codec.knows(0xffffffff, &[396]) => {
+                w.u64(1);
+                w.u32(1000395000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_shader_tile_image_features_ext_body(w, p.cast());
                 return;
             }
             1000642000 if codec.knows(0xffffffff, &[643]) => {
@@ -2558,6 +2614,13 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 physical_device_vertex_attribute_divisor_features_body(w, p.cast());
                 return;
             }
+            1000608000 if codec.knows(0xffffffff, &[609]) => {
+                w.u64(1);
+                w.u32(1000608000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_vertex_attribute_robustness_features_ext_body(w, p.cast());
+                return;
+            }
             1000352000 if codec.knows(0xffffffff, &[353]) => {
                 w.u64(1);
                 w.u32(1000352000);
@@ -2619,6 +2682,13 @@ unsafe fn device_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInStruc
                 w.u32(1000252000);
                 device_create_info_chain(w, (*p).p_next);
                 physical_device_ycbcr_image_arrays_features_ext_body(w, p.cast());
+                return;
+            }
+            1000620000 if codec.knows(0xffffffff, &[621]) => {
+                w.u64(1);
+                w.u32(1000620000);
+                device_create_info_chain(w, (*p).p_next);
+                physical_device_zero_initialize_device_memory_features_ext_body(w, p.cast());
                 return;
             }
             1000325000 if codec.knows(0x10003, &[326]) => {
@@ -3133,7 +3203,7 @@ unsafe fn graphics_pipeline_create_info_chain(w: &mut Writer, mut p: *const vk::
                 graphics_pipeline_library_create_info_ext_body(w, p.cast());
                 return;
             }
-            1000470005 if codec.knows(0x10004, &[471]) => {
+            1000470005 if codec.knows(0x10004, &[471, 669]) => {
                 w.u64(1);
                 w.u32(1000470005);
                 graphics_pipeline_create_info_chain(w, (*p).p_next, graphics_pipeline_create_info, graphics);
@@ -3536,6 +3606,13 @@ unsafe fn image_memory_barrier2_chain(w: &mut Writer, mut p: *const vk::BaseInSt
                 external_memory_acquire_unmodified_ext_body(w, p.cast());
                 return;
             }
+            1000574002 if codec.knows(0xffffffff, &[575]) => {
+                w.u64(1);
+                w.u32(1000574002);
+                image_memory_barrier2_chain(w, (*p).p_next);
+                memory_barrier_access_flags3_khr_body(w, p.cast());
+                return;
+            }
             1000143000 if codec.knows(0xffffffff, &[144]) => {
                 w.u64(1);
                 w.u32(1000143000);
@@ -3898,6 +3975,17 @@ pub unsafe fn memory_barrier2(w: &mut Writer, s: *const vk::MemoryBarrier2) {
     w.u32(1000314000);
     w.u64(0);
     memory_barrier2_body(w, s);
+}
+unsafe fn memory_barrier_access_flags3_khr_body(w: &mut Writer, s: *const types::MemoryBarrierAccessFlags3KHR) {
+    if let Some(b) = w.run::<16>() {
+        set64(b, 0, bits64((*s).src_access_mask3));
+        set64(b, 8, bits64((*s).dst_access_mask3));
+    }
+}
+pub unsafe fn memory_barrier_access_flags3_khr(w: &mut Writer, s: *const types::MemoryBarrierAccessFlags3KHR) {
+    w.u32(1000574002);
+    w.u64(0);
+    memory_barrier_access_flags3_khr_body(w, s);
 }
 unsafe fn memory_dedicated_allocate_info_body(w: &mut Writer, s: *const vk::MemoryDedicatedAllocateInfo) {
     if let Some(b) = w.run::<16>() {
@@ -4362,7 +4450,7 @@ unsafe fn physical_device_external_buffer_info_chain(w: &mut Writer, mut p: *con
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
-            1000470006 if codec.knows(0x10004, &[471]) => {
+            1000470006 if codec.knows(0x10004, &[471, 669]) => {
                 w.u64(1);
                 w.u32(1000470006);
                 physical_device_external_buffer_info_chain(w, (*p).p_next);
@@ -5359,6 +5447,69 @@ unsafe fn physical_device_features2_chain(w: &mut Writer, mut p: *const vk::Base
                 physical_device_zero_initialize_workgroup_memory_features_body(w, p.cast());
                 return;
             }
+            1000657000 if codec.knows(0xffffffff, &[658]) => {
+                w.u64(1);
+                w.u32(1000657000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_maintenance11_features_khr_body(w, p.cast());
+                return;
+            }
+            1000574000 if codec.knows(0xffffffff, &[575]) => {
+                w.u64(1);
+                w.u32(1000574000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_maintenance8_features_khr_body(w, p.cast());
+                return;
+            }
+            1000584000 if codec.knows(0xffffffff, &[585]) => {
+                w.u64(1);
+                w.u32(1000584000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_maintenance9_features_khr_body(w, p.cast());
+                return;
+            }
+            1000344000 if codec.knows(0xffffffff, &[345]) => {
+                w.u64(1);
+                w.u32(1000344000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_rgba10_x6_formats_features_ext_body(w, p.cast());
+                return;
+            }
+            1000231000 if codec.knows(0xffffffff, &[232]) => {
+                w.u64(1);
+                w.u32(1000231000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_shader_constant_data_features_khr_body(w, p.cast());
+                return;
+            }
+            1000305000 if codec.knows(0xffffffff, &[306]) => {
+                w.u64(1);
+                w.u32(1000305000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_shader_split_barrier_features_ext_body(w, p.cast());
+                return;
+            }
+            1000395000 if codec.knows(0xffffffff, &[396]) => {
+                w.u64(1);
+                w.u32(1000395000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_shader_tile_image_features_ext_body(w, p.cast());
+                return;
+            }
+            1000608000 if codec.knows(0xffffffff, &[609]) => {
+                w.u64(1);
+                w.u32(1000608000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_vertex_attribute_robustness_features_ext_body(w, p.cast());
+                return;
+            }
+            1000620000 if codec.knows(0xffffffff, &[621]) => {
+                w.u64(1);
+                w.u32(1000620000);
+                physical_device_features2_chain(w, (*p).p_next);
+                physical_device_zero_initialize_device_memory_features_ext_body(w, p.cast());
+                return;
+            }
             _ => p = (*p).p_next,
         }
     }
@@ -5605,6 +5756,14 @@ pub unsafe fn physical_device_line_rasterization_features(w: &mut Writer, s: *co
     w.u64(0);
     physical_device_line_rasterization_features_body(w, s);
 }
+unsafe fn physical_device_maintenance11_features_khr_body(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    w.u32(bits32((*s).maintenance11));
+}
+pub unsafe fn physical_device_maintenance11_features_khr(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    w.u32(1000657000);
+    w.u64(0);
+    physical_device_maintenance11_features_khr_body(w, s);
+}
 unsafe fn physical_device_maintenance4_features_body(w: &mut Writer, s: *const vk::PhysicalDeviceMaintenance4Features) {
     w.u32(bits32((*s).maintenance4));
 }
@@ -5636,6 +5795,22 @@ pub unsafe fn physical_device_maintenance7_features_khr(w: &mut Writer, s: *cons
     w.u32(1000562000);
     w.u64(0);
     physical_device_maintenance7_features_khr_body(w, s);
+}
+unsafe fn physical_device_maintenance8_features_khr_body(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    w.u32(bits32((*s).maintenance8));
+}
+pub unsafe fn physical_device_maintenance8_features_khr(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    w.u32(1000574000);
+    w.u64(0);
+    physical_device_maintenance8_features_khr_body(w, s);
+}
+unsafe fn physical_device_maintenance9_features_khr_body(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    w.u32(bits32((*s).maintenance9));
+}
+pub unsafe fn physical_device_maintenance9_features_khr(w: &mut Writer, s: *const types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    w.u32(1000584000);
+    w.u64(0);
+    physical_device_maintenance9_features_khr_body(w, s);
 }
 unsafe fn physical_device_mesh_shader_features_ext_body(w: &mut Writer, s: *const vk::PhysicalDeviceMeshShaderFeaturesEXT) {
     if let Some(b) = w.run::<20>() {
@@ -5788,6 +5963,14 @@ pub unsafe fn physical_device_provoking_vertex_features_ext(w: &mut Writer, s: *
     w.u32(1000254000);
     w.u64(0);
     physical_device_provoking_vertex_features_ext_body(w, s);
+}
+unsafe fn physical_device_rgba10_x6_formats_features_ext_body(w: &mut Writer, s: *const vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    w.u32(bits32((*s).format_rgba10x6_without_y_cb_cr_sampler));
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext(w: &mut Writer, s: *const vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    w.u32(1000344000);
+    w.u64(0);
+    physical_device_rgba10_x6_formats_features_ext_body(w, s);
 }
 unsafe fn physical_device_rasterization_order_attachment_access_features_ext_body(w: &mut Writer, s: *const vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT) {
     if let Some(b) = w.run::<12>() {
@@ -5954,6 +6137,14 @@ pub unsafe fn physical_device_shader_clock_features_khr(w: &mut Writer, s: *cons
     w.u64(0);
     physical_device_shader_clock_features_khr_body(w, s);
 }
+unsafe fn physical_device_shader_constant_data_features_khr_body(w: &mut Writer, s: *const types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    w.u32(bits32((*s).shader_constant_data));
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr(w: &mut Writer, s: *const types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    w.u32(1000231000);
+    w.u64(0);
+    physical_device_shader_constant_data_features_khr_body(w, s);
+}
 unsafe fn physical_device_shader_demote_to_helper_invocation_features_body(w: &mut Writer, s: *const vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures) {
     w.u32(bits32((*s).shader_demote_to_helper_invocation));
 }
@@ -6071,6 +6262,14 @@ pub unsafe fn physical_device_shader_replicated_composites_features_ext(w: &mut 
     w.u64(0);
     physical_device_shader_replicated_composites_features_ext_body(w, s);
 }
+unsafe fn physical_device_shader_split_barrier_features_ext_body(w: &mut Writer, s: *const types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    w.u32(bits32((*s).shader_split_barrier));
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext(w: &mut Writer, s: *const types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    w.u32(1000305000);
+    w.u64(0);
+    physical_device_shader_split_barrier_features_ext_body(w, s);
+}
 unsafe fn physical_device_shader_subgroup_extended_types_features_body(w: &mut Writer, s: *const vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures) {
     w.u32(bits32((*s).shader_subgroup_extended_types));
 }
@@ -6105,6 +6304,18 @@ pub unsafe fn physical_device_shader_terminate_invocation_features(w: &mut Write
     w.u32(1000215000);
     w.u64(0);
     physical_device_shader_terminate_invocation_features_body(w, s);
+}
+unsafe fn physical_device_shader_tile_image_features_ext_body(w: &mut Writer, s: *const vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    if let Some(b) = w.run::<12>() {
+        set32(b, 0, bits32((*s).shader_tile_image_color_read_access));
+        set32(b, 4, bits32((*s).shader_tile_image_depth_read_access));
+        set32(b, 8, bits32((*s).shader_tile_image_stencil_read_access));
+    }
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext(w: &mut Writer, s: *const vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    w.u32(1000395000);
+    w.u64(0);
+    physical_device_shader_tile_image_features_ext_body(w, s);
 }
 unsafe fn physical_device_shader_uniform_buffer_unsized_array_features_ext_body(w: &mut Writer, s: *const types::PhysicalDeviceShaderUniformBufferUnsizedArrayFeaturesEXT) {
     w.u32(bits32((*s).shader_uniform_buffer_unsized_array));
@@ -6216,6 +6427,14 @@ pub unsafe fn physical_device_vertex_attribute_divisor_features(w: &mut Writer, 
     w.u32(1000190002);
     w.u64(0);
     physical_device_vertex_attribute_divisor_features_body(w, s);
+}
+unsafe fn physical_device_vertex_attribute_robustness_features_ext_body(w: &mut Writer, s: *const types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    w.u32(bits32((*s).vertex_attribute_robustness));
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext(w: &mut Writer, s: *const types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    w.u32(1000608000);
+    w.u64(0);
+    physical_device_vertex_attribute_robustness_features_ext_body(w, s);
 }
 unsafe fn physical_device_vertex_input_dynamic_state_features_ext_body(w: &mut Writer, s: *const vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT) {
     w.u32(bits32((*s).vertex_input_dynamic_state));
@@ -6396,6 +6615,14 @@ pub unsafe fn physical_device_ycbcr_image_arrays_features_ext(w: &mut Writer, s:
     w.u32(1000252000);
     w.u64(0);
     physical_device_ycbcr_image_arrays_features_ext_body(w, s);
+}
+unsafe fn physical_device_zero_initialize_device_memory_features_ext_body(w: &mut Writer, s: *const types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    w.u32(bits32((*s).zero_initialize_device_memory));
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext(w: &mut Writer, s: *const types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    w.u32(1000620000);
+    w.u64(0);
+    physical_device_zero_initialize_device_memory_features_ext_body(w, s);
 }
 unsafe fn physical_device_zero_initialize_workgroup_memory_features_body(w: &mut Writer, s: *const vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures) {
     w.u32(bits32((*s).shader_zero_initialize_workgroup_memory));
@@ -7195,7 +7422,7 @@ unsafe fn ray_tracing_pipeline_create_info_khr_chain(w: &mut Writer, mut p: *con
     let codec = w.codec();
     while !p.is_null() {
         match (*p).s_type.as_raw() {
-            1000470005 if codec.knows(0x10004, &[471]) => {
+            1000470005 if codec.knows(0x10004, &[471, 669]) => {
                 w.u64(1);
                 w.u32(1000470005);
                 ray_tracing_pipeline_create_info_khr_chain(w, (*p).p_next);
@@ -8260,6 +8487,13 @@ unsafe fn subpass_dependency2_chain(w: &mut Writer, mut p: *const vk::BaseInStru
                 w.u32(1000314000);
                 subpass_dependency2_chain(w, (*p).p_next);
                 memory_barrier2_body(w, p.cast());
+                return;
+            }
+            1000574002 if codec.knows(0xffffffff, &[575]) => {
+                w.u64(1);
+                w.u32(1000574002);
+                subpass_dependency2_chain(w, (*p).p_next);
+                memory_barrier_access_flags3_khr_body(w, p.cast());
                 return;
             }
             _ => p = (*p).p_next,

@@ -2744,6 +2744,69 @@ unsafe fn physical_device_features2_chain_partial(w: &mut Writer, mut p: *mut vk
                 physical_device_zero_initialize_workgroup_memory_features_partial_body(w, p.cast());
                 return;
             }
+            1000657000 if codec.knows(0xffffffff, &[658]) => {
+                w.u64(1);
+                w.u32(1000657000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance11_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000574000 if codec.knows(0xffffffff, &[575]) => {
+                w.u64(1);
+                w.u32(1000574000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance8_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000584000 if codec.knows(0xffffffff, &[585]) => {
+                w.u64(1);
+                w.u32(1000584000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance9_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000344000 if codec.knows(0xffffffff, &[345]) => {
+                w.u64(1);
+                w.u32(1000344000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_rgba10_x6_formats_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000231000 if codec.knows(0xffffffff, &[232]) => {
+                w.u64(1);
+                w.u32(1000231000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_shader_constant_data_features_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000305000 if codec.knows(0xffffffff, &[306]) => {
+                w.u64(1);
+                w.u32(1000305000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_shader_split_barrier_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000395000 if codec.knows(0xffffffff, &[396]) => {
+                w.u64(1);
+                w.u32(1000395000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_shader_tile_image_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000608000 if codec.knows(0xffffffff, &[609]) => {
+                w.u64(1);
+                w.u32(1000608000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_vertex_attribute_robustness_features_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000620000 if codec.knows(0xffffffff, &[621]) => {
+                w.u64(1);
+                w.u32(1000620000);
+                physical_device_features2_chain_partial(w, (*p).p_next);
+                physical_device_zero_initialize_device_memory_features_ext_partial_body(w, p.cast());
+                return;
+            }
             _ => p = (*p).p_next,
         }
     }
@@ -2870,6 +2933,15 @@ unsafe fn physical_device_features2_chain_reply(r: &mut Reader, p: *mut vk::Base
         1000330000 => physical_device_ycbcr2_plane444_formats_features_ext_reply_body(r, p.cast()),
         1000252000 => physical_device_ycbcr_image_arrays_features_ext_reply_body(r, p.cast()),
         1000325000 => physical_device_zero_initialize_workgroup_memory_features_reply_body(r, p.cast()),
+        1000657000 => physical_device_maintenance11_features_khr_reply_body(r, p.cast()),
+        1000574000 => physical_device_maintenance8_features_khr_reply_body(r, p.cast()),
+        1000584000 => physical_device_maintenance9_features_khr_reply_body(r, p.cast()),
+        1000344000 => physical_device_rgba10_x6_formats_features_ext_reply_body(r, p.cast()),
+        1000231000 => physical_device_shader_constant_data_features_khr_reply_body(r, p.cast()),
+        1000305000 => physical_device_shader_split_barrier_features_ext_reply_body(r, p.cast()),
+        1000395000 => physical_device_shader_tile_image_features_ext_reply_body(r, p.cast()),
+        1000608000 => physical_device_vertex_attribute_robustness_features_ext_reply_body(r, p.cast()),
+        1000620000 => physical_device_zero_initialize_device_memory_features_ext_reply_body(r, p.cast()),
         _ => r.set_bad(),
     }
 }
@@ -2994,6 +3066,15 @@ unsafe fn physical_device_features2_chain_size(mut p: *const vk::BaseInStructure
             1000330000 => 12 + physical_device_ycbcr2_plane444_formats_features_ext_size_body(p.cast()),
             1000252000 => 12 + physical_device_ycbcr_image_arrays_features_ext_size_body(p.cast()),
             1000325000 => 12 + physical_device_zero_initialize_workgroup_memory_features_size_body(p.cast()),
+            1000657000 => 12 + physical_device_maintenance11_features_khr_size_body(p.cast()),
+            1000574000 => 12 + physical_device_maintenance8_features_khr_size_body(p.cast()),
+            1000584000 => 12 + physical_device_maintenance9_features_khr_size_body(p.cast()),
+            1000344000 => 12 + physical_device_rgba10_x6_formats_features_ext_size_body(p.cast()),
+            1000231000 => 12 + physical_device_shader_constant_data_features_khr_size_body(p.cast()),
+            1000305000 => 12 + physical_device_shader_split_barrier_features_ext_size_body(p.cast()),
+            1000395000 => 12 + physical_device_shader_tile_image_features_ext_size_body(p.cast()),
+            1000608000 => 12 + physical_device_vertex_attribute_robustness_features_ext_size_body(p.cast()),
+            1000620000 => 12 + physical_device_zero_initialize_device_memory_features_ext_size_body(p.cast()),
             _ => 0,
         };
         p = (*p).p_next;
@@ -3809,6 +3890,27 @@ pub unsafe fn physical_device_line_rasterization_properties_reply(r: &mut Reader
 pub unsafe fn physical_device_line_rasterization_properties_size(s: *const vk::PhysicalDeviceLineRasterizationPropertiesKHR) -> usize {
     4 + 8 + physical_device_line_rasterization_properties_size_body(s)
 }
+unsafe fn physical_device_maintenance11_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+}
+unsafe fn physical_device_maintenance11_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    (&raw mut (*s).maintenance11).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance11_features_khr_size_body(s: *const types::PhysicalDeviceMaintenance11FeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_maintenance11_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    w.u32(1000657000);
+    w.u64(0);
+    physical_device_maintenance11_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance11_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    r.expect32(1000657000);
+    r.expect64(0);
+    physical_device_maintenance11_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance11_features_khr_size(s: *const types::PhysicalDeviceMaintenance11FeaturesKHR) -> usize {
+    4 + 8 + physical_device_maintenance11_features_khr_size_body(s)
+}
 unsafe fn physical_device_maintenance3_properties_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceMaintenance3Properties) {
 }
 unsafe fn physical_device_maintenance3_properties_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceMaintenance3Properties) {
@@ -4012,6 +4114,70 @@ pub unsafe fn physical_device_maintenance7_properties_khr_reply(r: &mut Reader, 
 }
 pub unsafe fn physical_device_maintenance7_properties_khr_size(s: *const types::PhysicalDeviceMaintenance7PropertiesKHR) -> usize {
     4 + 8 + physical_device_maintenance7_properties_khr_size_body(s)
+}
+unsafe fn physical_device_maintenance8_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+}
+unsafe fn physical_device_maintenance8_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    (&raw mut (*s).maintenance8).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance8_features_khr_size_body(s: *const types::PhysicalDeviceMaintenance8FeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_maintenance8_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    w.u32(1000574000);
+    w.u64(0);
+    physical_device_maintenance8_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance8_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    r.expect32(1000574000);
+    r.expect64(0);
+    physical_device_maintenance8_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance8_features_khr_size(s: *const types::PhysicalDeviceMaintenance8FeaturesKHR) -> usize {
+    4 + 8 + physical_device_maintenance8_features_khr_size_body(s)
+}
+unsafe fn physical_device_maintenance9_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+}
+unsafe fn physical_device_maintenance9_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    (&raw mut (*s).maintenance9).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance9_features_khr_size_body(s: *const types::PhysicalDeviceMaintenance9FeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_maintenance9_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    w.u32(1000584000);
+    w.u64(0);
+    physical_device_maintenance9_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance9_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    r.expect32(1000584000);
+    r.expect64(0);
+    physical_device_maintenance9_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance9_features_khr_size(s: *const types::PhysicalDeviceMaintenance9FeaturesKHR) -> usize {
+    4 + 8 + physical_device_maintenance9_features_khr_size_body(s)
+}
+unsafe fn physical_device_maintenance9_properties_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+}
+unsafe fn physical_device_maintenance9_properties_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+    (&raw mut (*s).image2_d_view_of3_d_sparse).cast::<u32>().write(r.u32());
+    (&raw mut (*s).default_vertex_attribute_value).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_maintenance9_properties_khr_size_body(s: *const types::PhysicalDeviceMaintenance9PropertiesKHR) -> usize {
+    0 + 4 + 4
+}
+pub unsafe fn physical_device_maintenance9_properties_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+    w.u32(1000584001);
+    w.u64(0);
+    physical_device_maintenance9_properties_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_maintenance9_properties_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+    r.expect32(1000584001);
+    r.expect64(0);
+    physical_device_maintenance9_properties_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_maintenance9_properties_khr_size(s: *const types::PhysicalDeviceMaintenance9PropertiesKHR) -> usize {
+    4 + 8 + physical_device_maintenance9_properties_khr_size_body(s)
 }
 unsafe fn physical_device_memory_budget_properties_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceMemoryBudgetPropertiesEXT) {
 }
@@ -4845,6 +5011,13 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 physical_device_maintenance7_properties_khr_partial_body(w, p.cast());
                 return;
             }
+            1000584001 if codec.knows(0xffffffff, &[585]) => {
+                w.u64(1);
+                w.u32(1000584001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_maintenance9_properties_khr_partial_body(w, p.cast());
+                return;
+            }
             1000328001 if codec.knows(0xffffffff, &[329]) => {
                 w.u64(1);
                 w.u32(1000328001);
@@ -4948,6 +5121,20 @@ unsafe fn physical_device_properties2_chain_partial(w: &mut Writer, mut p: *mut 
                 w.u32(1000280001);
                 physical_device_properties2_chain_partial(w, (*p).p_next);
                 physical_device_shader_integer_dot_product_properties_partial_body(w, p.cast());
+                return;
+            }
+            1000305001 if codec.knows(0xffffffff, &[306]) => {
+                w.u64(1);
+                w.u32(1000305001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_shader_split_barrier_properties_ext_partial_body(w, p.cast());
+                return;
+            }
+            1000395001 if codec.knows(0xffffffff, &[396]) => {
+                w.u64(1);
+                w.u32(1000395001);
+                physical_device_properties2_chain_partial(w, (*p).p_next);
+                physical_device_shader_tile_image_properties_ext_partial_body(w, p.cast());
                 return;
             }
             1000094000 if codec.knows(0x10001, &[]) => {
@@ -5061,6 +5248,7 @@ unsafe fn physical_device_properties2_chain_reply(r: &mut Reader, p: *mut vk::Ba
         1000470001 => physical_device_maintenance5_properties_reply_body(r, p.cast()),
         1000545001 => physical_device_maintenance6_properties_reply_body(r, p.cast()),
         1000562001 => physical_device_maintenance7_properties_khr_reply_body(r, p.cast()),
+        1000584001 => physical_device_maintenance9_properties_khr_reply_body(r, p.cast()),
         1000328001 => physical_device_mesh_shader_properties_ext_reply_body(r, p.cast()),
         1000392001 => physical_device_multi_draw_properties_ext_reply_body(r, p.cast()),
         1000053002 => physical_device_multiview_properties_reply_body(r, p.cast()),
@@ -5076,6 +5264,8 @@ unsafe fn physical_device_properties2_chain_reply(r: &mut Reader, p: *mut vk::Ba
         1000143003 => physical_device_sample_locations_properties_ext_reply_body(r, p.cast()),
         1000130000 => physical_device_sampler_filter_minmax_properties_reply_body(r, p.cast()),
         1000280001 => physical_device_shader_integer_dot_product_properties_reply_body(r, p.cast()),
+        1000305001 => physical_device_shader_split_barrier_properties_ext_reply_body(r, p.cast()),
+        1000395001 => physical_device_shader_tile_image_properties_ext_reply_body(r, p.cast()),
         1000094000 => physical_device_subgroup_properties_reply_body(r, p.cast()),
         1000225000 => physical_device_subgroup_size_control_properties_reply_body(r, p.cast()),
         1000281001 => physical_device_texel_buffer_alignment_properties_reply_body(r, p.cast()),
@@ -5119,6 +5309,7 @@ unsafe fn physical_device_properties2_chain_size(mut p: *const vk::BaseInStructu
             1000470001 => 12 + physical_device_maintenance5_properties_size_body(p.cast()),
             1000545001 => 12 + physical_device_maintenance6_properties_size_body(p.cast()),
             1000562001 => 12 + physical_device_maintenance7_properties_khr_size_body(p.cast()),
+            1000584001 => 12 + physical_device_maintenance9_properties_khr_size_body(p.cast()),
             1000328001 => 12 + physical_device_mesh_shader_properties_ext_size_body(p.cast()),
             1000392001 => 12 + physical_device_multi_draw_properties_ext_size_body(p.cast()),
             1000053002 => 12 + physical_device_multiview_properties_size_body(p.cast()),
@@ -5134,6 +5325,8 @@ unsafe fn physical_device_properties2_chain_size(mut p: *const vk::BaseInStructu
             1000143003 => 12 + physical_device_sample_locations_properties_ext_size_body(p.cast()),
             1000130000 => 12 + physical_device_sampler_filter_minmax_properties_size_body(p.cast()),
             1000280001 => 12 + physical_device_shader_integer_dot_product_properties_size_body(p.cast()),
+            1000305001 => 12 + physical_device_shader_split_barrier_properties_ext_size_body(p.cast()),
+            1000395001 => 12 + physical_device_shader_tile_image_properties_ext_size_body(p.cast()),
             1000094000 => 12 + physical_device_subgroup_properties_size_body(p.cast()),
             1000225000 => 12 + physical_device_subgroup_size_control_properties_size_body(p.cast()),
             1000281001 => 12 + physical_device_texel_buffer_alignment_properties_size_body(p.cast()),
@@ -5257,6 +5450,27 @@ pub unsafe fn physical_device_push_descriptor_properties_reply(r: &mut Reader, s
 }
 pub unsafe fn physical_device_push_descriptor_properties_size(s: *const vk::PhysicalDevicePushDescriptorPropertiesKHR) -> usize {
     4 + 8 + physical_device_push_descriptor_properties_size_body(s)
+}
+unsafe fn physical_device_rgba10_x6_formats_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+}
+unsafe fn physical_device_rgba10_x6_formats_features_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    (&raw mut (*s).format_rgba10x6_without_y_cb_cr_sampler).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext_size_body(s: *const vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext_partial(w: &mut Writer, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    w.u32(1000344000);
+    w.u64(0);
+    physical_device_rgba10_x6_formats_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext_reply(r: &mut Reader, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    r.expect32(1000344000);
+    r.expect64(0);
+    physical_device_rgba10_x6_formats_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_rgba10_x6_formats_features_ext_size(s: *const vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) -> usize {
+    4 + 8 + physical_device_rgba10_x6_formats_features_ext_size_body(s)
 }
 unsafe fn physical_device_rasterization_order_attachment_access_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT) {
 }
@@ -5687,6 +5901,27 @@ pub unsafe fn physical_device_shader_clock_features_khr_reply(r: &mut Reader, s:
 pub unsafe fn physical_device_shader_clock_features_khr_size(s: *const vk::PhysicalDeviceShaderClockFeaturesKHR) -> usize {
     4 + 8 + physical_device_shader_clock_features_khr_size_body(s)
 }
+unsafe fn physical_device_shader_constant_data_features_khr_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+}
+unsafe fn physical_device_shader_constant_data_features_khr_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    (&raw mut (*s).shader_constant_data).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr_size_body(s: *const types::PhysicalDeviceShaderConstantDataFeaturesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr_partial(w: &mut Writer, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    w.u32(1000231000);
+    w.u64(0);
+    physical_device_shader_constant_data_features_khr_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr_reply(r: &mut Reader, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    r.expect32(1000231000);
+    r.expect64(0);
+    physical_device_shader_constant_data_features_khr_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_constant_data_features_khr_size(s: *const types::PhysicalDeviceShaderConstantDataFeaturesKHR) -> usize {
+    4 + 8 + physical_device_shader_constant_data_features_khr_size_body(s)
+}
 unsafe fn physical_device_shader_demote_to_helper_invocation_features_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures) {
 }
 unsafe fn physical_device_shader_demote_to_helper_invocation_features_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures) {
@@ -6015,6 +6250,48 @@ pub unsafe fn physical_device_shader_replicated_composites_features_ext_reply(r:
 pub unsafe fn physical_device_shader_replicated_composites_features_ext_size(s: *const types::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT) -> usize {
     4 + 8 + physical_device_shader_replicated_composites_features_ext_size_body(s)
 }
+unsafe fn physical_device_shader_split_barrier_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+}
+unsafe fn physical_device_shader_split_barrier_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    (&raw mut (*s).shader_split_barrier).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext_size_body(s: *const types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    w.u32(1000305000);
+    w.u64(0);
+    physical_device_shader_split_barrier_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    r.expect32(1000305000);
+    r.expect64(0);
+    physical_device_shader_split_barrier_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_split_barrier_features_ext_size(s: *const types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) -> usize {
+    4 + 8 + physical_device_shader_split_barrier_features_ext_size_body(s)
+}
+unsafe fn physical_device_shader_split_barrier_properties_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+}
+unsafe fn physical_device_shader_split_barrier_properties_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+    (&raw mut (*s).split_barrier_reserved_shared_memory).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_split_barrier_properties_ext_size_body(s: *const types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_shader_split_barrier_properties_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+    w.u32(1000305001);
+    w.u64(0);
+    physical_device_shader_split_barrier_properties_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_split_barrier_properties_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+    r.expect32(1000305001);
+    r.expect64(0);
+    physical_device_shader_split_barrier_properties_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_split_barrier_properties_ext_size(s: *const types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) -> usize {
+    4 + 8 + physical_device_shader_split_barrier_properties_ext_size_body(s)
+}
 unsafe fn physical_device_shader_subgroup_extended_types_features_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures) {
 }
 unsafe fn physical_device_shader_subgroup_extended_types_features_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures) {
@@ -6099,6 +6376,52 @@ pub unsafe fn physical_device_shader_terminate_invocation_features_reply(r: &mut
 }
 pub unsafe fn physical_device_shader_terminate_invocation_features_size(s: *const vk::PhysicalDeviceShaderTerminateInvocationFeatures) -> usize {
     4 + 8 + physical_device_shader_terminate_invocation_features_size_body(s)
+}
+unsafe fn physical_device_shader_tile_image_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+}
+unsafe fn physical_device_shader_tile_image_features_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    (&raw mut (*s).shader_tile_image_color_read_access).cast::<u32>().write(r.u32());
+    (&raw mut (*s).shader_tile_image_depth_read_access).cast::<u32>().write(r.u32());
+    (&raw mut (*s).shader_tile_image_stencil_read_access).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext_size_body(s: *const vk::PhysicalDeviceShaderTileImageFeaturesEXT) -> usize {
+    0 + 4 + 4 + 4
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext_partial(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    w.u32(1000395000);
+    w.u64(0);
+    physical_device_shader_tile_image_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext_reply(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    r.expect32(1000395000);
+    r.expect64(0);
+    physical_device_shader_tile_image_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_tile_image_features_ext_size(s: *const vk::PhysicalDeviceShaderTileImageFeaturesEXT) -> usize {
+    4 + 8 + physical_device_shader_tile_image_features_ext_size_body(s)
+}
+unsafe fn physical_device_shader_tile_image_properties_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+}
+unsafe fn physical_device_shader_tile_image_properties_ext_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+    (&raw mut (*s).shader_tile_image_coherent_read_accelerated).cast::<u32>().write(r.u32());
+    (&raw mut (*s).shader_tile_image_read_sample_from_pixel_rate_invocation).cast::<u32>().write(r.u32());
+    (&raw mut (*s).shader_tile_image_read_from_helper_invocation).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_shader_tile_image_properties_ext_size_body(s: *const vk::PhysicalDeviceShaderTileImagePropertiesEXT) -> usize {
+    0 + 4 + 4 + 4
+}
+pub unsafe fn physical_device_shader_tile_image_properties_ext_partial(w: &mut Writer, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+    w.u32(1000395001);
+    w.u64(0);
+    physical_device_shader_tile_image_properties_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_shader_tile_image_properties_ext_reply(r: &mut Reader, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+    r.expect32(1000395001);
+    r.expect64(0);
+    physical_device_shader_tile_image_properties_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_shader_tile_image_properties_ext_size(s: *const vk::PhysicalDeviceShaderTileImagePropertiesEXT) -> usize {
+    4 + 8 + physical_device_shader_tile_image_properties_ext_size_body(s)
 }
 unsafe fn physical_device_shader_uniform_buffer_unsized_array_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceShaderUniformBufferUnsizedArrayFeaturesEXT) {
 }
@@ -6512,6 +6835,27 @@ pub unsafe fn physical_device_vertex_attribute_divisor_properties_ext_reply(r: &
 }
 pub unsafe fn physical_device_vertex_attribute_divisor_properties_ext_size(s: *const vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT) -> usize {
     4 + 8 + physical_device_vertex_attribute_divisor_properties_ext_size_body(s)
+}
+unsafe fn physical_device_vertex_attribute_robustness_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+}
+unsafe fn physical_device_vertex_attribute_robustness_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    (&raw mut (*s).vertex_attribute_robustness).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext_size_body(s: *const types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    w.u32(1000608000);
+    w.u64(0);
+    physical_device_vertex_attribute_robustness_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    r.expect32(1000608000);
+    r.expect64(0);
+    physical_device_vertex_attribute_robustness_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_vertex_attribute_robustness_features_ext_size(s: *const types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) -> usize {
+    4 + 8 + physical_device_vertex_attribute_robustness_features_ext_size_body(s)
 }
 unsafe fn physical_device_vertex_input_dynamic_state_features_ext_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT) {
 }
@@ -7046,6 +7390,27 @@ pub unsafe fn physical_device_ycbcr_image_arrays_features_ext_reply(r: &mut Read
 pub unsafe fn physical_device_ycbcr_image_arrays_features_ext_size(s: *const vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT) -> usize {
     4 + 8 + physical_device_ycbcr_image_arrays_features_ext_size_body(s)
 }
+unsafe fn physical_device_zero_initialize_device_memory_features_ext_partial_body(w: &mut Writer, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+}
+unsafe fn physical_device_zero_initialize_device_memory_features_ext_reply_body(r: &mut Reader, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    (&raw mut (*s).zero_initialize_device_memory).cast::<u32>().write(r.u32());
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext_size_body(s: *const types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) -> usize {
+    0 + 4
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext_partial(w: &mut Writer, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    w.u32(1000620000);
+    w.u64(0);
+    physical_device_zero_initialize_device_memory_features_ext_partial_body(w, s);
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext_reply(r: &mut Reader, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    r.expect32(1000620000);
+    r.expect64(0);
+    physical_device_zero_initialize_device_memory_features_ext_reply_body(r, s);
+}
+pub unsafe fn physical_device_zero_initialize_device_memory_features_ext_size(s: *const types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) -> usize {
+    4 + 8 + physical_device_zero_initialize_device_memory_features_ext_size_body(s)
+}
 unsafe fn physical_device_zero_initialize_workgroup_memory_features_partial_body(w: &mut Writer, s: *mut vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures) {
 }
 unsafe fn physical_device_zero_initialize_workgroup_memory_features_reply_body(r: &mut Reader, s: *mut vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures) {
@@ -7092,6 +7457,49 @@ pub unsafe fn queue_family_global_priority_properties_reply(r: &mut Reader, s: *
 pub unsafe fn queue_family_global_priority_properties_size(s: *const vk::QueueFamilyGlobalPriorityPropertiesKHR) -> usize {
     4 + 8 + queue_family_global_priority_properties_size_body(s)
 }
+unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_partial_body(w: &mut Writer, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    output::extent3_d_partial(w, &raw mut (*s).optimal_image_transfer_granularity);
+}
+unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_reply_body(r: &mut Reader, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    output::extent3_d_reply(r, &raw mut (*s).optimal_image_transfer_granularity);
+}
+pub unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_size_body(s: *const types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) -> usize {
+    0 + output::extent3_d_size(&raw const (*s).optimal_image_transfer_granularity)
+}
+pub unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_partial(w: &mut Writer, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    w.u32(1000657001);
+    w.u64(0);
+    queue_family_optimal_image_transfer_granularity_properties_khr_partial_body(w, s);
+}
+pub unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_reply(r: &mut Reader, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    r.expect32(1000657001);
+    r.expect64(0);
+    queue_family_optimal_image_transfer_granularity_properties_khr_reply_body(r, s);
+}
+pub unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr_size(s: *const types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) -> usize {
+    4 + 8 + queue_family_optimal_image_transfer_granularity_properties_khr_size_body(s)
+}
+unsafe fn queue_family_ownership_transfer_properties_khr_partial_body(w: &mut Writer, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+}
+unsafe fn queue_family_ownership_transfer_properties_khr_reply_body(r: &mut Reader, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+    (&raw mut (*s).optimal_image_transfer_to_queue_families).cast::<u32>().write(r.u32());
+}
+pub unsafe fn queue_family_ownership_transfer_properties_khr_size_body(s: *const types::QueueFamilyOwnershipTransferPropertiesKHR) -> usize {
+    0 + 4
+}
+pub unsafe fn queue_family_ownership_transfer_properties_khr_partial(w: &mut Writer, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+    w.u32(1000584002);
+    w.u64(0);
+    queue_family_ownership_transfer_properties_khr_partial_body(w, s);
+}
+pub unsafe fn queue_family_ownership_transfer_properties_khr_reply(r: &mut Reader, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+    r.expect32(1000584002);
+    r.expect64(0);
+    queue_family_ownership_transfer_properties_khr_reply_body(r, s);
+}
+pub unsafe fn queue_family_ownership_transfer_properties_khr_size(s: *const types::QueueFamilyOwnershipTransferPropertiesKHR) -> usize {
+    4 + 8 + queue_family_ownership_transfer_properties_khr_size_body(s)
+}
 pub unsafe fn queue_family_properties_partial(w: &mut Writer, s: *mut vk::QueueFamilyProperties) {
     output::extent3_d_partial(w, &raw mut (*s).min_image_transfer_granularity);
 }
@@ -7137,6 +7545,20 @@ unsafe fn queue_family_properties2_chain_partial(w: &mut Writer, mut p: *mut vk:
                 queue_family_global_priority_properties_partial_body(w, p.cast());
                 return;
             }
+            1000657001 if codec.knows(0xffffffff, &[658]) => {
+                w.u64(1);
+                w.u32(1000657001);
+                queue_family_properties2_chain_partial(w, (*p).p_next);
+                queue_family_optimal_image_transfer_granularity_properties_khr_partial_body(w, p.cast());
+                return;
+            }
+            1000584002 if codec.knows(0xffffffff, &[585]) => {
+                w.u64(1);
+                w.u32(1000584002);
+                queue_family_properties2_chain_partial(w, (*p).p_next);
+                queue_family_ownership_transfer_properties_khr_partial_body(w, p.cast());
+                return;
+            }
             _ => p = (*p).p_next,
         }
     }
@@ -7147,6 +7569,8 @@ unsafe fn queue_family_properties2_chain_reply(r: &mut Reader, p: *mut vk::BaseO
     queue_family_properties2_chain_reply(r, (*p).p_next);
     match s_type {
         1000388001 => queue_family_global_priority_properties_reply_body(r, p.cast()),
+        1000657001 => queue_family_optimal_image_transfer_granularity_properties_khr_reply_body(r, p.cast()),
+        1000584002 => queue_family_ownership_transfer_properties_khr_reply_body(r, p.cast()),
         _ => r.set_bad(),
     }
 }
@@ -7155,6 +7579,8 @@ unsafe fn queue_family_properties2_chain_size(mut p: *const vk::BaseInStructure)
     while !p.is_null() {
         size += match (*p).s_type.as_raw() {
             1000388001 => 12 + queue_family_global_priority_properties_size_body(p.cast()),
+            1000657001 => 12 + queue_family_optimal_image_transfer_granularity_properties_khr_size_body(p.cast()),
+            1000584002 => 12 + queue_family_ownership_transfer_properties_khr_size_body(p.cast()),
             _ => 0,
         };
         p = (*p).p_next;

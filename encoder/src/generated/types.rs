@@ -9,12 +9,18 @@ use crate::graphics_state::GraphicsState;
 use crate::{Reader, Writer};
 use super::{flags, input, output, types};
 
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessFlags3KHR(pub u64);
+impl AccessFlags3KHR {
+    pub const ACCESS_3_NONE_KHR: Self = Self(0x0);
+}
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct BindHeapInfoEXT {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,
-    pub heap_range: types::DeviceAddressRangeEXT,
+    pub heap_range: types::DeviceAddressRangeKHR,
     pub reserved_range_offset: vk::DeviceSize,
     pub reserved_range_size: vk::DeviceSize,
 }
@@ -116,6 +122,13 @@ impl Default for CopyMemoryToImageInfoMESA {
         s.s_type = vk::StructureType::from_raw(1000384010);
         s
     }
+}
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DefaultVertexAttributeValueKHR(pub i32);
+impl DefaultVertexAttributeValueKHR {
+    pub const DEFAULT_VERTEX_ATTRIBUTE_VALUE_ZERO_ZERO_ZERO_ZERO_KHR: Self = Self(0);
+    pub const DEFAULT_VERTEX_ATTRIBUTE_VALUE_ZERO_ZERO_ZERO_ONE_KHR: Self = Self(1);
 }
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -326,11 +339,11 @@ impl Default for DescriptorSetAndBindingMappingEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct DeviceAddressRangeEXT {
+pub struct DeviceAddressRangeKHR {
     pub address: vk::DeviceAddress,
     pub size: vk::DeviceSize,
 }
-impl Default for DeviceAddressRangeEXT {
+impl Default for DeviceAddressRangeKHR {
     #[inline]
     fn default() -> Self {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
@@ -426,6 +439,23 @@ impl Default for ImportSemaphoreResourceInfoMESA {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000384004);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct MemoryBarrierAccessFlags3KHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub src_access_mask3: types::AccessFlags3KHR,
+    pub dst_access_mask3: types::AccessFlags3KHR,
+}
+impl Default for MemoryBarrierAccessFlags3KHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000574002);
         s
     }
 }
@@ -616,6 +646,22 @@ impl Default for PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance11FeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub maintenance11: vk::Bool32,
+}
+impl Default for PhysicalDeviceMaintenance11FeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000657000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PhysicalDeviceMaintenance7FeaturesKHR {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -655,6 +701,55 @@ impl Default for PhysicalDeviceMaintenance7PropertiesKHR {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance8FeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub maintenance8: vk::Bool32,
+}
+impl Default for PhysicalDeviceMaintenance8FeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000574000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance9FeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub maintenance9: vk::Bool32,
+}
+impl Default for PhysicalDeviceMaintenance9FeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000584000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceMaintenance9PropertiesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub image2_d_view_of3_d_sparse: vk::Bool32,
+    pub default_vertex_attribute_value: types::DefaultVertexAttributeValueKHR,
+}
+impl Default for PhysicalDeviceMaintenance9PropertiesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000584001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PhysicalDeviceShaderBfloat16FeaturesKHR {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -668,6 +763,22 @@ impl Default for PhysicalDeviceShaderBfloat16FeaturesKHR {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000141000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceShaderConstantDataFeaturesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub shader_constant_data: vk::Bool32,
+}
+impl Default for PhysicalDeviceShaderConstantDataFeaturesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000231000);
         s
     }
 }
@@ -740,6 +851,38 @@ impl Default for PhysicalDeviceShaderReplicatedCompositesFeaturesEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceShaderSplitBarrierFeaturesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub shader_split_barrier: vk::Bool32,
+}
+impl Default for PhysicalDeviceShaderSplitBarrierFeaturesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000305000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceShaderSplitBarrierPropertiesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub split_barrier_reserved_shared_memory: u32,
+}
+impl Default for PhysicalDeviceShaderSplitBarrierPropertiesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000305001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PhysicalDeviceShaderUniformBufferUnsizedArrayFeaturesEXT {
     pub s_type: vk::StructureType,
     pub p_next: *mut c_void,
@@ -767,6 +910,22 @@ impl Default for PhysicalDeviceShaderUntypedPointersFeaturesKHR {
         // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
         let mut s: Self = unsafe { core::mem::zeroed() };
         s.s_type = vk::StructureType::from_raw(1000387000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PhysicalDeviceVertexAttributeRobustnessFeaturesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub vertex_attribute_robustness: vk::Bool32,
+}
+impl Default for PhysicalDeviceVertexAttributeRobustnessFeaturesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000608000);
         s
     }
 }
@@ -848,6 +1007,22 @@ impl Default for PhysicalDeviceVulkan14Properties {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub zero_initialize_device_memory: vk::Bool32,
+}
+impl Default for PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000620000);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PipelineViewportDepthClampControlCreateInfoEXT {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,
@@ -899,10 +1074,42 @@ impl Default for PushDataInfoEXT {
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct QueueFamilyOptimalImageTransferGranularityPropertiesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub optimal_image_transfer_granularity: vk::Extent3D,
+}
+impl Default for QueueFamilyOptimalImageTransferGranularityPropertiesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000657001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct QueueFamilyOwnershipTransferPropertiesKHR {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub optimal_image_transfer_to_queue_families: u32,
+}
+impl Default for QueueFamilyOwnershipTransferPropertiesKHR {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000584002);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub union ResourceDescriptorDataEXT {
     pub p_image: *const types::ImageDescriptorInfoEXT,
     pub p_texel_buffer: *const types::TexelBufferDescriptorInfoEXT,
-    pub p_address_range: *const types::DeviceAddressRangeEXT,
+    pub p_address_range: *const types::DeviceAddressRangeKHR,
     pub p_tensor_arm: *const types::TensorViewCreateInfoARM,
 }
 impl Default for ResourceDescriptorDataEXT {
@@ -1076,7 +1283,7 @@ pub struct TexelBufferDescriptorInfoEXT {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,
     pub format: vk::Format,
-    pub address_range: types::DeviceAddressRangeEXT,
+    pub address_range: types::DeviceAddressRangeKHR,
 }
 impl Default for TexelBufferDescriptorInfoEXT {
     #[inline]

@@ -9,7 +9,7 @@ use crate::base::gate::Gate;
 use crate::physical::answers::Query;
 
 /// The structs that may be chained to PhysicalDeviceFeatures2.
-pub static FEATURES: [Query; 117] = [
+pub static FEATURES: [Query; 126] = [
 Query { s_type: 1000083000, size: size_of::<vk::PhysicalDevice16BitStorageFeatures>(), gate: Gate { version: 0x10001, extensions: &[84] } },
 Query { s_type: 1000340000, size: size_of::<vk::PhysicalDevice4444FormatsFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[341] } },
 Query { s_type: 1000177000, size: size_of::<vk::PhysicalDevice8BitStorageFeatures>(), gate: Gate { version: 0x10002, extensions: &[178] } },
@@ -127,9 +127,18 @@ Query { s_type: 1000336000, size: size_of::<vk::PhysicalDeviceWorkgroupMemoryExp
 Query { s_type: 1000330000, size: size_of::<vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[331] } },
 Query { s_type: 1000252000, size: size_of::<vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[253] } },
 Query { s_type: 1000325000, size: size_of::<vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures>(), gate: Gate { version: 0x10003, extensions: &[326] } },
+Query { s_type: 1000657000, size: size_of::<types::PhysicalDeviceMaintenance11FeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[658] } },
+Query { s_type: 1000574000, size: size_of::<types::PhysicalDeviceMaintenance8FeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[575] } },
+Query { s_type: 1000584000, size: size_of::<types::PhysicalDeviceMaintenance9FeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[585] } },
+Query { s_type: 1000344000, size: size_of::<vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[345] } },
+Query { s_type: 1000231000, size: size_of::<types::PhysicalDeviceShaderConstantDataFeaturesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[232] } },
+Query { s_type: 1000305000, size: size_of::<types::PhysicalDeviceShaderSplitBarrierFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[306] } },
+Query { s_type: 1000395000, size: size_of::<vk::PhysicalDeviceShaderTileImageFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[396] } },
+Query { s_type: 1000608000, size: size_of::<types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[609] } },
+Query { s_type: 1000620000, size: size_of::<types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[621] } },
 ];
 /// The structs that may be chained to PhysicalDeviceProperties2.
-pub static PROPERTIES: [Query; 49] = [
+pub static PROPERTIES: [Query; 52] = [
 Query { s_type: 1000150014, size: size_of::<vk::PhysicalDeviceAccelerationStructurePropertiesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[151] } },
 Query { s_type: 1000148001, size: size_of::<vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[149] } },
 Query { s_type: 1000511000, size: size_of::<types::PhysicalDeviceComputeShaderDerivativesPropertiesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[512] } },
@@ -154,6 +163,7 @@ Query { s_type: 1000413001, size: size_of::<vk::PhysicalDeviceMaintenance4Proper
 Query { s_type: 1000470001, size: size_of::<vk::PhysicalDeviceMaintenance5PropertiesKHR>(), gate: Gate { version: 0x10004, extensions: &[471] } },
 Query { s_type: 1000545001, size: size_of::<vk::PhysicalDeviceMaintenance6PropertiesKHR>(), gate: Gate { version: 0x10004, extensions: &[546] } },
 Query { s_type: 1000562001, size: size_of::<types::PhysicalDeviceMaintenance7PropertiesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[563] } },
+Query { s_type: 1000584001, size: size_of::<types::PhysicalDeviceMaintenance9PropertiesKHR>(), gate: Gate { version: 0xffffffff, extensions: &[585] } },
 Query { s_type: 1000328001, size: size_of::<vk::PhysicalDeviceMeshShaderPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[329] } },
 Query { s_type: 1000392001, size: size_of::<vk::PhysicalDeviceMultiDrawPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[393] } },
 Query { s_type: 1000053002, size: size_of::<vk::PhysicalDeviceMultiviewProperties>(), gate: Gate { version: 0x10001, extensions: &[54] } },
@@ -169,6 +179,8 @@ Query { s_type: 1000286001, size: size_of::<vk::PhysicalDeviceRobustness2Propert
 Query { s_type: 1000143003, size: size_of::<vk::PhysicalDeviceSampleLocationsPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[144] } },
 Query { s_type: 1000130000, size: size_of::<vk::PhysicalDeviceSamplerFilterMinmaxProperties>(), gate: Gate { version: 0x10002, extensions: &[131] } },
 Query { s_type: 1000280001, size: size_of::<vk::PhysicalDeviceShaderIntegerDotProductProperties>(), gate: Gate { version: 0x10003, extensions: &[281] } },
+Query { s_type: 1000305001, size: size_of::<types::PhysicalDeviceShaderSplitBarrierPropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[306] } },
+Query { s_type: 1000395001, size: size_of::<vk::PhysicalDeviceShaderTileImagePropertiesEXT>(), gate: Gate { version: 0xffffffff, extensions: &[396] } },
 Query { s_type: 1000094000, size: size_of::<vk::PhysicalDeviceSubgroupProperties>(), gate: Gate { version: 0x10001, extensions: &[] } },
 Query { s_type: 1000225000, size: size_of::<vk::PhysicalDeviceSubgroupSizeControlProperties>(), gate: Gate { version: 0x10003, extensions: &[226] } },
 Query { s_type: 1000281001, size: size_of::<vk::PhysicalDeviceTexelBufferAlignmentProperties>(), gate: Gate { version: 0x10003, extensions: &[282] } },

@@ -94,7 +94,7 @@ fn manifest(library: &Path) -> Result<PathBuf> {
     let file = std::env::temp_dir().join(format!("hesper-fuzz-{}.json", std::process::id()));
     let copy = file.with_extension("so");
     fs::copy(library, &copy).with_context(|| format!("copying {}", library.display()))?;
-    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": copy, "api_version": "1.4.343" } });
+    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": copy, "api_version": "1.4.357" } });
     fs::write(&file, json.to_string())?;
     Ok(file)
 }

@@ -103,7 +103,7 @@ fn build() -> Result<DriverBuild> {
 pub(crate) fn manifest_in(folder: &Path, library: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let manifest = folder.join("hesper_icd.json");
-    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.4.343" } });
+    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.4.357" } });
     replace(&manifest, json.to_string().as_bytes())?;
     Ok(manifest)
 }

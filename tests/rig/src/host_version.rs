@@ -66,7 +66,7 @@ impl HostVersion {
         self >= Self::V1_1_0
     }
 
-    /// Whether its codec carries all that `encoder/protocol/extensions.tsv` has; drivers offer less of the device where it doesn't.
+    /// Whether its codec carries all that `encoder/protocol/extensions.tsv` has and any release knows; drivers offer less of the device where it doesn't.
     pub fn carries_everything(self) -> bool {
         self == Self::V1_3_0
     }

@@ -24,6 +24,7 @@ mod leave;
 mod loader;
 mod mappings;
 mod memory;
+mod newer;
 mod odd_sizes;
 mod open_files;
 mod pause;
@@ -242,6 +243,15 @@ enum Sub {
     },
     /// Calls every entry point once, after a line of input before which the host may be killed; prints names, results and microseconds.
     EveryEntryPoint(entry_points::Args),
+    /// Prints what the driver has of extensions and commands with these names, and sends what hosts newer than virglrenderer 1.3.0 know besides.
+    Newer {
+        /// An extension.
+        #[arg(long = "extension")]
+        extensions: Vec<String>,
+        /// A command.
+        #[arg(long = "command")]
+        commands: Vec<String>,
+    },
     /// Measures what calls cost; a line of JSON each.
     Bench {
         /// Only these rows.
@@ -353,6 +363,7 @@ fn main() -> ExitCode {
         Sub::Refused => refused::run(),
         Sub::SlowCompiler { milliseconds } => slow_compiler::run(milliseconds),
         Sub::EveryEntryPoint(args) => entry_points::run(&args),
+        Sub::Newer { extensions, commands } => newer::run(&extensions, &commands),
         Sub::Bench { only } => bench::run(&only),
         Sub::Facts { few_formats } => facts::run(few_formats),
         Sub::Spin => spin::run(),

@@ -7,13 +7,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hesper_tests::test_server::memory::Shared;
+use hesper_tests::test_server::message::{self, Message, read_file, write_file};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
 use nix::sys::time::TimeSpec;
 
 use super::blob;
-use super::memory::Shared;
-use super::message::{self, Message, read_file, write_file};
 use super::ring::{Blobs, Mirror};
 use super::transport::{self, CREATE_RING, DESTROY_RING};
 use crate::fault::{Counter, Fault, MOMENT};

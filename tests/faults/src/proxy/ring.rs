@@ -6,7 +6,8 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
-use super::memory::Shared;
+use hesper_tests::test_server::memory::Shared;
+
 use super::transport::{Layout, Replies, ReplyPlace};
 use crate::fault::{Counter, Fault, MOMENT, WHILE};
 use crate::script::Script;

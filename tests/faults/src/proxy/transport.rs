@@ -1,6 +1,6 @@
 //! The transport commands that the proxy must know (WIRE.md 4).
 
-use super::message::Message;
+use hesper_tests::test_server::message::{Message, SUBMIT};
 
 pub const SET_REPLY: u32 = 178;
 const SEEK_REPLY: u32 = 179;
@@ -66,7 +66,7 @@ pub fn notify(ring: u64, position: u32, batch_words: u32) -> Message {
     words[2] = 1 + batch_words;
     words[3] = 6;
     words.extend([NOTIFY_RING, 0, ring as u32, (ring >> 32) as u32, position, 0]);
-    Message::of_words(super::message::SUBMIT, &words)
+    Message::of_words(SUBMIT, &words)
 }
 
 /// A place where the host will write a reply.

@@ -394,6 +394,15 @@ unsafe fn physical_device_features2_head(c: &mut Caller, s: *mut vk::PhysicalDev
     |c| c.link(physical_device_ycbcr2_plane444_formats_features_ext),
     |c| c.link(physical_device_ycbcr_image_arrays_features_ext),
     |c| c.link(physical_device_zero_initialize_workgroup_memory_features),
+    |c| c.link(physical_device_maintenance11_features_khr),
+    |c| c.link(physical_device_maintenance8_features_khr),
+    |c| c.link(physical_device_maintenance9_features_khr),
+    |c| c.link(physical_device_rgba10_x6_formats_features_ext),
+    |c| c.link(physical_device_shader_constant_data_features_khr),
+    |c| c.link(physical_device_shader_split_barrier_features_ext),
+    |c| c.link(physical_device_shader_tile_image_features_ext),
+    |c| c.link(physical_device_vertex_attribute_robustness_features_ext),
+    |c| c.link(physical_device_zero_initialize_device_memory_features_ext),
     ]);
 }
 unsafe fn physical_device_float_controls_properties(c: &mut Caller, s: *mut vk::PhysicalDeviceFloatControlsProperties) {
@@ -492,6 +501,9 @@ unsafe fn physical_device_line_rasterization_features(c: &mut Caller, s: *mut vk
 unsafe fn physical_device_line_rasterization_properties(c: &mut Caller, s: *mut vk::PhysicalDeviceLineRasterizationPropertiesKHR) {
     c.tag(s.cast(), 1000259002);
 }
+unsafe fn physical_device_maintenance11_features_khr(c: &mut Caller, s: *mut types::PhysicalDeviceMaintenance11FeaturesKHR) {
+    c.tag(s.cast(), 1000657000);
+}
 unsafe fn physical_device_maintenance3_properties(c: &mut Caller, s: *mut vk::PhysicalDeviceMaintenance3Properties) {
     c.tag(s.cast(), 1000168000);
 }
@@ -518,6 +530,15 @@ unsafe fn physical_device_maintenance7_features_khr(c: &mut Caller, s: *mut type
 }
 unsafe fn physical_device_maintenance7_properties_khr(c: &mut Caller, s: *mut types::PhysicalDeviceMaintenance7PropertiesKHR) {
     c.tag(s.cast(), 1000562001);
+}
+unsafe fn physical_device_maintenance8_features_khr(c: &mut Caller, s: *mut types::PhysicalDeviceMaintenance8FeaturesKHR) {
+    c.tag(s.cast(), 1000574000);
+}
+unsafe fn physical_device_maintenance9_features_khr(c: &mut Caller, s: *mut types::PhysicalDeviceMaintenance9FeaturesKHR) {
+    c.tag(s.cast(), 1000584000);
+}
+unsafe fn physical_device_maintenance9_properties_khr(c: &mut Caller, s: *mut types::PhysicalDeviceMaintenance9PropertiesKHR) {
+    c.tag(s.cast(), 1000584001);
 }
 unsafe fn physical_device_memory_budget_properties_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceMemoryBudgetPropertiesEXT) {
     c.tag(s.cast(), 1000237000);
@@ -639,6 +660,7 @@ unsafe fn physical_device_properties2_head(c: &mut Caller, s: *mut vk::PhysicalD
     |c| c.link(physical_device_maintenance5_properties),
     |c| c.link(physical_device_maintenance6_properties),
     |c| c.link(physical_device_maintenance7_properties_khr),
+    |c| c.link(physical_device_maintenance9_properties_khr),
     |c| c.link(physical_device_mesh_shader_properties_ext),
     |c| c.link(physical_device_multi_draw_properties_ext),
     |c| c.link(physical_device_multiview_properties),
@@ -654,6 +676,8 @@ unsafe fn physical_device_properties2_head(c: &mut Caller, s: *mut vk::PhysicalD
     |c| c.link(physical_device_sample_locations_properties_ext),
     |c| c.link(physical_device_sampler_filter_minmax_properties),
     |c| c.link(physical_device_shader_integer_dot_product_properties),
+    |c| c.link(physical_device_shader_split_barrier_properties_ext),
+    |c| c.link(physical_device_shader_tile_image_properties_ext),
     |c| c.link(physical_device_subgroup_properties),
     |c| c.link(physical_device_subgroup_size_control_properties),
     |c| c.link(physical_device_texel_buffer_alignment_properties),
@@ -681,6 +705,9 @@ unsafe fn physical_device_provoking_vertex_properties_ext(c: &mut Caller, s: *mu
 }
 unsafe fn physical_device_push_descriptor_properties(c: &mut Caller, s: *mut vk::PhysicalDevicePushDescriptorPropertiesKHR) {
     c.tag(s.cast(), 1000080000);
+}
+unsafe fn physical_device_rgba10_x6_formats_features_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT) {
+    c.tag(s.cast(), 1000344000);
 }
 unsafe fn physical_device_rasterization_order_attachment_access_features_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT) {
     c.tag(s.cast(), 1000342000);
@@ -737,6 +764,9 @@ unsafe fn physical_device_shader_bfloat16_features_khr(c: &mut Caller, s: *mut t
 unsafe fn physical_device_shader_clock_features_khr(c: &mut Caller, s: *mut vk::PhysicalDeviceShaderClockFeaturesKHR) {
     c.tag(s.cast(), 1000181000);
 }
+unsafe fn physical_device_shader_constant_data_features_khr(c: &mut Caller, s: *mut types::PhysicalDeviceShaderConstantDataFeaturesKHR) {
+    c.tag(s.cast(), 1000231000);
+}
 unsafe fn physical_device_shader_demote_to_helper_invocation_features(c: &mut Caller, s: *mut vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures) {
     c.tag(s.cast(), 1000276000);
 }
@@ -779,6 +809,12 @@ unsafe fn physical_device_shader_relaxed_extended_instruction_features_khr(c: &m
 unsafe fn physical_device_shader_replicated_composites_features_ext(c: &mut Caller, s: *mut types::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT) {
     c.tag(s.cast(), 1000564000);
 }
+unsafe fn physical_device_shader_split_barrier_features_ext(c: &mut Caller, s: *mut types::PhysicalDeviceShaderSplitBarrierFeaturesEXT) {
+    c.tag(s.cast(), 1000305000);
+}
+unsafe fn physical_device_shader_split_barrier_properties_ext(c: &mut Caller, s: *mut types::PhysicalDeviceShaderSplitBarrierPropertiesEXT) {
+    c.tag(s.cast(), 1000305001);
+}
 unsafe fn physical_device_shader_subgroup_extended_types_features(c: &mut Caller, s: *mut vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures) {
     c.tag(s.cast(), 1000175000);
 }
@@ -790,6 +826,12 @@ unsafe fn physical_device_shader_subgroup_uniform_control_flow_features_khr(c: &
 }
 unsafe fn physical_device_shader_terminate_invocation_features(c: &mut Caller, s: *mut vk::PhysicalDeviceShaderTerminateInvocationFeatures) {
     c.tag(s.cast(), 1000215000);
+}
+unsafe fn physical_device_shader_tile_image_features_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceShaderTileImageFeaturesEXT) {
+    c.tag(s.cast(), 1000395000);
+}
+unsafe fn physical_device_shader_tile_image_properties_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceShaderTileImagePropertiesEXT) {
+    c.tag(s.cast(), 1000395001);
 }
 unsafe fn physical_device_shader_uniform_buffer_unsized_array_features_ext(c: &mut Caller, s: *mut types::PhysicalDeviceShaderUniformBufferUnsizedArrayFeaturesEXT) {
     c.tag(s.cast(), 1000642000);
@@ -847,6 +889,9 @@ unsafe fn physical_device_vertex_attribute_divisor_properties(c: &mut Caller, s:
 unsafe fn physical_device_vertex_attribute_divisor_properties_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT) {
     c.tag(s.cast(), 1000190000);
 }
+unsafe fn physical_device_vertex_attribute_robustness_features_ext(c: &mut Caller, s: *mut types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT) {
+    c.tag(s.cast(), 1000608000);
+}
 unsafe fn physical_device_vertex_input_dynamic_state_features_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT) {
     c.tag(s.cast(), 1000352000);
 }
@@ -893,11 +938,21 @@ unsafe fn physical_device_ycbcr2_plane444_formats_features_ext(c: &mut Caller, s
 unsafe fn physical_device_ycbcr_image_arrays_features_ext(c: &mut Caller, s: *mut vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT) {
     c.tag(s.cast(), 1000252000);
 }
+unsafe fn physical_device_zero_initialize_device_memory_features_ext(c: &mut Caller, s: *mut types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT) {
+    c.tag(s.cast(), 1000620000);
+}
 unsafe fn physical_device_zero_initialize_workgroup_memory_features(c: &mut Caller, s: *mut vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures) {
     c.tag(s.cast(), 1000325000);
 }
 unsafe fn queue_family_global_priority_properties(c: &mut Caller, s: *mut vk::QueueFamilyGlobalPriorityPropertiesKHR) {
     c.tag(s.cast(), 1000388001);
+}
+unsafe fn queue_family_optimal_image_transfer_granularity_properties_khr(c: &mut Caller, s: *mut types::QueueFamilyOptimalImageTransferGranularityPropertiesKHR) {
+    c.tag(s.cast(), 1000657001);
+    extent3_d(c, &raw mut (*s).optimal_image_transfer_granularity);
+}
+unsafe fn queue_family_ownership_transfer_properties_khr(c: &mut Caller, s: *mut types::QueueFamilyOwnershipTransferPropertiesKHR) {
+    c.tag(s.cast(), 1000584002);
 }
 unsafe fn queue_family_properties(c: &mut Caller, s: *mut vk::QueueFamilyProperties) {
     extent3_d(c, &raw mut (*s).min_image_transfer_granularity);
@@ -910,6 +965,8 @@ unsafe fn queue_family_properties2_head(c: &mut Caller, s: *mut vk::QueueFamilyP
     queue_family_properties2(c, s);
     c.chain(s.cast(), &[
     |c| c.link(queue_family_global_priority_properties),
+    |c| c.link(queue_family_optimal_image_transfer_granularity_properties_khr),
+    |c| c.link(queue_family_ownership_transfer_properties_khr),
     ]);
 }
 unsafe fn sampler_ycbcr_conversion_image_format_properties(c: &mut Caller, s: *mut vk::SamplerYcbcrConversionImageFormatProperties) {

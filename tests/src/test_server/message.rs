@@ -6,15 +6,19 @@ use std::os::unix::net::UnixStream;
 
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
+pub const UNREF: u32 = 3;
+pub const BUSY_WAIT: u32 = 7;
 pub const CREATE_RENDERER: u32 = 8;
+pub const PING: u32 = 10;
 pub const PROTOCOL_VERSION: u32 = 11;
 pub const GET_CAPSET: u32 = 16;
+pub const CONTEXT_INIT: u32 = 17;
 pub const CREATE_BLOB: u32 = 18;
 pub const SUBMIT: u32 = 24;
-const EXPORT: u32 = 38;
+pub const EXPORT: u32 = 38;
 const SYNC_WAIT: u32 = 23;
 /// Requests that are answered. Only those of devices with DRM nodes are missing.
-const ANSWERED: [u32; 10] = [7, 10, PROTOCOL_VERSION, 15, GET_CAPSET, CREATE_BLOB, 19, 21, SYNC_WAIT, EXPORT];
+const ANSWERED: [u32; 10] = [BUSY_WAIT, PING, PROTOCOL_VERSION, 15, GET_CAPSET, CREATE_BLOB, 19, 21, SYNC_WAIT, EXPORT];
 
 /// A request or a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,8 @@ pub struct Shared {
 
 // SAFETY: the memory is shared with other processes anyway; it is only touched by atomic accesses.
 unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
 
 impl Shared {
     /// Maps the first `size` bytes.
@@ -30,7 +32,7 @@ impl Shared {
     /// The 32-bit word at a byte offset that is a multiple of four.
     ///
     /// # Panics
-    /// Outside of the memory: the proxy has no business with such a ring.
+    /// Outside of the memory: nobody here has any business there.
     pub fn word(&self, at: usize) -> &AtomicU32 {
         assert!(at.is_multiple_of(4) && at + 4 <= self.size, "a word at {at} of {}", self.size);
         // SAFETY: inside of the mapping, which lives as long as `self`, and aligned.
