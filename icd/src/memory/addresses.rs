@@ -14,6 +14,7 @@ use crate::base::log::error;
 /// The driver's own is made for the first vkMapMemory, where the kernel wants it, and stays until the memory is freed: it costs calls to the host. A
 /// program may have one more beside it, at an address that it has picked (VK_EXT_map_memory_placed), until it unmaps that.
 #[derive(Default)]
+#[repr(C)]
 pub struct Addresses {
     /// The first byte of the driver's own mapping; null where there is none. Relaxed: what it points at no thread has made, but the kernel, for all of
     /// them.
@@ -52,6 +53,7 @@ impl Addresses {
     }
 
     /// Whether the program has placed a mapping.
+    #[inline]
     pub fn are_placed(&self) -> bool {
         self.placed.load(Ordering::Relaxed)
     }

@@ -23,27 +23,28 @@ use crate::memory::import::Import;
 use crate::physical::device_extensions::MEMORY_FD;
 use crate::physical::handle_types::HostChain;
 
-/// What is known of an allocation.
+/// What is known of an allocation. What vkMapMemory looks at stands together.
+#[repr(C)]
 pub struct Memory {
     pub size: vk::DeviceSize,
-    pub host_visible: bool,
-    /// Whether the processor reads it fast.
-    cached: bool,
+    /// Where it lies in this process. Ends before what it maps.
+    pub addresses: Addresses,
     /// Whether the program sees it now. Relaxed: a thread that maps memory while another one puts off a write to it is kept apart by the fences of
     /// [`pending`](super::pending), and all others by the program.
     pub mapped: AtomicBool,
+    pub host_visible: bool,
+    /// Whether the processor reads it fast.
+    cached: bool,
     shared: bool,
-    /// The type, for pieces that may be kept when they are freed.
-    kept_as: Option<u32>,
+    pub imported: bool,
     /// Whether it is kept: a second free must not keep it twice. Relaxed: who gets the memory next finds it under the lock of what is kept.
     freed: AtomicBool,
-    /// Where it lies in this process. Ends before what it maps.
-    pub addresses: Addresses,
-    /// The blob over the memory, of which the host makes no second one; or what the memory was imported from.
-    resource: OnceCell<Resource>,
+    /// The type, for pieces that may be kept when they are freed.
+    kept_as: Option<u32>,
     /// How a blob over it will be used.
     flags: BlobFlags,
-    pub imported: bool,
+    /// The blob over the memory, of which the host makes no second one; or what the memory was imported from.
+    resource: OnceCell<Resource>,
 }
 
 /// Bytes of the page that most hosts have.
@@ -93,7 +94,42 @@ unsafe fn give_back(device: vk::Device, memory: vk::DeviceMemory) {
     }
 }
 
+/// Whether freed memory may take the place of a new allocation: what stands in the chain makes a piece special.
+#[inline]
+fn is_plain(info: &vk::MemoryAllocateInfo<'_>) -> bool {
+    info.p_next.is_null() && info.allocation_size <= KEPT_PIECE
+}
+
+#[inline]
 pub unsafe fn allocate_memory(
+    device: vk::Device,
+    info: *const vk::MemoryAllocateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::DeviceMemory,
+) -> vk::Result {
+    // SAFETY: a valid device and create info.
+    let (d, asked) = unsafe { (Device::of(device), &*info) };
+    // Kept memory has passed before what `allocate_anew` looks at.
+    if is_plain(asked)
+        && let Some(memory) = d.freed.reuse(asked.allocation_size, asked.memory_type_index)
+    {
+        if let Some(m) = MEMORIES.get(memory) {
+            m.freed.store(false, Ordering::Relaxed);
+        }
+        // SAFETY: the output parameter.
+        unsafe { to.write(memory) };
+        return vk::Result::SUCCESS;
+    }
+    // SAFETY: handed on.
+    unsafe { allocate_anew(device, info, allocator, to) }
+}
+
+/// Has the host allocate memory; apart, so that the way of kept memory is short.
+///
+/// # Safety
+/// As vkAllocateMemory.
+#[inline(never)]
+unsafe fn allocate_anew(
     device: vk::Device,
     info: *const vk::MemoryAllocateInfo,
     allocator: *const vk::AllocationCallbacks,
@@ -101,6 +137,7 @@ pub unsafe fn allocate_memory(
 ) -> vk::Result {
     // SAFETY: a valid device and create info; the info's chain isn't changed.
     let (d, mut info) = unsafe { (Device::of(device), *info) };
+    let plain = is_plain(&info);
     // SAFETY: the output parameter.
     unsafe { to.write(vk::DeviceMemory::null()) };
     let physical = d.physical();
@@ -134,16 +171,6 @@ pub unsafe fn allocate_memory(
     };
     if import.is_none() && (host_visible || exported) && (!dedicated || step > ORDINARY_PAGE) {
         info.allocation_size = size.checked_next_multiple_of(step).unwrap_or(size).max(size);
-    }
-    // What stands in the chain makes a piece special.
-    let plain = info.p_next.is_null() && size <= KEPT_PIECE;
-    if plain && let Some(memory) = d.freed.reuse(size, memory_type) {
-        if let Some(m) = MEMORIES.get(memory) {
-            m.freed.store(false, Ordering::Relaxed);
-        }
-        // SAFETY: the output parameter.
-        unsafe { to.write(memory) };
-        return vk::Result::SUCCESS;
     }
     let memory = Memory {
         size,
