@@ -87,7 +87,9 @@ impl Display {
                 continue;
             }
             let Some(parameters) = display_mode::parameters(mode) else { continue };
-            let Some(id) = MODES.insert(DisplayMode { display: self.clone(), mode: *mode, parameters }) else { continue };
+            let Some(id) = MODES.insert(DisplayMode { display: self.clone(), mode: *mode, parameters }) else {
+                continue;
+            };
             known.push(Known { mode: *mode, handle: vk::DisplayModeKHR::from_raw(id), is_there: true });
         }
     }
@@ -287,9 +289,8 @@ mod tests {
         let info = vk::DisplayModeCreateInfoKHR::default();
         let mut mode = vk::DisplayModeKHR::from_raw(1);
         // SAFETY: locals; the device isn't looked at.
-        let made = unsafe {
-            create_display_mode_khr(vk::PhysicalDevice::null(), all[1], &info, std::ptr::null(), &mut mode)
-        };
+        let made =
+            unsafe { create_display_mode_khr(vk::PhysicalDevice::null(), all[1], &info, std::ptr::null(), &mut mode) };
         assert_eq!((made, mode), (vk::Result::ERROR_INITIALIZATION_FAILED, vk::DisplayModeKHR::null()));
         assert!(get(vk::DisplayKHR::null()).is_none() && get_mode(vk::DisplayModeKHR::null()).is_none());
     }

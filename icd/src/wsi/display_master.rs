@@ -119,7 +119,9 @@ impl Master {
 fn refused(e: &io::Error) -> vk::Result {
     match e.raw_os_error() {
         Some(libc::EBUSY) => {
-            error!("no swapchain on a display: another program shows pictures there (DRM master), such as a display server");
+            error!(
+                "no swapchain on a display: another program shows pictures there (DRM master), such as a display server"
+            );
             vk::Result::ERROR_NATIVE_WINDOW_IN_USE_KHR
         }
         Some(libc::EACCES | libc::EPERM) => {

@@ -117,7 +117,10 @@ impl Card {
                 return Ok(());
             }
             let first = pixels.first().copied().unwrap_or_default();
-            ensure!(start.elapsed() < SOON, "{what}: {seen:?} pixels, the first {first:06x}, not {size:?} of {color:06x}");
+            ensure!(
+                start.elapsed() < SOON,
+                "{what}: {seen:?} pixels, the first {first:06x}, not {size:?} of {color:06x}"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -152,7 +155,10 @@ impl Place {
             let smallest = modes.iter().min_by_key(area).context("the display has no mode")?;
             let (mode, parameters) = (smallest.display_mode, smallest.parameters);
             ensure!((1_000..1_000_000).contains(&parameters.refresh_rate), "{parameters:?}");
-            ensure!(modes.iter().any(|m| m.parameters.visible_region == first.physical_resolution), "{first:?}, {modes:?}");
+            ensure!(
+                modes.iter().any(|m| m.parameters.visible_region == first.physical_resolution),
+                "{first:?}, {modes:?}"
+            );
             let again = displays.get_display_mode_properties(physical, display)?;
             ensure!(again.iter().any(|m| m.display_mode == mode), "a mode has another handle each time");
             let info = vk::DisplayModeCreateInfoKHR::default().parameters(parameters);
