@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> Result<()> {
             rows.extend(row.lines(&native));
             measured.extend(row.measured());
             for (driver, error) in row.failures().filter(|(driver, _)| *driver != Driver::Hesper) {
-                println!("{machine}: {driver} fails, too: {error:#}");
+                println!("{machine}: {driver} fails: {error:#}");
             }
         }
     }
