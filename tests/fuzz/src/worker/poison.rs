@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk::Handle;
 
-/// A slot of a ring: as many bytes, and an unreadable page behind them.
-const ROOM: usize = 384 << 10;
+/// A slot of a ring: as many bytes, and an unreadable page behind them. The largest image takes 295 kB, and up to a few times as many in the order that only
+/// its device knows.
+const ROOM: usize = 2 << 20;
 const SLOTS: usize = 24;
 const PAGE: usize = 4096;
 
