@@ -23,12 +23,10 @@ use crate::memory::import::Import;
 use crate::physical::device_extensions::MEMORY_FD;
 use crate::physical::handle_types::HostChain;
 
-/// What is known of an allocation. What vkMapMemory looks at stands together.
+/// What is known of an allocation. What every vkMapMemory and vkFreeMemory looks at comes first, so that it lies in one cache line.
 #[repr(C)]
 pub struct Memory {
     pub size: vk::DeviceSize,
-    /// Where it lies in this process. Ends before what it maps.
-    pub addresses: Addresses,
     /// Whether the program sees it now. Relaxed: a thread that maps memory while another one puts off a write to it is kept apart by the fences of
     /// [`pending`](super::pending), and all others by the program.
     pub mapped: AtomicBool,
@@ -43,6 +41,8 @@ pub struct Memory {
     kept_as: Option<u32>,
     /// How a blob over it will be used.
     flags: BlobFlags,
+    /// Where it lies in this process. Ends before what it maps.
+    pub addresses: Addresses,
     /// The blob over the memory, of which the host makes no second one; or what the memory was imported from.
     resource: OnceCell<Resource>,
 }
