@@ -20,7 +20,9 @@ use crate::device::private_values::PrivateValues;
 use crate::memory::allocation::FreedMemory;
 use crate::memory::report::Reports;
 use crate::memory::sharing::Sharing;
-use crate::physical::device_extensions::{self, DMA_BUF, MEMORY_FD, SEMAPHORE_FD, SWAPCHAIN};
+use crate::physical::device_extensions::{
+    self, ACCELERATION_STRUCTURE, DEFERRED_HOST_OPERATIONS, DMA_BUF, MEMORY_FD, SEMAPHORE_FD, SWAPCHAIN,
+};
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
@@ -106,6 +108,10 @@ pub unsafe fn create_device(
     // The host shares memory as dma-bufs alone.
     if names.contains(&MEMORY_FD) && !names.contains(&DMA_BUF) {
         names.push(DMA_BUF);
+    }
+    // An extension that the host gets needs what is the driver's own here (Vulkan specification, VUID-vkCreateDevice-ppEnabledExtensionNames-01387).
+    if names.contains(&ACCELERATION_STRUCTURE) {
+        names.push(DEFERRED_HOST_OPERATIONS);
     }
     let names: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
     // SAFETY: the info's array of this length.

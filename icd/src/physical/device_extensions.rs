@@ -18,6 +18,10 @@ pub const DMA_BUF: &CStr = c"VK_EXT_external_memory_dma_buf";
 /// What sharing memory is offered by.
 pub const MEMORY_FD: &CStr = c"VK_KHR_external_memory_fd";
 
+/// What operations are deferred for, and what defers them.
+pub const ACCELERATION_STRUCTURE: &CStr = c"VK_KHR_acceleration_structure";
+pub const DEFERRED_HOST_OPERATIONS: &CStr = c"VK_KHR_deferred_host_operations";
+
 /// What sharing fences and semaphores is offered by.
 pub const FENCE_FD: &CStr = c"VK_KHR_external_fence_fd";
 pub const SEMAPHORE_FD: &CStr = c"VK_KHR_external_semaphore_fd";
@@ -52,8 +56,8 @@ pub unsafe fn ask(device: vk::PhysicalDevice) -> Result<Vec<(&'static DeviceExte
             }
         }
         // Deferred operations only serve ray tracing.
-        if !list.iter().any(|(e, _)| e.name == c"VK_KHR_acceleration_structure") {
-            list.retain(|(e, _)| e.name != c"VK_KHR_deferred_host_operations");
+        if !list.iter().any(|(e, _)| e.name == ACCELERATION_STRUCTURE) {
+            list.retain(|(e, _)| e.name != DEFERRED_HOST_OPERATIONS);
         }
         // What the program takes for an opaque descriptor is a dma-buf at the host, too.
         if !list.iter().any(|(e, _)| e.name == DMA_BUF) || !exports(device) {

@@ -24,11 +24,20 @@ pub struct Validation {
     pub host: BTreeSet<String>,
 }
 
+/// What the layer says where a program enables an extension that is younger than the layer.
+const TOO_YOUNG: &str = "WARNING-CreateDevice-extension-not-found";
+/// What it says then of the extension's structs and flags.
+const OF_THE_YOUNG: [&str; 2] = ["-pNext-pNext", "-flags-parameter"];
+
 impl Validation {
-    /// What is said on either side that isn't said natively.
+    /// What is said on either side that isn't said natively. Extensions that Hesper has on top of the native driver may be younger than the layer: what it
+    /// says of those is left out.
     pub fn beyond(&self, native: &Self) -> Vec<String> {
         let beyond = |said: &BTreeSet<String>, side| {
-            said.difference(&native.client).map(move |id| format!("{side}: {id}")).collect::<Vec<_>>()
+            let is_old = said.contains(TOO_YOUNG);
+            let knows =
+                |id: &&String| !(is_old && (*id == TOO_YOUNG || OF_THE_YOUNG.iter().any(|end| id.ends_with(end))));
+            said.difference(&native.client).filter(knows).map(|id| format!("{side}: {id}")).collect::<Vec<_>>()
         };
         [beyond(&self.client, "guest"), beyond(&self.host, "host")].concat()
     }
@@ -98,5 +107,9 @@ mod tests {
         assert!(Validation { client: a.clone(), host: a.clone() }.beyond(&native).is_empty());
         assert_eq!(Validation { client: a.clone(), host: b.clone() }.beyond(&native), ["host: b"]);
         assert_eq!(Validation { client: b, host: a }.beyond(&native), ["guest: b"]);
+        let client = [TOO_YOUNG, "VUID-a-pNext-pNext", "VUID-b"].map(str::to_owned).into();
+        assert_eq!(Validation { client, ..Validation::default() }.beyond(&native), ["guest: VUID-b"]);
+        let client = BTreeSet::from(["VUID-a-pNext-pNext".to_owned()]);
+        assert_eq!(Validation { client, ..Validation::default() }.beyond(&native), ["guest: VUID-a-pNext-pNext"]);
     }
 }
