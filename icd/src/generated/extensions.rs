@@ -8,9 +8,9 @@ use hesper_encoder::generated::{reply, request, types};
 use crate::physical::extensions::{DeviceExtension, Origin};
 
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
-pub const HEADER_VERSION: u32 = 343;
+pub const HEADER_VERSION: u32 = 357;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 194] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 203] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -78,6 +78,7 @@ DeviceExtension { name: c"VK_EXT_private_data", number: 296, spec_version: 1, or
 DeviceExtension { name: c"VK_EXT_provoking_vertex", number: 255, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_queue_family_foreign", number: 127, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_rasterization_order_attachment_access", number: 464, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_rgba10x6_formats", number: 345, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_robustness2", number: 287, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_sample_locations", number: 144, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_sampler_filter_minmax", number: 131, spec_version: 2, origin: Origin::Host },
@@ -89,9 +90,11 @@ DeviceExtension { name: c"VK_EXT_shader_demote_to_helper_invocation", number: 27
 DeviceExtension { name: c"VK_EXT_shader_float8", number: 568, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_shader_image_atomic_int64", number: 235, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_shader_replicated_composites", number: 565, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_shader_split_barrier", number: 306, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_shader_stencil_export", number: 141, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_shader_subgroup_ballot", number: 65, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_shader_subgroup_vote", number: 66, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_shader_tile_image", number: 396, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_shader_uniform_buffer_unsized_array", number: 643, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_shader_viewport_index_layer", number: 163, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_subgroup_size_control", number: 226, spec_version: 2, origin: Origin::Host },
@@ -101,9 +104,11 @@ DeviceExtension { name: c"VK_EXT_texture_compression_astc_hdr", number: 67, spec
 DeviceExtension { name: c"VK_EXT_tooling_info", number: 246, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_EXT_transform_feedback", number: 29, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_vertex_attribute_divisor", number: 191, spec_version: 3, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_vertex_attribute_robustness", number: 609, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_vertex_input_dynamic_state", number: 353, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_ycbcr_2plane_444_formats", number: 331, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_ycbcr_image_arrays", number: 253, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_EXT_zero_initialize_device_memory", number: 621, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_GOOGLE_decorate_string", number: 225, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_GOOGLE_hlsl_functionality1", number: 224, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_GOOGLE_user_type", number: 290, spec_version: 1, origin: Origin::Host },
@@ -147,12 +152,15 @@ DeviceExtension { name: c"VK_KHR_internally_synchronized_queues", number: 505, s
 DeviceExtension { name: c"VK_KHR_line_rasterization", number: 535, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_load_store_op_none", number: 527, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance1", number: 70, spec_version: 2, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_maintenance11", number: 658, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance2", number: 118, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance3", number: 169, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance4", number: 414, spec_version: 2, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance5", number: 471, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance6", number: 546, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_maintenance7", number: 563, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_maintenance8", number: 575, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_maintenance9", number: 585, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_map_memory2", number: 272, spec_version: 1, origin: Origin::Driver },
 DeviceExtension { name: c"VK_KHR_multiview", number: 54, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_pipeline_library", number: 291, spec_version: 1, origin: Origin::Host },
@@ -173,6 +181,7 @@ DeviceExtension { name: c"VK_KHR_separate_depth_stencil_layouts", number: 242, s
 DeviceExtension { name: c"VK_KHR_shader_atomic_int64", number: 181, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_shader_bfloat16", number: 142, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_shader_clock", number: 182, spec_version: 1, origin: Origin::Host },
+DeviceExtension { name: c"VK_KHR_shader_constant_data", number: 232, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_shader_draw_parameters", number: 64, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_shader_expect_assume", number: 545, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_KHR_shader_float16_int8", number: 83, spec_version: 1, origin: Origin::Host },

@@ -1105,3 +1105,54 @@ pub unsafe extern "system" fn vkCreateXlibSurfaceKHR(instance: vk::Instance, p_c
 pub unsafe extern "system" fn vkGetPhysicalDeviceXlibPresentationSupportKHR(physical_device: vk::PhysicalDevice, queue_family_index: u32, dpy: *mut vk::Display, visual_id: vk::VisualID) -> vk::Bool32 {
     guard(physical_device, "vkGetPhysicalDeviceXlibPresentationSupportKHR", 0, move || crate::wsi::xlib::get_physical_device_xlib_presentation_support_khr(physical_device, queue_family_index, dpy, visual_id))
 }
+pub unsafe extern "system" fn vkGetPhysicalDeviceDisplayPropertiesKHR(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::DisplayPropertiesKHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceDisplayPropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display::get_physical_device_display_properties_khr(physical_device, p_property_count, p_properties)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceDisplayProperties2KHR(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::DisplayProperties2KHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceDisplayProperties2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display::get_physical_device_display_properties2_khr(physical_device, p_property_count, p_properties)))
+}
+pub unsafe extern "system" fn vkGetDisplayModePropertiesKHR(physical_device: vk::PhysicalDevice, display: vk::DisplayKHR, p_property_count: *mut u32, p_properties: *mut vk::DisplayModePropertiesKHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetDisplayModePropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display::get_display_mode_properties_khr(physical_device, display, p_property_count, p_properties)))
+}
+pub unsafe extern "system" fn vkGetDisplayModeProperties2KHR(physical_device: vk::PhysicalDevice, display: vk::DisplayKHR, p_property_count: *mut u32, p_properties: *mut vk::DisplayModeProperties2KHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetDisplayModeProperties2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display::get_display_mode_properties2_khr(physical_device, display, p_property_count, p_properties)))
+}
+pub unsafe extern "system" fn vkCreateDisplayModeKHR(physical_device: vk::PhysicalDevice, display: vk::DisplayKHR, p_create_info: *const vk::DisplayModeCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_mode: *mut vk::DisplayModeKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -3, -13, -1000011001], guard(physical_device, "vkCreateDisplayModeKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display::create_display_mode_khr(physical_device, display, p_create_info, p_allocator, p_mode)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceDisplayPlanePropertiesKHR(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::DisplayPlanePropertiesKHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceDisplayPlanePropertiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_plane::get_physical_device_display_plane_properties_khr(physical_device, p_property_count, p_properties)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceDisplayPlaneProperties2KHR(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::DisplayPlaneProperties2KHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceDisplayPlaneProperties2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_plane::get_physical_device_display_plane_properties2_khr(physical_device, p_property_count, p_properties)))
+}
+pub unsafe extern "system" fn vkGetDisplayPlaneSupportedDisplaysKHR(physical_device: vk::PhysicalDevice, plane_index: u32, p_display_count: *mut u32, p_displays: *mut vk::DisplayKHR) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetDisplayPlaneSupportedDisplaysKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_plane::get_display_plane_supported_displays_khr(physical_device, plane_index, p_display_count, p_displays)))
+}
+pub unsafe extern "system" fn vkGetDisplayPlaneCapabilitiesKHR(physical_device: vk::PhysicalDevice, mode: vk::DisplayModeKHR, plane_index: u32, p_capabilities: *mut vk::DisplayPlaneCapabilitiesKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetDisplayPlaneCapabilitiesKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_plane::get_display_plane_capabilities_khr(physical_device, mode, plane_index, p_capabilities)))
+}
+pub unsafe extern "system" fn vkGetDisplayPlaneCapabilities2KHR(physical_device: vk::PhysicalDevice, p_display_plane_info: *const vk::DisplayPlaneInfo2KHR, p_capabilities: *mut vk::DisplayPlaneCapabilities2KHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetDisplayPlaneCapabilities2KHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_plane::get_display_plane_capabilities2_khr(physical_device, p_display_plane_info, p_capabilities)))
+}
+pub unsafe extern "system" fn vkCreateDisplayPlaneSurfaceKHR(instance: vk::Instance, p_create_info: *const vk::DisplaySurfaceCreateInfoKHR, p_allocator: *const vk::AllocationCallbacks, p_surface: *mut vk::SurfaceKHR) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(instance, "vkCreateDisplayPlaneSurfaceKHR", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_plane::create_display_plane_surface_khr(instance, p_create_info, p_allocator, p_surface)))
+}
+pub unsafe extern "system" fn vkReleaseDisplayEXT(physical_device: vk::PhysicalDevice, display: vk::DisplayKHR) -> vk::Result {
+    allowed(&[0], &[-13, -1000011001], guard(physical_device, "vkReleaseDisplayEXT", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_acquire::release_display_ext(physical_device, display)))
+}
+pub unsafe extern "system" fn vkAcquireDrmDisplayEXT(physical_device: vk::PhysicalDevice, drm_fd: i32, display: vk::DisplayKHR) -> vk::Result {
+    allowed(&[0], &[-3, -13, -1000011001], guard(physical_device, "vkAcquireDrmDisplayEXT", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_acquire::acquire_drm_display_ext(physical_device, drm_fd, display)))
+}
+pub unsafe extern "system" fn vkGetDrmDisplayEXT(physical_device: vk::PhysicalDevice, drm_fd: i32, connector_id: u32, display: *mut vk::DisplayKHR) -> vk::Result {
+    allowed(&[0], &[-1, -3, -13, -1000011001], guard(physical_device, "vkGetDrmDisplayEXT", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_acquire::get_drm_display_ext(physical_device, drm_fd, connector_id, display)))
+}
+pub unsafe extern "system" fn vkAcquireXlibDisplayEXT(physical_device: vk::PhysicalDevice, dpy: *mut vk::Display, display: vk::DisplayKHR) -> vk::Result {
+    allowed(&[0], &[-1, -3, -13, -1000011001], guard(physical_device, "vkAcquireXlibDisplayEXT", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_randr::acquire_xlib_display_ext(physical_device, dpy, display)))
+}
+pub unsafe extern "system" fn vkGetRandROutputDisplayEXT(physical_device: vk::PhysicalDevice, dpy: *mut vk::Display, rr_output: vk::RROutput, p_display: *mut vk::DisplayKHR) -> vk::Result {
+    allowed(&[0], &[-1, -13, -1000011001], guard(physical_device, "vkGetRandROutputDisplayEXT", vk::Result::ERROR_UNKNOWN, move || crate::wsi::display_randr::get_rand_r_output_display_ext(physical_device, dpy, rr_output, p_display)))
+}
+pub unsafe extern "system" fn vkGetPhysicalDeviceSurfaceCapabilities2EXT(physical_device: vk::PhysicalDevice, surface: vk::SurfaceKHR, p_surface_capabilities: *mut vk::SurfaceCapabilities2EXT) -> vk::Result {
+    allowed(&[0], &[-1, -2, -13, -1000000000, -1000011001], guard(physical_device, "vkGetPhysicalDeviceSurfaceCapabilities2EXT", vk::Result::ERROR_UNKNOWN, move || crate::wsi::capabilities::get_physical_device_surface_capabilities2_ext(physical_device, surface, p_surface_capabilities)))
+}

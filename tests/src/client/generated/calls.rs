@@ -2524,6 +2524,41 @@ unsafe fn call_wait_for_present2_khr(w: &mut World, f: Erased) -> Prepared {
     let p_present_wait2_info = keep(present_wait2_info_khr(w));
     Box::new(move || f(device, swapchain, p_present_wait2_info).code())
 }
+unsafe fn call_get_physical_device_display_properties_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, *mut u32, *mut vk::DisplayPropertiesKHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let p_property_count = keep(SEVERAL as _);
+    let p_properties = several(|| Default::default());
+    Box::new(move || f(physical_device, p_property_count, p_properties).code())
+}
+unsafe fn call_get_physical_device_display_properties2_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, *mut u32, *mut vk::DisplayProperties2KHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let p_property_count = keep(SEVERAL as _);
+    let p_properties = several(|| Default::default());
+    Box::new(move || f(physical_device, p_property_count, p_properties).code())
+}
+unsafe fn call_get_physical_device_display_plane_properties_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, *mut u32, *mut vk::DisplayPlanePropertiesKHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let p_property_count = keep(SEVERAL as _);
+    let p_properties = several(|| Default::default());
+    Box::new(move || f(physical_device, p_property_count, p_properties).code())
+}
+unsafe fn call_get_physical_device_display_plane_properties2_khr(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, *mut u32, *mut vk::DisplayPlaneProperties2KHR) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let p_property_count = keep(SEVERAL as _);
+    let p_properties = several(|| Default::default());
+    Box::new(move || f(physical_device, p_property_count, p_properties).code())
+}
+unsafe fn call_get_physical_device_surface_capabilities2_ext(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, vk::SurfaceKHR, *mut vk::SurfaceCapabilities2EXT) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let surface = w.surface_khr();
+    let p_surface_capabilities = keep(Default::default());
+    Box::new(move || f(physical_device, surface, p_surface_capabilities).code())
+}
 /// A valid VkAccelerationStructureBuildGeometryInfoKHR.
 pub unsafe fn acceleration_structure_build_geometry_info_khr(w: &mut World) -> vk::AccelerationStructureBuildGeometryInfoKHR<'static> {
     let mut s = vk::AccelerationStructureBuildGeometryInfoKHR::default();
@@ -2585,7 +2620,7 @@ pub unsafe fn bind_descriptor_sets_info(w: &mut World) -> vk::BindDescriptorSets
 /// A valid VkBindHeapInfoEXT.
 pub unsafe fn bind_heap_info_ext(w: &mut World) -> types::BindHeapInfoEXT {
     let mut s = types::BindHeapInfoEXT::default();
-    s.heap_range = device_address_range_ext(w);
+    s.heap_range = device_address_range_khr(w);
     s
 }
 /// A valid VkBindImageMemoryInfo.
@@ -2921,9 +2956,9 @@ pub unsafe fn descriptor_update_template_entry(w: &mut World) -> vk::DescriptorU
     s.stride = 64;
     s
 }
-/// A valid VkDeviceAddressRangeEXT.
-pub unsafe fn device_address_range_ext(w: &mut World) -> types::DeviceAddressRangeEXT {
-    let mut s = types::DeviceAddressRangeEXT::default();
+/// A valid VkDeviceAddressRangeKHR.
+pub unsafe fn device_address_range_khr(w: &mut World) -> types::DeviceAddressRangeKHR {
+    let mut s = types::DeviceAddressRangeKHR::default();
     s.size = 64;
     s
 }
@@ -3638,7 +3673,7 @@ pub unsafe fn xy_color_ext(w: &mut World) -> vk::XYColorEXT {
     s
 }
 /// Each entry point that is called, by each of its names; sorted.
-pub static CALLS: [Call; 443] = [
+pub static CALLS: [Call; 448] = [
 Call { name: "vkAcquireNextImage2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_device_group", c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_acquire_next_image2_khr },
 Call { name: "vkAcquireNextImageKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_acquire_next_image_khr },
 Call { name: "vkAllocateCommandBuffers", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_allocate_command_buffers },
@@ -3982,6 +4017,10 @@ Call { name: "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT", alias: true, scop
 Call { name: "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_KHR_calibrated_timestamps"], asks: false, local: false, prepare: call_get_physical_device_calibrateable_time_domains_khr },
 Call { name: "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_KHR_cooperative_matrix"], asks: true, local: false, prepare: call_get_physical_device_cooperative_matrix_properties_khr },
 Call { name: "vkGetPhysicalDeviceDescriptorSizeEXT", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_EXT_descriptor_heap"], asks: false, local: false, prepare: call_get_physical_device_descriptor_size_ext },
+Call { name: "vkGetPhysicalDeviceDisplayPlaneProperties2KHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_display_plane_properties2_khr },
+Call { name: "vkGetPhysicalDeviceDisplayPlanePropertiesKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_display_plane_properties_khr },
+Call { name: "vkGetPhysicalDeviceDisplayProperties2KHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_display_properties2_khr },
+Call { name: "vkGetPhysicalDeviceDisplayPropertiesKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_display_properties_khr },
 Call { name: "vkGetPhysicalDeviceExternalBufferProperties", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_external_buffer_properties },
 Call { name: "vkGetPhysicalDeviceExternalBufferPropertiesKHR", alias: true, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_external_buffer_properties },
 Call { name: "vkGetPhysicalDeviceExternalFenceProperties", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_external_fence_properties },
@@ -4012,6 +4051,7 @@ Call { name: "vkGetPhysicalDeviceQueueFamilyProperties2KHR", alias: true, scope:
 Call { name: "vkGetPhysicalDeviceSparseImageFormatProperties", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_sparse_image_format_properties },
 Call { name: "vkGetPhysicalDeviceSparseImageFormatProperties2", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_sparse_image_format_properties2 },
 Call { name: "vkGetPhysicalDeviceSparseImageFormatProperties2KHR", alias: true, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: false, prepare: call_get_physical_device_sparse_image_format_properties2 },
+Call { name: "vkGetPhysicalDeviceSurfaceCapabilities2EXT", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_capabilities2_ext },
 Call { name: "vkGetPhysicalDeviceSurfaceCapabilities2KHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_capabilities2_khr },
 Call { name: "vkGetPhysicalDeviceSurfaceCapabilitiesKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_capabilities_khr },
 Call { name: "vkGetPhysicalDeviceSurfaceFormats2KHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_surface_formats2_khr },
@@ -4084,7 +4124,9 @@ Call { name: "vkWaitSemaphores", alias: false, scope: Scope::Device, extensions:
 Call { name: "vkWaitSemaphoresKHR", alias: true, scope: Scope::Device, extensions: &[c"VK_KHR_timeline_semaphore"], asks: true, local: false, prepare: call_wait_semaphores },
 ];
 /// Those that aren't, and why; sorted.
-pub static LEFT_OUT: [(&str, &str); 26] = [
+pub static LEFT_OUT: [(&str, &str); 38] = [
+("vkAcquireDrmDisplayEXT", "needs a display (tests/tests/display.rs)"),
+("vkAcquireXlibDisplayEXT", "needs an X server (tests/tests/display.rs)"),
 ("vkBuildAccelerationStructuresKHR", "the feature behind it is off"),
 ("vkCmdBuildAccelerationStructuresIndirectKHR", "needs accelerationStructureIndirectBuild, which lavapipe lacks"),
 ("vkCmdSetColorBlendAdvancedEXT", "needs a feature of VK_EXT_extended_dynamic_state3 that lavapipe lacks"),
@@ -4095,25 +4137,35 @@ pub static LEFT_OUT: [(&str, &str); 26] = [
 ("vkCopyAccelerationStructureKHR", "the feature behind it is off"),
 ("vkCopyAccelerationStructureToMemoryKHR", "the feature behind it is off"),
 ("vkCopyMemoryToAccelerationStructureKHR", "the feature behind it is off"),
+("vkCreateDisplayModeKHR", "needs a display (tests/tests/display.rs)"),
+("vkCreateDisplayPlaneSurfaceKHR", "needs a display (tests/tests/display.rs)"),
 ("vkCreateWaylandSurfaceKHR", "needs a Wayland compositor (tests/tests/wayland.rs)"),
 ("vkCreateXcbSurfaceKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkCreateXlibSurfaceKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetDeviceMemoryCommitment", "needs memory that is allocated lazily, which lavapipe lacks"),
+("vkGetDisplayModeProperties2KHR", "needs a display (tests/tests/display.rs)"),
+("vkGetDisplayModePropertiesKHR", "needs a display (tests/tests/display.rs)"),
+("vkGetDisplayPlaneCapabilities2KHR", "needs a display (tests/tests/display.rs)"),
+("vkGetDisplayPlaneCapabilitiesKHR", "needs a display (tests/tests/display.rs)"),
+("vkGetDisplayPlaneSupportedDisplaysKHR", "needs a display (tests/tests/display.rs)"),
+("vkGetDrmDisplayEXT", "needs a display (tests/tests/display.rs)"),
 ("vkGetFenceFdKHR", "needs work that is under way; the client's part `sharing` calls it"),
 ("vkGetMemoryFdPropertiesKHR", "needs a dma-buf; the client's part `sharing` calls it"),
 ("vkGetPhysicalDeviceWaylandPresentationSupportKHR", "needs a Wayland compositor (tests/tests/wayland.rs)"),
 ("vkGetPhysicalDeviceXcbPresentationSupportKHR", "needs an X server (tests/tests/screen.rs)"),
 ("vkGetPhysicalDeviceXlibPresentationSupportKHR", "needs an X server (tests/tests/screen.rs)"),
+("vkGetRandROutputDisplayEXT", "needs an X server (tests/tests/display.rs)"),
 ("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", "the feature behind it is off"),
 ("vkGetSemaphoreFdKHR", "needs work that is under way; the client's part `sharing` calls it"),
 ("vkImportFenceFdKHR", "needs a sync_file; the client's part `sharing` calls it"),
 ("vkImportSemaphoreFdKHR", "needs a sync_file; the client's part `sharing` calls it"),
+("vkReleaseDisplayEXT", "needs a display (tests/tests/display.rs)"),
 ("vkWriteAccelerationStructuresPropertiesKHR", "the feature behind it is off"),
 ("vkWriteResourceDescriptorsEXT", "the feature behind it is off"),
 ("vkWriteSamplerDescriptorsEXT", "the feature behind it is off"),
 ];
 /// The extensions that the driver may offer; sorted.
-pub static EXTENSIONS: [&core::ffi::CStr; 194] = [
+pub static EXTENSIONS: [&core::ffi::CStr; 203] = [
 c"VK_ARM_rasterization_order_attachment_access",
 c"VK_EXT_4444_formats",
 c"VK_EXT_attachment_feedback_loop_dynamic_state",
@@ -4181,6 +4233,7 @@ c"VK_EXT_private_data",
 c"VK_EXT_provoking_vertex",
 c"VK_EXT_queue_family_foreign",
 c"VK_EXT_rasterization_order_attachment_access",
+c"VK_EXT_rgba10x6_formats",
 c"VK_EXT_robustness2",
 c"VK_EXT_sample_locations",
 c"VK_EXT_sampler_filter_minmax",
@@ -4192,9 +4245,11 @@ c"VK_EXT_shader_demote_to_helper_invocation",
 c"VK_EXT_shader_float8",
 c"VK_EXT_shader_image_atomic_int64",
 c"VK_EXT_shader_replicated_composites",
+c"VK_EXT_shader_split_barrier",
 c"VK_EXT_shader_stencil_export",
 c"VK_EXT_shader_subgroup_ballot",
 c"VK_EXT_shader_subgroup_vote",
+c"VK_EXT_shader_tile_image",
 c"VK_EXT_shader_uniform_buffer_unsized_array",
 c"VK_EXT_shader_viewport_index_layer",
 c"VK_EXT_subgroup_size_control",
@@ -4204,9 +4259,11 @@ c"VK_EXT_texture_compression_astc_hdr",
 c"VK_EXT_tooling_info",
 c"VK_EXT_transform_feedback",
 c"VK_EXT_vertex_attribute_divisor",
+c"VK_EXT_vertex_attribute_robustness",
 c"VK_EXT_vertex_input_dynamic_state",
 c"VK_EXT_ycbcr_2plane_444_formats",
 c"VK_EXT_ycbcr_image_arrays",
+c"VK_EXT_zero_initialize_device_memory",
 c"VK_GOOGLE_decorate_string",
 c"VK_GOOGLE_hlsl_functionality1",
 c"VK_GOOGLE_user_type",
@@ -4250,12 +4307,15 @@ c"VK_KHR_internally_synchronized_queues",
 c"VK_KHR_line_rasterization",
 c"VK_KHR_load_store_op_none",
 c"VK_KHR_maintenance1",
+c"VK_KHR_maintenance11",
 c"VK_KHR_maintenance2",
 c"VK_KHR_maintenance3",
 c"VK_KHR_maintenance4",
 c"VK_KHR_maintenance5",
 c"VK_KHR_maintenance6",
 c"VK_KHR_maintenance7",
+c"VK_KHR_maintenance8",
+c"VK_KHR_maintenance9",
 c"VK_KHR_map_memory2",
 c"VK_KHR_multiview",
 c"VK_KHR_pipeline_library",
@@ -4276,6 +4336,7 @@ c"VK_KHR_separate_depth_stencil_layouts",
 c"VK_KHR_shader_atomic_int64",
 c"VK_KHR_shader_bfloat16",
 c"VK_KHR_shader_clock",
+c"VK_KHR_shader_constant_data",
 c"VK_KHR_shader_draw_parameters",
 c"VK_KHR_shader_expect_assume",
 c"VK_KHR_shader_float16_int8",
@@ -4310,7 +4371,7 @@ c"VK_NV_shader_sm_builtins",
 c"VK_VALVE_mutable_descriptor_type",
 ];
 /// The structs of features that a device may be asked for, each with the extensions that bring it; none for Vulkan's own.
-pub static FEATURES: [Features; 84] = [
+pub static FEATURES: [Features; 93] = [
 Features { extensions: &[], s_type: 49, size: size_of::<vk::PhysicalDeviceVulkan11Features>() },
 Features { extensions: &[], s_type: 51, size: size_of::<vk::PhysicalDeviceVulkan12Features>() },
 Features { extensions: &[], s_type: 53, size: size_of::<vk::PhysicalDeviceVulkan13Features>() },
@@ -4357,34 +4418,43 @@ Features { extensions: &[c"VK_EXT_pipeline_robustness"], s_type: 1000068001, siz
 Features { extensions: &[c"VK_EXT_primitive_topology_list_restart"], s_type: 1000356000, size: size_of::<vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_primitives_generated_query"], s_type: 1000382000, size: size_of::<vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_provoking_vertex"], s_type: 1000254000, size: size_of::<vk::PhysicalDeviceProvokingVertexFeaturesEXT>() },
+Features { extensions: &[c"VK_EXT_rgba10x6_formats"], s_type: 1000344000, size: size_of::<vk::PhysicalDeviceRGBA10X6FormatsFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_robustness2", c"VK_KHR_robustness2"], s_type: 1000286000, size: size_of::<vk::PhysicalDeviceRobustness2FeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_shader_atomic_float"], s_type: 1000260000, size: size_of::<vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_shader_atomic_float2"], s_type: 1000273000, size: size_of::<vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_shader_float8"], s_type: 1000567000, size: size_of::<types::PhysicalDeviceShaderFloat8FeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_shader_image_atomic_int64"], s_type: 1000234000, size: size_of::<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_shader_replicated_composites"], s_type: 1000564000, size: size_of::<types::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT>() },
+Features { extensions: &[c"VK_EXT_shader_split_barrier"], s_type: 1000305000, size: size_of::<types::PhysicalDeviceShaderSplitBarrierFeaturesEXT>() },
+Features { extensions: &[c"VK_EXT_shader_tile_image"], s_type: 1000395000, size: size_of::<vk::PhysicalDeviceShaderTileImageFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_shader_uniform_buffer_unsized_array"], s_type: 1000642000, size: size_of::<types::PhysicalDeviceShaderUniformBufferUnsizedArrayFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_texel_buffer_alignment"], s_type: 1000281000, size: size_of::<vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_transform_feedback"], s_type: 1000028000, size: size_of::<vk::PhysicalDeviceTransformFeedbackFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_vertex_attribute_divisor", c"VK_KHR_vertex_attribute_divisor"], s_type: 1000190002, size: size_of::<vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR>() },
+Features { extensions: &[c"VK_EXT_vertex_attribute_robustness"], s_type: 1000608000, size: size_of::<types::PhysicalDeviceVertexAttributeRobustnessFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_vertex_input_dynamic_state"], s_type: 1000352000, size: size_of::<vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_ycbcr_2plane_444_formats"], s_type: 1000330000, size: size_of::<vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT>() },
 Features { extensions: &[c"VK_EXT_ycbcr_image_arrays"], s_type: 1000252000, size: size_of::<vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT>() },
+Features { extensions: &[c"VK_EXT_zero_initialize_device_memory"], s_type: 1000620000, size: size_of::<types::PhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT>() },
 Features { extensions: &[c"VK_KHR_acceleration_structure"], s_type: 1000150013, size: size_of::<vk::PhysicalDeviceAccelerationStructureFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_compute_shader_derivatives", c"VK_NV_compute_shader_derivatives"], s_type: 1000201000, size: size_of::<vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV>() },
 Features { extensions: &[c"VK_KHR_cooperative_matrix"], s_type: 1000506000, size: size_of::<vk::PhysicalDeviceCooperativeMatrixFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_dynamic_rendering_local_read"], s_type: 1000232000, size: size_of::<vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_fragment_shader_barycentric"], s_type: 1000203000, size: size_of::<vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_fragment_shading_rate"], s_type: 1000226003, size: size_of::<vk::PhysicalDeviceFragmentShadingRateFeaturesKHR>() },
+Features { extensions: &[c"VK_KHR_maintenance11"], s_type: 1000657000, size: size_of::<types::PhysicalDeviceMaintenance11FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_maintenance5"], s_type: 1000470000, size: size_of::<vk::PhysicalDeviceMaintenance5FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_maintenance6"], s_type: 1000545000, size: size_of::<vk::PhysicalDeviceMaintenance6FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_maintenance7"], s_type: 1000562000, size: size_of::<types::PhysicalDeviceMaintenance7FeaturesKHR>() },
+Features { extensions: &[c"VK_KHR_maintenance8"], s_type: 1000574000, size: size_of::<types::PhysicalDeviceMaintenance8FeaturesKHR>() },
+Features { extensions: &[c"VK_KHR_maintenance9"], s_type: 1000584000, size: size_of::<types::PhysicalDeviceMaintenance9FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_ray_query"], s_type: 1000348013, size: size_of::<vk::PhysicalDeviceRayQueryFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_ray_tracing_maintenance1"], s_type: 1000386000, size: size_of::<vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_ray_tracing_pipeline"], s_type: 1000347000, size: size_of::<vk::PhysicalDeviceRayTracingPipelineFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_ray_tracing_position_fetch"], s_type: 1000481000, size: size_of::<vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_shader_bfloat16"], s_type: 1000141000, size: size_of::<types::PhysicalDeviceShaderBfloat16FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_shader_clock"], s_type: 1000181000, size: size_of::<vk::PhysicalDeviceShaderClockFeaturesKHR>() },
+Features { extensions: &[c"VK_KHR_shader_constant_data"], s_type: 1000231000, size: size_of::<types::PhysicalDeviceShaderConstantDataFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_shader_expect_assume"], s_type: 1000544000, size: size_of::<vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_shader_float_controls2"], s_type: 1000528000, size: size_of::<vk::PhysicalDeviceShaderFloatControls2FeaturesKHR>() },
 Features { extensions: &[c"VK_KHR_shader_fma"], s_type: 1000579000, size: size_of::<types::PhysicalDeviceShaderFmaFeaturesKHR>() },
