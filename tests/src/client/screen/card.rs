@@ -101,9 +101,9 @@ impl Card {
         Ok(self.output()?.1.map(|c| self.get_crtc(c)).transpose()?)
     }
 
-    /// The size of what is scanned out, and all its pixels, without the byte that says nothing.
+    /// The size of what is scanned out, and all its pixels, without the byte that says nothing; of nothing, where nothing is.
     pub fn picture(&self) -> Result<([u32; 2], Vec<u32>)> {
-        let shown = self.state()?.and_then(|c| c.framebuffer()).context("nothing is shown")?;
+        let Some(shown) = self.state()?.and_then(|c| c.framebuffer()) else { return Ok(([0; 2], Vec::new())) };
         let told = self.get_framebuffer(shown)?;
         let ((w, h), pitch) = (told.size(), told.pitch() as usize);
         let buffer = told.buffer().context("the kernel doesn't hand out the framebuffer's memory")?;
