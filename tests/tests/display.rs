@@ -43,13 +43,14 @@ fn a_guests_display_shows_what_is_presented() {
         client("handed"),
         // Who hasn't the right to take a card over hears the same.
         job("refused", format!("chmod a+rw /dev/dri/* && setpriv --reuid=1 --clear-groups {CLIENT} display refused")),
-        job("vkcube", "vkcube --wsi display --c 10 --suppress_popups".into()),
+        // Not vkcube: Debian's (vulkan-tools 1.4.304) asks for the displays of a null device, and crashes in the loader.
         // Whoever has no card has no displays.
         job("no card", format!("rm /dev/dri/card*; {CLIENT} display none")),
     ];
     // A second connector has no screen.
     let vm = Vm { gpus: vec![format!("{GPU},max_outputs=2")], ..Vm::new(Machine::amd64(Kernel::Trixie)) };
     let run = vm.run(&root(), &jobs).unwrap();
+    run.results.iter().for_each(|r| print!("{}: {}", r.name, r.output));
     let failed = run.results.iter().filter(|r| r.status != 0);
     let failed: Vec<String> = failed.map(|r| format!("{} failed:\n{}", r.name, r.output)).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
