@@ -1,8 +1,9 @@
 //! The connection of one instance with its host: a context, its main ring, and side rings for calls that take long.
 
+use std::any::Any;
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
@@ -49,6 +50,8 @@ pub struct Connection {
     reported: AtomicBool,
     /// What the driver keeps at the host for later use.
     pub room: Room,
+    /// The displays that were handed over to the instance (`wsi`'s); with it ends the right to show pictures there.
+    pub displays: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// The process that has opened it.
     generation: u32,
 }
@@ -110,6 +113,7 @@ impl Connection {
             asks_for_outcomes: settings.outcomes,
             reported: AtomicBool::new(false),
             room: Room::default(),
+            displays: OnceLock::new(),
             generation: detour::generation(),
         }))
     }

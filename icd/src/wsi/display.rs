@@ -15,9 +15,8 @@ use crate::base::log::info;
 use crate::base::object::Part;
 use crate::base::slab::Slab;
 use crate::physical::physical_device::PhysicalDevice;
-use crate::wsi::display_card::{Card, Layout, Output};
-use crate::wsi::display_master::Master;
-use crate::wsi::display_mode;
+use crate::wsi::display_card::{Layout, Output};
+use crate::wsi::{display_master, display_mode};
 
 /// What is behind a VkDisplayKHR; it lives as long as the process, as Vulkan has no way to destroy one.
 pub struct Display {
@@ -25,8 +24,6 @@ pub struct Display {
     pub connector: connector::Handle,
     name: CString,
     modes: Mutex<Vec<Known>>,
-    /// What may set its modes where somebody has handed the display over to the program; else whoever is DRM master of the card.
-    lent: Mutex<Option<Arc<Master>>>,
 }
 
 /// A mode that a display has or had.
@@ -64,20 +61,6 @@ pub fn get_mode(mode: vk::DisplayModeKHR) -> Option<&'static DisplayMode> {
 }
 
 impl Display {
-    /// What may set the display's modes.
-    ///
-    /// # Errors
-    /// As [`Master::of_card`].
-    pub fn master(&self) -> Result<Arc<Master>, vk::Result> {
-        let lent = self.lent.lock().clone();
-        lent.map_or_else(|| Master::of_card(self.card), Ok)
-    }
-
-    /// The display is handed over to the program, or given back.
-    pub fn lend(&self, to: Option<Arc<Master>>) {
-        *self.lent.lock() = to;
-    }
-
     /// The modes that the display has now; those that it had before keep their handles.
     fn has(self: &Arc<Self>, modes: &[Mode]) {
         let mut known = self.modes.lock();
@@ -119,7 +102,6 @@ pub fn of_output(card: Number, output: &Output) -> Option<vk::DisplayKHR> {
                 connector: output.connector,
                 name: CString::new(output.name.as_str()).unwrap_or_default(),
                 modes: Mutex::default(),
-                lent: Mutex::default(),
             };
             let handle = vk::DisplayKHR::from_raw(DISPLAYS.insert(Arc::new(new))?);
             seen.push(handle);
@@ -146,8 +128,7 @@ pub unsafe fn card_of(device: vk::PhysicalDevice) -> Option<Number> {
 pub unsafe fn layout(device: vk::PhysicalDevice) -> Option<(Number, Layout)> {
     // SAFETY: by contract.
     let number = unsafe { card_of(device) }?;
-    // The file is closed at once: as long as it is open it may be DRM master, which others want to be.
-    match Card::open(number).and_then(|card| card.layout(true)) {
+    match display_master::layout(number) {
         Ok(layout) => Some((number, layout)),
         Err(e) => {
             info!("no displays: {e}");

@@ -4,17 +4,21 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use ash::vk;
+use hesper_winsys::virtgpu::numbers::Number;
 
 use crate::base::log::error;
+use crate::base::object::Part;
+use crate::physical::physical_device::PhysicalDevice;
 use crate::wsi::display::{self, Display};
-use crate::wsi::display_card::Card;
+use crate::wsi::display_card::{Card, Layout};
+use crate::wsi::display_lent::Lent;
 use crate::wsi::display_master::Master;
 
-/// A card by a file of the program's, which stays the program's. `None` where it isn't the device's card.
+/// A device's card by a file of the program's, which stays the program's, and the card's number. `None` where it isn't the device's card.
 ///
 /// # Safety
 /// A valid device, and a file of the program's that is open.
-unsafe fn card(device: vk::PhysicalDevice, fd: i32) -> Option<Card> {
+unsafe fn card(device: vk::PhysicalDevice, fd: i32) -> Option<(Card, Number)> {
     if fd < 0 {
         return None;
     }
@@ -22,7 +26,21 @@ unsafe fn card(device: vk::PhysicalDevice, fd: i32) -> Option<Card> {
     let (file, number) = unsafe { (BorrowedFd::borrow_raw(fd), display::card_of(device)?) };
     // Closed at exec, whatever the program's own descriptor is.
     let card = Card::of_another(file.try_clone_to_owned().ok()?);
-    card.number().is_ok_and(|n| n == number).then_some(card)
+    card.number().is_ok_and(|n| n == number).then_some((card, number))
+}
+
+/// The display that is a connector; null for one without a screen.
+///
+/// # Errors
+/// What vkGetDrmDisplayEXT returns: ERROR_UNKNOWN where the card's file has no such connector, ERROR_INITIALIZATION_FAILED where there are too many displays.
+fn find(number: Number, layout: &Layout, connector: u32) -> Result<vk::DisplayKHR, vk::Result> {
+    if !layout.connectors.iter().any(|c| u32::from(*c) == connector) {
+        return Err(vk::Result::ERROR_UNKNOWN);
+    }
+    let Some(output) = layout.outputs.iter().find(|o| u32::from(o.connector) == connector) else {
+        return Ok(vk::DisplayKHR::null());
+    };
+    display::of_output(number, output).ok_or(vk::Result::ERROR_INITIALIZATION_FAILED)
 }
 
 pub unsafe fn get_drm_display_ext(
@@ -33,21 +51,23 @@ pub unsafe fn get_drm_display_ext(
 ) -> vk::Result {
     // SAFETY: a valid device and an open file.
     let card = unsafe { card(device, fd) };
-    let found = card.and_then(|card| {
-        let (number, layout) = (card.number().ok()?, card.layout(false).ok()?);
-        let output = layout.outputs.iter().find(|o| u32::from(o.connector) == connector)?;
-        display::of_output(number, output)
+    let found = card.ok_or(vk::Result::ERROR_UNKNOWN).and_then(|(card, number)| {
+        let layout = card.layout(false).map_err(|e| {
+            error!("no display by a connector's number: looking at the card failed: {e}");
+            vk::Result::ERROR_INITIALIZATION_FAILED
+        })?;
+        find(number, &layout, connector)
     });
     // SAFETY: the output parameter.
     unsafe { to.write(found.unwrap_or_default()) };
-    if found.is_some() { vk::Result::SUCCESS } else { vk::Result::ERROR_UNKNOWN }
+    found.err().unwrap_or(vk::Result::SUCCESS)
 }
 
 /// Takes over a display with a card that may set its modes.
 ///
 /// # Errors
 /// Why the card doesn't do.
-pub fn acquire(display: &Display, card: Card) -> Result<(), String> {
+pub fn acquire(lent: &Lent, display: &Arc<Display>, card: Card) -> Result<(), String> {
     if !card.number().is_ok_and(|n| n == display.card) {
         return Err("the display is on another card".into());
     }
@@ -58,19 +78,19 @@ pub fn acquire(display: &Display, card: Card) -> Result<(), String> {
     if !layout.outputs.iter().any(|o| o.connector == display.connector) {
         return Err("the file has no such display".into());
     }
-    display.lend(Some(Arc::new(Master::new(card))));
+    lent.take(display, Master::lent(card, display.card));
     Ok(())
 }
 
 pub unsafe fn acquire_drm_display_ext(device: vk::PhysicalDevice, fd: i32, display: vk::DisplayKHR) -> vk::Result {
     // SAFETY: a valid device and an open file.
-    let card = unsafe { card(device, fd) };
-    let acquired = match (display::get(display), card) {
-        (Some(display), Some(card)) => acquire(&display, card),
-        (None, _) => Err("there is no such VkDisplayKHR".into()),
-        (_, None) => Err("the file is not the card of this device".into()),
+    let (card, lent) = unsafe { (card(device, fd), Lent::of(PhysicalDevice::of(device).connection())) };
+    let Some((card, _)) = card else {
+        error!("a display isn't acquired: the file is not the card of this device");
+        return vk::Result::ERROR_UNKNOWN;
     };
-    acquired.map_or_else(failed, |()| vk::Result::SUCCESS)
+    let Some(display) = display::get(display) else { return failed("there is no such VkDisplayKHR") };
+    acquire(&lent, &display, card).map_or_else(failed, |()| vk::Result::SUCCESS)
 }
 
 /// Says why a display isn't taken over; what the commands that would return then.
@@ -80,9 +100,10 @@ pub fn failed(why: impl std::fmt::Display) -> vk::Result {
 }
 
 /// Gives a display back; swapchains on it go on until they end.
-pub unsafe fn release_display_ext(_: vk::PhysicalDevice, display: vk::DisplayKHR) -> vk::Result {
+pub unsafe fn release_display_ext(device: vk::PhysicalDevice, display: vk::DisplayKHR) -> vk::Result {
     if let Some(display) = display::get(display) {
-        display.lend(None);
+        // SAFETY: a valid device.
+        Lent::of(unsafe { PhysicalDevice::of(device) }.connection()).give_back(&display);
     }
     vk::Result::SUCCESS
 }
@@ -96,23 +117,31 @@ mod tests {
     use super::*;
     use crate::wsi::display_card::Output;
 
+    fn output(connector: u32) -> Output {
+        let (connector, name) = (from_u32(connector).unwrap(), "Virtual-1".into());
+        Output { connector, name, millimeters: (0, 0), modes: Vec::new(), crtcs: Vec::new(), crtc: None }
+    }
+
+    #[test]
+    fn a_connector_without_a_screen_is_no_display() {
+        let connectors = [7, 8].into_iter().filter_map(from_u32).collect();
+        let layout = Layout { crtcs: Vec::new(), connectors, outputs: vec![output(7)] };
+        let of = |connector| find((226, 5), &layout, connector);
+        assert_eq!(of(7).ok(), display::of_output((226, 5), &output(7)));
+        assert_eq!(of(8), Ok(vk::DisplayKHR::null()));
+        assert_eq!([of(9), of(0)], [Err(vk::Result::ERROR_UNKNOWN); 2]);
+    }
+
     #[test]
     #[cfg_attr(miri, ignore = "Miri knows no devices")]
     fn files_that_may_not_set_modes_are_refused() {
-        let output = Output {
-            connector: from_u32(7).unwrap(),
-            name: "Virtual-1".into(),
-            millimeters: (0, 0),
-            modes: Vec::new(),
-            crtcs: Vec::new(),
-            crtc: None,
-        };
+        let (lent, output) = (Lent::default(), output(7));
         let open = || Card::of_another(File::open("/dev/null").unwrap().into());
         // The number of /dev/null.
         let null = display::get(display::of_output((1, 3), &output).unwrap()).unwrap();
-        assert!(acquire(&null, open()).unwrap_err().contains("neither DRM master nor a lease"));
+        assert!(acquire(&lent, &null, open()).unwrap_err().contains("neither DRM master nor a lease"));
         let other = display::get(display::of_output((226, 9), &output).unwrap()).unwrap();
-        assert!(acquire(&other, open()).unwrap_err().contains("on another card"));
+        assert!(acquire(&lent, &other, open()).unwrap_err().contains("on another card"));
         assert_eq!(failed("reason"), vk::Result::ERROR_INITIALIZATION_FAILED);
     }
 }

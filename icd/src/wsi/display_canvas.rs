@@ -42,7 +42,6 @@ impl Buffer {
             }
             // SAFETY: the lifetime is that of the buffer's name, of which a mapping keeps nothing; the memory stays until the mapping is dropped.
             let bytes = unsafe { std::mem::transmute::<DumbMapping<'_>, DumbMapping<'static>>(bytes) };
-            let _objects = card.objects.lock();
             Ok((bytes, uninterrupted(|| card.add_framebuffer(&dumb, 24, 32))?))
         });
         match made {
@@ -59,7 +58,6 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let card = &self.master.card;
-        let _objects = card.objects.lock();
         // Only handles that aren't there can fail. The mapping holds the memory until it is dropped.
         let _ = uninterrupted(|| card.destroy_framebuffer(self.framebuffer));
         let _ = uninterrupted(|| card.destroy_dumb_buffer(self.dumb));

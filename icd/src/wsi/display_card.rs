@@ -11,9 +11,8 @@ use std::path::PathBuf;
 
 use drm::Device as _;
 use drm::control::connector::{self, Interface, State};
-use drm::control::{Device as _, Mode, ResourceHandles, crtc};
+use drm::control::{Device as _, Mode, crtc, from_u32};
 use hesper_winsys::virtgpu::numbers::Number;
-use parking_lot::Mutex;
 
 use crate::wsi::display_mode;
 
@@ -26,9 +25,6 @@ const MAX_MODES: usize = 256;
 /// An open primary node, closed at exec.
 pub struct Card {
     file: File,
-    /// Held while the file's framebuffers become more or fewer, or objects are counted: the crate drm asks how many there are, then which, and trusts
-    /// that the two answers agree. The kernel's other objects of a virtio-gpu stay what they are.
-    pub objects: Mutex<()>,
 }
 
 impl AsFd for Card {
@@ -59,7 +55,16 @@ pub struct Output {
 pub struct Layout {
     /// All its CRTCs, which send pictures; each has one plane that any picture can lie on.
     pub crtcs: Vec<crtc::Handle>,
+    /// All its connectors.
+    pub connectors: Vec<connector::Handle>,
+    /// Those with a screen.
     pub outputs: Vec<Output>,
+}
+
+/// The CRTCs that an encoder can serve, a bit each in the order of the card's.
+fn served(crtcs: &[crtc::Handle], possible: u32) -> impl Iterator<Item = crtc::Handle> {
+    let is_possible = move |n: u32| possible.checked_shr(n).is_some_and(|bits| bits & 1 != 0);
+    crtcs.iter().copied().zip(0..).filter(move |(_, n)| is_possible(*n)).map(|(crtc, _)| crtc)
 }
 
 /// Makes a call as often as a signal comes in between.
@@ -96,12 +101,12 @@ impl Card {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(&path);
         let file = file.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-        Ok(Self { file, objects: Mutex::new(()) })
+        Ok(Self { file })
     }
 
     /// A card that somebody else has opened: a program, or an X server that lends some of it.
     pub fn of_another(file: OwnedFd) -> Self {
-        Self { file: file.into(), objects: Mutex::new(()) }
+        Self { file: file.into() }
     }
 
     /// The device's number.
@@ -117,9 +122,10 @@ impl Card {
         &self.file
     }
 
-    /// Whether this file may set modes of what it has. The question changes nothing: it asks for a list that only a DRM master gets.
+    /// Whether this file may set modes of what it has. The question changes nothing: it asks how long a list is that only a DRM master gets. The list itself
+    /// may grow while it is asked for.
     pub fn is_master(&self) -> bool {
-        uninterrupted(|| self.list_lessees()).is_ok()
+        uninterrupted(|| drm_ffi::mode::list_lessees(self.as_fd(), None)).is_ok()
     }
 
     /// Becomes DRM master, if it isn't already.
@@ -135,23 +141,33 @@ impl Card {
     /// # Errors
     /// When the node has nothing to show pictures on.
     pub fn layout(&self, probe: bool) -> io::Result<Layout> {
-        let _objects = self.objects.lock();
-        let resources = uninterrupted(|| self.resource_handles())?;
-        let outputs = resources.connectors().iter().filter_map(|c| self.output(&resources, *c, probe));
-        Ok(Layout { outputs: outputs.collect(), crtcs: resources.crtcs().to_vec() })
+        // The crate drm-ffi asks how many there are, then which, and trusts that the two answers agree. CRTCs and connectors of a virtio-gpu stay what they
+        // are, unlike the file's framebuffers, which aren't asked for: the file may be a program's.
+        let (mut crtcs, mut connectors) = (Vec::new(), Vec::new());
+        uninterrupted(|| {
+            drm_ffi::mode::get_resources(self.as_fd(), None, Some(&mut crtcs), Some(&mut connectors), None)
+        })?;
+        let crtcs: Vec<crtc::Handle> = crtcs.into_iter().filter_map(from_u32).collect();
+        let connectors: Vec<connector::Handle> = connectors.into_iter().filter_map(from_u32).collect();
+        let outputs = connectors.iter().filter_map(|c| self.output(&crtcs, *c, probe)).collect();
+        Ok(Layout { crtcs, connectors, outputs })
     }
 
     /// A connector, if it has a screen on which a picture can be shown.
-    fn output(&self, resources: &ResourceHandles, connector: connector::Handle, probe: bool) -> Option<Output> {
+    fn output(&self, all: &[crtc::Handle], connector: connector::Handle, probe: bool) -> Option<Output> {
         let told = uninterrupted(|| self.get_connector(connector, probe)).ok()?;
         if told.state() != State::Connected || told.interface() == Interface::Writeback {
             return None;
         }
         let mut crtcs: Vec<crtc::Handle> = Vec::new();
         for encoder in told.encoders() {
-            let Ok(encoder) = uninterrupted(|| self.get_encoder(*encoder)) else { continue };
-            let new = resources.filter_crtcs(encoder.possible_crtcs());
-            crtcs.extend(new.into_iter().filter(|c| !crtcs.contains(c)).collect::<Vec<_>>());
+            let told = uninterrupted(|| drm_ffi::mode::get_encoder(self.as_fd(), (*encoder).into()));
+            let Ok(encoder) = told else { continue };
+            for crtc in served(all, encoder.possible_crtcs) {
+                if !crtcs.contains(&crtc) {
+                    crtcs.push(crtc);
+                }
+            }
         }
         let encoder = told.current_encoder().and_then(|e| uninterrupted(|| self.get_encoder(e)).ok());
         let usable = told.modes().iter().filter(|m| display_mode::parameters(m).is_some());
@@ -184,6 +200,16 @@ mod tests {
         assert!(card.layout(true).is_err() && card.layout(false).is_err());
         // No node of a graphics device has this number.
         assert!(Card::open((1, 3)).is_err());
+    }
+
+    #[test]
+    fn an_encoder_serves_crtcs_by_their_bits() {
+        let all: Vec<crtc::Handle> = (10..50).filter_map(from_u32).collect();
+        let of = |possible| served(&all, possible).map(u32::from).collect::<Vec<_>>();
+        assert_eq!(of(0b101), [10, 12]);
+        assert_eq!(of(1 << 31), [41]);
+        assert_eq!(of(u32::MAX).len(), 32, "there are no more bits");
+        assert!(of(0).is_empty() && served(&[], u32::MAX).next().is_none());
     }
 
     #[test]

@@ -1,53 +1,65 @@
-//! The right to set modes on a card, which one open file at a time has (DRM master), or on the part of one that was lent to it; and what the kernel tells
-//! that file of pictures that have become visible.
+//! The right to set modes on a card, which one open file at a time has (DRM master), or on the part of one that was lent to it.
 
-use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::io;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
 
 use ash::vk;
-use drm::control::crtc;
+use drm::Device as _;
 use hesper_winsys::virtgpu::numbers::Number;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::base::log::error;
-use crate::wsi::display_card::Card;
-
-/// How long one thread keeps the events to itself, so that others see theirs.
-const TURN: Duration = Duration::from_millis(5);
-
-/// `DRM_EVENT_FLIP_COMPLETE` (include/uapi/drm/drm.h).
-const FLIP_COMPLETE: u32 = 2;
+use crate::wsi::display_card::{Card, Layout};
+use crate::wsi::display_flips::Flips;
 
 /// A card on which modes can be set.
 pub struct Master {
     pub card: Card,
-    /// CRTCs whose flips the kernel has told of, and nobody has asked for yet.
-    flipped: Mutex<Vec<u32>>,
-    /// CRTCs that swapchains show pictures by.
-    pub taken: Mutex<Vec<crtc::Handle>>,
+    pub flips: Arc<Flips>,
+    // Behind the card, as fields are dropped in this order: whoever waits until the file is closed goes on then.
+    _listed: Option<Listed>,
 }
 
-/// Those of this process, each for as long as a swapchain needs it: a second file of the same process couldn't have the right, too.
+/// Those that this process has become itself, each for as long as a swapchain needs it: a second file of the same process couldn't have the right, too.
 static HELD: Mutex<Vec<(Number, Weak<Master>)>> = Mutex::new(Vec::new());
+/// One of them was closed.
+static CLOSED: Condvar = Condvar::new();
+
+/// An entry of [`HELD`].
+struct Listed(Number);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        HELD.lock().retain(|(number, _)| *number != self.0);
+        CLOSED.notify_all();
+    }
+}
+
+/// The one of this card that is held; one that is just being closed is waited for.
+fn find(number: Number, held: &mut MutexGuard<'_, Vec<(Number, Weak<Master>)>>) -> Option<Arc<Master>> {
+    loop {
+        let (_, listed) = held.iter().find(|(n, _)| *n == number)?;
+        if let Some(master) = listed.upgrade() {
+            return Some(master);
+        }
+        CLOSED.wait(held);
+    }
+}
 
 impl Master {
-    /// Of a card that may set modes already.
-    pub fn new(card: Card) -> Self {
-        Self { card, flipped: Mutex::default(), taken: Mutex::default() }
+    /// Of a card with this number that somebody has lent.
+    pub fn lent(card: Card, number: Number) -> Self {
+        Self { card, flips: Flips::of_card(number), _listed: None }
     }
 
     /// Becomes DRM master of the card with this number, unless this process is.
     ///
     /// # Errors
     /// With a line on stderr: ERROR_SURFACE_LOST_KHR where the card can't be opened, ERROR_NATIVE_WINDOW_IN_USE_KHR where another is DRM master,
-    /// ERROR_INITIALIZATION_FAILED where this process lacks the right.
+    /// ERROR_INITIALIZATION_FAILED where becoming that fails otherwise.
     pub fn of_card(number: Number) -> Result<Arc<Self>, vk::Result> {
         let mut held = HELD.lock();
-        held.retain(|(_, master)| master.strong_count() > 0);
-        let found = held.iter().find(|(n, _)| *n == number).and_then(|(_, master)| master.upgrade());
-        if let Some(master) = found {
+        if let Some(master) = find(number, &mut held) {
             return Ok(master);
         }
         let card = Card::open(number).map_err(|e| {
@@ -55,78 +67,46 @@ impl Master {
             vk::Result::ERROR_SURFACE_LOST_KHR
         })?;
         card.become_master().map_err(|e| refused(&e))?;
-        let master = Arc::new(Self::new(card));
+        let new = Self { card, flips: Flips::of_card(number), _listed: None };
+        Ok(Self::list(new, number, &mut held))
+    }
+
+    /// Has others find it.
+    fn list(self, number: Number, held: &mut Vec<(Number, Weak<Self>)>) -> Arc<Self> {
+        let master = Arc::new(Self { _listed: Some(Listed(number)), ..self });
         held.push((number, Arc::downgrade(&master)));
-        Ok(master)
+        master
     }
+}
 
-    /// Waits until a picture for this CRTC has become visible, at most so long.
-    ///
-    /// # Errors
-    /// TimedOut, or what reading events fails with.
-    pub fn wait_for_flip(&self, crtc: crtc::Handle, within: Duration) -> io::Result<()> {
-        let end = Instant::now() + within;
-        loop {
-            // Whoever has the lock reads for all.
-            let mut flipped = self.flipped.lock();
-            if let Some(at) = flipped.iter().position(|c| *c == u32::from(crtc)) {
-                flipped.swap_remove(at);
-                return Ok(());
-            }
-            if Instant::now() >= end {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("no flip within {within:?}")));
-            }
-            if self.is_readable(TURN)? {
-                flipped.extend(self.read_events()?);
-            }
-        }
+/// A card as it is at the moment, whoever is its DRM master.
+///
+/// # Errors
+/// When it can't be opened, or has nothing to show pictures on.
+pub fn layout(number: Number) -> io::Result<Layout> {
+    let mut held = HELD.lock();
+    if let Some(master) = find(number, &mut held) {
+        // Before this may become the last reference.
+        drop(held);
+        // Nobody but the DRM master has the kernel look at the screens anew.
+        return master.card.layout(true);
     }
-
-    /// Forgets flips of a CRTC that nobody waits for any more.
-    pub fn forget_flips(&self, crtc: crtc::Handle) {
-        self.flipped.lock().retain(|c| *c != u32::from(crtc));
-    }
-
-    /// Waits for an event; whether there is one.
-    fn is_readable(&self, within: Duration) -> io::Result<bool> {
-        let mut fd = libc::pollfd { fd: self.card.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one descriptor, which lives longer than the call.
-        let ready = unsafe { libc::poll(&mut fd, 1, within.as_millis() as i32) };
-        match ready {
-            0 => Ok(false),
-            1 if fd.revents & libc::POLLIN != 0 => Ok(true),
-            1 => Err(io::Error::from_raw_os_error(libc::ENODEV)),
-            _ => match io::Error::last_os_error() {
-                e if e.kind() == io::ErrorKind::Interrupted => Ok(false),
-                e => Err(e),
-            },
-        }
-    }
-
-    /// The CRTCs whose flips events tell of that can be read now.
-    fn read_events(&self) -> io::Result<Vec<u32>> {
-        let mut bytes = [0; 1024];
-        match self.card.file().read(&mut bytes) {
-            Ok(n) => Ok(flips(bytes.get(..n).unwrap_or_default())),
-            // Another has read them meanwhile: a program whose file this is.
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(Vec::new()),
-            Err(e) => Err(e),
-        }
-    }
+    let card = Card::open(number)?;
+    // At once, as others want to be DRM master. A file that isn't can't give that up.
+    let _ = card.release_master_lock();
+    drop(held);
+    card.layout(false)
 }
 
 /// Says why a process isn't DRM master; what vkCreateSwapchainKHR returns then.
 fn refused(e: &io::Error) -> vk::Result {
     match e.raw_os_error() {
-        Some(libc::EBUSY) => {
+        // Who hasn't the right to take over from another isn't told that there is one: who opens a card that has no DRM master is that at once.
+        Some(libc::EBUSY | libc::EACCES | libc::EPERM) => {
             error!(
                 "no swapchain on a display: another program shows pictures there (DRM master), such as a display server"
             );
             vk::Result::ERROR_NATIVE_WINDOW_IN_USE_KHR
-        }
-        Some(libc::EACCES | libc::EPERM) => {
-            error!("no swapchain on a display: another program is DRM master, and this one may not become it");
-            vk::Result::ERROR_INITIALIZATION_FAILED
         }
         _ => {
             error!("no swapchain on a display: becoming DRM master failed: {e}");
@@ -135,57 +115,42 @@ fn refused(e: &io::Error) -> vk::Result {
     }
 }
 
-/// The CRTCs of the flips that events tell of (`drm_event_vblank`, include/uapi/drm/drm.h). What is cut short tells nothing.
-fn flips(mut bytes: &[u8]) -> Vec<u32> {
-    let mut crtcs = Vec::new();
-    let word = |event: &[u8], at: usize| {
-        let bytes = event.get(at..)?.first_chunk::<4>()?;
-        Some(u32::from_ne_bytes(*bytes))
-    };
-    while let (Some(kind), Some(length)) = (word(bytes, 0), word(bytes, 4)) {
-        let Some((event, rest)) = bytes.split_at_checked(length as usize).filter(|(event, _)| event.len() >= 8) else {
-            break;
-        };
-        if kind == FLIP_COMPLETE {
-            crtcs.extend(word(event, 28));
-        }
-        bytes = rest;
-    }
-    crtcs
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
-
-    fn event(kind: u32, length: u32, crtc: u32) -> Vec<u8> {
-        [kind, length, 1, 2, 3, 4, 5, crtc].iter().flat_map(|word| word.to_ne_bytes()).collect()
-    }
-
-    #[test]
-    fn flips_are_told_by_events() {
-        let vblank = event(1, 32, 40);
-        let all = [event(FLIP_COMPLETE, 32, 41), vblank, event(FLIP_COMPLETE, 32, 42)].concat();
-        assert_eq!(flips(&all), [41, 42]);
-        assert_eq!(flips(&all[..95]), [41], "the last one is cut short");
-        assert!(flips(&[]).is_empty());
-    }
-
-    #[test]
-    fn events_of_no_length_end_the_reading() {
-        for length in [0, 7, 33, u32::MAX] {
-            assert!(flips(&event(FLIP_COMPLETE, length, 41)).is_empty(), "{length}");
-        }
-        assert!(flips(&event(FLIP_COMPLETE, 8, 41)).is_empty(), "an event without a CRTC");
-    }
 
     #[test]
     fn who_is_not_master_hears_why() {
         let of = |errno| refused(&io::Error::from_raw_os_error(errno));
-        assert_eq!(of(libc::EBUSY), vk::Result::ERROR_NATIVE_WINDOW_IN_USE_KHR);
-        assert_eq!(of(libc::EACCES), vk::Result::ERROR_INITIALIZATION_FAILED);
+        for errno in [libc::EBUSY, libc::EACCES, libc::EPERM] {
+            assert_eq!(of(errno), vk::Result::ERROR_NATIVE_WINDOW_IN_USE_KHR);
+        }
         assert_eq!(of(libc::ENODEV), vk::Result::ERROR_INITIALIZATION_FAILED);
         // No card has the number of /dev/null.
         assert_eq!(Master::of_card((1, 3)).err(), Some(vk::Result::ERROR_SURFACE_LOST_KHR));
+        assert!(layout((1, 3)).is_err());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri knows no devices")]
+    fn one_that_is_being_closed_is_waited_for() {
+        const NUMBER: Number = (226, 72);
+        let new = || Master::lent(Card::of_another(File::open("/dev/null").unwrap().into()), NUMBER);
+        let master = Master::list(new(), NUMBER, &mut HELD.lock());
+        assert!(find(NUMBER, &mut HELD.lock()).is_some_and(|found| Arc::ptr_eq(&found, &master)));
+        thread::scope(|s| {
+            let mut held = HELD.lock();
+            let closing = s.spawn(move || drop(master));
+            while held.iter().any(|(n, listed)| *n == NUMBER && listed.strong_count() > 0) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            // It is listed still, and goes only while this thread waits.
+            assert!(find(NUMBER, &mut held).is_none());
+            closing.join().unwrap();
+        });
     }
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 use ash::vk;
 use parking_lot::Mutex;
 
-use crate::base::log::error;
+use crate::base::object::Part;
+use crate::physical::instance::Instance;
 use crate::wsi::display::{self, Display, hand_out};
 use crate::wsi::display_canvas::DisplayCanvas;
+use crate::wsi::display_lent::Lent;
 use crate::wsi::display_mode;
 use crate::wsi::display_scanout::Scanout;
 use crate::wsi::surface;
-use crate::wsi::window::{Canvas, Gone, Look, Window};
+use crate::wsi::window::{Canvas, Gone, Look, Unreachable, Window};
 
 /// The planes of a device, each with the display that it is on.
 ///
@@ -94,6 +96,8 @@ struct DisplayWindow {
     mode: drm::control::Mode,
     parameters: vk::DisplayModeParametersKHR,
     plane: u32,
+    /// The displays that were handed over to the surface's instance.
+    lent: Arc<Lent>,
     /// Shared by the swapchains of the surface, of which an old one may end after a new one has shown pictures.
     scanout: Mutex<Weak<Scanout>>,
 }
@@ -112,7 +116,7 @@ impl Window for DisplayWindow {
         let mut known = self.scanout.lock();
         let scanout = match known.upgrade() {
             Some(scanout) => scanout,
-            None => Scanout::new(self.display.master()?, self.display.connector, self.plane, self.mode)?,
+            None => Scanout::new(self.lent.master(&self.display)?, self.display.connector, self.plane, self.mode)?,
         };
         *known = Arc::downgrade(&scanout);
         Ok(Box::new(DisplayCanvas::new(scanout, self.parameters.visible_region)?))
@@ -125,7 +129,7 @@ impl Window for DisplayWindow {
 }
 
 pub unsafe fn create_display_plane_surface_khr(
-    _: vk::Instance,
+    instance: vk::Instance,
     info: *const vk::DisplaySurfaceCreateInfoKHR,
     _: *const vk::AllocationCallbacks,
     to: *mut vk::SurfaceKHR,
@@ -133,14 +137,17 @@ pub unsafe fn create_display_plane_surface_khr(
     // SAFETY: a valid struct.
     let info = unsafe { &*info };
     let Some(mode) = display::get_mode(info.display_mode) else {
-        error!("no surface on a display: vkCreateDisplayPlaneSurfaceKHR has no valid VkDisplayModeKHR");
-        return vk::Result::ERROR_UNKNOWN;
+        // Another driver's: loaders ask all drivers.
+        // SAFETY: the output parameter.
+        return unsafe { surface::create(Arc::new(Unreachable), to) };
     };
     let window = DisplayWindow {
         display: mode.display.clone(),
         mode: mode.mode,
         parameters: mode.parameters,
         plane: info.plane_index,
+        // SAFETY: a valid instance.
+        lent: Lent::of(unsafe { Instance::of(instance) }.connection()),
         scanout: Mutex::default(),
     };
     // SAFETY: the output parameter.
@@ -152,17 +159,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modes_that_are_not_there_are_refused() {
+    fn modes_of_other_drivers_make_surfaces_that_are_lost() {
         let info = vk::DisplaySurfaceCreateInfoKHR::default();
-        let (mut surface, mut can) = (vk::SurfaceKHR::null(), vk::DisplayPlaneCapabilitiesKHR::default());
+        let (mut handle, mut can) = (vk::SurfaceKHR::null(), vk::DisplayPlaneCapabilitiesKHR::default());
         // SAFETY: locals; neither instance nor device is looked at.
         let results = unsafe {
             [
-                create_display_plane_surface_khr(vk::Instance::null(), &info, std::ptr::null(), &mut surface),
+                create_display_plane_surface_khr(vk::Instance::null(), &info, std::ptr::null(), &mut handle),
                 get_display_plane_capabilities_khr(vk::PhysicalDevice::null(), info.display_mode, 0, &mut can),
             ]
         };
-        assert_eq!(results, [vk::Result::ERROR_UNKNOWN; 2]);
-        assert_eq!(surface, vk::SurfaceKHR::null());
+        assert_eq!(results, [vk::Result::SUCCESS, vk::Result::ERROR_UNKNOWN]);
+        assert_eq!(surface::get(handle).unwrap().window.look().err(), Some(Gone));
+        // SAFETY: a surface that no swapchain has.
+        unsafe { surface::destroy_surface_khr(vk::Instance::null(), handle, std::ptr::null()) };
     }
 }

@@ -8,9 +8,12 @@ use x11rb::protocol::randr::{self, ConnectionExt as _, Crtc, Output};
 use x11rb::protocol::xproto::{AtomEnum, ConnectionExt as _, Window};
 use x11rb::xcb_ffi::XCBConnection;
 
+use crate::base::object::Part;
+use crate::physical::physical_device::PhysicalDevice;
 use crate::wsi::display::{self, Display};
 use crate::wsi::display_acquire::{acquire, failed};
 use crate::wsi::display_card::Card;
+use crate::wsi::display_lent::Lent;
 use crate::wsi::{x11, xlib};
 
 /// The property by which an X server tells the kernel's number of an output's connector.
@@ -106,7 +109,7 @@ fn close_at_exec(file: &impl std::os::fd::AsRawFd) -> io::Result<()> {
 }
 
 pub unsafe fn acquire_xlib_display_ext(
-    _: vk::PhysicalDevice,
+    device: vk::PhysicalDevice,
     program: *mut vk::Display,
     display: vk::DisplayKHR,
 ) -> vk::Result {
@@ -116,6 +119,8 @@ pub unsafe fn acquire_xlib_display_ext(
     if !lends(&connection) {
         return failed("the X server lends no displays, which needs RandR 1.6");
     }
-    let acquired = lease(&connection, &display).and_then(|card| acquire(&display, card));
+    // SAFETY: a valid device.
+    let lent = Lent::of(unsafe { PhysicalDevice::of(device) }.connection());
+    let acquired = lease(&connection, &display).and_then(|card| acquire(&lent, &display, card));
     acquired.map_or_else(failed, |()| vk::Result::SUCCESS)
 }

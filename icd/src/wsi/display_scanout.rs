@@ -1,6 +1,6 @@
 //! A CRTC that sends a display the pictures of a surface, from the first of them until the last swapchain ends; then it shows again what it showed before.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct Scanout {
     before: Option<crtc::Info>,
     /// Whether anything was changed.
     changed: AtomicBool,
+    /// Whether it was said that the file isn't DRM master for a while.
+    said: AtomicBool,
     /// The framebuffer that is seen, until it is removed.
     shown: Mutex<Option<framebuffer::Handle>>,
 }
@@ -57,43 +59,51 @@ impl Scanout {
             error!("no swapchain on a display: the display is no longer connected");
             return Err(vk::Result::ERROR_SURFACE_LOST_KHR);
         };
-        {
-            let mut taken = master.taken.lock();
-            if taken.contains(&crtc) {
-                error!("no swapchain on a display: another surface of this program shows pictures on its plane");
-                return Err(vk::Result::ERROR_NATIVE_WINDOW_IN_USE_KHR);
-            }
-            taken.push(crtc);
+        if !master.flips.take(crtc) {
+            error!("no swapchain on a display: another surface of this program shows pictures on its plane");
+            return Err(vk::Result::ERROR_NATIVE_WINDOW_IN_USE_KHR);
         }
-        master.forget_flips(crtc);
         let before = uninterrupted(|| master.card.get_crtc(crtc)).ok().filter(|_| current == Some(crtc));
-        let (changed, shown) = (AtomicBool::new(false), Mutex::new(None));
-        Ok(Arc::new(Self { master, crtc, connector, mode, before, changed, shown }))
+        let (changed, said, shown) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::new(None));
+        Ok(Arc::new(Self { master, crtc, connector, mode, before, changed, said, shown }))
     }
 
-    /// Shows a framebuffer of the mode's size, and waits until it is seen.
+    /// Shows a framebuffer of the mode's size, and waits until it is seen. Nothing is to be seen of it while a lent file isn't DRM master, as the screen is
+    /// another's then (a switch between virtual terminals); the first picture afterwards sets the mode again.
     ///
     /// # Errors
     /// When the display shows nothing of this process any more, with what failed.
     pub fn show(&self, framebuffer: framebuffer::Handle) -> io::Result<()> {
-        let card = &self.master.card;
         let mut shown = self.shown.lock();
-        let failed = |what: &str, e: &io::Error| io::Error::new(e.kind(), format!("{what}: {e}"));
-        if shown.is_some() {
-            uninterrupted(|| card.page_flip(self.crtc, framebuffer, PageFlipFlags::EVENT, None))
-                .map_err(|e| failed("flipping to the next picture", &e))?;
-            self.master
-                .wait_for_flip(self.crtc, PATIENCE)
-                .map_err(|e| failed("waiting for the next picture to be seen", &e))?;
-        } else {
-            // Relaxed: read by whoever has the last reference.
-            self.changed.store(true, Ordering::Relaxed);
-            let (at, connectors, mode) = ((0, 0), [self.connector], Some(self.mode));
-            uninterrupted(|| card.set_crtc(self.crtc, Some(framebuffer), at, &connectors, mode))
-                .map_err(|e| failed("setting the mode", &e))?;
+        let done = if shown.is_some() { self.flip(framebuffer) } else { self.set_mode(framebuffer) };
+        let is_master = match done {
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => false,
+            done => done.map(|()| true)?,
+        };
+        // Relaxed: nothing else depends on the line.
+        if !is_master && !self.said.swap(true, Ordering::Relaxed) {
+            warn_!("a display shows no pictures of this program while the file that was lent for it isn't DRM master");
         }
-        *shown = Some(framebuffer);
+        *shown = is_master.then_some(framebuffer);
         Ok(())
+    }
+
+    /// Shows the next framebuffer after another one.
+    fn flip(&self, framebuffer: framebuffer::Handle) -> io::Result<()> {
+        let Master { card, flips, .. } = &*self.master;
+        flips.forget(card, self.crtc).map_err(|e| failed("reading what the kernel tells", &e))?;
+        uninterrupted(|| card.page_flip(self.crtc, framebuffer, PageFlipFlags::EVENT, None))
+            .map_err(|e| failed("flipping to the next picture", &e))?;
+        flips.wait(card, self.crtc, PATIENCE).map_err(|e| failed("waiting for the next picture to be seen", &e))
+    }
+
+    /// Shows a first framebuffer.
+    fn set_mode(&self, framebuffer: framebuffer::Handle) -> io::Result<()> {
+        // Relaxed: read by whoever has the last reference.
+        self.changed.store(true, Ordering::Relaxed);
+        let (at, connectors, mode) = ((0, 0), [self.connector], Some(self.mode));
+        uninterrupted(|| self.master.card.set_crtc(self.crtc, Some(framebuffer), at, &connectors, mode))
+            .map_err(|e| failed("setting the mode", &e))
     }
 
     /// Framebuffers are about to be removed: where one of them is seen, the CRTC goes off, and the next picture sets the mode again.
@@ -103,6 +113,11 @@ impl Scanout {
             *shown = None;
         }
     }
+}
+
+/// An error with what has failed.
+fn failed(what: &str, e: &io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("{what}: {e}"))
 }
 
 impl Drop for Scanout {
@@ -117,10 +132,10 @@ impl Drop for Scanout {
             });
             // What was shown before may be gone.
             if !restored && let Err(e) = uninterrupted(|| card.set_crtc(self.crtc, None, (0, 0), &[], None)) {
-                warn_!("a display still shows the last picture: {e}");
+                warn_!("a display isn't left as it was found: {e}");
             }
         }
-        self.master.taken.lock().retain(|c| *c != self.crtc);
+        self.master.flips.give_back(self.crtc);
     }
 }
 
@@ -143,8 +158,11 @@ mod tests {
             crtcs: crtcs.iter().map(|c| crtc(*c)).collect(),
             crtc: None,
         };
-        let layout =
-            Layout { crtcs: [10, 11, 12].map(crtc).into(), outputs: vec![output(1, &[10, 12]), output(2, &[11])] };
+        let layout = Layout {
+            crtcs: [10, 11, 12].map(crtc).into(),
+            connectors: [1, 2, 3].map(connector).into(),
+            outputs: vec![output(1, &[10, 12]), output(2, &[11])],
+        };
         let chosen = |display, plane| choose(&layout, connector(display), plane).map(|(c, _)| u32::from(c));
         assert_eq!([chosen(1, 0), chosen(1, 2), chosen(2, 1)], [Some(10), Some(12), Some(11)]);
         assert_eq!([chosen(1, 1), chosen(2, 7)], [Some(10), Some(11)], "less of the card than the plane's");

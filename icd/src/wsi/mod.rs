@@ -8,6 +8,8 @@ pub mod display;
 pub mod display_acquire;
 pub mod display_canvas;
 pub mod display_card;
+pub mod display_flips;
+pub mod display_lent;
 pub mod display_master;
 pub mod display_mode;
 pub mod display_plane;

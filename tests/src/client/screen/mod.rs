@@ -1,6 +1,8 @@
 //! Swapchains of a surface without a window: acquiring, presenting, changing the size, in every mode.
 
+mod card;
 pub mod display;
+mod display_place;
 mod stage;
 pub mod strict;
 mod together;

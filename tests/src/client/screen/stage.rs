@@ -74,8 +74,10 @@ impl Stage {
                 khr::get_surface_capabilities2::NAME,
                 ash::ext::surface_maintenance1::NAME,
                 khr::display::NAME,
+                khr::get_display_properties2::NAME,
                 ash::ext::direct_mode_display::NAME,
                 ash::ext::acquire_drm_display::NAME,
+                ash::ext::acquire_xlib_display::NAME,
             ];
             names.sort_unstable();
             names.dedup();
