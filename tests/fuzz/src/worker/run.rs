@@ -43,11 +43,11 @@ impl Thread<'_> {
             | Step::CopyFromImage { .. }
             | Step::CopyImages { .. }
             | Step::CarryImage { .. } => self.image_step(step),
-            Step::CreatePipelines { .. }
-            | Step::DestroyPipeline { .. }
-            | Step::CreateSets { .. }
+            Step::CreatePipelines { .. } | Step::DestroyPipeline { .. } => self.pipeline_step(step),
+            Step::CreateSets { .. }
+            | Step::FreeSets { .. }
             | Step::ResetSets { .. }
-            | Step::WriteSet { .. } => self.pipeline_step(step),
+            | Step::WriteSet { .. } => self.set_step(step),
             Step::CreatePool { .. }
             | Step::ResetPool { .. }
             | Step::TrimPool { .. }
