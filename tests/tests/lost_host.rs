@@ -116,7 +116,6 @@ fn until(what: &str, so: impl Fn() -> bool) {
     }
 }
 
-/// A host's driver that has no memory for a submission: what waits for the submission gets an error, and doesn't wait forever.
 /// Sets that a pool has promised aren't waited for: the program hears of the host's refusal by losing the device, and why.
 #[test]
 fn a_refusal_of_promised_descriptor_sets_is_an_error() {
@@ -132,6 +131,7 @@ fn a_refusal_of_promised_descriptor_sets_is_an_error() {
     }
 }
 
+/// A host's driver that has no memory for a submission: what waits for the submission gets an error, and doesn't wait forever.
 #[test]
 fn a_submission_that_the_host_refuses_is_an_error() {
     let root = root();
