@@ -108,8 +108,13 @@ impl PoolCount {
         if enough && whole && self.inexact == 0 { Outlook::Promised } else { Outlook::Open }
     }
 
-    /// Undoes [`Self::take`] for sets that the host has refused.
-    pub fn put_back<'a>(&mut self, sets: impl Iterator<Item = &'a Share>) {
+    /// The host has refused sets that were taken. Some of them it may have had for a moment, and freed.
+    pub fn refuse<'a>(&mut self, sets: impl Iterator<Item = &'a Share>) {
+        self.put_back(sets);
+        self.freed = true;
+    }
+
+    fn put_back<'a>(&mut self, sets: impl Iterator<Item = &'a Share>) {
         for set in sets {
             self.count(set, |taken, n| *taken = taken.saturating_sub(n));
             self.inexact = self.inexact.saturating_sub(usize::from(set.may_take_more()));

@@ -187,7 +187,7 @@ unsafe fn allocate(
         return Ok(handles);
     }
     if let Some(count) = pool.count.as_ref().filter(|_| outlook != Outlook::Exceeding) {
-        count.lock().put_back(shares());
+        count.lock().refuse(shares());
     }
     forget(handles);
     Err(result)

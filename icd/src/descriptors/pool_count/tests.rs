@@ -164,7 +164,7 @@ fn what_the_host_refuses_is_not_taken() {
     assert_eq!(p.take([&two, &three].into_iter()), Outlook::Promised);
     p.free(&two);
     assert_eq!(p.take([&two].into_iter()), Outlook::Open);
-    p.put_back([&two].into_iter());
+    p.refuse([&two].into_iter());
     assert_eq!((taken(&p), p.take([&two].into_iter())), (vec![1, 3], Outlook::Open));
 }
 
@@ -187,6 +187,6 @@ fn flags_that_may_promise_more_leave_the_rest_to_the_host() {
     let mut p = pool(F::ALLOW_OVERALLOCATION_SETS_NV, 1, &[(T::STORAGE_BUFFER, 1)]);
     assert_eq!(p.take([&one].into_iter()), Outlook::Promised);
     assert_eq!(p.take([&one].into_iter()), Outlook::Open);
-    p.put_back([&one].into_iter());
+    p.refuse([&one].into_iter());
     assert_eq!(taken(&p), [1, 1]);
 }
