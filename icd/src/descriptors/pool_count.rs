@@ -30,7 +30,8 @@ struct Stock {
     taken: u64,
 }
 
-/// What the sets have in common that were allocated since a pool was created or reset.
+/// What the sets have in common that were allocated since a pool was created or reset: their layout. Other layouts may have the same numbers, and
+/// take more of a host that lays sets out in bytes (MoltenVK's gives a freed place to a set of the same size only).
 #[derive(Debug)]
 enum Takers {
     None,
