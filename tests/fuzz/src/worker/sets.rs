@@ -20,9 +20,10 @@ impl Thread<'_> {
                     let n = sets.len() as u32;
                     let size =
                         vk::DescriptorPoolSize { ty: vk::DescriptorType::STORAGE_BUFFER, descriptor_count: EACH * n };
-                    let flags = match frees {
-                        true => vk::DescriptorPoolCreateFlags::FREE_DESCRIPTOR_SET,
-                        false => vk::DescriptorPoolCreateFlags::empty(),
+                    let flags = if *frees {
+                        vk::DescriptorPoolCreateFlags::FREE_DESCRIPTOR_SET
+                    } else {
+                        vk::DescriptorPoolCreateFlags::empty()
                     };
                     let info = vk::DescriptorPoolCreateInfo::default().max_sets(n).flags(flags);
                     let made = d.create_descriptor_pool(&info.pool_sizes(std::slice::from_ref(&size)), None);
@@ -52,7 +53,7 @@ impl Thread<'_> {
 
     /// Allocates sets of one layout in one call.
     unsafe fn allocate(
-        &mut self,
+        &self,
         pool: Id,
         layout: vk::DescriptorSetLayout,
         n: usize,
@@ -60,7 +61,6 @@ impl Thread<'_> {
         let layouts = vec![layout; n];
         let pool = self.shared.handles.set_pools.get(pool);
         let info = vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts);
-        self.called(1);
         // SAFETY: by the plan.
         unsafe { self.shared.gpu.device.allocate_descriptor_sets(&info) }
     }
@@ -75,7 +75,10 @@ impl Thread<'_> {
         use vk::Result as R;
         // SAFETY: by the plan.
         match unsafe { self.allocate(pool, layout, n) } {
-            Err(R::ERROR_OUT_OF_POOL_MEMORY | R::ERROR_FRAGMENTED_POOL) => Ok(Vec::new()),
+            Err(R::ERROR_OUT_OF_POOL_MEMORY | R::ERROR_FRAGMENTED_POOL) => {
+                self.called(1);
+                Ok(Vec::new())
+            }
             made => self.must("vkAllocateDescriptorSets", made),
         }
     }
