@@ -23,7 +23,6 @@ pub enum Outlook {
 }
 
 /// So many of one kind.
-#[derive(Debug)]
 struct Stock {
     kind: Kind,
     promised: u64,
@@ -32,7 +31,6 @@ struct Stock {
 
 /// What the sets have in common that were allocated since a pool was created or reset: their layout. Other layouts may have the same numbers, and
 /// take more of a host that lays sets out in bytes (MoltenVK's gives a freed place to a set of the same size only).
-#[derive(Debug)]
 enum Takers {
     None,
     Alike(Share),
@@ -40,7 +38,6 @@ enum Takers {
 }
 
 /// What a pool has promised and given.
-#[derive(Debug)]
 pub struct PoolCount {
     stock: Vec<Stock>,
     /// What comes of an allocation of more than was promised.

@@ -50,7 +50,9 @@ fn taken(pool: &PoolCount) -> Vec<u64> {
 fn a_pool_gives_what_it_has_promised_and_no_more() {
     let two = buffers(2);
     // By sets, and by descriptors; sizes of one type are added.
-    for (sets, sizes) in [(4, vec![(T::STORAGE_BUFFER, 100)]), (100, vec![(T::STORAGE_BUFFER, 5), (T::STORAGE_BUFFER, 4)])] {
+    for (sets, sizes) in
+        [(4, vec![(T::STORAGE_BUFFER, 100)]), (100, vec![(T::STORAGE_BUFFER, 5), (T::STORAGE_BUFFER, 4)])]
+    {
         let mut p = pool(F::empty(), sets, &sizes);
         assert_eq!(p.take([&two; 3].into_iter()), Outlook::Promised);
         // Both or none of them.

@@ -81,7 +81,11 @@ impl Bench<'_> {
         row("vkUpdateDescriptorSets, 2 writes", ns, "ns");
         self.sets(vk::DescriptorPoolCreateFlags::empty(), 1, "vkAllocateDescriptorSets, 1 set")?;
         self.sets(vk::DescriptorPoolCreateFlags::empty(), 64, "vkAllocateDescriptorSets, 64 sets")?;
-        self.sets(vk::DescriptorPoolCreateFlags::FREE_DESCRIPTOR_SET, 1, "vkAllocateDescriptorSets and vkFreeDescriptorSets")
+        self.sets(
+            vk::DescriptorPoolCreateFlags::FREE_DESCRIPTOR_SET,
+            1,
+            "vkAllocateDescriptorSets and vkFreeDescriptorSets",
+        )
     }
 
     /// Allocates so many sets a call from a pool that is emptied when it is full, or that they are given back to.
