@@ -149,9 +149,6 @@ impl Connection {
 
     /// As [`Self::send_for_outcome`], for a command that has no effect anybody could see before the next one is sent; the host may see it later. The
     /// reply takes at most `size` bytes.
-    ///
-    /// # Errors
-    /// As [`Self::send_for_outcome`].
     pub fn post_for_outcome(
         &self,
         command: &'static str,
@@ -169,10 +166,7 @@ impl Connection {
         encode: impl FnOnce(&mut Writer, u32),
     ) -> Result<Seqno, Error> {
         let Some(reply) = self.room_for_outcome(size, show)? else {
-            return match show {
-                Show::Now => self.send(|w| encode(w, 0)),
-                Show::Later => self.post(|w| encode(w, 0)),
-            };
+            return if show == Show::Now { self.send(|w| encode(w, 0)) } else { self.post(|w| encode(w, 0)) };
         };
         let ask = |bytes: &[u8]| {
             let number = Reader::new(bytes).u32();
@@ -377,8 +371,8 @@ impl Connection {
             && !self.reported.swap(true, Ordering::Relaxed)
         {
             // A ring stops over an object that the host was asked to make and hasn't made: what came of that is the reason.
-            let refused = self.outcomes.look(&self.ring).err().filter(|refused| *refused != e);
-            let refused = refused.map(|r| format!(" ({})", r.reason())).unwrap_or_default();
+            let refused =
+                self.outcomes.look(&self.ring).err().map(|r| format!(" ({})", r.reason())).unwrap_or_default();
             error!(
                 "{e}{refused}; Vulkan calls fail from now on, with VK_ERROR_DEVICE_LOST where they may; restart the program once the host is back"
             );
