@@ -18,7 +18,7 @@ pub fn run(times: u32) -> Result<Outcome> {
     let gpu = Gpu::new()?;
     let pipeline = gpu.scale(3, vk::DescriptorSetLayoutCreateFlags::empty(), KIND)?;
     emptied(&gpu, &pipeline, 400 * times)?;
-    mixed(&gpu, &pipeline, 20 * times)?;
+    mixed(&gpu, &pipeline, 4 * times)?;
     full(&gpu, &pipeline)?;
     gpu.free_pipeline(pipeline);
     Ok(Outcome::Passed)
