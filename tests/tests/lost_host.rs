@@ -116,6 +116,21 @@ fn until(what: &str, so: impl Fn() -> bool) {
     }
 }
 
+/// Sets that a pool has promised aren't waited for: the program hears of the host's refusal by losing the device, and why.
+#[test]
+fn a_refusal_of_promised_descriptor_sets_is_an_error() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_FAIL", "vkAllocateDescriptorSets:-1:1")]).unwrap();
+    for debug in ["vtest", "vtest,no-pool-counts"] {
+        let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        let out = output("the client", command.arg("descriptors").env("HESPER_DEBUG", debug));
+        let text = both(&out);
+        assert_eq!(out.status.code(), Some(1), "{text}");
+        let refused = text.contains("its driver has refused a vkAllocateDescriptorSets: ERROR_OUT_OF_HOST_MEMORY");
+        assert_eq!(refused, debug == "vtest", "{debug}: {text}");
+    }
+}
+
 /// A host's driver that has no memory for a submission: what waits for the submission gets an error, and doesn't wait forever.
 #[test]
 fn a_submission_that_the_host_refuses_is_an_error() {

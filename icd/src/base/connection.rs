@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
-use hesper_winsys::ring::{self, Asked, RingOptions, Show};
+use hesper_winsys::ring::{self, Asked, Reply, RingOptions, Show};
 use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
@@ -148,19 +148,33 @@ impl Connection {
         command: &'static str,
         encode: impl FnOnce(&mut Writer, u32),
     ) -> Result<Seqno, Error> {
-        if !self.asks_for_outcomes {
-            return self.send(|w| encode(w, 0));
-        }
-        self.look_at_outcomes()?;
-        let reply = match self.ring.room_for_reply(outcomes::REPLY) {
-            Ok(reply) => reply,
-            Err(e @ Error::Lost(_)) => return self.report(Err(e)),
-            // The command needs no room for a reply.
-            Err(_) => return self.send(|w| encode(w, 0)),
+        self.for_outcome(command, outcomes::REPLY, Show::Now, encode)
+    }
+
+    /// As [`Self::send_for_outcome`], for a command that has no effect anybody could see before the next one is sent; the host may see it later. The
+    /// reply takes at most `size` bytes.
+    pub fn post_for_outcome(
+        &self,
+        command: &'static str,
+        size: usize,
+        encode: impl FnOnce(&mut Writer, u32),
+    ) -> Result<Seqno, Error> {
+        self.for_outcome(command, size, Show::Later, encode)
+    }
+
+    fn for_outcome(
+        &self,
+        command: &'static str,
+        size: usize,
+        show: Show,
+        encode: impl FnOnce(&mut Writer, u32),
+    ) -> Result<Seqno, Error> {
+        let Some(reply) = self.room_for_outcome(size, show)? else {
+            return if show == Show::Now { self.send(|w| encode(w, 0)) } else { self.post(|w| encode(w, 0)) };
         };
         let ask = |bytes: &[u8]| {
             let number = Reader::new(bytes).u32();
-            let asked = self.ring.ask_for(reply, bytes, outcomes::REPLY, Show::Now)?;
+            let asked = self.ring.ask_for(reply, bytes, size, show)?;
             Ok(Due { command, number, reply: asked })
         };
         let due = self.report(with_encoded(&self.codec, |w| encode(w, GENERATE_REPLY), ask))?;
@@ -171,6 +185,21 @@ impl Connection {
             self.look_at_outcomes()?;
         }
         Ok(seqno)
+    }
+
+    /// Room for a reply that is looked at later; `None` where nobody asks for any, or there is no room, which the command doesn't need.
+    fn room_for_outcome(&self, size: usize, show: Show) -> Result<Option<Reply>, Error> {
+        if !self.asks_for_outcomes {
+            return Ok(None);
+        }
+        // A look takes the memory that the host writes to from the host's processor: posting is about not doing that.
+        if show == Show::Now || self.outcomes.many() {
+            self.look_at_outcomes()?;
+        }
+        match self.ring.room_for_reply(size) {
+            Err(e) if !matches!(e, Error::Lost(_)) => Ok(None),
+            reply => self.report(reply.map(Some)),
+        }
     }
 
     /// Looks at what came of commands that nobody waited for.
@@ -345,8 +374,11 @@ impl Connection {
         if let Error::Lost(_) = &e
             && !self.reported.swap(true, Ordering::Relaxed)
         {
+            // A ring stops over an object that the host was asked to make and hasn't made: what came of that is the reason.
+            let refused =
+                self.outcomes.look(&self.ring).err().map(|r| format!(" ({})", r.reason())).unwrap_or_default();
             error!(
-                "{e}; Vulkan calls fail from now on, with VK_ERROR_DEVICE_LOST where they may; restart the program once the host is back"
+                "{e}{refused}; Vulkan calls fail from now on, with VK_ERROR_DEVICE_LOST where they may; restart the program once the host is back"
             );
         }
         e

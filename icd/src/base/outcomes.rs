@@ -1,13 +1,15 @@
-//! What came of commands that nobody waits for, but whose failure somebody would wait for forever: submissions, and signals of the program's own.
+//! What came of commands that nobody waits for, but whose failure must be known: submissions, signals of the program's own, and descriptor sets that
+//! their pool has promised.
 //!
-//! A host's driver may refuse a submission for lack of memory. Whoever then waits for its fence waits for something that never comes. So such a
+//! A host's driver may refuse a submission for lack of memory. Whoever then waits for its fence waits for something that never comes. Of sets that it
+//! refuses the host knows nothing, and its ring stops over the next command that names one, for a reason that nobody would guess. So such a
 //! command asks for a reply, which is read when it is there: before the next such command, and after every answer that the main ring gives,
 //! since the ring has run by then what was sent before. A failure ends the context, since the program has been told of success.
 //!
 //! The switch `no-outcomes` turns this off.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ash::vk;
 use hesper_encoder::Reader;
@@ -15,8 +17,11 @@ use hesper_winsys::ring::Asked;
 use hesper_winsys::{Error, Ring};
 use parking_lot::Mutex;
 
-/// Bytes of a reply: the command's number and its result (WIRE.md 2.2).
+/// Bytes of a reply that has nothing behind the command's number and its result (WIRE.md 2.2).
 pub const REPLY: usize = 8;
+
+/// So many replies that haven't been read are worth a look.
+const MANY: usize = 64;
 
 /// A reply that hasn't been read.
 pub struct Due {
@@ -31,22 +36,28 @@ pub struct Due {
 pub struct Outcomes {
     /// In the order in which the ring runs the commands, but for those that two threads sent at the same time.
     due: Mutex<VecDeque<Due>>,
-    /// Whether there are any. A thread that has been answered after a command sees that the command's reply is due, or has been read.
-    any: AtomicBool,
+    /// How many there are. A thread that has been answered after a command sees that the command's reply is due, or has been read.
+    number: AtomicUsize,
 }
 
 impl Outcomes {
     /// Whether any replies haven't been read.
     #[inline]
     pub fn any(&self) -> bool {
-        self.any.load(Ordering::Relaxed)
+        self.number.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether there are so many that their memory should be used again.
+    #[inline]
+    pub fn many(&self) -> bool {
+        self.number.load(Ordering::Relaxed) >= MANY
     }
 
     /// A reply will be there when the ring has run a command.
     pub fn expect(&self, reply: Due) {
         let mut due = self.due.lock();
         due.push_back(reply);
-        self.any.store(true, Ordering::Relaxed);
+        self.number.store(due.len(), Ordering::Relaxed);
     }
 
     /// Reads the replies that are there.
@@ -60,7 +71,7 @@ impl Outcomes {
             let result = ring.answer(reply, |reply| read(number, reply))?;
             failed = failed.and(outcome(command, result));
         }
-        self.any.store(!due.is_empty(), Ordering::Relaxed);
+        self.number.store(due.len(), Ordering::Relaxed);
         failed
     }
 }

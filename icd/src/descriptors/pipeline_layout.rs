@@ -6,7 +6,7 @@ use hesper_encoder::generated::request;
 use crate::base::chain::{find, slice};
 use crate::base::forwarding::{done, post};
 use crate::base::slab::Slab;
-use crate::descriptors::set::{self, Immutable};
+use crate::descriptors::layout::{Immutable, immutable_of};
 use crate::generated::forward;
 
 /// The sets of a pipeline layout.
@@ -22,8 +22,8 @@ static LAYOUTS: Slab<Sets> = Slab::new(14);
 unsafe fn sets_of(info: &vk::PipelineLayoutCreateInfo<'_>) -> Option<Sets> {
     // SAFETY: the array of `set_layout_count` handles.
     let layouts = unsafe { slice(info.p_set_layouts, info.set_layout_count) };
-    let any = layouts.iter().any(|l| set::immutable_of(*l).is_some());
-    any.then(|| layouts.iter().map(|l| set::immutable_of(*l).cloned()).collect())
+    let any = layouts.iter().any(|l| immutable_of(*l).is_some());
+    any.then(|| layouts.iter().map(|l| immutable_of(*l).cloned()).collect())
 }
 
 pub unsafe fn create_pipeline_layout(

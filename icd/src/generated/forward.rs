@@ -305,9 +305,11 @@ pub unsafe fn destroy_pipeline_layout(device: vk::Device, pipeline_layout: vk::P
 }
 pub unsafe fn create_sampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
     new_ids(p_sampler, 1);
-    let sent = post(device, |w| request::create_sampler(w, 0, device, p_create_info, p_allocator, p_sampler));
-    forget_on_error(&sent, p_sampler, 1);
-    done(sent)
+    let size = reply::create_sampler_size(device, p_create_info, p_allocator, p_sampler);
+    let called = call(device, size, |w| request::create_sampler(w, 1, device, p_create_info, p_allocator, p_sampler), |r| reply::create_sampler(r, device, p_create_info, p_allocator, p_sampler));
+    let result = result_of(called);
+    forget_failed(result, p_sampler, 1);
+    result
 }
 pub unsafe fn destroy_sampler(device: vk::Device, sampler: vk::Sampler, p_allocator: *const vk::AllocationCallbacks) -> () {
     let sent = post_end(device, |w| request::destroy_sampler(w, 0, device, sampler, p_allocator));

@@ -221,16 +221,16 @@ pub unsafe extern "system" fn vkDestroyPipelineLayout(device: vk::Device, pipeli
     guard(device, "vkDestroyPipelineLayout", (), move || { private_data::end(device, &raw const pipeline_layout, 1); crate::descriptors::pipeline_layout::destroy_pipeline_layout(device, pipeline_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateSampler(device: vk::Device, p_create_info: *const vk::SamplerCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_sampler: *mut vk::Sampler) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || forward::create_sampler(device, p_create_info, p_allocator, p_sampler)))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkCreateSampler", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::sampler::create_sampler(device, p_create_info, p_allocator, p_sampler))))
 }
 pub unsafe extern "system" fn vkDestroySampler(device: vk::Device, sampler: vk::Sampler, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard(device, "vkDestroySampler", (), move || { private_data::end(device, &raw const sampler, 1); forward::destroy_sampler(device, sampler, p_allocator) })
+    guard(device, "vkDestroySampler", (), move || { private_data::end(device, &raw const sampler, 1); crate::descriptors::sampler::destroy_sampler(device, sampler, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorSetLayout(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_set_layout: *mut vk::DescriptorSetLayout) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateDescriptorSetLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout))))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkCreateDescriptorSetLayout", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::layout::create_descriptor_set_layout(device, p_create_info, p_allocator, p_set_layout))))
 }
 pub unsafe extern "system" fn vkDestroyDescriptorSetLayout(device: vk::Device, descriptor_set_layout: vk::DescriptorSetLayout, p_allocator: *const vk::AllocationCallbacks) -> () {
-    guard(device, "vkDestroyDescriptorSetLayout", (), move || { private_data::end(device, &raw const descriptor_set_layout, 1); crate::descriptors::set::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator) })
+    guard(device, "vkDestroyDescriptorSetLayout", (), move || { private_data::end(device, &raw const descriptor_set_layout, 1); crate::descriptors::layout::destroy_descriptor_set_layout(device, descriptor_set_layout, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateDescriptorPool(device: vk::Device, p_create_info: *const vk::DescriptorPoolCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_descriptor_pool: *mut vk::DescriptorPool) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000011001, -1000161000], guard(device, "vkCreateDescriptorPool", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::descriptors::set::create_descriptor_pool(device, p_create_info, p_allocator, p_descriptor_pool))))

@@ -33,6 +33,7 @@ const SWITCHES: &[&str] = &[
     "no-feedback",
     "wait-block",
     "no-outcomes",
+    "no-pool-counts",
     "notify-always",
     "no-uploads,feedback",
     "wait-poll,feedback",

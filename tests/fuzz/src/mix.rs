@@ -58,7 +58,15 @@ pub const MIXES: &[Mix] = &[
     },
     Mix {
         name: "pipelines",
-        ops: &[("MakePipelines", 12), ("DestroyPipeline", 6), ("Record", 12), ("Submit", 6), ("Upload", 2)],
+        ops: &[
+            ("MakePipelines", 12),
+            ("DestroyPipeline", 6),
+            ("FreeSets", 4),
+            ("ResetSets", 3),
+            ("Record", 12),
+            ("Submit", 6),
+            ("Upload", 2),
+        ],
         cmds: &[("Dispatch", 20)],
         threads: true,
         without: &[],

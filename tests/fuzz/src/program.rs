@@ -129,6 +129,7 @@ wishes! {
         MakePipelines { pipeline: u8, count: u8, flavour: u8, style: u8 }
         DestroyPipeline { pipeline: u8 }
         WriteSet { set: u8, from: u8, to: u8, at: u8, style: u8 }
+        FreeSets { pool: u8, which: u8, at_once: bool }
         ResetSets { pool: u8 }
         ResetQueries { pool: u8, first: u8, count: u8 }
         Results { pool: u8, first: u8, count: u8, flags: u8 }

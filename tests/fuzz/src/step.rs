@@ -285,13 +285,23 @@ pub enum Step {
     DestroyPipeline {
         pipeline: Id,
     },
+    /// A pool with room for these sets, and all of them; `frees` where sets can be freed by themselves.
     CreateSets {
         pool: Id,
         sets: Vec<Id>,
+        frees: bool,
     },
+    /// Frees sets, and allocates them again.
+    FreeSets {
+        pool: Id,
+        sets: Vec<Id>,
+        at_once: bool,
+    },
+    /// Frees all sets of a pool, and allocates them again; in between sets of another layout are put in the place of some, where sets can be freed.
     ResetSets {
         pool: Id,
         sets: Vec<Id>,
+        frees: bool,
     },
     WriteSet {
         set: Id,

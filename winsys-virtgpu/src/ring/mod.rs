@@ -33,8 +33,8 @@ const POSTED: usize = 4096;
 pub enum Show {
     /// At once.
     Now,
-    /// At once if it has nothing to do, else with what is sent next.
-    IfIdle,
+    /// With what is sent next, as what is posted.
+    Later,
 }
 
 /// A command whose reply hasn't been read yet. It has to be answered, or else its ring to end: until then the host may write to
@@ -219,7 +219,7 @@ impl Ring {
                     self.put(&mut write, &[&set_reply, &execute])?;
                 }
             }
-            if show == Show::Now || write.posted() >= POSTED || self.is_idle() {
+            if show == Show::Now || write.posted() >= POSTED {
                 self.publish(&mut write)?
             } else {
                 self.thread.health.check()?;

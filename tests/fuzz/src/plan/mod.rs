@@ -96,6 +96,7 @@ impl World<'_> {
             }
             Op::DestroyPipeline { pipeline } => self.wish_destroy_pipeline(*pipeline),
             Op::WriteSet { set, from, to, at, style } => self.wish_write_set(*set, *from, *to, *at, *style),
+            Op::FreeSets { pool, which, at_once } => self.wish_free_sets(*pool, *which, *at_once),
             Op::ResetSets { pool } => self.wish_reset_sets(*pool),
             Op::ResetQueries { pool, first, count } => self.wish_reset_queries(*pool, *first, *count),
             Op::Results { pool, first, count, flags } => self.wish_results(*pool, *first, *count, *flags),

@@ -107,6 +107,11 @@ impl World<'_> {
         (0..SETS).filter(|s| s % 2 == pool).collect()
     }
 
+    /// Whether sets of a pool can be freed by themselves.
+    fn frees(pool: Id) -> bool {
+        pool == 1
+    }
+
     /// A set that has been written; by `other` where it hasn't.
     pub fn set(&mut self, wish: u8, other: u8) -> Option<Id> {
         let set = self.slot(wish, SETS);
@@ -126,7 +131,7 @@ impl World<'_> {
         if !self.sets.contains_key(&set) {
             let (pool, sets) = (set % 2, Self::sets_of(set % 2));
             self.sets.extend(sets.iter().map(|s| (*s, Set { views: None })));
-            self.say(Step::CreateSets { pool, sets });
+            self.say(Step::CreateSets { pool, sets, frees: Self::frees(pool) });
         }
         let view = |b: Id, at: u8| {
             let size = self.buffers[&b].size;
@@ -143,12 +148,29 @@ impl World<'_> {
     pub fn wish_reset_sets(&mut self, wish: u8) {
         let pool = self.slot(wish, 2);
         let sets = Self::sets_of(pool);
-        if self.sets.contains_key(&sets[0]) && sets.iter().all(|s| self.release(Object::Set(*s))) {
-            for s in &sets {
-                self.invalidate(Object::Set(*s));
-                self.sets.insert(*s, Set { views: None });
-            }
-            self.say(Step::ResetSets { pool, sets });
+        if self.end_sets(&sets) {
+            self.say(Step::ResetSets { pool, sets, frees: Self::frees(pool) });
         }
+    }
+
+    pub fn wish_free_sets(&mut self, wish: u8, which: u8, at_once: bool) {
+        let pool = self.slot(wish, 2);
+        let sets: Vec<Id> = Self::sets_of(pool).into_iter().filter(|s| which >> (s / 2) & 1 == 1).collect();
+        if Self::frees(pool) && self.end_sets(&sets) {
+            self.say(Step::FreeSets { pool, sets, at_once });
+        }
+    }
+
+    /// Has sets come anew, with nothing written to them; false where there are none, or they are in use.
+    fn end_sets(&mut self, sets: &[Id]) -> bool {
+        let there = sets.first().is_some_and(|s| self.sets.contains_key(s));
+        if !there || !sets.iter().all(|s| self.release(Object::Set(*s))) {
+            return false;
+        }
+        for s in sets {
+            self.invalidate(Object::Set(*s));
+            self.sets.insert(*s, Set { views: None });
+        }
+        true
     }
 }

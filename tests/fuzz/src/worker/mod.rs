@@ -19,6 +19,7 @@ mod pushes;
 mod render_passes;
 mod run;
 mod serve;
+mod sets;
 mod submissions;
 mod thread;
 

@@ -1,4 +1,4 @@
-//! Pipelines, made with everything that they are made from and that may go right afterwards, and descriptor sets.
+//! Pipelines, made with everything that they are made from and that may go right afterwards.
 
 use ash::vk;
 use ash::vk::Handle;
@@ -27,106 +27,8 @@ impl Thread<'_> {
                     d.destroy_pipeline(h.pipelines.take(*pipeline), None);
                     self.called(1);
                 }
-                Step::CreateSets { pool, sets } => {
-                    let n = sets.len() as u32;
-                    let size =
-                        vk::DescriptorPoolSize { ty: vk::DescriptorType::STORAGE_BUFFER, descriptor_count: 2 * n };
-                    let info =
-                        vk::DescriptorPoolCreateInfo::default().max_sets(n).pool_sizes(std::slice::from_ref(&size));
-                    let made = d.create_descriptor_pool(&info, None);
-                    h.set_pools.set(*pool, self.must("vkCreateDescriptorPool", made)?);
-                    self.allocate_sets(*pool, sets)?;
-                }
-                Step::ResetSets { pool, sets } => {
-                    let done = d.reset_descriptor_pool(h.set_pools.get(*pool), vk::DescriptorPoolResetFlags::empty());
-                    self.must("vkResetDescriptorPool", done)?;
-                    self.allocate_sets(*pool, sets)?;
-                }
-                Step::WriteSet { set, from, to, template } => {
-                    self.write_set(h.sets.get(*set), *from, *to, *template)?
-                }
                 _ => {}
             }
-        }
-        Ok(())
-    }
-
-    unsafe fn allocate_sets(&mut self, pool: Id, sets: &[Id]) -> Result<(), Ended> {
-        let (d, h) = (&self.shared.gpu.device, &self.shared.handles);
-        let layouts = vec![self.shared.gpu.set_layouts[0]; sets.len()];
-        let info =
-            vk::DescriptorSetAllocateInfo::default().descriptor_pool(h.set_pools.get(pool)).set_layouts(&layouts);
-        // SAFETY: by the plan.
-        let made = unsafe { d.allocate_descriptor_sets(&info) };
-        for (slot, set) in sets.iter().zip(self.must("vkAllocateDescriptorSets", made)?) {
-            h.sets.set(*slot, set);
-        }
-        Ok(())
-    }
-
-    pub fn buffer_info(&self, view: View) -> vk::DescriptorBufferInfo {
-        let buffer = self.shared.handles.buffers.get(view.buffer);
-        vk::DescriptorBufferInfo { buffer, offset: view.at, range: view.size.unwrap_or(vk::WHOLE_SIZE) }
-    }
-
-    /// Writes for both buffers into a set, or to be pushed, where the set is garbage.
-    pub fn writes(&mut self, set: vk::DescriptorSet, from: View, to: View) -> *const vk::WriteDescriptorSet<'static> {
-        let infos = [self.buffer_info(from), self.buffer_info(to)];
-        let infos = self.edge.array(&infos);
-        let write = |i: u32| vk::WriteDescriptorSet {
-            dst_set: set,
-            dst_binding: i,
-            descriptor_count: 1,
-            descriptor_type: vk::DescriptorType::STORAGE_BUFFER,
-            // SAFETY: inside of the two infos.
-            p_buffer_info: unsafe { infos.add(i as usize) },
-            p_image_info: self.edge.bad(),
-            p_texel_buffer_view: self.edge.bad(),
-            ..Default::default()
-        };
-        let writes = [write(0), write(1)];
-        self.edge.array(&writes)
-    }
-
-    /// Entries of a template that takes two VkDescriptorBufferInfo.
-    pub fn template_entries(&mut self) -> *const vk::DescriptorUpdateTemplateEntry {
-        let entry = |i: u32| {
-            vk::DescriptorUpdateTemplateEntry::default()
-                .dst_binding(i)
-                .descriptor_count(1)
-                .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
-                .offset(i as usize * size_of::<vk::DescriptorBufferInfo>())
-        };
-        self.edge.array(&[entry(0), entry(1)])
-    }
-
-    unsafe fn write_set(&mut self, set: vk::DescriptorSet, from: View, to: View, template: bool) -> Result<(), Ended> {
-        let d = &self.shared.gpu.device;
-        // SAFETY: by the plan.
-        unsafe {
-            if !template {
-                let writes = self.writes(set, from, to);
-                d.update_descriptor_sets(std::slice::from_raw_parts(writes, 2), &[]);
-                self.called(1);
-                return Ok(());
-            }
-            let info = vk::DescriptorUpdateTemplateCreateInfo {
-                descriptor_update_entry_count: 2,
-                p_descriptor_update_entries: self.template_entries(),
-                template_type: vk::DescriptorUpdateTemplateType::DESCRIPTOR_SET,
-                descriptor_set_layout: self.shared.gpu.set_layouts[0],
-                // Only templates for pushing have these.
-                pipeline_bind_point: vk::PipelineBindPoint::RAY_TRACING_KHR,
-                pipeline_layout: poison::handle(),
-                set: poison::count(),
-                ..Default::default()
-            };
-            let made = d.create_descriptor_update_template(&info, None);
-            let template = self.must("vkCreateDescriptorUpdateTemplate", made)?;
-            let infos = [self.buffer_info(from), self.buffer_info(to)];
-            d.update_descriptor_set_with_template(set, template, self.edge.array(&infos).cast());
-            d.destroy_descriptor_update_template(template, None);
-            self.called(2);
         }
         Ok(())
     }

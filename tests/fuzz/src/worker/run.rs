@@ -43,11 +43,10 @@ impl Thread<'_> {
             | Step::CopyFromImage { .. }
             | Step::CopyImages { .. }
             | Step::CarryImage { .. } => self.image_step(step),
-            Step::CreatePipelines { .. }
-            | Step::DestroyPipeline { .. }
-            | Step::CreateSets { .. }
-            | Step::ResetSets { .. }
-            | Step::WriteSet { .. } => self.pipeline_step(step),
+            Step::CreatePipelines { .. } | Step::DestroyPipeline { .. } => self.pipeline_step(step),
+            Step::CreateSets { .. } | Step::FreeSets { .. } | Step::ResetSets { .. } | Step::WriteSet { .. } => {
+                self.set_step(step)
+            }
             Step::CreatePool { .. }
             | Step::ResetPool { .. }
             | Step::TrimPool { .. }

@@ -79,6 +79,42 @@ impl Bench<'_> {
             self.drain()
         })?;
         row("vkUpdateDescriptorSets, 2 writes", ns, "ns");
+        self.sets(vk::DescriptorPoolCreateFlags::empty(), 1, "vkAllocateDescriptorSets, 1 set")?;
+        self.sets(vk::DescriptorPoolCreateFlags::empty(), 64, "vkAllocateDescriptorSets, 64 sets")?;
+        self.sets(
+            vk::DescriptorPoolCreateFlags::FREE_DESCRIPTOR_SET,
+            1,
+            "vkAllocateDescriptorSets and vkFreeDescriptorSets",
+        )
+    }
+
+    /// Allocates so many sets a call from a pool that is emptied when it is full, or that they are given back to.
+    fn sets(&self, flags: vk::DescriptorPoolCreateFlags, each: u32, name: &str) -> Result<()> {
+        const CALLS: u32 = 64;
+        const N: u32 = 1024;
+        let d = &self.gpu.device;
+        let (kind, sets) = (vk::DescriptorType::STORAGE_BUFFER, CALLS * each);
+        let sizes = [vk::DescriptorPoolSize { ty: kind, descriptor_count: 2 * sets }];
+        let info = vk::DescriptorPoolCreateInfo::default().max_sets(sets).pool_sizes(&sizes).flags(flags);
+        let layouts = vec![self.pipeline.set_layout; each as usize];
+        // SAFETY: handles of this device; nothing uses the sets.
+        unsafe {
+            let pool = d.create_descriptor_pool(&info, None)?;
+            let info = vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts);
+            let ns = time(9, N, || {
+                for i in 0..N {
+                    let sets = d.allocate_descriptor_sets(&info)?;
+                    if !flags.is_empty() {
+                        d.free_descriptor_sets(pool, &sets)?;
+                    } else if i % CALLS == CALLS - 1 {
+                        d.reset_descriptor_pool(pool, vk::DescriptorPoolResetFlags::empty())?;
+                    }
+                }
+                self.drain()
+            })?;
+            d.destroy_descriptor_pool(pool, None);
+            row(name, ns / 1e3, "us");
+        }
         Ok(())
     }
 }

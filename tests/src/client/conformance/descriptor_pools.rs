@@ -18,6 +18,7 @@ pub fn run(times: u32) -> Result<Outcome> {
     let gpu = Gpu::new()?;
     let pipeline = gpu.scale(3, vk::DescriptorSetLayoutCreateFlags::empty(), KIND)?;
     emptied(&gpu, &pipeline, 400 * times)?;
+    mixed(&gpu, &pipeline, 4 * times)?;
     full(&gpu, &pipeline)?;
     gpu.free_pipeline(pipeline);
     Ok(Outcome::Passed)
@@ -96,6 +97,49 @@ fn emptied(gpu: &Gpu, pipeline: &Pipeline, rounds: u32) -> Result<()> {
     unsafe { d.destroy_descriptor_pool(pool, None) };
     gpu.free(from);
     gpu.free(to);
+    Ok(())
+}
+
+/// Sets of two sizes that take each other's place. A pool that is in fragments may refuse them, and has everything again when it was reset.
+fn mixed(gpu: &Gpu, pipeline: &Pipeline, rounds: u32) -> Result<()> {
+    let d = &gpu.device;
+    let bindings = [0, 1, 2].map(|i| {
+        let binding = vk::DescriptorSetLayoutBinding::default().binding(i).descriptor_type(KIND).descriptor_count(1);
+        binding.stage_flags(vk::ShaderStageFlags::COMPUTE)
+    });
+    let info = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings);
+    let pool = pool(gpu, SETS, SETS * 5 / 2)?;
+    // SAFETY: a valid device.
+    let large = unsafe { d.create_descriptor_set_layout(&info, None)? };
+    let small = pipeline.set_layout;
+    for round in 0..rounds {
+        let mut held = Vec::new();
+        for i in 0..SETS {
+            let (result, set) = allocate(gpu, pool, if (i + round) % 2 == 0 { small } else { large }, 1);
+            ensure!(result == vk::Result::SUCCESS, "round {round}: {result} with {i} of {SETS} sets");
+            held.extend(set);
+        }
+        for (layout, freed) in [(small, 5), (large, 3), (small, 4)] {
+            let (gone, kept): (Vec<_>, Vec<_>) = (0..).zip(held).partition(|(i, _)| i % freed == round % freed);
+            held = kept.into_iter().map(|(_, set)| set).collect();
+            for (_, set) in gone {
+                // SAFETY: a set that nobody uses.
+                unsafe { d.free_descriptor_sets(pool, &[set])? };
+                match allocate(gpu, pool, layout, 1) {
+                    (vk::Result::SUCCESS, set) => held.extend(set),
+                    (vk::Result::ERROR_FRAGMENTED_POOL, _) => {}
+                    (result, set) => check(result, &set)?,
+                }
+            }
+        }
+        // SAFETY: as above.
+        unsafe { d.reset_descriptor_pool(pool, vk::DescriptorPoolResetFlags::empty())? };
+    }
+    // SAFETY: as above.
+    unsafe {
+        d.destroy_descriptor_pool(pool, None);
+        d.destroy_descriptor_set_layout(large, None);
+    }
     Ok(())
 }
 

@@ -290,6 +290,12 @@ impl Reader {
                 self.unused("set", *set);
                 self.sets.insert(*set, (*from, *to));
             }
+            Step::FreeSets { sets, .. } | Step::ResetSets { sets, .. } => {
+                for set in sets {
+                    self.unused("set", *set);
+                    self.sets.remove(set);
+                }
+            }
             Step::DestroyPipeline { pipeline } => self.unused("pipeline", *pipeline),
             Step::DestroyImage { image } => {
                 self.unused("image", *image);
