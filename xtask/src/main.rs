@@ -27,6 +27,7 @@ mod rig;
 mod sanitize;
 mod sanitizer;
 mod setup;
+mod shaders;
 mod step;
 mod symbols;
 mod table;
@@ -58,6 +59,7 @@ enum Sub {
     Miri(miri::Args),
     Nightly(nightly::Args),
     Codegen(codegen::Args),
+    Shaders(shaders::Args),
     Rig(rig::Args),
     Bench(bench::Args),
     Charts(charts::Args),
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Sub::Miri(args) => miri::run(&args),
         Sub::Nightly(args) => nightly::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
+        Sub::Shaders(args) => shaders::run(&args),
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),
         Sub::Charts(args) => charts::run(&args),

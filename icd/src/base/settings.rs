@@ -48,8 +48,8 @@ pub struct Settings {
     pub outcomes: bool,
     /// `notify-always`: whether a sleeping thread of the host is called again while a call is on its way.
     pub notify_always: bool,
-    /// Whether devices may be tried out for what the protocol doesn't tell.
-    pub probe: bool,
+    /// `probe`, `no-probe`: whether devices are tried out for what the protocol doesn't tell.
+    pub probe: Option<bool>,
     /// The folder for what is kept from one start to the next; there may be none.
     pub cache: Option<PathBuf>,
     /// The folder for pipelines that the host has compiled.
@@ -106,7 +106,11 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         uploads: !switch("no-uploads") && !switch("sync"),
         outcomes: !switch("no-outcomes"),
         notify_always: switch("notify-always"),
-        probe: !switch("no-probe"),
+        probe: match () {
+            () if switch("no-probe") => Some(false),
+            () if switch("probe") => Some(true),
+            () => None,
+        },
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),
         trace: var("HESPER_TRACE").map(PathBuf::from),

@@ -12,7 +12,7 @@ pub fn run(input: &[u8]) {
     match which % 4 {
         0 => manifest(content),
         1 => pipelines(content),
-        2 => multiprocessors(content),
+        2 => probes(content),
         _ => settings(content),
     }
 }
@@ -34,10 +34,11 @@ fn pipelines(content: &[u8]) {
     }
 }
 
-fn multiprocessors(content: &[u8]) {
+/// What was tried out is read back as it was kept, or isn't known.
+fn probes(content: &[u8]) {
     let Ok(text) = std::str::from_utf8(content) else { return };
-    if let Some(m) = readers::multiprocessors(text) {
-        assert!((1..=65_536).contains(&m.count) && (1..=1024).contains(&m.warps));
+    if let Some(again) = readers::probes(text) {
+        assert_eq!(again, text);
     }
 }
 
