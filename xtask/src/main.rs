@@ -2,6 +2,7 @@
 
 mod against;
 mod bench;
+mod bfloat16;
 mod build;
 mod cargo;
 mod chart;

@@ -8,12 +8,18 @@ use anyhow::{Context, Result, ensure};
 use hesper_rig::shader_compiler::ShaderCompiler;
 use hesper_rig::workspace;
 
-use crate::setup;
+use crate::{bfloat16, setup};
 use crate::step::Step;
 
 /// Folders of shaders, with the version of Vulkan that they are for.
 const FOLDERS: [(&str, &str); 3] =
     [("icd/shaders", "vulkan1.1"), ("icd/shaders/matrices", "vulkan1.3"), ("tests/shaders", "vulkan1.0")];
+
+/// Shaders with 16-bit floats that are also made for bfloat16.
+const BFLOAT16: [[&str; 2]; 1] = [[
+    "icd/shaders/matrices/generated/multiply_f16_f32.comp.spv",
+    "icd/shaders/matrices/generated/multiply_bf16_f32.spv",
+]];
 
 /// Compiles the shaders of icd/ and tests/ into the `generated/` folders beside them.
 ///
@@ -71,6 +77,11 @@ fn compiled() -> Result<Vec<(PathBuf, Vec<u8>)>> {
             let name = source.file_name().context("a shader without a name")?.to_string_lossy().into_owned();
             all.push((folder.join("generated").join(name + ".spv"), compiler.compile(&source, target)?));
         }
+    }
+    for [from, to] in BFLOAT16.map(|names| names.map(|n| workspace().join(n))) {
+        let (_, spirv) = all.iter().find(|(path, _)| *path == from).context("the shader of 16-bit floats is missing")?;
+        let spirv = bfloat16::of(spirv).with_context(|| format!("making {}", to.display()))?;
+        all.push((to, spirv));
     }
     Ok(all)
 }

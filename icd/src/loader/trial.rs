@@ -6,6 +6,7 @@ use std::ptr;
 use std::time::Instant;
 
 use ash::vk;
+use hesper_encoder::generated::types;
 
 use crate::base::log::debug;
 use crate::base::object::Part;
@@ -17,6 +18,7 @@ use crate::physical::probe::trial::{Run, Told};
 use crate::physical::{enumeration, instance};
 
 const MATRICES: &CStr = ash::khr::cooperative_matrix::NAME;
+const BFLOAT16: &CStr = c"VK_KHR_shader_bfloat16";
 
 /// Runs the shaders on the device with this deviceUUID at the host.
 ///
@@ -90,7 +92,8 @@ unsafe fn create_device(
     let priority = [1.0];
     let queues = [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&priority)];
     let mut info = vk::DeviceCreateInfo::default().queue_create_infos(&queues);
-    let names = [MATRICES.as_ptr()];
+    let mut names = vec![MATRICES.as_ptr()];
+    let mut bfloat16 = types::PhysicalDeviceShaderBfloat16FeaturesKHR::default();
     let mut matrices = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default();
     let mut features11 = vk::PhysicalDeviceVulkan11Features::default();
     let mut features12 = vk::PhysicalDeviceVulkan12Features::default();
@@ -110,8 +113,18 @@ unsafe fn create_device(
         features12.vulkan_memory_model = has12.vulkan_memory_model;
         features12.vulkan_memory_model_device_scope = has12.vulkan_memory_model_device_scope;
         matrices.cooperative_matrix = vk::TRUE;
+        if d.offers(BFLOAT16) {
+            names.push(BFLOAT16.as_ptr());
+        }
         info = info.enabled_extension_names(&names).enabled_features(&features);
         info = info.push_next(&mut features11).push_next(&mut features12).push_next(&mut matrices);
+        if d.offers(BFLOAT16) {
+            let mut has = vk::PhysicalDeviceFeatures2 { p_next: (&raw mut bfloat16).cast(), ..Default::default() };
+            // SAFETY: as above.
+            unsafe { program.get_physical_device_features2(physical, &mut has) };
+            bfloat16.p_next = info.p_next.cast_mut();
+            info.p_next = (&raw const bfloat16).cast();
+        }
     }
     let mut handle = vk::Device::null();
     // SAFETY: a valid physical device, and a create info with its chain.

@@ -19,7 +19,8 @@ use crate::physical::features;
 use crate::physical::format_properties::Formats;
 use crate::physical::layered::{HostDevice, List};
 use crate::physical::probe::findings::{self, Findings};
-use crate::physical::probe::probing::{Probe, Subject};
+use crate::physical::probe::probing::Probe;
+use crate::physical::probe::subject::Subject;
 
 /// What a VkPhysicalDevice points at.
 #[repr(C)]

@@ -3,8 +3,9 @@
 
 use ash::vk;
 
-use crate::physical::probe::multiplication::{F16_F16, F16_F32, Product, S8_S32, Types, U8_U32};
+use crate::physical::probe::multiplication::{BF16_F32, F16_F16, F16_F32, Product, S8_S32, Types, U8_U32};
 use crate::physical::probe::operations;
+use crate::physical::probe::subject::Subject;
 use crate::physical::probe::table::Extension;
 use crate::physical::probe::trial::{Run, Told};
 
@@ -18,9 +19,9 @@ pub const EXTENSION: Extension = Extension {
     members: &FEATURES,
     // VkPhysicalDeviceCooperativeMatrix2PropertiesNV.
     properties: vk::StructureType::from_raw(1_000_593_002),
-    runs: |limits| cases(limits).into_iter().map(|c| c.run).collect(),
-    judge: |limits, told| {
-        let found = judged(&cases(limits), limits.max_compute_shared_memory_size, told);
+    runs: |subject| cases(subject).into_iter().map(|c| c.run).collect(),
+    judge: |subject, told| {
+        let found = judged(&cases(subject), subject.limits.max_compute_shared_memory_size, told);
         is_enough(&found).then_some(found.to_vec())
     },
     possible: |numbers| <&[u32; 4]>::try_from(numbers).is_ok_and(is_enough),
@@ -46,19 +47,22 @@ const SUBGROUP: u32 = vk::ScopeKHR::SUBGROUP.as_raw() as u32;
 const WORKGROUP: u32 = vk::ScopeKHR::WORKGROUP.as_raw() as u32;
 
 /// Sizes of which those of matrices are multiples, as NVIDIA's driver is known to have them.
-pub static SHAPES: [Product; 12] = [
+pub static SHAPES: [Product; 15] = [
     shape(F16_F16, SUBGROUP, 16, 8, 16, 0),
     shape(F16_F32, SUBGROUP, 16, 8, 16, 0),
     shape(U8_U32, SUBGROUP, 16, 8, 32, 0),
     shape(S8_S32, SUBGROUP, 16, 8, 32, 0),
+    shape(BF16_F32, SUBGROUP, 16, 8, 16, 0),
     shape(F16_F16, WORKGROUP, 32, 16, 16, 128),
     shape(F16_F32, WORKGROUP, 32, 16, 16, 128),
     shape(U8_U32, WORKGROUP, 32, 16, 32, 128),
     shape(S8_S32, WORKGROUP, 32, 16, 32, 128),
+    shape(BF16_F32, WORKGROUP, 32, 16, 16, 128),
     shape(F16_F16, WORKGROUP, 32, 32, 16, 256),
     shape(F16_F32, WORKGROUP, 32, 32, 16, 256),
     shape(U8_U32, WORKGROUP, 32, 32, 32, 256),
     shape(S8_S32, WORKGROUP, 32, 32, 32, 256),
+    shape(BF16_F32, WORKGROUP, 32, 32, 16, 256),
 ];
 
 const fn shape(types: Types, scope: u32, m: u32, n: u32, k: u32, invocations: u32) -> Product {
@@ -96,8 +100,8 @@ fn product(proves: Proof, p: Product) -> Case {
     Case { proves, run: p.run(), right: p.right() }
 }
 
-fn cases(limits: &vk::PhysicalDeviceLimits) -> Vec<Case> {
-    let own = limits.max_compute_shared_memory_size.saturating_sub(RESERVED);
+fn cases(subject: &Subject<'_>) -> Vec<Case> {
+    let own = subject.limits.max_compute_shared_memory_size.saturating_sub(RESERVED);
     let mut cases = vec![
         product(Proof::Feature(0), shape(F16_F32, WORKGROUP, 64, 64, 32, 128)),
         product(Proof::Feature(0), shape(F16_F32, WORKGROUP, 128, 128, 64, 256)),
@@ -114,7 +118,10 @@ fn cases(limits: &vk::PhysicalDeviceLimits) -> Vec<Case> {
         (Proof::Reserved(RESERVED), operations::shared_memory(own)),
     ];
     cases.extend(operations.map(|(proves, (run, right))| Case { proves, run, right }));
-    cases.extend(SHAPES.iter().enumerate().map(|(i, s)| product(Proof::Shape(i), *s)));
+    // A type that programs can't use otherwise is no type of matrices.
+    let has_type = |s: &Product| s.types != BF16_F32 || (subject.offers)(c"VK_KHR_shader_bfloat16");
+    let shapes = SHAPES.iter().enumerate().filter(|(_, s)| has_type(s));
+    cases.extend(shapes.map(|(i, s)| product(Proof::Shape(i), *s)));
     for d in DIMENSIONS {
         for [m, n, k] in [[d, 32, 16], [32, d, 16], [32, 32, d]] {
             cases.push(product(Proof::Dimension(d), shape(F16_F32, WORKGROUP, m, n, k, 256)));
@@ -158,6 +165,6 @@ pub fn shapes(numbers: &[u32]) -> impl Iterator<Item = &'static Product> {
 
 /// What all runs write where everything is right.
 #[cfg(test)]
-pub fn right(limits: &vk::PhysicalDeviceLimits) -> Vec<Vec<u8>> {
-    cases(limits).into_iter().map(|c| c.right).collect()
+pub fn right(subject: &Subject<'_>) -> Vec<Vec<u8>> {
+    cases(subject).into_iter().map(|c| c.right).collect()
 }

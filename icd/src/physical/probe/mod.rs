@@ -13,5 +13,6 @@ mod multiplication;
 mod multiprocessors;
 mod operations;
 pub mod probing;
+pub mod subject;
 mod table;
 pub mod trial;

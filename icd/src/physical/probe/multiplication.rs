@@ -27,16 +27,21 @@ pub struct Product {
 
 macro_rules! shader {
     ($types:literal) => {
-        include_bytes!(concat!("../../../shaders/matrices/generated/multiply_", $types, ".comp.spv"))
+        include_bytes!(concat!("../../../shaders/matrices/generated/multiply_", $types, ".spv"))
     };
 }
 
 pub const F16_F16: Types =
-    Types { factors: Component::FLOAT16, sums: Component::FLOAT16, shader: shader!("f16_f16") };
+    Types { factors: Component::FLOAT16, sums: Component::FLOAT16, shader: shader!("f16_f16.comp") };
 pub const F16_F32: Types =
-    Types { factors: Component::FLOAT16, sums: Component::FLOAT32, shader: shader!("f16_f32") };
-pub const U8_U32: Types = Types { factors: Component::UINT8, sums: Component::UINT32, shader: shader!("u8_u32") };
-pub const S8_S32: Types = Types { factors: Component::SINT8, sums: Component::SINT32, shader: shader!("s8_s32") };
+    Types { factors: Component::FLOAT16, sums: Component::FLOAT32, shader: shader!("f16_f32.comp") };
+pub const U8_U32: Types = Types { factors: Component::UINT8, sums: Component::UINT32, shader: shader!("u8_u32.comp") };
+pub const S8_S32: Types = Types { factors: Component::SINT8, sums: Component::SINT32, shader: shader!("s8_s32.comp") };
+
+pub const BF16_F32: Types = Types { factors: BFLOAT16, sums: Component::FLOAT32, shader: shader!("bf16_f32") };
+
+/// VK_COMPONENT_TYPE_BFLOAT16_KHR.
+const BFLOAT16: Component = Component::from_raw(1_000_141_000);
 
 /// A component of the first factor, from -2 to 2, or from 0 to 4 without a sign: rows and columns differ from each other.
 pub fn first(i: u32, k: u32, signed: bool) -> i32 {
@@ -57,6 +62,8 @@ fn mixed(row: u32, column: u32) -> u32 {
 fn push(to: &mut Vec<u8>, component: Component, number: i32) {
     match component {
         Component::FLOAT16 => to.extend(halves::bits(number as f32).to_le_bytes()),
+        // The upper half of a float of 32 bits.
+        BFLOAT16 => to.extend(((number as f32).to_bits() >> 16).to_le_bytes().into_iter().take(2)),
         Component::FLOAT32 => to.extend((number as f32).to_le_bytes()),
         Component::UINT8 | Component::SINT8 => to.push(number as u8),
         _ => to.extend(number.to_le_bytes()),

@@ -1,6 +1,5 @@
 //! Trying out a device, at the first question for what it has.
 
-use std::ffi::CStr;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -10,19 +9,9 @@ use crate::base::log::debug;
 use crate::base::settings;
 use crate::physical::probe::findings::Findings;
 use crate::physical::probe::kept;
+use crate::physical::probe::subject::Subject;
 use crate::physical::probe::table::TABLE;
 use crate::physical::probe::trial::{self, Failure, Run, Told};
-
-/// The device that is tried out, as the host's driver shows it.
-pub struct Subject<'a> {
-    /// deviceUUID; zeros where the host doesn't tell.
-    pub uuid: [u8; 16],
-    pub driver: vk::DriverId,
-    pub driver_version: u32,
-    pub limits: &'a vk::PhysicalDeviceLimits,
-    /// Whether the device has an extension that isn't tried out.
-    pub offers: &'a dyn Fn(&CStr) -> bool,
-}
 
 /// What was found out of one device, at the first question.
 #[derive(Default)]
@@ -62,7 +51,7 @@ fn find(
     }
     let runs = TABLE.each_ref().map(|e| match e.needs {
         Some(other) if !(subject.offers)(other) => Vec::new(),
-        _ => (e.runs)(subject.limits),
+        _ => (e.runs)(subject),
     });
     let told = match trial(subject.uuid, runs.iter().flatten().cloned().collect()) {
         Ok(told) => told,
@@ -76,7 +65,7 @@ fn find(
     let mut found = Findings::default();
     for ((extension, runs), found) in TABLE.iter().zip(&runs).zip(&mut found.0) {
         let told: Vec<Told> = told.by_ref().take(runs.len()).collect();
-        let numbers = (extension.judge)(subject.limits, &told);
+        let numbers = (extension.judge)(subject, &told);
         *found = numbers.filter(|n| !runs.is_empty() && (extension.possible)(n));
     }
     if let Some(path) = path {
@@ -89,6 +78,7 @@ fn find(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::ffi::CStr;
     use std::fs;
     use std::path::PathBuf;
 
@@ -105,8 +95,8 @@ mod tests {
     }
 
     /// What the host's device writes where all is right: that of matrices is computed beside the shaders, and multiprocessors are told by them alone.
-    fn right(limits: &vk::PhysicalDeviceLimits) -> Vec<Told> {
-        let matrices = cooperative_matrix2::right(limits);
+    fn right(subject: &Subject<'_>) -> Vec<Told> {
+        let matrices = cooperative_matrix2::right(subject);
         let multiprocessors = [132u32, 64].iter().flat_map(|n| n.to_le_bytes()).collect();
         matrices.into_iter().chain([multiprocessors]).map(Told::Wrote).collect()
     }
@@ -122,14 +112,14 @@ mod tests {
             let trials = Cell::new(0);
             let trial = |uuid: [u8; 16], runs: Vec<Run>| {
                 trials.set(trials.get() + 1);
-                let told = right(subject.limits);
+                let told = right(subject);
                 assert_eq!((uuid, runs.len()), ([7; 16], told.len()));
                 assert!(runs.iter().zip(&told).all(|(r, t)| matches!(t, Told::Wrote(bytes) if bytes.len() == r.room)));
                 Ok(told)
             };
             let found = find(subject, Some(&folder), &trial);
             assert_eq!(found.of(MULTIPROCESSORS), Some(&[132, 64][..]));
-            assert_eq!(found.of(MATRICES), Some(&[0x7f, 0xfff, 1024, 16384][..]));
+            assert_eq!(found.of(MATRICES), Some(&[0x7f, 0x7fff, 1024, 16384][..]));
             assert_eq!((find(subject, Some(&folder), &trial), trials.get()), (found.clone(), 1), "the second start");
             // Another version of the host's driver, a damaged file, no file that could be kept.
             let other = Subject { driver_version: 581, offers: subject.offers, ..*subject };
@@ -140,7 +130,7 @@ mod tests {
             assert_eq!((find(&other, Some(&folder), &trial), trials.get()), (found.clone(), 3));
             assert_eq!((find(&other, None, &trial), trials.get()), (found.clone(), 4));
             let nameless = Subject { uuid: [0; 16], offers: subject.offers, ..*subject };
-            let unnamed = |_: [u8; 16], _: Vec<Run>| Ok(right(subject.limits));
+            let unnamed = |_: [u8; 16], _: Vec<Run>| Ok(right(subject));
             assert_eq!(find(&nameless, Some(&folder), &unnamed), found);
             assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is kept of a device without an id");
         });
@@ -152,9 +142,9 @@ mod tests {
     fn one_wrong_number_is_enough() {
         let folder = folder("wrong");
         subject_with(&|_| true, |subject| {
-            let all = right(subject.limits);
+            let all = right(subject);
             // The first of the feature of work groups, the last of its operations, and a shape that llama.cpp needs.
-            for at in [0, 8, 14] {
+            for at in [0, 8, 15] {
                 for refused in [true, false] {
                     let mut told = all.clone();
                     match &mut told[at] {
@@ -173,12 +163,12 @@ mod tests {
             let last = told.len() - 2;
             (told[10], told[last]) = (Told::Refused, Told::Refused);
             let found = find(subject, None, &|_, _| Ok(told.clone()));
-            assert_eq!(found.of(MATRICES), Some(&[0x7f, 0xffe, 512, 16384][..]));
+            assert_eq!(found.of(MATRICES), Some(&[0x7f, 0x7ffe, 512, 16384][..]));
             // Where shared memory is damaged, all of it counts as taken.
             let mut told = all.clone();
             told[9] = Told::Refused;
             let found = find(subject, None, &|_, _| Ok(told.clone()));
-            assert_eq!(found.of(MATRICES), Some(&[0x7f, 0xfff, 1024, 49152][..]));
+            assert_eq!(found.of(MATRICES), Some(&[0x7f, 0x7fff, 1024, 49152][..]));
             // Multiprocessors that can't be.
             let mut told = all.clone();
             *told.last_mut().unwrap() = Told::Wrote(vec![0; 8]);
@@ -206,7 +196,7 @@ mod tests {
         subject_with(&|_| false, |subject| {
             let found = find(subject, None, &|_, runs| {
                 assert_eq!(runs.len(), 1, "that of multiprocessors");
-                Ok(right(subject.limits).split_off(right(subject.limits).len() - 1))
+                Ok(right(subject).split_off(right(subject).len() - 1))
             });
             assert!(found.of(MATRICES).is_none() && found.of(MULTIPROCESSORS).is_some());
         });

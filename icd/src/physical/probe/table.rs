@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use ash::vk;
 
+use crate::physical::probe::subject::Subject;
 use crate::physical::probe::trial::{Run, Told};
 use crate::physical::probe::{cooperative_matrix2, multiprocessors};
 
@@ -17,10 +18,10 @@ pub struct Extension {
     pub members: &'static [&'static str],
     /// The sType of the struct of its properties.
     pub properties: vk::StructureType,
-    /// The shaders that try it out on a device with these limits.
-    pub runs: fn(&vk::PhysicalDeviceLimits) -> Vec<Run>,
+    /// The shaders that try it out.
+    pub runs: fn(&Subject<'_>) -> Vec<Run>,
     /// The numbers that are kept, by what the shaders told; `None` where the extension can't be offered.
-    pub judge: fn(&vk::PhysicalDeviceLimits, &[Told]) -> Option<Vec<u32>>,
+    pub judge: fn(&Subject<'_>, &[Told]) -> Option<Vec<u32>>,
     /// Whether these can be such numbers.
     pub possible: fn(&[u32]) -> bool,
     /// Whether they tell of a feature, by its place.

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use ash::vk;
 
 use crate::gpu::Gpu;
-use offer::{Features, NAME, Offer};
+use offer::{Bfloat16, NAME, Offer};
 
 /// How many times a shape's granularities a matrix is large.
 const MULTIPLES: [[u32; 3]; 4] = [[1, 1, 1], [2, 1, 3], [3, 2, 1], [4, 4, 4]];
@@ -25,10 +25,11 @@ pub fn run() -> Result<()> {
 
     let mut storage = vk::PhysicalDevice16BitStorageFeatures::default().storage_buffer16_bit_access(true);
     let mut matrices = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default().cooperative_matrix(true);
-    let mut features = Features { ..offer.features };
+    let (mut features, mut bfloat16) = (offer.features, Bfloat16::matrices());
     let gpu = Gpu::with(vec![
         (ash::khr::_16bit_storage::NAME, Some(&mut storage)),
         (ash::khr::cooperative_matrix::NAME, Some(&mut matrices)),
+        (Bfloat16::NAME, Some(&mut bfloat16)),
         (NAME, Some(&mut features)),
     ])?;
     let (mut right, mut wrong, mut left_out) = (0, Vec::new(), 0);

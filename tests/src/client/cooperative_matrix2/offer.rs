@@ -23,6 +23,29 @@ pub struct Features {
 // SAFETY: a struct that Vulkan lets extend VkDeviceCreateInfo, starting with sType and pNext.
 unsafe impl vk::ExtendsDeviceCreateInfo for Features {}
 
+/// VkPhysicalDeviceShaderBfloat16FeaturesKHR.
+#[repr(C)]
+pub struct Bfloat16 {
+    s_type: vk::StructureType,
+    p_next: *mut c_void,
+    scalars: vk::Bool32,
+    dot_products: vk::Bool32,
+    matrices: vk::Bool32,
+}
+
+impl Bfloat16 {
+    pub const NAME: &CStr = c"VK_KHR_shader_bfloat16";
+
+    /// What matrices of such numbers need.
+    pub fn matrices() -> Self {
+        let s_type = vk::StructureType::from_raw(1_000_141_000);
+        Self { s_type, p_next: ptr::null_mut(), scalars: vk::TRUE, dot_products: vk::FALSE, matrices: vk::TRUE }
+    }
+}
+
+// SAFETY: as above.
+unsafe impl vk::ExtendsDeviceCreateInfo for Bfloat16 {}
+
 /// The members' names, short.
 const MEMBERS: [&str; 7] = [
     "WorkgroupScope",

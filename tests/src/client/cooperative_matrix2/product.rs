@@ -7,6 +7,9 @@ use ash::vk::ComponentTypeKHR as Component;
 use crate::cooperative_matrix2::offer::Shape;
 use crate::gpu::Gpu;
 
+/// VK_COMPONENT_TYPE_BFLOAT16_KHR.
+const BFLOAT16: Component = Component::from_raw(1_000_141_000);
+
 /// The components of factors and sums, and the shader that multiplies them: the driver's own, which takes all sizes.
 #[derive(Clone, Copy)]
 pub struct Types {
@@ -23,17 +26,22 @@ macro_rules! types {
             shader: include_bytes!(concat!(
                 "../../../../icd/shaders/matrices/generated/multiply_",
                 $name,
-                ".comp.spv"
+                ".spv"
             )),
         }
     };
 }
 
-static TYPES: [Types; 4] = [
-    types!(FLOAT16, FLOAT16, "f16_f16"),
-    types!(FLOAT16, FLOAT32, "f16_f32"),
-    types!(UINT8, UINT32, "u8_u32"),
-    types!(SINT8, SINT32, "s8_s32"),
+static TYPES: [Types; 5] = [
+    types!(FLOAT16, FLOAT16, "f16_f16.comp"),
+    types!(FLOAT16, FLOAT32, "f16_f32.comp"),
+    types!(UINT8, UINT32, "u8_u32.comp"),
+    types!(SINT8, SINT32, "s8_s32.comp"),
+    Types {
+        factors: BFLOAT16,
+        sums: Component::FLOAT32,
+        shader: include_bytes!("../../../../icd/shaders/matrices/generated/multiply_bf16_f32.spv"),
+    },
 ];
 
 /// The types of a shape, if there is a shader for them.
@@ -56,6 +64,7 @@ fn half(number: i32) -> u16 {
 fn put(to: &mut Vec<u8>, component: Component, number: i32) {
     match component {
         Component::FLOAT16 => to.extend(half(number).to_le_bytes()),
+        BFLOAT16 => to.extend(&(number as f32).to_le_bytes()[2..]),
         Component::FLOAT32 => to.extend((number as f32).to_le_bytes()),
         Component::UINT8 | Component::SINT8 => to.push(number as u8),
         _ => to.extend(number.to_le_bytes()),
