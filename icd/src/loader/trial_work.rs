@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn parts_follow_each_other_and_none_is_empty() {
-        let run = |given, room| Run { shader: &[], constants: Vec::new(), given: vec![0; given], room };
+        let run = |given, room| Run { shader: &[], constants: Vec::new(), given: vec![0; given], room, right: Vec::new() };
         let (parts, size) = parts(&[run(0, 8), run(256, 257)]);
         let all: Vec<_> = parts.iter().flat_map(|p| [p.given, p.told]).collect();
         assert_eq!((all, size), (vec![(0, 4), (256, 8), (512, 256), (768, 257)], 1280));

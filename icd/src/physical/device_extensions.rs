@@ -107,7 +107,7 @@ unsafe fn offered(device: vk::PhysicalDevice) -> impl Iterator<Item = (&'static 
     // SAFETY: a valid handle; devices live as long as their instance.
     let d = unsafe { PhysicalDevice::of(device) };
     let found = d.findings();
-    let probed = DEVICE_EXTENSIONS.iter().filter(|e| e.origin == Origin::Probe && found.of(e.name).is_some());
+    let probed = DEVICE_EXTENSIONS.iter().filter(move |e| e.origin == Origin::Probe && found.of(e.name).is_some());
     d.extensions.iter().copied().chain(probed.map(|e| (e, e.spec_version)))
 }
 

@@ -19,9 +19,9 @@ pub const EXTENSION: Extension = Extension {
     members: &FEATURES,
     // VkPhysicalDeviceCooperativeMatrix2PropertiesNV.
     properties: vk::StructureType::from_raw(1_000_593_002),
-    runs: |subject| cases(subject).into_iter().map(|c| c.run).collect(),
-    judge: |subject, told| {
-        let found = judged(&cases(subject), subject.limits.max_compute_shared_memory_size, told);
+    runs: |subject| plan(subject).into_iter().map(|(_, work)| work.run()).collect(),
+    judge: |subject, runs, told| {
+        let found = judged(subject, runs, told);
         is_enough(&found).then_some(found.to_vec())
     },
     possible: |numbers| <&[u32; 4]>::try_from(numbers).is_ok_and(is_enough),
@@ -88,60 +88,69 @@ enum Proof {
     Reserved(u32),
 }
 
-struct Case {
-    proves: Proof,
-    run: Run,
-    right: Vec<u8>,
+/// How a run is made.
+#[derive(Clone, Copy)]
+enum Work {
+    Product(Product),
+    Operation(fn() -> Run),
+    SharedMemory(u32),
 }
 
-fn product(proves: Proof, p: Product) -> Case {
-    // A matrix of a subgroup works in a group of one.
-    let p = Product { invocations: if p.invocations == 0 { 32 } else { p.invocations }, ..p };
-    Case { proves, run: p.run(), right: p.right() }
+impl Work {
+    fn run(self) -> Run {
+        match self {
+            // A matrix of a subgroup works in a group of one.
+            Self::Product(p) if p.invocations == 0 => Product { invocations: 32, ..p }.run(),
+            Self::Product(p) => p.run(),
+            Self::Operation(run) => run(),
+            Self::SharedMemory(own) => operations::shared_memory(own),
+        }
+    }
 }
 
-fn cases(subject: &Subject<'_>) -> Vec<Case> {
+/// All runs, and what each proves.
+fn plan(subject: &Subject<'_>) -> Vec<(Proof, Work)> {
+    let product = |proof, p| (proof, Work::Product(p));
     let own = subject.limits.max_compute_shared_memory_size.saturating_sub(RESERVED);
-    let mut cases = vec![
+    let mut plan = vec![
         product(Proof::Feature(0), shape(F16_F32, WORKGROUP, 64, 64, 32, 128)),
         product(Proof::Feature(0), shape(F16_F32, WORKGROUP, 128, 128, 64, 256)),
         // No powers of two, and no sizes that VK_KHR_cooperative_matrix lists.
         product(Proof::Feature(1), shape(F16_F32, SUBGROUP, 48, 24, 48, 0)),
         product(Proof::Feature(1), shape(F16_F32, WORKGROUP, 96, 96, 48, 256)),
+        (Proof::Feature(2), Work::Operation(operations::reductions)),
+        (Proof::Feature(3), Work::Operation(operations::conversions)),
+        (Proof::Feature(4), Work::Operation(operations::per_element)),
+        (Proof::Feature(5), Work::Operation(operations::tensor_addressing)),
+        (Proof::Feature(6), Work::Operation(operations::block_loads)),
+        (Proof::Reserved(RESERVED), Work::SharedMemory(own)),
     ];
-    let operations = [
-        (Proof::Feature(2), operations::reductions()),
-        (Proof::Feature(3), operations::conversions()),
-        (Proof::Feature(4), operations::per_element()),
-        (Proof::Feature(5), operations::tensor_addressing()),
-        (Proof::Feature(6), operations::block_loads()),
-        (Proof::Reserved(RESERVED), operations::shared_memory(own)),
-    ];
-    cases.extend(operations.map(|(proves, (run, right))| Case { proves, run, right }));
     // A type that programs can't use otherwise is no type of matrices.
     let has_type = |s: &Product| s.types != BF16_F32 || (subject.offers)(c"VK_KHR_shader_bfloat16");
     let shapes = SHAPES.iter().enumerate().filter(|(_, s)| has_type(s));
-    cases.extend(shapes.map(|(i, s)| product(Proof::Shape(i), *s)));
+    plan.extend(shapes.map(|(i, s)| product(Proof::Shape(i), *s)));
     for d in DIMENSIONS {
         for [m, n, k] in [[d, 32, 16], [32, d, 16], [32, 32, d]] {
-            cases.push(product(Proof::Dimension(d), shape(F16_F32, WORKGROUP, m, n, k, 256)));
+            plan.push(product(Proof::Dimension(d), shape(F16_F32, WORKGROUP, m, n, k, 256)));
         }
     }
-    cases
+    plan
 }
 
-/// The numbers that the results prove; `shared` bytes of shared memory are all that a work group can have.
-fn judged(cases: &[Case], shared: u32, told: &[Told]) -> [u32; 4] {
-    let right = |(i, c): (usize, &Case)| matches!(told.get(i), Some(Told::Wrote(bytes)) if *bytes == c.right);
+/// The numbers that the results prove.
+fn judged(subject: &Subject<'_>, runs: &[Run], told: &[Told]) -> [u32; 4] {
+    let results = runs.iter().zip(told).map(|(run, told)| run.came_out_right(told));
+    let results: Vec<(Proof, bool)> = plan(subject).into_iter().map(|(proof, _)| proof).zip(results).collect();
     // Whether there are runs for it, and all of them came out right.
     let proved = |what: Proof| {
-        let mut its = cases.iter().enumerate().filter(|(_, c)| c.proves == what).peekable();
-        its.peek().is_some() && its.all(right)
+        let mut its = results.iter().filter(|(proof, _)| *proof == what).peekable();
+        its.peek().is_some() && its.all(|(_, right)| *right)
     };
     let bits = |n: usize, what: &dyn Fn(usize) -> Proof| (0..n).fold(0, |all, i| all | u32::from(proved(what(i))) << i);
     let dimension = DIMENSIONS.into_iter().filter(|d| proved(Proof::Dimension(*d))).max().unwrap_or_default();
     // Where nothing is known to be free, a program had better use none.
-    let reserved = if proved(Proof::Reserved(RESERVED)) { RESERVED } else { shared };
+    let all = subject.limits.max_compute_shared_memory_size;
+    let reserved = if proved(Proof::Reserved(RESERVED)) { RESERVED } else { all };
     [bits(FEATURES.len(), &Proof::Feature), bits(SHAPES.len(), &Proof::Shape), dimension, reserved]
 }
 
@@ -161,10 +170,4 @@ fn is_enough(numbers: &[u32; 4]) -> bool {
 pub fn shapes(numbers: &[u32]) -> impl Iterator<Item = &'static Product> {
     let bits = numbers.get(1).copied().unwrap_or_default();
     SHAPES.iter().enumerate().filter(move |(i, _)| bits >> i & 1 == 1).map(|(_, s)| s)
-}
-
-/// What all runs write where everything is right.
-#[cfg(test)]
-pub fn right(subject: &Subject<'_>) -> Vec<Vec<u8>> {
-    cases(subject).into_iter().map(|c| c.right).collect()
 }

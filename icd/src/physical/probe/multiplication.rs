@@ -71,34 +71,35 @@ fn push(to: &mut Vec<u8>, component: Component, number: i32) {
 }
 
 impl Product {
-    fn signed(&self) -> bool {
-        self.types.factors != Component::UINT8
-    }
-
+    /// Both factors in rows, and what the shader must write for them.
     pub fn run(&self) -> Run {
-        let (types, signed) = (self.types, self.signed());
-        let mut given = Vec::new();
-        for i in 0..self.m {
-            (0..self.k).for_each(|k| push(&mut given, types.factors, first(i, k, signed)));
-        }
-        for k in 0..self.k {
-            (0..self.n).for_each(|j| push(&mut given, types.factors, second(k, j, signed)));
-        }
+        let (types, [a, b]) = (self.types, self.factors());
+        let (mut given, mut right) = (Vec::new(), Vec::new());
+        a.iter().chain(&b).for_each(|number| push(&mut given, types.factors, *number));
+        self.sums().iter().for_each(|number| push(&mut right, types.sums, *number));
         let constants = vec![self.invocations, self.scope, self.m, self.n, self.k];
-        Run { shader: types.shader, constants, given, room: self.right().len() }
+        Run { shader: types.shader, constants, given, room: right.len(), right }
     }
 
-    /// What the shader must write: a product is there, and one more everywhere.
-    pub fn right(&self) -> Vec<u8> {
-        let signed = self.signed();
-        let mut right = Vec::new();
-        for i in 0..self.m {
-            for j in 0..self.n {
-                let sum: i32 = (0..self.k).map(|k| first(i, k, signed) * second(k, j, signed)).sum();
-                push(&mut right, self.types.sums, sum + 1);
+    /// The components of both factors, in rows.
+    fn factors(&self) -> [Vec<i32>; 2] {
+        let (signed, n, k) = (self.types.factors != Component::UINT8, self.n, self.k);
+        let a = (0..self.m).flat_map(|i| (0..k).map(move |l| first(i, l, signed))).collect();
+        let b = (0..k).flat_map(|l| (0..n).map(move |j| second(l, j, signed))).collect();
+        [a, b]
+    }
+
+    /// The components of the product and one more each, in rows.
+    pub fn sums(&self) -> Vec<i32> {
+        let [a, b] = self.factors();
+        let mut sums = vec![1; (self.m * self.n) as usize];
+        let rows = sums.chunks_mut(self.n as usize).zip(a.chunks(self.k as usize));
+        for (sums, a) in rows {
+            for (a, b) in a.iter().zip(b.chunks(self.n as usize)) {
+                sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += a * b);
             }
         }
-        right
+        sums
     }
 }
 
@@ -112,7 +113,7 @@ mod tests {
         let run = p.run();
         let given: Vec<i32> = run.given.iter().map(|b| i32::from(*b as i8)).collect();
         let (a, b) = given.split_at(8);
-        for (at, sum) in p.right().chunks(4).enumerate() {
+        for (at, sum) in run.right.chunks(4).enumerate() {
             let (i, j) = (at / 3, at % 3);
             let wanted: i32 = (0..4).map(|k| a[i * 4 + k] * b[k * 3 + j]).sum::<i32>() + 1;
             assert_eq!(sum, wanted.to_le_bytes());
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn no_two_rows_and_no_two_columns_are_alike() {
         let p = Product { types: U8_U32, scope: 2, invocations: 128, m: 16, n: 16, k: 32 };
-        let right = p.right();
+        let right = p.run().right;
         let rows: std::collections::BTreeSet<_> = right.chunks(64).collect();
         let columns: std::collections::BTreeSet<Vec<_>> =
             (0..16).map(|j| right.chunks(64).map(|row| &row[j * 4..j * 4 + 4]).collect()).collect();

@@ -14,8 +14,8 @@ pub const EXTENSION: Extension = Extension {
     features: vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV,
     members: &["shaderSMBuiltins"],
     properties: vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV,
-    runs: |_| vec![Run { shader: SHADER, constants: Vec::new(), given: Vec::new(), room: 8 }],
-    judge: |_, told| match told {
+    runs: |_| vec![Run { shader: SHADER, constants: Vec::new(), given: Vec::new(), room: 8, right: Vec::new() }],
+    judge: |_, _, told| match told {
         [Told::Wrote(bytes)] => Some(words(bytes)),
         _ => None,
     },

@@ -1,14 +1,14 @@
 //! What VK_NV_cooperative_matrix2 does with matrices beside products: shaders of icd/shaders/matrices, what they are given, and what they must write.
 
 use crate::physical::probe::halves;
-use crate::physical::probe::multiplication::{first, second};
+use crate::physical::probe::multiplication::{F16_F32, Product, first, second};
 use crate::physical::probe::trial::Run;
 
 macro_rules! run {
     ($shader:literal, $constants:expr, $given:expr, $right:expr) => {{
         let (given, right): (Vec<u8>, Vec<u8>) = ($given, $right);
         let shader = include_bytes!(concat!("../../../shaders/matrices/generated/", $shader, ".comp.spv"));
-        (Run { shader, constants: $constants, given, room: right.len() }, right)
+        Run { shader, constants: $constants, given, room: right.len(), right }
     }};
 }
 
@@ -29,7 +29,7 @@ fn number(i: u32, j: u32) -> i32 {
     first(i, j, true) * 10 + second(j, i, true)
 }
 
-pub fn reductions() -> (Run, Vec<u8>) {
+pub fn reductions() -> Run {
     let (m, n) = (64, 32);
     let largest = |a: u32, b: u32, i: u32, j: u32| {
         (i * a..(i + 1) * a).flat_map(|r| (j * b..(j + 1) * b).map(move |c| number(r, c))).max().unwrap_or_default()
@@ -45,7 +45,7 @@ pub fn reductions() -> (Run, Vec<u8>) {
     run!("reductions", Vec::new(), floats(m, n, number), right.concat())
 }
 
-pub fn conversions() -> (Run, Vec<u8>) {
+pub fn conversions() -> Run {
     let (m, n, k) = (32, 32, 64);
     // Of another pattern for each matrix.
     let (a, b, c) = (
@@ -58,14 +58,14 @@ pub fn conversions() -> (Run, Vec<u8>) {
     run!("conversions", Vec::new(), given.concat(), right)
 }
 
-pub fn per_element() -> (Run, Vec<u8>) {
+pub fn per_element() -> Run {
     let (m, n) = (64, 32);
     let right = floats(m, n, |i, j| number(i, j) * 2 + (i * 64 + j) as i32 + 3);
     run!("per_element", Vec::new(), floats(m, n, number), right)
 }
 
 /// The shader knows these sizes, too: rows and columns of the matrix, those of the tensor, and numbers from row to row of it.
-pub fn tensor_addressing() -> (Run, Vec<u8>) {
+pub fn tensor_addressing() -> Run {
     let (m, n, rows, columns, stride) = (32, 16, 48, 40, 44);
     let inside = |i: u32, j: u32| i < rows && j < columns;
     let tensor = |i: u32, j: u32| if inside(i, j) { number(i, j) } else { 0 };
@@ -88,7 +88,7 @@ pub fn tensor_addressing() -> (Run, Vec<u8>) {
     run!("tensor_addressing", Vec::new(), floats(rows, stride, number), right.concat())
 }
 
-pub fn block_loads() -> (Run, Vec<u8>) {
+pub fn block_loads() -> Run {
     let (m, k) = (32, 64);
     let scale = |i: u32, block: u32| [0.5, 1.0, 2.0, 4.0].into_iter().cycle().nth((i + block * 2) as usize).unwrap_or(1.0);
     let bits = |i: u32, l: u32| (i * 7 + l * 5 + i * l) % 16;
@@ -107,16 +107,11 @@ pub fn block_loads() -> (Run, Vec<u8>) {
     run!("block_loads", Vec::new(), given, right)
 }
 
-/// With as many bytes of shared memory of the shader's own.
-pub fn shared_memory(own: u32) -> (Run, Vec<u8>) {
-    let (m, n, k) = (128, 128, 32);
-    let given = [
-        short_floats(m, k, |i, l| first(i, l, true) as f32),
-        short_floats(k, n, |l, j| second(l, j, true) as f32),
-    ];
-    let product = |i: u32, j: u32| (0..k).map(|l| first(i, l, true) * second(l, j, true)).sum::<i32>() + 1;
-    let sums: Vec<i32> = (0..m).map(|i| (0..n).map(|j| product(i, j)).sum()).collect();
+/// A product whose rows are summed up, beside as many bytes of shared memory of the shader's own.
+pub fn shared_memory(own: u32) -> Run {
+    let product = Product { types: F16_F32, scope: 0, invocations: 256, m: 128, n: 128, k: 32 };
+    let sums: Vec<i32> = product.sums().chunks(product.n as usize).map(|row| row.iter().sum()).collect();
+    let right = floats(product.m, product.n, |i, _| sums.get(i as usize).copied().unwrap_or_default());
     // No word is damaged.
-    let right = [vec![0; 16], floats(m, n, |i, _| sums.get(i as usize).copied().unwrap_or_default())];
-    run!("shared_memory", vec![own / 4], given.concat(), right.concat())
+    run!("shared_memory", vec![own / 4], product.run().given, [vec![0; 16], right].concat())
 }

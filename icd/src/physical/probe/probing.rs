@@ -65,7 +65,7 @@ fn find(
     let mut found = Findings::default();
     for ((extension, runs), found) in TABLE.iter().zip(&runs).zip(&mut found.0) {
         let told: Vec<Told> = told.by_ref().take(runs.len()).collect();
-        let numbers = (extension.judge)(subject, &told);
+        let numbers = (extension.judge)(subject, runs, &told);
         *found = numbers.filter(|n| !runs.is_empty() && (extension.possible)(n));
     }
     if let Some(path) = path {
@@ -83,7 +83,6 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::physical::probe::cooperative_matrix2;
 
     const MATRICES: &CStr = c"VK_NV_cooperative_matrix2";
     const MULTIPROCESSORS: &CStr = c"VK_NV_shader_sm_builtins";
@@ -94,11 +93,11 @@ mod tests {
         then(&Subject { uuid: [7; 16], driver, driver_version: 580, limits: &limits, offers });
     }
 
-    /// What the host's device writes where all is right: that of matrices is computed beside the shaders, and multiprocessors are told by them alone.
-    fn right(subject: &Subject<'_>) -> Vec<Told> {
-        let matrices = cooperative_matrix2::right(subject);
-        let multiprocessors = [132u32, 64].iter().flat_map(|n| n.to_le_bytes()).collect();
-        matrices.into_iter().chain([multiprocessors]).map(Told::Wrote).collect()
+    /// What the host's device writes where all is right: multiprocessors are told by it alone.
+    fn right(runs: &[Run]) -> Vec<Told> {
+        let multiprocessors: Vec<u8> = [132u32, 64].iter().flat_map(|n| n.to_le_bytes()).collect();
+        let told = |run: &Run| if run.right.is_empty() { multiprocessors.clone() } else { run.right.clone() };
+        runs.iter().map(|run| Told::Wrote(told(run))).collect()
     }
 
     fn folder(name: &str) -> PathBuf {
@@ -112,10 +111,9 @@ mod tests {
             let trials = Cell::new(0);
             let trial = |uuid: [u8; 16], runs: Vec<Run>| {
                 trials.set(trials.get() + 1);
-                let told = right(subject);
-                assert_eq!((uuid, runs.len()), ([7; 16], told.len()));
-                assert!(runs.iter().zip(&told).all(|(r, t)| matches!(t, Told::Wrote(bytes) if bytes.len() == r.room)));
-                Ok(told)
+                assert_eq!(uuid, [7; 16]);
+                assert!(runs.iter().all(|r| r.right.is_empty() || r.right.len() == r.room));
+                Ok(right(&runs))
             };
             let found = find(subject, Some(&folder), &trial);
             assert_eq!(found.of(MULTIPROCESSORS), Some(&[132, 64][..]));
@@ -130,7 +128,7 @@ mod tests {
             assert_eq!((find(&other, Some(&folder), &trial), trials.get()), (found.clone(), 3));
             assert_eq!((find(&other, None, &trial), trials.get()), (found.clone(), 4));
             let nameless = Subject { uuid: [0; 16], offers: subject.offers, ..*subject };
-            let unnamed = |_: [u8; 16], _: Vec<Run>| Ok(right(subject));
+            let unnamed = |_: [u8; 16], runs: Vec<Run>| Ok(right(&runs));
             assert_eq!(find(&nameless, Some(&folder), &unnamed), found);
             assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is kept of a device without an id");
         });
@@ -142,7 +140,8 @@ mod tests {
     fn one_wrong_number_is_enough() {
         let folder = folder("wrong");
         subject_with(&|_| true, |subject| {
-            let all = right(subject);
+            let runs = TABLE.each_ref().map(|e| (e.runs)(subject));
+            let all = right(&runs.concat());
             // The first of the feature of work groups, the last of its operations, and a shape that llama.cpp needs.
             for at in [0, 8, 15] {
                 for refused in [true, false] {
@@ -196,7 +195,7 @@ mod tests {
         subject_with(&|_| false, |subject| {
             let found = find(subject, None, &|_, runs| {
                 assert_eq!(runs.len(), 1, "that of multiprocessors");
-                Ok(right(subject).split_off(right(subject).len() - 1))
+                Ok(right(&runs))
             });
             assert!(found.of(MATRICES).is_none() && found.of(MULTIPROCESSORS).is_some());
         });

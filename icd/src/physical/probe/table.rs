@@ -20,8 +20,8 @@ pub struct Extension {
     pub properties: vk::StructureType,
     /// The shaders that try it out.
     pub runs: fn(&Subject<'_>) -> Vec<Run>,
-    /// The numbers that are kept, by what the shaders told; `None` where the extension can't be offered.
-    pub judge: fn(&Subject<'_>, &[Told]) -> Option<Vec<u32>>,
+    /// The numbers that are kept, by these runs and what each told; `None` where the extension can't be offered.
+    pub judge: fn(&Subject<'_>, &[Run], &[Told]) -> Option<Vec<u32>>,
     /// Whether these can be such numbers.
     pub possible: fn(&[u32]) -> bool,
     /// Whether they tell of a feature, by its place.

@@ -19,6 +19,8 @@ pub struct Run {
     pub given: Vec<u8>,
     /// Bytes of that of binding 1, zeros at first.
     pub room: usize,
+    /// What it must hold afterwards; empty where nobody knows.
+    pub right: Vec<u8>,
 }
 
 /// What came of a run.
@@ -28,6 +30,13 @@ pub enum Told {
     Wrote(Vec<u8>),
     /// The host doesn't take the shader.
     Refused,
+}
+
+impl Run {
+    /// Whether it wrote what it must.
+    pub fn came_out_right(&self, told: &Told) -> bool {
+        matches!(told, Told::Wrote(bytes) if *bytes == self.right)
+    }
 }
 
 /// Why nothing is known of any run.
