@@ -1105,3 +1105,6 @@ pub unsafe extern "system" fn vkCreateXlibSurfaceKHR(instance: vk::Instance, p_c
 pub unsafe extern "system" fn vkGetPhysicalDeviceXlibPresentationSupportKHR(physical_device: vk::PhysicalDevice, queue_family_index: u32, dpy: *mut vk::Display, visual_id: vk::VisualID) -> vk::Bool32 {
     guard(physical_device, "vkGetPhysicalDeviceXlibPresentationSupportKHR", 0, move || crate::wsi::xlib::get_physical_device_xlib_presentation_support_khr(physical_device, queue_family_index, dpy, visual_id))
 }
+pub unsafe extern "system" fn vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut types::CooperativeMatrixFlexibleDimensionsPropertiesNV) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", vk::Result::ERROR_UNKNOWN, move || crate::physical::flexible_dimensions::get_physical_device_cooperative_matrix_flexible_dimensions_properties_nv(physical_device, p_property_count, p_properties)))
+}

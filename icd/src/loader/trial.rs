@@ -97,8 +97,9 @@ unsafe fn create_device(
     let mut matrices = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default();
     let mut features11 = vk::PhysicalDeviceVulkan11Features::default();
     let mut features12 = vk::PhysicalDeviceVulkan12Features::default();
+    let mut sizes = vk::PhysicalDeviceMaintenance4Features::default();
     let mut features = vk::PhysicalDeviceFeatures::default();
-    if d.offers(MATRICES) && d.properties.api_version >= vk::API_VERSION_1_2 {
+    if d.offers(MATRICES) && d.properties.api_version >= vk::API_VERSION_1_3 {
         let mut has11 = vk::PhysicalDeviceVulkan11Features::default();
         let mut has12 = vk::PhysicalDeviceVulkan12Features::default();
         let mut has = vk::PhysicalDeviceFeatures2::default().push_next(&mut has11).push_next(&mut has12);
@@ -117,7 +118,9 @@ unsafe fn create_device(
             names.push(BFLOAT16.as_ptr());
         }
         info = info.enabled_extension_names(&names).enabled_features(&features);
-        info = info.push_next(&mut features11).push_next(&mut features12).push_next(&mut matrices);
+        // Work groups whose size is a specialization constant.
+        sizes.maintenance4 = vk::TRUE;
+        info = info.push_next(&mut features11).push_next(&mut features12).push_next(&mut sizes).push_next(&mut matrices);
         if d.offers(BFLOAT16) {
             let mut has = vk::PhysicalDeviceFeatures2 { p_next: (&raw mut bfloat16).cast(), ..Default::default() };
             // SAFETY: as above.

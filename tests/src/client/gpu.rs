@@ -112,6 +112,7 @@ impl Gpu {
                 .synchronization2(true)
                 .dynamic_rendering(true)
                 .private_data(true)
+                .maintenance4(true)
                 .pipeline_creation_cache_control(true);
             let maintenance5 = extensions.contains(&ash::khr::maintenance5::NAME);
             let mut features5 = vk::PhysicalDeviceMaintenance5FeaturesKHR::default().maintenance5(maintenance5);

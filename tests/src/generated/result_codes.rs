@@ -2,7 +2,7 @@
 //! The codes that each entry point may return.
 
 /// Name, codes that aren't errors, errors; sorted by name.
-pub static RESULT_CODES: [(&str, &[i32], &[i32]); 150] = [
+pub static RESULT_CODES: [(&str, &[i32], &[i32]); 151] = [
 ("vkAcquireNextImage2KHR", &[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000]),
 ("vkAcquireNextImageKHR", &[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000]),
 ("vkAllocateCommandBuffers", &[0], &[-1, -2, -13, -1000011001]),
@@ -90,6 +90,7 @@ pub static RESULT_CODES: [(&str, &[i32], &[i32]); 150] = [
 ("vkGetMemoryFdPropertiesKHR", &[0], &[-1, -13, -1000011001, -1000072003]),
 ("vkGetPhysicalDeviceCalibrateableTimeDomainsEXT", &[0, 5], &[-1, -2, -13, -1000011001]),
 ("vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", &[0, 5], &[-1, -2, -13, -1000011001]),
+("vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", &[0, 5], &[-1, -2, -13, -1000011001]),
 ("vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", &[0, 5], &[-1, -2, -13, -1000011001]),
 ("vkGetPhysicalDeviceFragmentShadingRatesKHR", &[0, 5], &[-1, -13, -1000011001]),
 ("vkGetPhysicalDeviceImageFormatProperties", &[0], &[-1, -2, -11, -13, -1000011001]),
