@@ -238,7 +238,8 @@ fn forks_are_apart() {
 #[test]
 fn what_lavapipe_lacks_is_not_found_by_trying() {
     let root = root();
-    let text = good("the client on native", root.client(Driver::Native, None, CLIENT).unwrap().arg("cooperative-matrix2"));
+    let text =
+        good("the client on native", root.client(Driver::Native, None, CLIENT).unwrap().arg("cooperative-matrix2"));
     assert!(text.contains("cooperative-matrix2: not offered"), "{text}");
     let host = Host::start(&root).unwrap();
     let folder = std::env::temp_dir().join(format!("hesper-probes-{}", std::process::id()));

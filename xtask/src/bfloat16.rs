@@ -50,7 +50,11 @@ pub fn of(spirv: &[u8]) -> Result<Vec<u8>> {
             _ => made.extend(instruction),
         }
     }
-    ensure!(named && types == 1, "{types} types of 16-bit floats, and {}", if named { "extensions" } else { "no extension" });
+    ensure!(
+        named && types == 1,
+        "{types} types of 16-bit floats, and {}",
+        if named { "extensions" } else { "no extension" }
+    );
     Ok(made.iter().flat_map(|w| w.to_le_bytes()).collect())
 }
 

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use hesper_rig::shader_compiler::ShaderCompiler;
 use hesper_rig::workspace;
 
-use crate::{bfloat16, setup};
 use crate::step::Step;
+use crate::{bfloat16, setup};
 
 /// Folders of shaders, with the version of Vulkan that they are for.
 const FOLDERS: [(&str, &str); 3] =
@@ -59,8 +59,11 @@ fn write() -> Result<()> {
 pub fn check() -> Result<()> {
     let step = Step::start("Shaders are current", "some seconds, the first time a minute");
     let all = compiled()?;
-    let mut wrong: Vec<_> =
-        all.iter().filter(|(path, spirv)| fs::read(path).ok().as_ref() != Some(spirv)).map(|(p, _)| p.clone()).collect();
+    let mut wrong: Vec<_> = all
+        .iter()
+        .filter(|(path, spirv)| fs::read(path).ok().as_ref() != Some(spirv))
+        .map(|(p, _)| p.clone())
+        .collect();
     wrong.extend(strays(&all)?);
     ensure!(wrong.is_empty(), "not what `cargo xtask shaders` makes: {wrong:#?}");
     step.done(&format!("{} shaders", all.len()));
@@ -79,7 +82,8 @@ fn compiled() -> Result<Vec<(PathBuf, Vec<u8>)>> {
         }
     }
     for [from, to] in BFLOAT16.map(|names| names.map(|n| workspace().join(n))) {
-        let (_, spirv) = all.iter().find(|(path, _)| *path == from).context("the shader of 16-bit floats is missing")?;
+        let (_, spirv) =
+            all.iter().find(|(path, _)| *path == from).context("the shader of 16-bit floats is missing")?;
         let spirv = bfloat16::of(spirv).with_context(|| format!("making {}", to.display()))?;
         all.push((to, spirv));
     }

@@ -120,7 +120,8 @@ unsafe fn create_device(
         info = info.enabled_extension_names(&names).enabled_features(&features);
         // Work groups whose size is a specialization constant.
         sizes.maintenance4 = vk::TRUE;
-        info = info.push_next(&mut features11).push_next(&mut features12).push_next(&mut sizes).push_next(&mut matrices);
+        info =
+            info.push_next(&mut features11).push_next(&mut features12).push_next(&mut sizes).push_next(&mut matrices);
         if d.offers(BFLOAT16) {
             let mut has = vk::PhysicalDeviceFeatures2 { p_next: (&raw mut bfloat16).cast(), ..Default::default() };
             // SAFETY: as above.

@@ -125,7 +125,8 @@ unsafe fn make_layouts(device: &ash::Device, o: &mut Objects) -> Result<(), vk::
     unsafe {
         o.set_layout = device.create_descriptor_set_layout(&info, None)?;
         let layouts = [o.set_layout];
-        o.layout = device.create_pipeline_layout(&vk::PipelineLayoutCreateInfo::default().set_layouts(&layouts), None)?;
+        o.layout =
+            device.create_pipeline_layout(&vk::PipelineLayoutCreateInfo::default().set_layouts(&layouts), None)?;
     }
     Ok(())
 }
@@ -276,7 +277,8 @@ mod tests {
 
     #[test]
     fn parts_follow_each_other_and_none_is_empty() {
-        let run = |given, room| Run { shader: &[], constants: Vec::new(), given: vec![0; given], room, right: Vec::new() };
+        let run =
+            |given, room| Run { shader: &[], constants: Vec::new(), given: vec![0; given], room, right: Vec::new() };
         let (parts, size) = parts(&[run(0, 8), run(256, 257)]);
         let all: Vec<_> = parts.iter().flat_map(|p| [p.given, p.told]).collect();
         assert_eq!((all, size), (vec![(0, 4), (256, 8), (512, 256), (768, 257)], 1280));

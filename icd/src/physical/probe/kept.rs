@@ -1,6 +1,5 @@
 //! What was found out of a device, kept from one start to the next: a line for what it is good for, one for each extension, a checksum.
 
-use std::fmt::Write;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -38,8 +37,7 @@ pub fn text(driver_version: u32, found: &Findings) -> String {
     for (extension, numbers) in found.each() {
         text.push_str(&extension.name.to_string_lossy());
         match numbers {
-            // Writing into a string can't fail.
-            Some(numbers) => numbers.iter().for_each(|n| drop(write!(text, " {n}"))),
+            Some(numbers) => numbers.iter().for_each(|n| text += &format!(" {n}")),
             None => text.push_str(" -"),
         }
         text.push('\n');

@@ -6,7 +6,7 @@ use crate::physical::probe::halves;
 use crate::physical::probe::trial::Run;
 
 /// The types of factors and sums, and the shader that multiplies them (icd/shaders/matrices/multiply.glsl).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Types {
     pub factors: Component,
     pub sums: Component,
@@ -14,7 +14,7 @@ pub struct Types {
 }
 
 /// A product of `m` by `k` and `k` by `n` components, in a work group of `invocations`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Product {
     pub types: Types,
     /// A VkScopeKHR.

@@ -90,7 +90,8 @@ pub fn tensor_addressing() -> Run {
 
 pub fn block_loads() -> Run {
     let (m, k) = (32, 64);
-    let scale = |i: u32, block: u32| [0.5, 1.0, 2.0, 4.0].into_iter().cycle().nth((i + block * 2) as usize).unwrap_or(1.0);
+    let scale =
+        |i: u32, block: u32| [0.5, 1.0, 2.0, 4.0].into_iter().cycle().nth((i + block * 2) as usize).unwrap_or(1.0);
     let bits = |i: u32, l: u32| (i * 7 + l * 5 + i * l) % 16;
     let mut given = Vec::new();
     for i in 0..m {

@@ -23,11 +23,7 @@ macro_rules! types {
         Types {
             factors: Component::$factors,
             sums: Component::$sums,
-            shader: include_bytes!(concat!(
-                "../../../../icd/shaders/matrices/generated/multiply_",
-                $name,
-                ".spv"
-            )),
+            shader: include_bytes!(concat!("../../../../icd/shaders/matrices/generated/multiply_", $name, ".spv")),
         }
     };
 }
