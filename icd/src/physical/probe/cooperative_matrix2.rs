@@ -3,10 +3,10 @@
 
 use ash::vk;
 
+use crate::physical::probe::extension::Extension;
 use crate::physical::probe::multiplication::{BF16_F32, F16_F16, F16_F32, Product, S8_S32, Types, U8_U32};
 use crate::physical::probe::operations;
 use crate::physical::probe::subject::Subject;
-use crate::physical::probe::table::Extension;
 use crate::physical::probe::trial::{Run, Told};
 
 /// Its numbers are a bit for each feature, a bit for each shape of [`SHAPES`], the largest dimension, and the bytes of shared memory

@@ -5,7 +5,8 @@ use std::ffi::{CStr, c_void};
 use ash::vk;
 
 use crate::base::chain::find_tagged;
-use crate::physical::probe::table::{COUNT, Extension, TABLE};
+use crate::physical::probe::extension::Extension;
+use crate::physical::probe::table::{COUNT, TABLE};
 
 /// What was found out of each extension of the table, in its order: numbers whose meaning is the extension's, where it is offered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

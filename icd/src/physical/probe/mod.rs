@@ -6,6 +6,7 @@
 //! second. Where anything of this fails, the extension isn't offered.
 
 pub mod cooperative_matrix2;
+mod extension;
 pub mod findings;
 mod halves;
 pub mod kept;

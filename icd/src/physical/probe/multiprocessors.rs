@@ -2,7 +2,7 @@
 
 use ash::vk;
 
-use crate::physical::probe::table::Extension;
+use crate::physical::probe::extension::Extension;
 use crate::physical::probe::trial::{Run, Told};
 
 const SHADER: &[u8] = include_bytes!("../../../shaders/generated/multiprocessors.comp.spv");
