@@ -9,7 +9,7 @@ use ash::vk;
 use hesper_encoder::generated::types;
 
 use crate::base::log::debug;
-use crate::base::object::Part;
+use crate::base::object::{self, Part};
 use crate::device::logical_device::{self, Device};
 use crate::loader::procs;
 use crate::loader::trial_work;
@@ -31,6 +31,8 @@ pub fn run(uuid: [u8; 16], runs: &[Run]) -> Result<Vec<Told>, vk::Result> {
     let mut handle = vk::Instance::null();
     // SAFETY: a valid create info, and a local.
     unsafe { instance::create_instance(&info, ptr::null(), &mut handle) }.result()?;
+    // SAFETY: a new instance.
+    unsafe { object::get(handle) }.connection().lose_silently();
     let entry = |name: &CStr| procs::find(name).map_or(ptr::null(), |p| p.address());
     // SAFETY: the driver's own entry points, by their names.
     let program = unsafe { ash::Instance::load_with(entry, handle) };

@@ -3,6 +3,7 @@
 
 use ash::vk;
 
+use crate::base::log::debug;
 use crate::physical::probe::extension::Extension;
 use crate::physical::probe::multiplication::{BF16_F32, F16_F16, F16_F32, Product, S8_S32, Types, U8_U32};
 use crate::physical::probe::operations;
@@ -139,8 +140,15 @@ fn plan(subject: &Subject<'_>) -> Vec<(Proof, Work)> {
 
 /// The numbers that the results prove.
 fn judged(subject: &Subject<'_>, runs: &[Run], told: &[Told]) -> [u32; 4] {
-    let results = runs.iter().zip(told).map(|(run, told)| run.came_out_right(told));
-    let results: Vec<(Proof, bool)> = plan(subject).into_iter().map(|(proof, _)| proof).zip(results).collect();
+    let results: Vec<(Proof, bool)> = plan(subject)
+        .iter()
+        .zip(runs.iter().zip(told))
+        .map(|((proof, _), (run, told))| (*proof, run.came_out_right(told)))
+        .collect();
+    for ((proof, _), told) in results.iter().zip(told).filter(|((_, right), _)| !right) {
+        let what = if *told == Told::Refused { "the host refuses its shader" } else { "wrong numbers" };
+        debug!("{proof:?} of cooperative matrices: {what}");
+    }
     // Whether there are runs for it, and all of them came out right.
     let proved = |what: Proof| {
         let mut its = results.iter().filter(|(proof, _)| *proof == what).peekable();
