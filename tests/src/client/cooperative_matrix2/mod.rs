@@ -10,7 +10,7 @@ use ash::vk;
 use crate::gpu::Gpu;
 use offer::{Bfloat16, NAME, Offer};
 
-/// How many times a shape's granularities a matrix is large.
+/// How many times a shape's granularities a matrix is large; the last one for those of work groups alone.
 const MULTIPLES: [[u32; 3]; 4] = [[1, 1, 1], [2, 1, 3], [3, 2, 1], [4, 4, 4]];
 
 pub fn run() -> Result<()> {
@@ -40,9 +40,12 @@ pub fn run() -> Result<()> {
             left_out += 1;
             continue;
         };
-        for [m, n, k] in MULTIPLES {
+        let multiples = if shape.scope == vk::ScopeKHR::WORKGROUP { MULTIPLES.len() } else { MULTIPLES.len() - 1 };
+        // A matrix of a subgroup works in a group of one.
+        let group = if shape.invocations == 0 { offer.subgroup } else { shape.invocations };
+        for [m, n, k] in MULTIPLES.into_iter().take(multiples) {
             let size = [shape.m * m, shape.n * n, shape.k * k];
-            match product::run(&gpu, types, shape, size) {
+            match product::run(&gpu, types, shape, group, size) {
                 Ok(()) => right += 1,
                 Err(e) => problems.push(format!("{size:?}: {e:#}")),
             }

@@ -109,6 +109,8 @@ pub struct Offer {
     /// The largest work group, the largest dimension, and reserved bytes of shared memory.
     pub limits: [u32; 3],
     pub shapes: Vec<Shape>,
+    /// The size of a subgroup.
+    pub subgroup: u32,
 }
 
 type GetShapes = unsafe extern "system" fn(vk::PhysicalDevice, *mut u32, *mut Shape) -> vk::Result;
@@ -129,7 +131,9 @@ impl Offer {
             instance.get_physical_device_features2(physical, &mut all);
             let s_type = vk::StructureType::from_raw(1_000_593_002);
             let mut limits = Limits { s_type, p_next: ptr::null_mut(), members: [0; 3] };
-            let mut all = vk::PhysicalDeviceProperties2 { p_next: (&raw mut limits).cast(), ..Default::default() };
+            let mut groups =
+                vk::PhysicalDeviceSubgroupProperties { p_next: (&raw mut limits).cast(), ..Default::default() };
+            let mut all = vk::PhysicalDeviceProperties2 { p_next: (&raw mut groups).cast(), ..Default::default() };
             instance.get_physical_device_properties2(physical, &mut all);
 
             let name = c"vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV";
@@ -142,7 +146,7 @@ impl Offer {
             let mut shapes = vec![blank; n as usize];
             get(physical, &mut n, shapes.as_mut_ptr()).result()?;
             shapes.truncate(n as usize);
-            Ok(Some(Self { features, limits: limits.members, shapes }))
+            Ok(Some(Self { features, limits: limits.members, shapes, subgroup: groups.subgroup_size }))
         }
     }
 }

@@ -72,11 +72,11 @@ fn words(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks(4).map(word).collect()
 }
 
-/// Multiplies matrices of `m`, `n` and `k`.
+/// Multiplies matrices of `m`, `n` and `k` in a work group of this size.
 ///
 /// # Errors
 /// Where the device's product isn't the processor's.
-pub fn run(gpu: &Gpu, types: Types, shape: &Shape, [m, n, k]: [u32; 3]) -> Result<()> {
+pub fn run(gpu: &Gpu, types: Types, shape: &Shape, group: u32, [m, n, k]: [u32; 3]) -> Result<()> {
     // Small numbers, of which every sum is one that all types hold.
     let mut state = 0x2545_f491u32;
     let mut random = |range: std::ops::Range<i32>| {
@@ -98,7 +98,6 @@ pub fn run(gpu: &Gpu, types: Types, shape: &Shape, [m, n, k]: [u32; 3]) -> Resul
     let (given, right) = (words(&given), words(&right));
 
     let kind = vk::DescriptorType::STORAGE_BUFFER;
-    let group = if shape.invocations == 0 { 32 } else { shape.invocations };
     let constants = [group, shape.scope.as_raw() as u32, m, n, k];
     let entry = |id: u32| vk::SpecializationMapEntry::default().constant_id(id).offset(4 * id).size(4);
     let entries: Vec<_> = (0..constants.len() as u32).map(entry).collect();
