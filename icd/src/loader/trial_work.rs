@@ -184,7 +184,7 @@ fn compiled(device: &ash::Device, layout: vk::PipelineLayout, runs: &[Run]) -> V
     thread::scope(|s| {
         for _ in 1..threads {
             // Where no thread can be started, this one does the rest.
-            let _ = thread::Builder::new().spawn_scoped(s, &compile);
+            let _ = thread::Builder::new().spawn_scoped(s, compile);
         }
         compile();
     });

@@ -7,6 +7,9 @@ use ash::vk;
 use crate::physical::probe::subject::Subject;
 use crate::physical::probe::trial::{Run, Told};
 
+/// The numbers of an extension, by what its runs told.
+pub type Judge = fn(&Subject<'_>, &[Run], &[Told]) -> Option<Vec<u32>>;
+
 /// An extension whose features and properties are structs of 32-bit members.
 pub struct Extension {
     pub name: &'static CStr,
@@ -20,7 +23,7 @@ pub struct Extension {
     /// The shaders that try it out.
     pub runs: fn(&Subject<'_>) -> Vec<Run>,
     /// The numbers that are kept, by these runs and what each told; `None` where the extension can't be offered.
-    pub judge: fn(&Subject<'_>, &[Run], &[Told]) -> Option<Vec<u32>>,
+    pub judge: Judge,
     /// Whether these can be such numbers.
     pub possible: fn(&[u32]) -> bool,
     /// Whether they tell of a feature, by its place.
