@@ -22,9 +22,15 @@ mod wsi;
 
 /// What reads files and variables that others may have written, for the fuzz targets.
 pub mod readers {
+    use crate::physical::probe::kept;
+
     pub use crate::base::settings::read as settings;
-    pub use crate::physical::sm_builtins::parse as multiprocessors;
     pub use crate::pipelines::store::parse as pipelines;
+
+    /// What a file of probes tells, written anew.
+    pub fn probes(text: &str) -> Option<String> {
+        kept::parse(text).map(|(driver, found)| kept::text(driver, &found))
+    }
 }
 
 /// Written by `encoder/codegen`; never edited.

@@ -2,6 +2,7 @@
 
 mod against;
 mod bench;
+mod bfloat16;
 mod build;
 mod cargo;
 mod chart;
@@ -28,6 +29,7 @@ mod rig;
 mod sanitize;
 mod sanitizer;
 mod setup;
+mod shaders;
 mod step;
 mod symbols;
 mod table;
@@ -60,6 +62,7 @@ enum Sub {
     Miri(miri::Args),
     Nightly(nightly::Args),
     Codegen(codegen::Args),
+    Shaders(shaders::Args),
     Rig(rig::Args),
     Bench(bench::Args),
     Charts(charts::Args),
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Sub::Miri(args) => miri::run(&args),
         Sub::Nightly(args) => nightly::run(&args),
         Sub::Codegen(args) => codegen::run(&args),
+        Sub::Shaders(args) => shaders::run(&args),
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),
         Sub::Charts(args) => charts::run(&args),

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::step::{self, Step};
-use crate::{cargo, codegen, faults, fuzz, fuzz_targets, licences, setup};
+use crate::{cargo, codegen, faults, fuzz, fuzz_targets, licences, setup, shaders};
 
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
@@ -53,6 +53,7 @@ pub fn run(args: &Args) -> Result<()> {
             step::run("Lints", "cargo clippy, some minutes the first time", &mut cargo::cargo(&clippy)).map(drop),
         );
         check("generated code", generated());
+        check("shaders", shaders::check());
         check("licences", licences::check());
     }
     let sum = tests(args)?;

@@ -82,6 +82,31 @@ impl Default for CommandStreamDescriptionMESA {
 pub struct CommandStreamExecutionFlagsMESA(pub u32);
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct CooperativeMatrixFlexibleDimensionsPropertiesNV {
+    pub s_type: vk::StructureType,
+    pub p_next: *mut c_void,
+    pub m_granularity: u32,
+    pub n_granularity: u32,
+    pub k_granularity: u32,
+    pub a_type: vk::ComponentTypeKHR,
+    pub b_type: vk::ComponentTypeKHR,
+    pub c_type: vk::ComponentTypeKHR,
+    pub result_type: vk::ComponentTypeKHR,
+    pub saturating_accumulation: vk::Bool32,
+    pub scope: vk::ScopeKHR,
+    pub workgroup_invocations: u32,
+}
+impl Default for CooperativeMatrixFlexibleDimensionsPropertiesNV {
+    #[inline]
+    fn default() -> Self {
+        // SAFETY: plain data for which zeros are valid: numbers, handles, null pointers.
+        let mut s: Self = unsafe { core::mem::zeroed() };
+        s.s_type = vk::StructureType::from_raw(1000593001);
+        s
+    }
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct CopyImageToMemoryInfoMESA {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,

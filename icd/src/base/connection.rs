@@ -367,6 +367,11 @@ impl Connection {
         result.map_err(|e| self.lose(e))
     }
 
+    /// Of its loss nobody reads on stderr: it is the driver's own affair.
+    pub fn lose_silently(&self) {
+        self.reported.store(true, Ordering::Relaxed);
+    }
+
     #[cold]
     #[inline(never)]
     fn lose(&self, e: Error) -> Error {

@@ -21,4 +21,5 @@ pub mod result_codes;
 pub mod room;
 pub mod settings;
 pub mod shared;
+pub mod signals;
 pub mod slab;

@@ -50,8 +50,8 @@ pub struct Settings {
     pub notify_always: bool,
     /// Whether the driver counts what descriptor pools have left.
     pub pool_counts: bool,
-    /// Whether devices may be tried out for what the protocol doesn't tell.
-    pub probe: bool,
+    /// `probe`, `no-probe`: whether devices are tried out for what the protocol doesn't tell.
+    pub probe: Option<bool>,
     /// The folder for what is kept from one start to the next; there may be none.
     pub cache: Option<PathBuf>,
     /// The folder for pipelines that the host has compiled.
@@ -109,7 +109,11 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         outcomes: !switch("no-outcomes"),
         notify_always: switch("notify-always"),
         pool_counts: !switch("no-pool-counts") && !switch("sync"),
-        probe: !switch("no-probe"),
+        probe: match () {
+            () if switch("no-probe") => Some(false),
+            () if switch("probe") => Some(true),
+            () => None,
+        },
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),
         trace: var("HESPER_TRACE").map(PathBuf::from),

@@ -26,6 +26,7 @@ use crate::physical::device_extensions::{
 use crate::physical::extensions::{self, ExtensionSet, Origin};
 use crate::physical::features;
 use crate::physical::physical_device::PhysicalDevice;
+use crate::physical::probe::findings;
 use crate::pipelines::compiling;
 use crate::submission::host_queues::{self, HostQueues};
 use crate::submission::order::Uploads;
@@ -86,6 +87,15 @@ unsafe fn groups_others(next: *const c_void, own: vk::PhysicalDevice) -> bool {
     named.unwrap_or_default().iter().any(|p| *p != own)
 }
 
+/// The first feature that a device is asked for, is tried out, and isn't there.
+///
+/// # Safety
+/// Null or the valid chain of a VkDeviceCreateInfo.
+unsafe fn lacking_probed(d: &PhysicalDevice, next: *const c_void) -> Option<&'static str> {
+    // SAFETY: by contract.
+    unsafe { findings::is_asked_for(next).then(|| findings::asked_for(next, d.findings())).flatten() }
+}
+
 pub unsafe fn create_device(
     physical: vk::PhysicalDevice,
     p_create_info: *const vk::DeviceCreateInfo,
@@ -101,8 +111,8 @@ pub unsafe fn create_device(
         Ok(set) => set,
         Err(e) => return e,
     };
-    // What the driver does itself the host need not have.
-    let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.origin == Origin::Driver);
+    // What the driver does itself the host need not have; and what was tried out works on a device that never enabled it.
+    let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.origin != Origin::Host);
     // SAFETY: each name is a string.
     let mut names: Vec<&CStr> = names.iter().map(|n| unsafe { CStr::from_ptr(*n) }).filter(|n| !local(n)).collect();
     // The host shares memory as dma-bufs alone.
@@ -124,7 +134,10 @@ pub unsafe fn create_device(
     info.enabled_extension_count = names.len() as u32;
     info.pp_enabled_extension_names = names.as_ptr();
     // SAFETY: the info's chain.
-    if let Some(name) = unsafe { features::asked_for(info.p_next, |extension| d.offers(extension)) } {
+    let lacking = unsafe { features::asked_for(info.p_next, |extension| d.offers(extension)) };
+    // SAFETY: as above.
+    let lacking = lacking.or_else(|| unsafe { lacking_probed(d, info.p_next) });
+    if let Some(name) = lacking {
         warn_!("a device with {name} was asked for, which needs what this driver lacks");
         return vk::Result::ERROR_FEATURE_NOT_PRESENT;
     }

@@ -10,7 +10,7 @@ use crate::base::gate::Gate;
 use crate::loader::procs::{Proc, Scope, erase, proc};
 
 /// Sorted by name.
-pub static PROCS: [Proc; 486] = [
+pub static PROCS: [Proc; 487] = [
 proc(c"vkAcquireDrmDisplayEXT", Scope::PhysicalDevice, erase!(thunks::vkAcquireDrmDisplayEXT), Gate { version: 0xffffffff, extensions: &[286] }),
 proc(c"vkAcquireNextImage2KHR", Scope::Device, erase!(thunks::vkAcquireNextImage2KHR), Gate { version: 0xffffffff, extensions: &[2, 61] }),
 proc(c"vkAcquireNextImageKHR", Scope::Device, erase!(thunks::vkAcquireNextImageKHR), Gate { version: 0xffffffff, extensions: &[2] }),
@@ -378,6 +378,7 @@ proc(c"vkGetMemoryFdKHR", Scope::Device, erase!(thunks::vkGetMemoryFdKHR), Gate 
 proc(c"vkGetMemoryFdPropertiesKHR", Scope::Device, erase!(thunks::vkGetMemoryFdPropertiesKHR), Gate { version: 0xffffffff, extensions: &[75] }),
 proc(c"vkGetPhysicalDeviceCalibrateableTimeDomainsEXT", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceCalibrateableTimeDomainsKHR), Gate { version: 0xffffffff, extensions: &[185] }),
 proc(c"vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceCalibrateableTimeDomainsKHR), Gate { version: 0xffffffff, extensions: &[544] }),
+proc(c"vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV), Gate { version: 0xffffffff, extensions: &[594] }),
 proc(c"vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR), Gate { version: 0xffffffff, extensions: &[507] }),
 proc(c"vkGetPhysicalDeviceDescriptorSizeEXT", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceDescriptorSizeEXT), Gate { version: 0xffffffff, extensions: &[136] }),
 proc(c"vkGetPhysicalDeviceDisplayPlaneProperties2KHR", Scope::PhysicalDevice, erase!(thunks::vkGetPhysicalDeviceDisplayPlaneProperties2KHR), Gate { version: 0xffffffff, extensions: &[122] }),

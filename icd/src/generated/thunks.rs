@@ -1156,3 +1156,6 @@ pub unsafe extern "system" fn vkGetRandROutputDisplayEXT(physical_device: vk::Ph
 pub unsafe extern "system" fn vkGetPhysicalDeviceSurfaceCapabilities2EXT(physical_device: vk::PhysicalDevice, surface: vk::SurfaceKHR, p_surface_capabilities: *mut vk::SurfaceCapabilities2EXT) -> vk::Result {
     allowed(&[0], &[-1, -2, -13, -1000000000, -1000011001], guard(physical_device, "vkGetPhysicalDeviceSurfaceCapabilities2EXT", vk::Result::ERROR_UNKNOWN, move || crate::wsi::capabilities::get_physical_device_surface_capabilities2_ext(physical_device, surface, p_surface_capabilities)))
 }
+pub unsafe extern "system" fn vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut types::CooperativeMatrixFlexibleDimensionsPropertiesNV) -> vk::Result {
+    allowed(&[0, 5], &[-1, -2, -13, -1000011001], guard(physical_device, "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", vk::Result::ERROR_UNKNOWN, move || crate::physical::flexible_dimensions::get_physical_device_cooperative_matrix_flexible_dimensions_properties_nv(physical_device, p_property_count, p_properties)))
+}

@@ -7,7 +7,7 @@ use ash::vk;
 use crate::base::forwarding::guard;
 use crate::loader::procs::{self, Scope};
 use crate::loader::trial;
-use crate::physical::sm_builtins;
+use crate::physical::probe::trial as probe;
 
 /// The newest interface version that this driver knows.
 const VERSION: u32 = 7;
@@ -39,7 +39,7 @@ pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(
     name: *const c_char,
 ) -> vk::PFN_vkVoidFunction {
     // What every program asks first, so that nothing can be asked before the driver knows how to try out devices.
-    sm_builtins::register(trial::multiprocessors);
+    probe::register(trial::run);
     let wanted = move |s| instance != vk::Instance::null() || s == Scope::Global;
     // SAFETY: no handle; the name is handed on.
     unsafe { guard(vk::Instance::null(), "vk_icdGetInstanceProcAddr", None, || lookup(name, wanted)) }

@@ -3,3 +3,4 @@
 pub mod interface;
 pub mod procs;
 pub mod trial;
+mod trial_work;

@@ -1,6 +1,6 @@
 //! The entry points by name: what vkGet*ProcAddr look up.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 
 use ash::vk;
 
@@ -30,6 +30,11 @@ pub struct Proc {
 }
 
 impl Proc {
+    /// Its address, as a library has it.
+    pub fn address(&self) -> *const c_void {
+        self.function as *const c_void
+    }
+
     /// As the loader takes it.
     pub fn get(&self) -> vk::PFN_vkVoidFunction {
         Some(self.function)

@@ -110,29 +110,25 @@ pub unsafe fn enumerate_device_extension_properties(
 unsafe fn offered(device: vk::PhysicalDevice) -> impl Iterator<Item = (&'static DeviceExtension, u32)> {
     // SAFETY: a valid handle; devices live as long as their instance.
     let d = unsafe { PhysicalDevice::of(device) };
-    // SAFETY: the handle of `d`.
-    let multiprocessors = unsafe { d.multiprocessors(device) };
-    let probed = DEVICE_EXTENSIONS.iter().filter(move |e| e.origin == Origin::Probe && multiprocessors.is_some());
+    let found = d.findings();
+    let probed = DEVICE_EXTENSIONS.iter().filter(move |e| e.origin == Origin::Probe && found.of(e.name).is_some());
     d.extensions.iter().copied().chain(probed.map(|e| (e, e.spec_version)))
 }
 
 /// What a device may enable: the extensions named, by number.
 pub unsafe fn enabled(device: vk::PhysicalDevice, names: &[*const c_char]) -> Result<ExtensionSet, vk::Result> {
+    // SAFETY: a valid handle.
+    let d = unsafe { PhysicalDevice::of(device) };
     let mut set = ExtensionSet::default();
-    // Probing makes a device without extensions, so it mustn't be asked for then.
-    let offered: Vec<_> = if names.is_empty() {
-        Vec::new()
-    } else {
-        // SAFETY: a valid handle.
-        unsafe { offered(device) }.collect()
-    };
     for name in names {
         // SAFETY: a string, as each name that vkCreateDevice is given.
         let name = unsafe { CStr::from_ptr(*name) };
-        match offered.iter().find(|(e, _)| e.name == name) {
-            Some((e, _)) => set.insert(e.number),
-            None => return Err(vk::Result::ERROR_EXTENSION_NOT_PRESENT),
-        }
+        // Trying out makes a device, so only who names such an extension has it tried out.
+        let known = extensions::device_extension(name).filter(|e| match e.origin {
+            Origin::Probe => d.findings().of(name).is_some(),
+            Origin::Host | Origin::Driver => d.offers(name),
+        });
+        set.insert(known.ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?.number);
     }
     Ok(set)
 }

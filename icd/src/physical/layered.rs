@@ -70,6 +70,16 @@ impl HostDevice {
         host
     }
 
+    /// Its deviceUUID; zeros where the host didn't tell.
+    pub fn uuid(&self) -> [u8; 16] {
+        self.id.device_uuid
+    }
+
+    /// The version of the host's driver, in that driver's own form.
+    pub fn driver_version(&self) -> u32 {
+        self.properties.driver_version
+    }
+
     /// Fills the list, its elements, and what is chained to them.
     ///
     /// # Safety

@@ -18,7 +18,9 @@ use crate::physical::extensions::DeviceExtension;
 use crate::physical::features;
 use crate::physical::format_properties::Formats;
 use crate::physical::layered::{HostDevice, List};
-use crate::physical::sm_builtins::{self, Multiprocessors};
+use crate::physical::probe::findings::{self, Findings};
+use crate::physical::probe::probing::Probe;
+use crate::physical::probe::subject::Subject;
 
 /// What a VkPhysicalDevice points at.
 #[repr(C)]
@@ -36,7 +38,7 @@ pub struct PhysicalDevice {
     /// The host's driver.
     pub host_driver: vk::DriverId,
     /// Found out when it is asked for.
-    probe: sm_builtins::Probe,
+    probe: Probe,
     /// The largest buffer; nothing is known of older hosts'.
     pub max_buffer_size: vk::DeviceSize,
     /// What it does with each format.
@@ -67,20 +69,22 @@ impl PhysicalDevice {
             families: Vec::new(),
             extensions: Vec::new(),
             host_driver: vk::DriverId::default(),
-            probe: sm_builtins::Probe::default(),
+            probe: Probe::default(),
             max_buffer_size: 0,
             formats: Formats::default(),
             host_device: HostDevice::default(),
         }
     }
 
-    /// The multiprocessors of the device with this handle, found out at the first question.
-    ///
-    /// # Safety
-    /// The handle is this object's own.
-    pub unsafe fn multiprocessors(&self, handle: vk::PhysicalDevice) -> Option<Multiprocessors> {
-        // SAFETY: a valid handle, by contract.
-        unsafe { self.probe.of(handle, self.host_driver, &self.properties.pipeline_cache_uuid) }
+    /// What the device has that the protocol can't tell, found out at the first question.
+    pub fn findings(&self) -> &Findings {
+        self.probe.of(&Subject {
+            uuid: self.host_device.uuid(),
+            driver: self.host_driver,
+            driver_version: self.host_device.driver_version(),
+            limits: &self.properties.limits,
+            offers: &|extension| self.offers(extension),
+        })
     }
 
     /// Whether an extension is offered, but for those that are tried out.
@@ -142,11 +146,9 @@ pub unsafe fn get_physical_device_features2(device: vk::PhysicalDevice, to: *mut
             // SAFETY: the struct that its sType tells of.
             unsafe { own.fill(p, d.offers(own.extension)) };
         }
-        if s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV {
-            // SAFETY: the handle of `d`.
-            let there = unsafe { d.multiprocessors(device) }.is_some();
+        if findings::has_features(s_type) {
             // SAFETY: the struct that its sType tells of.
-            unsafe { (*p.cast::<vk::PhysicalDeviceShaderSMBuiltinsFeaturesNV>()).shader_sm_builtins = there.into() };
+            unsafe { d.findings().fill_features(p) };
         }
     };
     // SAFETY: the struct's chain.
@@ -164,14 +166,9 @@ pub unsafe fn get_physical_device_properties2(device: vk::PhysicalDevice, to: *m
     to.properties = d.properties;
     let other = |p: *mut vk::BaseOutStructure<'static>| {
         // SAFETY: a struct of the chain.
-        if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV {
-            // SAFETY: the handle of `d`.
-            if let Some(m) = unsafe { d.multiprocessors(device) } {
-                // SAFETY: the struct that its sType tells of.
-                let p = unsafe { &mut *p.cast::<vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV>() };
-                (p.shader_sm_count, p.shader_warps_per_sm) = (m.count, m.warps);
-            }
-            return;
+        if findings::has_properties(unsafe { (*p).s_type }) {
+            // SAFETY: the struct that its sType tells of.
+            return unsafe { d.findings().fill_properties(p) };
         }
         // SAFETY: as above.
         if unsafe { (*p).s_type } == vk::StructureType::PHYSICAL_DEVICE_DRM_PROPERTIES_EXT {

@@ -10,6 +10,7 @@ use ash::vk;
 use crate::base::log::{error, warn_};
 use crate::base::object::Part;
 use crate::base::settings::Strategy;
+use crate::base::signals::Blocked;
 use crate::submission::queue::Queue;
 use crate::sync::fence;
 use crate::sync::fence_wait::wait_at_host;
@@ -163,28 +164,6 @@ fn until_known(mut wait: impl FnMut() -> vk::Result, nap: impl Fn()) -> vk::Resu
             result @ (vk::Result::SUCCESS | vk::Result::ERROR_DEVICE_LOST) => return result,
             _ => nap(),
         }
-    }
-}
-
-/// Signals kept from this thread, and from those that it starts meanwhile: the program's handlers are for its own threads.
-struct Blocked(libc::sigset_t);
-
-impl Blocked {
-    fn all() -> Self {
-        // SAFETY: sets of signals that the calls fill; none of them fails with valid arguments.
-        unsafe {
-            let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-            libc::sigfillset(&mut all);
-            libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut before);
-            Self(before)
-        }
-    }
-}
-
-impl Drop for Blocked {
-    fn drop(&mut self) {
-        // SAFETY: the set that the thread had before.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
     }
 }
 

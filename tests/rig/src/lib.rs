@@ -29,6 +29,7 @@ pub mod pin;
 mod processes;
 mod qmp;
 mod root;
+pub mod shader_compiler;
 pub mod std_source;
 mod usage;
 pub mod vm;

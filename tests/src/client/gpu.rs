@@ -104,10 +104,15 @@ impl Gpu {
                 .imageless_framebuffer(true)
                 .host_query_reset(true)
                 .buffer_device_address(true);
+            if extensions.contains(&ash::khr::cooperative_matrix::NAME) {
+                features12 = features12.shader_float16(true).shader_int8(true).storage_buffer8_bit_access(true);
+                features12 = features12.vulkan_memory_model(true).vulkan_memory_model_device_scope(true);
+            }
             let mut features13 = vk::PhysicalDeviceVulkan13Features::default()
                 .synchronization2(true)
                 .dynamic_rendering(true)
                 .private_data(true)
+                .maintenance4(true)
                 .pipeline_creation_cache_control(true);
             let maintenance5 = extensions.contains(&ash::khr::maintenance5::NAME);
             let mut features5 = vk::PhysicalDeviceMaintenance5FeaturesKHR::default().maintenance5(maintenance5);

@@ -8,6 +8,7 @@ mod clocks;
 mod commands;
 mod compute;
 mod conformance;
+mod cooperative_matrix2;
 mod cycles;
 mod descriptors;
 mod draws;
@@ -83,6 +84,8 @@ enum Sub {
     Commands,
     /// Pipelines that needn't be there: flags in both forms, arrays, derivatives.
     Pipelines,
+    /// What VK_NV_cooperative_matrix2 offers, and products of matrices in all of its shapes; says so where it isn't offered.
+    CooperativeMatrix2,
     /// Images, views and samplers: copies there and back, blits of layouts.
     Images,
     /// Copies between images and memory by the host's processor, of every class of formats.
@@ -315,6 +318,7 @@ fn main() -> ExitCode {
         Sub::Descriptors => parts("descriptors"),
         Sub::Commands => parts("commands"),
         Sub::Pipelines => parts("pipelines"),
+        Sub::CooperativeMatrix2 => cooperative_matrix2::run(),
         Sub::Images => parts("images"),
         Sub::HostCopies => parts("host-copies"),
         Sub::Draws => parts("draws"),

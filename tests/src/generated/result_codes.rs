@@ -2,7 +2,7 @@
 //! The codes that each entry point may return.
 
 /// Name, codes that aren't errors, errors; sorted by name.
-pub static RESULT_CODES: [(&str, &[i32], &[i32]); 167] = [
+pub static RESULT_CODES: [(&str, &[i32], &[i32]); 168] = [
 ("vkAcquireDrmDisplayEXT", &[0], &[-3, -13, -1000011001]),
 ("vkAcquireNextImage2KHR", &[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000]),
 ("vkAcquireNextImageKHR", &[0, 1, 2, 1000001003], &[-1, -2, -4, -13, -1000000000, -1000001004, -1000011001, -1000255000]),
@@ -100,6 +100,7 @@ pub static RESULT_CODES: [(&str, &[i32], &[i32]); 167] = [
 ("vkGetMemoryFdPropertiesKHR", &[0], &[-1, -13, -1000011001, -1000072003]),
 ("vkGetPhysicalDeviceCalibrateableTimeDomainsEXT", &[0, 5], &[-1, -2, -13, -1000011001]),
 ("vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", &[0, 5], &[-1, -2, -13, -1000011001]),
+("vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", &[0, 5], &[-1, -2, -13, -1000011001]),
 ("vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", &[0, 5], &[-1, -2, -13, -1000011001]),
 ("vkGetPhysicalDeviceDisplayPlaneProperties2KHR", &[0, 5], &[-1, -2, -13, -1000011001]),
 ("vkGetPhysicalDeviceDisplayPlanePropertiesKHR", &[0, 5], &[-1, -2, -13, -1000011001]),

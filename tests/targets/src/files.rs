@@ -2,6 +2,7 @@
 //!
 //! An input is which of them (1 byte), and its content.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use hesper_manifest::{cdi, icd};
@@ -12,7 +13,7 @@ pub fn run(input: &[u8]) {
     match which % 4 {
         0 => manifest(content),
         1 => pipelines(content),
-        2 => multiprocessors(content),
+        2 => probes(content),
         _ => settings(content),
     }
 }
@@ -34,10 +35,11 @@ fn pipelines(content: &[u8]) {
     }
 }
 
-fn multiprocessors(content: &[u8]) {
+/// What was tried out is read back as it was kept, or isn't known.
+fn probes(content: &[u8]) {
     let Ok(text) = std::str::from_utf8(content) else { return };
-    if let Some(m) = readers::multiprocessors(text) {
-        assert!((1..=65_536).contains(&m.count) && (1..=1024).contains(&m.warps));
+    if let Some(again) = readers::probes(text) {
+        assert_eq!(again, text);
     }
 }
 
@@ -57,6 +59,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
         XDG_CACHE_HOME=/x\nHESPER_PIPELINE_CACHE=off\nHESPER_VTEST_SOCKET=/s\nVK_DRIVER_FILES=/a/hesper_icd.json:/b.json\n";
     // The checksum of no data.
     let cache = [&b"HESPERPC"[..], &0xcbf2_9ce4_8422_2325_u64.to_le_bytes()].concat();
-    let all = [icd::text("/usr/lib/libvulkan_hesper.so").into_bytes(), cache, b"132 64\n".to_vec(), variables.into()];
+    let mut probes = "probes 1 driver 580\nVK_NV_cooperative_matrix2 -\nVK_NV_shader_sm_builtins 132 64\n".to_owned();
+    let mut checksum = DefaultHasher::new();
+    probes.hash(&mut checksum);
+    probes += &format!("checksum {:016x}\n", checksum.finish());
+    assert!(readers::probes(&probes).is_some(), "the seed isn't such a file");
+    let all = [icd::text("/usr/lib/libvulkan_hesper.so").into_bytes(), cache, probes.into(), variables.into()];
     all.into_iter().enumerate().map(|(i, content)| [&[i as u8][..], &content].concat()).collect()
 }

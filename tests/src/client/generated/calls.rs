@@ -2559,6 +2559,13 @@ unsafe fn call_get_physical_device_surface_capabilities2_ext(w: &mut World, f: E
     let p_surface_capabilities = keep(Default::default());
     Box::new(move || f(physical_device, surface, p_surface_capabilities).code())
 }
+unsafe fn call_get_physical_device_cooperative_matrix_flexible_dimensions_properties_nv(w: &mut World, f: Erased) -> Prepared {
+    let f: unsafe extern "system" fn(vk::PhysicalDevice, *mut u32, *mut types::CooperativeMatrixFlexibleDimensionsPropertiesNV) -> vk::Result = core::mem::transmute(f);
+    let physical_device = w.physical_device();
+    let p_property_count = keep(SEVERAL as _);
+    let p_properties = several(|| Default::default());
+    Box::new(move || f(physical_device, p_property_count, p_properties).code())
+}
 /// A valid VkAccelerationStructureBuildGeometryInfoKHR.
 pub unsafe fn acceleration_structure_build_geometry_info_khr(w: &mut World) -> vk::AccelerationStructureBuildGeometryInfoKHR<'static> {
     let mut s = vk::AccelerationStructureBuildGeometryInfoKHR::default();
@@ -3673,7 +3680,7 @@ pub unsafe fn xy_color_ext(w: &mut World) -> vk::XYColorEXT {
     s
 }
 /// Each entry point that is called, by each of its names; sorted.
-pub static CALLS: [Call; 448] = [
+pub static CALLS: [Call; 449] = [
 Call { name: "vkAcquireNextImage2KHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_device_group", c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_acquire_next_image2_khr },
 Call { name: "vkAcquireNextImageKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_swapchain"], asks: false, local: false, prepare: call_acquire_next_image_khr },
 Call { name: "vkAllocateCommandBuffers", alias: false, scope: Scope::Device, extensions: &[], asks: false, local: false, prepare: call_allocate_command_buffers },
@@ -4015,6 +4022,7 @@ Call { name: "vkGetInstanceProcAddr", alias: false, scope: Scope::Instance, exte
 Call { name: "vkGetMemoryFdKHR", alias: false, scope: Scope::Device, extensions: &[c"VK_KHR_external_memory_fd"], asks: false, local: true, prepare: call_get_memory_fd_khr },
 Call { name: "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT", alias: true, scope: Scope::PhysicalDevice, extensions: &[c"VK_EXT_calibrated_timestamps"], asks: false, local: false, prepare: call_get_physical_device_calibrateable_time_domains_khr },
 Call { name: "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_KHR_calibrated_timestamps"], asks: false, local: false, prepare: call_get_physical_device_calibrateable_time_domains_khr },
+Call { name: "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_NV_cooperative_matrix2"], asks: false, local: true, prepare: call_get_physical_device_cooperative_matrix_flexible_dimensions_properties_nv },
 Call { name: "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_KHR_cooperative_matrix"], asks: true, local: false, prepare: call_get_physical_device_cooperative_matrix_properties_khr },
 Call { name: "vkGetPhysicalDeviceDescriptorSizeEXT", alias: false, scope: Scope::PhysicalDevice, extensions: &[c"VK_EXT_descriptor_heap"], asks: false, local: false, prepare: call_get_physical_device_descriptor_size_ext },
 Call { name: "vkGetPhysicalDeviceDisplayPlaneProperties2KHR", alias: false, scope: Scope::PhysicalDevice, extensions: &[], asks: false, local: true, prepare: call_get_physical_device_display_plane_properties2_khr },
@@ -4165,7 +4173,7 @@ pub static LEFT_OUT: [(&str, &str); 38] = [
 ("vkWriteSamplerDescriptorsEXT", "the feature behind it is off"),
 ];
 /// The extensions that the driver may offer; sorted.
-pub static EXTENSIONS: [&core::ffi::CStr; 203] = [
+pub static EXTENSIONS: [&core::ffi::CStr; 204] = [
 c"VK_ARM_rasterization_order_attachment_access",
 c"VK_EXT_4444_formats",
 c"VK_EXT_attachment_feedback_loop_dynamic_state",
@@ -4367,6 +4375,7 @@ c"VK_KHR_vulkan_memory_model",
 c"VK_KHR_workgroup_memory_explicit_layout",
 c"VK_KHR_zero_initialize_workgroup_memory",
 c"VK_NV_compute_shader_derivatives",
+c"VK_NV_cooperative_matrix2",
 c"VK_NV_shader_sm_builtins",
 c"VK_VALVE_mutable_descriptor_type",
 ];

@@ -1,0 +1,5 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#define FACTOR float16_t
+#define SUM float16_t
+#include "multiply.glsl"
