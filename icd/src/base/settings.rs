@@ -48,6 +48,8 @@ pub struct Settings {
     pub outcomes: bool,
     /// `notify-always`: whether a sleeping thread of the host is called again while a call is on its way.
     pub notify_always: bool,
+    /// Whether window systems may be handed memory of the device (dma-bufs).
+    pub dma_bufs: bool,
     /// Whether devices may be tried out for what the protocol doesn't tell.
     pub probe: bool,
     /// The folder for what is kept from one start to the next; there may be none.
@@ -106,6 +108,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         uploads: !switch("no-uploads") && !switch("sync"),
         outcomes: !switch("no-outcomes"),
         notify_always: switch("notify-always"),
+        dma_bufs: !switch("shm-windows"),
         probe: !switch("no-probe"),
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),
