@@ -62,8 +62,10 @@ impl Window for WaylandWindow {
     ) -> Result<Option<Box<dyn Canvas>>, Gone> {
         let (link, offers) = (self.link.clone(), self.offers()?);
         let canvas = WaylandCanvas::over_dma_bufs(link, &offers, extent, sees_through(alpha), pictures)?;
-        if canvas.is_none() {
-            self.offers.lock().as_mut().map(Offers::refuse_dmabuf);
+        if canvas.is_none()
+            && let Some(offers) = self.offers.lock().as_mut()
+        {
+            offers.refuse_dmabuf();
         }
         Ok(canvas.map(|canvas| Box::new(canvas) as Box<dyn Canvas>))
     }

@@ -39,10 +39,11 @@ struct Held {
 }
 
 impl Held {
-    /// Whether the program has written it meanwhile, which it must not.
+    /// Whether the program has written it meanwhile, which it must not. It may write memory that it has taken back; a device's memory it can't take back.
     fn has_changed(&self) -> bool {
         let memory = self.buffer.data::<Memory>().unwrap();
-        self.buffer.is_alive() && memory.bytes().is_ok_and(|now| now != self.bytes)
+        let is_read = self.buffer.is_alive() || memory.is_of_a_device();
+        is_read && memory.bytes().is_ok_and(|now| now != self.bytes)
     }
 }
 
