@@ -7,7 +7,6 @@
 use ash::vk;
 
 use crate::base::log::debug;
-use crate::base::object::Part;
 use crate::base::room::is_short;
 use crate::base::settings;
 use crate::physical::device_extensions::MEMORY_FD;

@@ -20,7 +20,7 @@ const TEXEL: u32 = 4;
 const SHARED_ROW: u32 = 64;
 
 /// How pictures lie in their buffers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Layout {
     extent: vk::Extent2D,
     /// Texels from one row to the next.

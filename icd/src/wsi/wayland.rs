@@ -99,7 +99,9 @@ unsafe fn create(display: *mut vk::wl_display, window: *mut vk::wl_surface, to: 
     // SAFETY: by contract.
     match unsafe { Link::new(display, window) } {
         // SAFETY: as above.
-        Some(link) => unsafe { surface::create(Arc::new(WaylandWindow { offers: Mutex::default(), link: Arc::new(link) }), to) },
+        Some(link) => unsafe {
+            surface::create(Arc::new(WaylandWindow { offers: Mutex::default(), link: Arc::new(link) }), to)
+        },
         // SAFETY: as above.
         None => unsafe { surface::create(Arc::new(Unreachable), to) },
     }

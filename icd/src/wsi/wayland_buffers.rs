@@ -7,7 +7,6 @@ use wayland_client::{Connection, Dispatch, QueueHandle};
 use crate::wsi::lease::Lease;
 
 /// One of them, by the number of its lease.
-#[derive(Default)]
 pub struct Slot {
     /// `None` until the compositor has taken it.
     pub buffer: Option<WlBuffer>,
@@ -16,7 +15,6 @@ pub struct Slot {
 }
 
 /// All of them, and what the compositor tells.
-#[derive(Default)]
 pub struct Buffers {
     pub slots: Vec<Slot>,
     /// Those that the compositor has refused.
@@ -26,6 +24,12 @@ pub struct Buffers {
 }
 
 impl Buffers {
+    /// Buffers of which the compositor has none.
+    pub fn new(buffers: impl Iterator<Item = Option<WlBuffer>>) -> Self {
+        let slots = buffers.map(|buffer| Slot { buffer, lease: None }).collect();
+        Self { slots, refused: 0, frame: None }
+    }
+
     /// How many the compositor has.
     pub fn held(&self) -> usize {
         self.slots.iter().filter(|s| s.lease.is_some()).count()

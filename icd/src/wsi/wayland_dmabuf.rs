@@ -11,7 +11,7 @@ use wayland_protocols::wp::linux_dmabuf::zv1::client::zwp_linux_buffer_params_v1
     Event, Flags, ZwpLinuxBufferParamsV1,
 };
 
-use crate::wsi::wayland_buffers::{Buffers, Slot};
+use crate::wsi::wayland_buffers::Buffers;
 use crate::wsi::wayland_link::Link;
 use crate::wsi::wayland_offers::{LINEAR, Offers, PATIENCE};
 use crate::wsi::window::{DmaBufs, Gone};
@@ -52,8 +52,7 @@ pub fn import(
         params
     };
     let asked: Vec<ZwpLinuxBufferParamsV1> = pictures.files.iter().enumerate().map(ask).collect();
-    let slots = asked.iter().map(|_| Slot::default()).collect();
-    let mut buffers = Buffers { slots, ..Buffers::default() };
+    let mut buffers = Buffers::new(asked.iter().map(|_| None));
     let taken = |b: &Buffers| b.slots.iter().filter(|s| s.buffer.is_some()).count();
     let answered = link.hear(queue, &mut buffers, PATIENCE, |b| taken(b) + b.refused == asked.len())?;
     asked.iter().for_each(ZwpLinuxBufferParamsV1::destroy);

@@ -10,7 +10,7 @@ use wayland_client::{QueueHandle, delegate_noop};
 use crate::base::log::warn_;
 use crate::wsi::lease::{Lease, Leases};
 use crate::wsi::shared_memory::SharedMemory;
-use crate::wsi::wayland_buffers::{Buffers, Slot};
+use crate::wsi::wayland_buffers::Buffers;
 use crate::wsi::window::{Gone, HELD, Picture};
 
 /// Memory for some pictures, one behind the other. Those that aren't used take no room.
@@ -47,10 +47,9 @@ impl Pool {
         drop(file.try_clone().map_err(|_| Gone)?);
         let pool = shm.create_pool(file.as_fd(), size * count, queue, ());
         let buffer = |i| pool.create_buffer(i * size, width, height, row, format, queue, ());
-        let slots = (0..count).map(|i| Slot { buffer: Some(buffer(i)), ..Slot::default() }).collect();
+        let buffers = Buffers::new((0..count).map(|i| Some(buffer(i))));
         pool.destroy();
-        let leases = Leases::new(count as usize);
-        Ok((Self { memory, size: size as usize, leases }, Buffers { slots, ..Buffers::default() }))
+        Ok((Self { memory, size: size as usize, leases: Leases::new(count as usize) }, buffers))
     }
 
     /// Copies a picture into a buffer that the compositor doesn't have, if there is one.
