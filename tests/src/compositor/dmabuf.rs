@@ -6,13 +6,14 @@ use std::sync::Mutex;
 
 use nix::unistd::{Whence, lseek};
 use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_buffer_params_v1::{self, ZwpLinuxBufferParamsV1};
+use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_feedback_v1::ZwpLinuxDmabufFeedbackV1;
 use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::{self, ZwpLinuxDmabufV1};
 use wayland_server::protocol::wl_buffer::WlBuffer;
 use wayland_server::protocol::wl_shm::Format;
-use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New};
+use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource as _};
 
 use super::memory::{Memory, Source};
-use super::state::{Dmabuf, State};
+use super::state::{Dmabuf, State, ignored_objects};
 
 /// DRM_FORMAT_ARGB8888 and DRM_FORMAT_XRGB8888.
 const FORMATS: [(&[u8; 4], Format); 2] = [(b"AR24", Format::Argb8888), (b"XR24", Format::Xrgb8888)];
@@ -43,6 +44,10 @@ impl GlobalDispatch<ZwpLinuxDmabufV1, ()> for State {
         init: &mut DataInit<'_, Self>,
     ) {
         let dmabuf = init.init(new, ());
+        // Later versions tell of formats otherwise.
+        if dmabuf.version() > 3 {
+            return;
+        }
         let modifiers = if state.manners.dmabuf == Dmabuf::Tiled { vec![TILES] } else { vec![TILES, LINEAR] };
         for (code, _) in FORMATS {
             let code = u32::from_le_bytes(*code);
@@ -64,8 +69,12 @@ impl Dispatch<ZwpLinuxDmabufV1, ()> for State {
         _: &DisplayHandle,
         init: &mut DataInit<'_, Self>,
     ) {
-        if let zwp_linux_dmabuf_v1::Request::CreateParams { params_id } = request {
-            init.init(params_id, Mutex::default());
+        use zwp_linux_dmabuf_v1::Request;
+        match request {
+            Request::CreateParams { params_id } => drop(init.init(params_id, Mutex::default())),
+            // Who asks is told nothing.
+            Request::GetDefaultFeedback { id } | Request::GetSurfaceFeedback { id, .. } => drop(init.init(id, ())),
+            _ => {}
         }
     }
 }
@@ -158,3 +167,5 @@ impl Dispatch<ZwpLinuxBufferParamsV1, Mutex<Params>> for State {
         }
     }
 }
+
+ignored_objects!(ZwpLinuxDmabufFeedbackV1);
