@@ -160,10 +160,10 @@ unsafe fn make(
     // SAFETY: by contract.
     let ask = || unsafe { make_images(device, info) };
     let pictures = d.connection().room.with(ask, |made| made.as_ref().is_err_and(is_short))?;
+    let images = Arc::new(Images::new(info.min_image_count));
     // SAFETY: as above.
-    let shown = unsafe { show(device, d, info, surface.clone()) };
-    match shown {
-        Ok((images, buffers, thread)) => {
+    match unsafe { show(device, d, info, surface.clone(), images.clone()) } {
+        Ok((buffers, thread)) => {
             let (mode, thread) = (Mutex::new(info.present_mode), Some(thread));
             Ok(Swapchain { surface, images, pictures, buffers, mode, device, thread })
         }
@@ -181,22 +181,23 @@ unsafe fn show(
     d: &Device,
     info: &vk::SwapchainCreateInfoKHR<'_>,
     surface: Arc<Surface>,
-) -> Result<(Arc<Images>, Arc<PictureBuffers>, JoinHandle<()>), vk::Result> {
+    images: Arc<Images>,
+) -> Result<(Arc<PictureBuffers>, JoinHandle<()>), vk::Result> {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
     // SAFETY: a valid device by contract; the buffers end with their swapchain.
     let (canvas, buffers) = unsafe { handover::new(device, d, info, surface.window.as_ref()) }?;
-    let (images, buffers) = (Arc::new(Images::new(info.min_image_count)), Arc::new(buffers));
+    let buffers = Arc::new(buffers);
     let presenter = Presenter {
         device,
         // Relaxed: the numbers count swapchains of one surface, whose lock the caller holds.
         number: NUMBER.fetch_add(1, Ordering::Relaxed),
         surface,
-        images: images.clone(),
+        images,
         buffers: buffers.clone(),
         canvas,
     };
     let thread = presenter.start().map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
-    Ok((images, buffers, thread))
+    Ok((buffers, thread))
 }
 
 /// Makes all images, or none.
