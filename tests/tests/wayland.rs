@@ -115,9 +115,9 @@ fn a_window_may_change_its_size() {
 fn a_compositor_that_is_silent_or_keeps_everything_holds_nobody_up() {
     let host = Host::start(&root()).unwrap();
     for (part, manners) in [
-        ("hidden", Manners { silent: true, keeps: false }),
-        ("kept", Manners { silent: false, keeps: true }),
-        ("kept", Manners { silent: true, keeps: true }),
+        ("hidden", Manners { silent: true, ..Manners::default() }),
+        ("kept", Manners { keeps: true, ..Manners::default() }),
+        ("kept", Manners { silent: true, keeps: true, ..Manners::default() }),
     ] {
         let compositor = Compositor::start(manners);
         good(part, &mut window(Driver::Hesper, Some(&host), &compositor, part));
@@ -139,7 +139,7 @@ fn a_closed_connection_is_left_alone() {
 #[test]
 fn a_dead_compositor_is_told_of() {
     let host = Host::start(&root()).unwrap();
-    for manners in [Manners::default(), Manners { silent: true, keeps: false }] {
+    for manners in [Manners::default(), Manners { silent: true, ..Manners::default() }] {
         let mut compositor = Compositor::start(manners);
         let mut command = window(Driver::Hesper, Some(&host), &compositor, "dead");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -89,8 +89,12 @@ pub trait Winsys: Send + Sync {
     /// # Safety
     /// The range is the caller's: nobody uses what was mapped there before.
     unsafe fn map_at(&self, blob: &Resource, at: NonZeroUsize) -> Result<Mapping, Error>;
-    /// A dma-buf of a shareable blob.
+    /// A dma-buf of a shareable blob, or the file that stands for one.
     fn export(&self, blob: &Resource) -> Result<OwnedFd, Error>;
+    /// Whether what is exported is the kernel's dma-buf, which other devices and their programs take.
+    fn exports_dma_bufs(&self) -> bool {
+        true
+    }
     /// The kernel's numbers of the device; none where there is no kernel's device.
     fn numbers(&self) -> Numbers {
         Numbers::default()

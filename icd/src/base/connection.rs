@@ -19,6 +19,7 @@ use crate::base::log::error;
 use crate::base::outcomes::{self, Due, Outcomes};
 use crate::base::room::Room;
 use crate::base::settings::Settings;
+use crate::base::timelines::Timelines;
 
 /// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
 const ANSWER: Duration = Duration::from_micros(100);
@@ -42,8 +43,8 @@ pub struct Connection {
     background: Background,
     outcomes: Outcomes,
     next_ring: AtomicU64,
-    /// Timelines of the context that queues use; bit 0 is the context's own (WIRE.md 7.1).
-    timelines: Mutex<u64>,
+    /// Timelines of the context that queues use.
+    pub timelines: Timelines,
     options: RingOptions,
     sync: bool,
     asks_for_outcomes: bool,
@@ -107,7 +108,7 @@ impl Connection {
             background: Background::default(),
             outcomes: Outcomes::default(),
             next_ring: AtomicU64::new(2),
-            timelines: Mutex::new(1),
+            timelines: Timelines::default(),
             options,
             sync: settings.sync,
             asks_for_outcomes: settings.outcomes,
@@ -340,25 +341,6 @@ impl Connection {
         // What is asked there is waited for, and nothing comes soon behind that.
         let options = RingOptions { buffer_size: SIDE, idle_timeout: ring::IDLE, ..self.options };
         Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
-    }
-
-    /// A timeline for a queue, 1 to 63, which no other queue has until it is released.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when there is none left.
-    pub fn claim_timeline(&self) -> Result<u32, Error> {
-        let mut used = self.timelines.lock();
-        let n = used.trailing_ones();
-        if n >= 64 {
-            return Err(Error::Refused("more than 63 queues at once".into()));
-        }
-        *used |= 1 << n;
-        Ok(n)
-    }
-
-    /// Releases a timeline after the host has destroyed its queue.
-    pub fn release_timeline(&self, n: u32) {
-        *self.timelines.lock() &= !(1u64 << (n & 63)) | 1;
     }
 
     /// Where the host is lost, whoever found out, by whatever: loses it for everybody, and says once, on stderr, why.

@@ -23,3 +23,4 @@ pub mod settings;
 pub mod shared;
 pub mod signals;
 pub mod slab;
+pub mod timelines;

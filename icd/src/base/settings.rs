@@ -52,6 +52,8 @@ pub struct Settings {
     pub pool_counts: bool,
     /// `probe`, `no-probe`: whether devices are tried out for what the protocol doesn't tell.
     pub probe: Option<bool>,
+    /// Whether window systems may be handed memory of the device (dma-bufs).
+    pub dma_bufs: bool,
     /// The folder for what is kept from one start to the next; there may be none.
     pub cache: Option<PathBuf>,
     /// The folder for pipelines that the host has compiled.
@@ -114,6 +116,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () if switch("probe") => Some(true),
             () => None,
         },
+        dma_bufs: !switch("shm-windows"),
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),
         trace: var("HESPER_TRACE").map(PathBuf::from),

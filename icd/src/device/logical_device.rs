@@ -51,6 +51,11 @@ part!(vk::Device, Device, below: below::Device);
 // SAFETY: all that is behind a VkDevice.
 unsafe impl Whole for Device {}
 
+/// Whether a set has the extension of this name.
+fn has(set: &ExtensionSet, name: &CStr) -> bool {
+    extensions::device_extension(name).is_some_and(|e| set.contains(e.number))
+}
+
 /// What each floor keeps for a new device.
 ///
 /// # Safety
@@ -66,8 +71,7 @@ unsafe fn floors(
     let device = memory::device::Device::new(lowest, reports);
     let device = pipelines::device::Device::new(device);
     let device = recording::device::Device::new(device);
-    let outside = |name| extensions::device_extension(name).is_some_and(|e| extensions.contains(e.number));
-    let device = sync::device::Device::new(device, outside(SEMAPHORE_FD) || outside(SWAPCHAIN));
+    let device = sync::device::Device::new(device, has(extensions, SEMAPHORE_FD) || has(extensions, SWAPCHAIN));
     let device = submission::device::Device::new(device);
     let device = below::Device::new(device);
     // Nobody has set it before.
@@ -115,10 +119,9 @@ pub unsafe fn create_device(
     let local = |n: &CStr| extensions::device_extension(n).is_some_and(|e| e.origin != Origin::Host);
     // SAFETY: each name is a string.
     let mut names: Vec<&CStr> = names.iter().map(|n| unsafe { CStr::from_ptr(*n) }).filter(|n| !local(n)).collect();
-    // The host shares memory as dma-bufs alone.
-    if names.contains(&MEMORY_FD) && !names.contains(&DMA_BUF) {
-        names.push(DMA_BUF);
-    }
+    // The host shares memory as dma-bufs alone: what the program shares, and the pictures of its windows.
+    let shares = names.contains(&MEMORY_FD) || d.offers(MEMORY_FD) && has(&extensions, SWAPCHAIN);
+    names.extend([MEMORY_FD, DMA_BUF].into_iter().filter(|n| shares && !names.contains(n)).collect::<Vec<_>>());
     // An extension that the host gets needs what is the driver's own here (Vulkan specification, VUID-vkCreateDevice-ppEnabledExtensionNames-01387).
     if names.contains(&ACCELERATION_STRUCTURE) {
         names.push(DEFERRED_HOST_OPERATIONS);
@@ -261,7 +264,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     // The timelines may be used again only when the host has let go of them.
     let _ = sent.and_then(|s| connection.report(connection.ring.wait(s)));
     for q in queues {
-        connection.release_timeline(q.timeline);
+        connection.timelines.release(q.timeline);
     }
 }
 

@@ -98,7 +98,7 @@ pub unsafe fn fetch(
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
     let connection = d.connection();
-    let timeline = connection.claim_timeline()?;
+    let timeline = connection.timelines.claim()?;
     let family = d.physical().families.get(info.queue_family_index as usize);
     let can_copy = family.is_some_and(|f| f.queue_flags.intersects(F::GRAPHICS | F::COMPUTE | F::TRANSFER));
     let progress: Arc<Progress> = Arc::default();

@@ -189,19 +189,20 @@ impl Images {
     }
 
     /// A picture made way for a later one, and nobody has its image any more; the later one, which counts for both once it has been shown.
-    pub fn replaced(&self, present: &Present, by: Present) -> Present {
-        self.state.lock().free_one(present.index);
+    pub fn replaced(&self, present: Present, by: Present) -> Present {
+        let id = by.id.max(present.id);
+        self.state.lock().end(present);
         self.changed.notify_all();
-        Present { id: by.id.max(present.id), ..by }
+        Present { id, ..by }
     }
 
     /// A picture has been shown, or can't be: nobody has its image any more. `fits` is whether it fitted, where that is known.
-    pub fn over(&self, present: &Present, fits: Option<bool>) {
+    pub fn over(&self, present: Present, fits: Option<bool>) {
         let mut state = self.state.lock();
-        state.free_one(present.index);
         if state.lost.is_none() {
             state.shown = state.shown.max(present.id);
         }
+        state.end(present);
         state.fits = fits.unwrap_or(state.fits);
         drop(state);
         self.changed.notify_all();
@@ -276,6 +277,12 @@ impl State {
         self.hold(index, Holder::Nobody);
         self.free.push_back(index);
     }
+
+    /// A picture's image and buffer are let go of together: who gets the image finds a buffer to copy it into (`handover`).
+    fn end(&mut self, Present { index, lease, .. }: Present) {
+        drop(lease);
+        self.free_one(index);
+    }
 }
 
 #[cfg(test)]
@@ -289,10 +296,6 @@ mod tests {
         Ok(())
     }
 
-    fn picture(index: u32, id: u64, mode: Mode) -> Present {
-        Present { index, id, mode, queue: vk::Queue::null(), copied: vk::Fence::null() }
-    }
-
     #[test]
     fn images_go_round() {
         let images = Images::new(2);
@@ -301,11 +304,11 @@ mod tests {
         assert_eq!(images.acquire(0, alive), Err(R::NOT_READY));
         assert_eq!(images.acquire(1_000_000, alive), Err(R::TIMEOUT));
         assert_eq!(images.take(1), Ok(true));
-        images.present(picture(1, 7, Mode::FIFO));
+        images.present(Present::uncopied(1, 7, Mode::FIFO));
         assert_eq!(images.acquire(0, alive), Err(R::NOT_READY), "the screen has it");
         let p = images.next().unwrap();
         assert_eq!(images.wait_for_present(7, 0, alive), Err(R::TIMEOUT));
-        images.over(&p, Some(false));
+        images.over(p, Some(false));
         assert_eq!(images.wait_for_present(6, 0, alive), Ok(false));
         assert_eq!(images.acquire(0, alive), Ok((1, false)), "suboptimal");
     }
@@ -346,16 +349,16 @@ mod tests {
     fn a_mailbox_has_room_for_one() {
         let images = Images::new(3);
         let soon = Instant::now() + Duration::from_millis(5);
-        images.present(picture(0, 1, Mode::MAILBOX));
-        images.present(picture(1, 2, Mode::MAILBOX));
-        images.present(picture(2, 3, Mode::FIFO));
+        images.present(Present::uncopied(0, 1, Mode::MAILBOX));
+        images.present(Present::uncopied(1, 2, Mode::MAILBOX));
+        images.present(Present::uncopied(2, 3, Mode::FIFO));
         assert_eq!(images.next().map(|p| p.id), Some(1));
         assert_eq!(images.replacement(soon).map(|p| p.id), Some(2));
         assert!(images.replacement(soon).is_none(), "that one wants to be seen");
         assert_eq!(images.next().map(|p| p.id), Some(3));
         assert!(images.replacement(soon).is_none());
         assert!(Instant::now() >= soon);
-        images.present(picture(0, 4, Mode::FIFO));
+        images.present(Present::uncopied(0, 4, Mode::FIFO));
         images.close();
         images.rest(Instant::now() + Duration::from_secs(3600));
         assert_eq!(images.next().map(|p| p.id), Some(4), "what waits is still shown");
@@ -366,12 +369,12 @@ mod tests {
     fn what_was_not_shown_does_not_count() {
         let images = Images::new(2);
         // The second one has no number.
-        let second = images.replaced(&picture(0, 1, Mode::MAILBOX), picture(1, 0, Mode::MAILBOX));
+        let second = images.replaced(Present::uncopied(0, 1, Mode::MAILBOX), Present::uncopied(1, 0, Mode::MAILBOX));
         assert_eq!(images.wait_for_present(1, 0, alive), Err(R::TIMEOUT), "nothing is to be seen yet");
-        images.over(&second, Some(true));
+        images.over(second, Some(true));
         assert_eq!(images.wait_for_present(1, 0, alive), Ok(true));
         images.lose(R::ERROR_SURFACE_LOST_KHR);
-        images.over(&picture(0, 3, Mode::FIFO), None);
+        images.over(Present::uncopied(0, 3, Mode::FIFO), None);
         assert_eq!(images.wait_for_present(3, 0, alive), Err(R::ERROR_SURFACE_LOST_KHR));
     }
 
@@ -383,7 +386,7 @@ mod tests {
             let waits = s.spawn(|| images.acquire(u64::MAX, alive));
             std::thread::sleep(Duration::from_millis(5));
             images.take(0).unwrap();
-            images.over(&picture(0, 0, Mode::FIFO), None);
+            images.over(Present::uncopied(0, 0, Mode::FIFO), None);
             assert_eq!(waits.join().unwrap(), Ok((0, true)));
         });
         let asked = std::cell::Cell::new(0);

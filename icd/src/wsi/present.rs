@@ -9,6 +9,7 @@ use crate::submission::sparse::own_fence;
 use crate::submission::submit::queue_submit;
 use crate::wsi::acquire::{alive, optimal};
 use crate::wsi::capabilities::MODES;
+use crate::wsi::lease::Lease;
 use crate::wsi::presentation::Present;
 use crate::wsi::swapchain::{self, Swapchain};
 
@@ -128,10 +129,10 @@ unsafe fn present(
     let fits = s.images.take(index)?;
     // SAFETY: by contract.
     match unsafe { copy(queue, q, s, index, waits) } {
-        Ok(copied) => {
+        Ok((lease, copied)) => {
             let mut own = s.mode.lock();
             *own = mode.unwrap_or(*own);
-            s.images.present(Present { index, id, mode: *own, queue, copied });
+            s.images.present(Present { index, id, mode: *own, queue, copied, lease });
             Ok(fits)
         }
         Err(e) => {
@@ -141,7 +142,7 @@ unsafe fn present(
     }
 }
 
-/// Has the queue copy an image; returns the fence that is signalled afterwards.
+/// Has the queue copy an image into a buffer that nobody has; returns the buffer's lease, and the fence that is signalled afterwards.
 ///
 /// # Safety
 /// As [`present`].
@@ -151,16 +152,18 @@ unsafe fn copy(
     s: &Swapchain,
     index: u32,
     waits: &mut &[vk::Semaphore],
-) -> Result<vk::Fence, vk::Result> {
+) -> Result<(Lease, vk::Fence), vk::Result> {
     let picture = s.pictures.get(index as usize).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
+    // There is one for each image that the screen has (`handover`).
+    let lease = s.buffers.leases.lease().ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
     // SAFETY: by contract; the fence is in nobody else's hands.
     unsafe {
-        let copy = picture.copy(q.device, q.family)?;
+        let copy = picture.copy(q.device, q.family, &s.buffers, &lease)?;
         let copied = own_fence(q)?;
         match submit(queue, waits, &[copy], copied) {
             vk::Result::SUCCESS => {
                 *waits = &[];
-                Ok(copied)
+                Ok((lease, copied))
             }
             e => {
                 q.fences.lock().push(copied);

@@ -2,8 +2,9 @@
 
 use ash::vk;
 
+use crate::wsi::lease::Lease;
+
 /// A picture on its way to the screen.
-#[derive(Clone, Copy)]
 pub struct Present {
     pub index: u32,
     /// The program's number for it; 0 for none.
@@ -12,4 +13,15 @@ pub struct Present {
     /// The queue that copies the image, and the driver's own fence that is signalled afterwards.
     pub queue: vk::Queue,
     pub copied: vk::Fence,
+    /// The buffer that it is copied into.
+    pub lease: Lease,
+}
+
+#[cfg(test)]
+impl Present {
+    /// One that no queue copies, in a buffer of its own.
+    pub fn uncopied(index: u32, id: u64, mode: vk::PresentModeKHR) -> Self {
+        let lease = crate::wsi::lease::Leases::new(1).lease().unwrap();
+        Self { index, id, mode, queue: vk::Queue::null(), copied: vk::Fence::null(), lease }
+    }
 }

@@ -15,7 +15,7 @@ use crate::submission::queue::Queue;
 use crate::sync::fence;
 use crate::sync::fence_wait::wait_at_host;
 use crate::wsi::images::Images;
-use crate::wsi::presentable_image::PresentableImage;
+use crate::wsi::picture_buffer::PictureBuffers;
 use crate::wsi::presentation::Present;
 use crate::wsi::surface::Surface;
 use crate::wsi::window::{Canvas, Gone};
@@ -33,7 +33,7 @@ pub struct Presenter {
     pub number: u64,
     pub surface: Arc<Surface>,
     pub images: Arc<Images>,
-    pub pictures: Arc<[PresentableImage]>,
+    pub buffers: Arc<PictureBuffers>,
     pub canvas: Box<dyn Canvas>,
 }
 
@@ -52,7 +52,7 @@ impl Presenter {
                 // Images are destroyed when the thread has ended, so what copies them is waited for nonetheless.
                 while let Some(present) = presenter.images.next() {
                     finish_copy(presenter.device, &presenter.images, &present);
-                    presenter.images.over(&present, None);
+                    presenter.images.over(present, None);
                 }
             }
         });
@@ -71,19 +71,18 @@ impl Presenter {
                 self.images.rest(due);
             }
             let fits = self.show(&present);
-            self.images.over(&present, fits);
+            self.images.over(present, fits);
             due = next_due(due, refresh, Instant::now());
         }
     }
 
     /// Shows a picture; whether it fits, if it was shown.
     fn show(&mut self, present: &Present) -> Option<bool> {
-        let picture = self.pictures.get(present.index as usize)?;
         if self.images.is_lost() {
             return None;
         }
-        // SAFETY: its copy has ended, and the image isn't presented again before it was given back.
-        let picture = unsafe { picture.picture() };
+        // SAFETY: its copy has ended.
+        let picture = unsafe { self.buffers.picture(&present.lease) }?;
         let canvas = &mut self.canvas;
         match self.surface.showing(self.number, || canvas.show(&picture))? {
             Ok(window) => Some(window.is_none_or(|w| w == picture.extent)),
@@ -137,7 +136,7 @@ fn await_room(
         while present.mode == vk::PresentModeKHR::MAILBOX
             && let Some(newer) = images.replacement(due)
         {
-            present = images.replaced(&present, newer);
+            present = images.replaced(present, newer);
             finish_copy(&present);
         }
         if images.is_closing() || images.is_lost() {
@@ -198,7 +197,7 @@ mod tests {
     }
 
     fn picture(index: u32, mode: Mode) -> Present {
-        Present { index, id: 0, mode, queue: vk::Queue::null(), copied: vk::Fence::null() }
+        Present::uncopied(index, 0, mode)
     }
 
     #[test]

@@ -13,7 +13,9 @@ use crate::base::room::is_short;
 use crate::base::slab::Slab;
 use crate::wsi::capabilities::{self, MAX_IMAGES, MODES};
 use crate::wsi::device::Device;
+use crate::wsi::handover;
 use crate::wsi::images::Images;
+use crate::wsi::picture_buffer::PictureBuffers;
 use crate::wsi::presentable_image::{PresentableImage, create_info};
 use crate::wsi::presenter::Presenter;
 use crate::wsi::surface::{self, Surface};
@@ -22,7 +24,9 @@ use crate::wsi::surface::{self, Surface};
 pub struct Swapchain {
     pub surface: Arc<Surface>,
     pub images: Arc<Images>,
-    pub pictures: Arc<[PresentableImage]>,
+    pub pictures: Vec<PresentableImage>,
+    /// What the images are copied into. The thread has its part of them until it ends.
+    pub buffers: Arc<PictureBuffers>,
     /// How pictures are shown that don't say otherwise; changed by presents that do.
     pub mode: Mutex<vk::PresentModeKHR>,
     device: vk::Device,
@@ -145,47 +149,62 @@ pub unsafe fn create_swapchain_khr(
     }
 }
 
-/// Makes the images, and starts the thread that shows them.
+/// Makes the images, and what shows them.
 unsafe fn make(
     device: vk::Device,
     d: &Device,
     info: &vk::SwapchainCreateInfoKHR<'_>,
     surface: Arc<Surface>,
 ) -> Result<Swapchain, vk::Result> {
-    static NUMBER: AtomicU64 = AtomicU64::new(1);
-    let canvas = surface.window.canvas(info.image_extent, info.composite_alpha)?;
     // What is kept at the host is given back where the images find no room.
     // SAFETY: by contract.
     let ask = || unsafe { make_images(device, info) };
     let pictures = d.connection().room.with(ask, |made| made.as_ref().is_err_and(is_short))?;
-    let images = Arc::new(Images::new(pictures.len() as u32));
+    let images = Arc::new(Images::new(info.min_image_count));
+    // SAFETY: as above.
+    match unsafe { show(device, d, info, surface.clone(), images.clone()) } {
+        Ok((buffers, thread)) => {
+            let (mode, thread) = (Mutex::new(info.present_mode), Some(thread));
+            Ok(Swapchain { surface, images, pictures, buffers, mode, device, thread })
+        }
+        Err(e) => {
+            // SAFETY: nobody has seen them.
+            pictures.iter().for_each(|p| unsafe { p.destroy(device) });
+            Err(e)
+        }
+    }
+}
+
+/// Finds a way for pictures to the window, and starts the thread that shows them.
+unsafe fn show(
+    device: vk::Device,
+    d: &Device,
+    info: &vk::SwapchainCreateInfoKHR<'_>,
+    surface: Arc<Surface>,
+    images: Arc<Images>,
+) -> Result<(Arc<PictureBuffers>, JoinHandle<()>), vk::Result> {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    // SAFETY: a valid device by contract; the buffers end with their swapchain.
+    let (canvas, buffers) = unsafe { handover::new(device, d, info, surface.window.as_ref()) }?;
+    let buffers = Arc::new(buffers);
     let presenter = Presenter {
         device,
         // Relaxed: the numbers count swapchains of one surface, whose lock the caller holds.
         number: NUMBER.fetch_add(1, Ordering::Relaxed),
-        surface: surface.clone(),
-        images: images.clone(),
-        pictures: pictures.clone(),
+        surface,
+        images,
+        buffers: buffers.clone(),
         canvas,
     };
-    match presenter.start() {
-        Ok(thread) => {
-            let (mode, thread) = (Mutex::new(info.present_mode), Some(thread));
-            Ok(Swapchain { surface, images, pictures, mode, device, thread })
-        }
-        Err(_) => {
-            // SAFETY: nobody has seen them.
-            pictures.iter().for_each(|p| unsafe { p.destroy(device) });
-            Err(vk::Result::ERROR_OUT_OF_HOST_MEMORY)
-        }
-    }
+    let thread = presenter.start().map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
+    Ok((buffers, thread))
 }
 
 /// Makes all images, or none.
 unsafe fn make_images(
     device: vk::Device,
     info: &vk::SwapchainCreateInfoKHR<'_>,
-) -> Result<Arc<[PresentableImage]>, vk::Result> {
+) -> Result<Vec<PresentableImage>, vk::Result> {
     // SAFETY: the info's chain.
     let mut formats = unsafe { find::<vk::ImageFormatListCreateInfo>(info.p_next) }.copied();
     let mut image = create_info(info);
@@ -205,7 +224,7 @@ unsafe fn make_images(
             }
         }
     }
-    Ok(made.into())
+    Ok(made)
 }
 
 pub unsafe fn destroy_swapchain_khr(
@@ -243,7 +262,7 @@ pub unsafe fn get_swapchain_images_khr(
     count: *mut u32,
     to: *mut vk::Image,
 ) -> vk::Result {
-    let pictures = get(swapchain).map_or(&[][..], |s| &s.pictures);
+    let pictures = get(swapchain).map_or(&[][..], |s| s.pictures.as_slice());
     let put = |i: usize, p: *mut vk::Image| {
         // SAFETY: an element of the output array.
         unsafe { p.write(pictures.get(i).map_or(vk::Image::null(), |picture| picture.image)) };

@@ -4,18 +4,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ash::vk;
-use wayland_client::protocol::wl_shm::Format;
+use parking_lot::Mutex;
 
 use crate::base::object::Part;
 use crate::physical::physical_device::PhysicalDevice;
 use crate::wsi::wayland_canvas::WaylandCanvas;
 use crate::wsi::wayland_link::{self, Link};
-use crate::wsi::window::{Canvas, Gone, Look, Unreachable, Window};
-use crate::wsi::{capabilities, surface};
+use crate::wsi::wayland_offers::Offers;
+use crate::wsi::window::{Canvas, DmaBufs, Gone, Look, Unreachable, Window};
+use crate::wsi::{capabilities, surface, wayland_dmabuf};
 
 /// A window of a Wayland compositor's. Nobody but the program knows its size.
 struct WaylandWindow {
+    /// What the compositor offers, once it was asked. Before the connection, in which it has a part.
+    offers: Mutex<Option<Offers>>,
     link: Arc<Link>,
+}
+
+impl WaylandWindow {
+    fn offers(&self) -> Result<Offers, Gone> {
+        let mut asked = self.offers.lock();
+        match &*asked {
+            Some(offers) => Ok(offers.clone()),
+            None => Ok(asked.insert(Offers::ask(&self.link)?).clone()),
+        }
+    }
+}
+
+/// Whether what is behind a window is seen through its pictures.
+fn sees_through(alpha: vk::CompositeAlphaFlagsKHR) -> bool {
+    alpha.contains(vk::CompositeAlphaFlagsKHR::PRE_MULTIPLIED)
 }
 
 impl Window for WaylandWindow {
@@ -27,10 +45,29 @@ impl Window for WaylandWindow {
     }
 
     fn canvas(&self, extent: vk::Extent2D, alpha: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result> {
-        let sees_through = alpha.contains(vk::CompositeAlphaFlagsKHR::PRE_MULTIPLIED);
-        let format = if sees_through { Format::Argb8888 } else { Format::Xrgb8888 };
-        // Buffers of the compositor's device (linux-dmabuf) would be another canvas, of memory that both devices share.
-        Ok(Box::new(WaylandCanvas::new(self.link.clone(), extent, format)?))
+        let canvas = WaylandCanvas::over_shm(self.link.clone(), &self.offers()?, extent, sees_through(alpha))?;
+        Ok(Box::new(canvas))
+    }
+
+    fn takes_dma_bufs(&self, alpha: vk::CompositeAlphaFlagsKHR) -> Result<bool, Gone> {
+        let format = wayland_dmabuf::format(sees_through(alpha));
+        Ok(self.offers()?.dmabuf(format).is_some())
+    }
+
+    fn dma_buf_canvas(
+        &self,
+        extent: vk::Extent2D,
+        alpha: vk::CompositeAlphaFlagsKHR,
+        pictures: &DmaBufs,
+    ) -> Result<Option<Box<dyn Canvas>>, Gone> {
+        let (link, offers) = (self.link.clone(), self.offers()?);
+        let canvas = WaylandCanvas::over_dma_bufs(link, &offers, extent, sees_through(alpha), pictures)?;
+        if canvas.is_none()
+            && let Some(offers) = self.offers.lock().as_mut()
+        {
+            offers.refuse_dmabuf();
+        }
+        Ok(canvas.map(|canvas| Box::new(canvas) as Box<dyn Canvas>))
     }
 
     fn refresh(&self) -> Option<Duration> {
@@ -62,7 +99,9 @@ unsafe fn create(display: *mut vk::wl_display, window: *mut vk::wl_surface, to: 
     // SAFETY: by contract.
     match unsafe { Link::new(display, window) } {
         // SAFETY: as above.
-        Some(link) => unsafe { surface::create(Arc::new(WaylandWindow { link: Arc::new(link) }), to) },
+        Some(link) => unsafe {
+            surface::create(Arc::new(WaylandWindow { offers: Mutex::default(), link: Arc::new(link) }), to)
+        },
         // SAFETY: as above.
         None => unsafe { surface::create(Arc::new(Unreachable), to) },
     }

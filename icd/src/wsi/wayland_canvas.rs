@@ -1,24 +1,17 @@
-//! Pictures in a Wayland window, in memory that the compositor maps (wl_shm).
+//! Pictures in a Wayland window, in the compositor's order.
 
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ash::vk;
-use wayland_client::protocol::wl_buffer::{self, WlBuffer};
-use wayland_client::protocol::wl_callback::{self, WlCallback};
-use wayland_client::protocol::wl_shm::Format;
-use wayland_client::protocol::wl_shm_pool::WlShmPool;
-use wayland_client::{Connection, Dispatch, EventQueue, QueueHandle, delegate_noop};
+use wayland_client::EventQueue;
 
-use crate::base::log::warn_;
-use crate::wsi::shared_memory::SharedMemory;
+use crate::wsi::wayland_buffers::Buffers;
+use crate::wsi::wayland_dmabuf;
 use crate::wsi::wayland_link::Link;
-use crate::wsi::window::{Canvas, Gone, Picture};
-
-/// Pictures that a compositor may hold: one that is seen, one that is to be seen next, and one more for compositors that are slow to give one back. Those
-/// that aren't used take no memory.
-const BUFFERS: usize = 3;
+use crate::wsi::wayland_offers::Offers;
+use crate::wsi::wayland_shm::Pool;
+use crate::wsi::window::{Canvas, DmaBufs, Gone, HELD, Picture};
 
 /// How long a compositor may be silent about a picture until its window counts as hidden: it says nothing of pictures that nobody sees, and programs must go on
 /// all the same.
@@ -26,83 +19,76 @@ const HIDDEN: Duration = Duration::from_millis(250);
 
 /// Shows pictures of one size in a window.
 pub struct WaylandCanvas {
-    queue: EventQueue<Shown>,
-    shown: Shown,
-    buffers: Vec<WlBuffer>,
-    /// What all buffers lie in, one behind the other.
-    memory: SharedMemory,
-    /// Bytes of a buffer.
-    size: usize,
+    queue: EventQueue<Buffers>,
+    buffers: Buffers,
+    /// What pictures are copied into; `None` where the compositor reads them where they are.
+    pool: Option<Pool>,
     /// When the last picture was shown.
     last: Instant,
     // Behind whatever has a part in the connection.
     link: Arc<Link>,
 }
 
-/// What has become of what was shown.
-#[derive(Default)]
-struct Shown {
-    /// Whether the compositor has each buffer.
-    held: Vec<bool>,
-    /// What tells when the next picture is due.
-    frame: Option<WlCallback>,
-}
-
 impl WaylandCanvas {
-    /// A canvas for pictures of this size.
+    /// A canvas for pictures of this size, in memory that the compositor maps.
     ///
     /// # Errors
     /// When the connection has failed or the window can't ever be as large, and where there is no memory.
-    pub fn new(link: Arc<Link>, extent: vk::Extent2D, format: Format) -> Result<Self, Gone> {
-        let shm = link.shm()?;
-        let side = |n: u32| i32::try_from(n).map_err(|_| Gone);
-        let (width, height) = (side(extent.width)?, side(extent.height)?);
-        let row = width.checked_mul(4).ok_or(Gone)?;
-        let size = row.checked_mul(height).filter(|s| *s > 0).ok_or(Gone)?;
-        // The protocol has 32 bits for the size of the memory and for places in it.
-        let count = (i32::MAX / size).min(BUFFERS as i32);
-        let (memory, file) = SharedMemory::new((size * count) as usize).map_err(|e| {
-            warn_!("no memory for pictures of a Wayland window: {e}: VK_ERROR_SURFACE_LOST_KHR");
-            Gone
-        })?;
-        let queue = link.queue::<Shown>();
-        let handle = queue.handle();
-        // libwayland gives up the program's connection where it can't duplicate a descriptor.
-        drop(file.try_clone().map_err(|_| Gone)?);
+    pub fn over_shm(link: Arc<Link>, offers: &Offers, extent: vk::Extent2D, sees_through: bool) -> Result<Self, Gone> {
         link.check()?;
-        let pool = shm.create_pool(file.as_fd(), size * count, &handle, ());
-        let buffer = |i| pool.create_buffer(i * size, width, height, row, format, &handle, i as usize);
-        let buffers: Vec<WlBuffer> = (0..count).map(buffer).collect();
-        pool.destroy();
+        let queue = link.queue();
+        let (pool, buffers) = Pool::new(&offers.shm, &queue.handle(), extent, sees_through)?;
         link.flush()?;
-        let shown = Shown { held: vec![false; buffers.len()], frame: None };
-        Ok(Self { queue, shown, buffers, memory, size: size as usize, last: Instant::now(), link })
+        Ok(Self { queue, buffers, pool: Some(pool), last: Instant::now(), link })
     }
+
+    /// The same in memory of the device's; `None` where the compositor doesn't take that.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub fn over_dma_bufs(
+        link: Arc<Link>,
+        offers: &Offers,
+        extent: vk::Extent2D,
+        sees_through: bool,
+        pictures: &DmaBufs,
+    ) -> Result<Option<Self>, Gone> {
+        let mut queue = link.queue();
+        let format = wayland_dmabuf::format(sees_through);
+        let buffers = wayland_dmabuf::import(&link, offers, &mut queue, extent, format, pictures)?;
+        Ok(buffers.map(|buffers| Self { queue, buffers, pool: None, last: Instant::now(), link }))
+    }
+}
+
+/// Whether the compositor may be given another picture.
+fn has_room(buffers: &Buffers) -> bool {
+    buffers.held() < buffers.slots.len().min(HELD)
 }
 
 impl Canvas for WaylandCanvas {
     fn ready(&mut self, mode: vk::PresentModeKHR, within: Duration) -> Result<bool, Gone> {
-        let has_room = |s: &Shown| s.held.contains(&false);
-        let is_due = |s: &Shown| mode != vk::PresentModeKHR::FIFO || s.frame.is_none();
+        let is_due = |b: &Buffers| mode != vk::PresentModeKHR::FIFO || b.frame.is_none();
         let hidden = HIDDEN.saturating_sub(self.last.elapsed());
-        let within = if has_room(&self.shown) { within.min(hidden) } else { within };
-        let told = self.link.hear(&mut self.queue, &mut self.shown, within, |s| has_room(s) && is_due(s))?;
-        Ok(told || has_room(&self.shown) && self.last.elapsed() >= HIDDEN)
+        let within = if has_room(&self.buffers) { within.min(hidden) } else { within };
+        let told = self.link.hear(&mut self.queue, &mut self.buffers, within, |b| has_room(b) && is_due(b))?;
+        Ok(told || has_room(&self.buffers) && self.last.elapsed() >= HIDDEN)
     }
 
     fn show(&mut self, picture: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone> {
         self.link.check()?;
-        let free = self.shown.held.iter().position(|held| !held);
-        let Some((i, buffer)) = free.and_then(|i| Some((i, self.buffers.get(i)?))) else { return Ok(None) };
-        self.memory.write(i * self.size, picture.bytes);
-        if let Some(held) = self.shown.held.get_mut(i) {
-            *held = true;
+        if !has_room(&self.buffers) {
+            return Ok(None);
         }
+        let lease = match &mut self.pool {
+            Some(pool) => pool.copy(picture),
+            None => Some(picture.lease.clone()),
+        };
+        let Some(buffer) = lease.and_then(|lease| self.buffers.hand_over(lease)) else { return Ok(None) };
         let surface = &self.link.surface;
         surface.attach(Some(buffer), 0, 0);
         surface.damage(0, 0, i32::MAX, i32::MAX);
-        if self.shown.frame.is_none() {
-            self.shown.frame = Some(surface.frame(&self.queue.handle(), ()));
+        if self.buffers.frame.is_none() {
+            self.buffers.frame = Some(surface.frame(&self.queue.handle(), ()));
         }
         surface.commit();
         self.last = Instant::now();
@@ -118,29 +104,12 @@ impl Drop for WaylandCanvas {
             return;
         }
         // The compositor keeps the picture that is seen, whose memory nobody writes any more.
-        self.buffers.iter().for_each(WlBuffer::destroy);
-        if let Some(frame) = &self.shown.frame {
+        self.buffers.destroy();
+        if let Some(frame) = &self.buffers.frame {
             self.link.forget(frame);
         }
         // Events that nobody takes keep their queue for ever. A connection that fails now is found by whoever uses it next.
-        let _ = self.queue.dispatch_pending(&mut self.shown);
+        let _ = self.queue.dispatch_pending(&mut self.buffers);
         let _ = self.link.flush();
     }
 }
-
-impl Dispatch<WlBuffer, usize> for Shown {
-    fn event(shown: &mut Self, _: &WlBuffer, _: wl_buffer::Event, i: &usize, _: &Connection, _: &QueueHandle<Self>) {
-        // Its only event is that the compositor gives it back.
-        if let Some(held) = shown.held.get_mut(*i) {
-            *held = false;
-        }
-    }
-}
-
-impl Dispatch<WlCallback, ()> for Shown {
-    fn event(shown: &mut Self, _: &WlCallback, _: wl_callback::Event, (): &(), _: &Connection, _: &QueueHandle<Self>) {
-        shown.frame = None;
-    }
-}
-
-delegate_noop!(Shown: WlShmPool);

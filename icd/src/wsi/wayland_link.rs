@@ -7,19 +7,13 @@ use std::mem::{ManuallyDrop, forget};
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use wayland_client::backend::{Backend, ObjectId, WaylandError};
-use wayland_client::protocol::wl_callback::{self, WlCallback};
-use wayland_client::protocol::wl_registry::{self, WlRegistry};
-use wayland_client::protocol::wl_shm::WlShm;
+use wayland_client::protocol::wl_display::WlDisplay;
 use wayland_client::protocol::wl_surface::WlSurface;
-use wayland_client::{Connection, Dispatch, EventQueue, Proxy, QueueHandle, delegate_noop};
+use wayland_client::{Connection, EventQueue, Proxy};
 
-use crate::base::log::{error, warn_};
+use crate::base::log::error;
 use crate::wsi::window::Gone;
-
-/// How long a compositor may take to tell what it offers.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A program's connection, and one surface of it.
 pub struct Link {
@@ -27,7 +21,6 @@ pub struct Link {
     connection: ManuallyDrop<Connection>,
     pub surface: WlSurface,
     socket: Socket,
-    shm: Mutex<Option<WlShm>>,
 }
 
 /// Whether libwayland-client is there.
@@ -61,7 +54,7 @@ impl Link {
             error!("no surface for a Wayland window: the program's connection or surface is none of Wayland's");
             return None;
         };
-        Some(Self { connection: ManuallyDrop::new(connection), surface, socket, shm: Mutex::default() })
+        Some(Self { connection: ManuallyDrop::new(connection), surface, socket })
     }
 
     /// Whether the connection may be used.
@@ -71,6 +64,11 @@ impl Link {
     pub fn check(&self) -> Result<(), Gone> {
         // Looks at the socket alone: memory of a connection that the program has closed is gone.
         if self.socket.is_open() && !self.socket.has_hung_up() { Ok(()) } else { Err(Gone) }
+    }
+
+    /// The connection's first object, which the caller uses only once it has checked the connection.
+    pub fn display(&self) -> WlDisplay {
+        self.connection.display()
     }
 
     /// A queue of events on the connection.
@@ -129,41 +127,6 @@ impl Link {
             }
         }
     }
-
-    /// The compositor's way to share memory.
-    ///
-    /// # Errors
-    /// When the connection has failed, or the compositor tells nothing of such a way.
-    pub fn shm(&self) -> Result<WlShm, Gone> {
-        let mut found = self.shm.lock();
-        if let Some(shm) = &*found {
-            return Ok(shm.clone());
-        }
-        self.check()?;
-        let (mut queue, mut globals) = (self.queue::<Globals>(), Globals::default());
-        let registry = self.connection.display().get_registry(&queue.handle(), ());
-        // The second answer comes behind the formats of the wl_shm that was bound before: events that nobody takes keep their queue for ever.
-        let complete = self.is_answered(&mut queue, &mut globals)? && self.is_answered(&mut queue, &mut globals)?;
-        self.forget(&registry);
-        match globals.shm.filter(|_| complete) {
-            Some(shm) => Ok(found.insert(shm).clone()),
-            None => {
-                warn_!("the Wayland compositor offers no wl_shm, or doesn't answer: VK_ERROR_SURFACE_LOST_KHR");
-                Err(Gone)
-            }
-        }
-    }
-
-    /// Hears what the compositor tells until it has answered everything that was asked so far; whether it has in time.
-    fn is_answered(&self, queue: &mut EventQueue<Globals>, globals: &mut Globals) -> Result<bool, Gone> {
-        globals.complete = false;
-        let asked = self.connection.display().sync(&queue.handle(), ());
-        let complete = self.hear(queue, globals, PATIENCE, |g| g.complete)?;
-        if !complete {
-            self.forget(&asked);
-        }
-        Ok(complete)
-    }
 }
 
 impl Drop for Link {
@@ -183,47 +146,6 @@ fn would_block<T>(result: Result<T, WaylandError>) -> Result<(), Gone> {
         Err(_) => Err(Gone),
     }
 }
-
-/// What a compositor tells of itself.
-#[derive(Default)]
-struct Globals {
-    shm: Option<WlShm>,
-    /// It has answered.
-    complete: bool,
-}
-
-impl Dispatch<WlRegistry, ()> for Globals {
-    fn event(
-        globals: &mut Self,
-        registry: &WlRegistry,
-        event: wl_registry::Event,
-        (): &(),
-        _: &Connection,
-        queue: &QueueHandle<Self>,
-    ) {
-        if let wl_registry::Event::Global { name, interface, .. } = event
-            && interface == WlShm::interface().name
-        {
-            globals.shm = Some(registry.bind(name, 1, queue, ()));
-        }
-    }
-}
-
-impl Dispatch<WlCallback, ()> for Globals {
-    fn event(
-        globals: &mut Self,
-        _: &WlCallback,
-        _: wl_callback::Event,
-        (): &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        globals.complete = true;
-    }
-}
-
-// Every compositor takes the formats that are used here (wl_shm.format).
-delegate_noop!(Globals: ignore WlShm);
 
 /// A descriptor of the program's, and which socket it was at first: a descriptor that has been closed may have become another file.
 struct Socket {

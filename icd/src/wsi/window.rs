@@ -1,8 +1,11 @@
 //! What swapchains ask of a window system; one file for each answers.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ash::vk;
+
+use crate::wsi::lease::Lease;
 
 /// What a window is like at the moment.
 pub struct Look {
@@ -24,6 +27,10 @@ impl From<Gone> for vk::Result {
     }
 }
 
+/// Pictures that a window system's server may have at once: one that is seen, one that is to be seen next, and one more for servers that are slow to give
+/// one back.
+pub const HELD: usize = 3;
+
 /// A window, or what stands for one.
 pub trait Window: Send + Sync {
     /// What it is like.
@@ -37,6 +44,27 @@ pub trait Window: Send + Sync {
     /// # Errors
     /// What vkCreateSwapchainKHR returns when it is gone, or can't be drawn into.
     fn canvas(&self, extent: vk::Extent2D, alpha: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result>;
+
+    /// Whether the server may take pictures of the device's own memory, whose alpha channel means one of the things that the window can do.
+    ///
+    /// # Errors
+    /// When it is gone.
+    fn takes_dma_bufs(&self, _alpha: vk::CompositeAlphaFlagsKHR) -> Result<bool, Gone> {
+        Ok(false)
+    }
+
+    /// A way to show pictures that lie in these dma-bufs; `None` where the server doesn't take one of them.
+    ///
+    /// # Errors
+    /// As [`Self::canvas`].
+    fn dma_buf_canvas(
+        &self,
+        _extent: vk::Extent2D,
+        _alpha: vk::CompositeAlphaFlagsKHR,
+        _pictures: &DmaBufs,
+    ) -> Result<Option<Box<dyn Canvas>>, Gone> {
+        Ok(None)
+    }
 
     /// From one picture to the next one that can be seen; `None` where nobody looks, or where the canvas tells.
     fn refresh(&self) -> Option<Duration>;
@@ -66,10 +94,19 @@ impl Window for Unreachable {
     }
 }
 
-/// A picture in memory: rows of four bytes a texel, which follow each other closely.
+/// Pictures in memory that the server reads itself: a file for each, in the order of their leases' numbers. Four bytes a texel, rows without tiles.
+pub struct DmaBufs {
+    pub files: Vec<OwnedFd>,
+    /// Bytes from one row to the next.
+    pub row: u32,
+}
+
+/// A picture in memory: rows of four bytes a texel, which follow each other closely unless the memory is the server's to read ([`DmaBufs`]).
 pub struct Picture<'a> {
     pub bytes: &'a [u8],
     pub extent: vk::Extent2D,
+    /// Keeps the memory as it is; kept as long as the server reads it.
+    pub lease: Lease,
 }
 
 /// Shows pictures in a window.
@@ -83,7 +120,7 @@ pub trait Canvas: Send {
         Ok(true)
     }
 
-    /// Shows one; its memory may change afterwards. Returns the window's size, `None` where any will do.
+    /// Shows one; its memory may change when nobody has its lease any more. Returns the window's size, `None` where any will do.
     ///
     /// # Errors
     /// When the window is gone.

@@ -1,10 +1,14 @@
 //! wl_shm, its pools and buffers: the memory in which programs hand over what they show.
 
+use std::ffi::c_void;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt as _;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use wayland_server::protocol::wl_buffer::{self, WlBuffer};
 use wayland_server::protocol::wl_shm::{self, Format, WlShm};
 use wayland_server::protocol::wl_shm_pool::{self, WlShmPool};
@@ -14,24 +18,76 @@ use super::state::State;
 
 /// What a wl_buffer stands for.
 pub struct Memory {
-    file: Arc<File>,
-    offset: i32,
+    pub source: Source,
+    pub offset: i32,
     /// Bytes from row to row.
-    row: i32,
+    pub row: i32,
     pub size: [i32; 2],
     pub format: Format,
 }
 
+/// Where its bytes are.
+pub enum Source {
+    /// In a file of the program's.
+    File(Arc<File>),
+    /// In a device's memory, which can only be mapped.
+    Device { base: NonNull<c_void>, len: usize },
+}
+
+// SAFETY: the mapping is this struct's own, and is only read.
+unsafe impl Send for Source {}
+// SAFETY: as above.
+unsafe impl Sync for Source {}
+
+impl Source {
+    /// Maps all of a device's memory.
+    ///
+    /// # Errors
+    /// When that can't be mapped.
+    pub fn map(file: &File, len: usize) -> io::Result<Self> {
+        let whole = NonZeroUsize::new(len).ok_or(io::ErrorKind::InvalidInput)?;
+        // SAFETY: a new mapping.
+        let base = unsafe { mmap(None, whole, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, file, 0) }?;
+        Ok(Self::Device { base, len })
+    }
+
+    fn read(&self, to: &mut [u8], at: usize) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.read_exact_at(to, at as u64),
+            Self::Device { base, len } => {
+                at.checked_add(to.len()).filter(|end| end <= len).ok_or(io::ErrorKind::UnexpectedEof)?;
+                // SAFETY: inside of the mapping, as was just seen.
+                unsafe { base.cast::<u8>().add(at).copy_to_nonoverlapping(NonNull::from(&mut *to).cast(), to.len()) };
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Self::Device { base, len } = self {
+            // SAFETY: the mapping that was made with it.
+            let _ = unsafe { munmap(*base, *len) };
+        }
+    }
+}
+
 impl Memory {
+    /// Whether it is a device's.
+    pub fn is_of_a_device(&self) -> bool {
+        matches!(self.source, Source::Device { .. })
+    }
+
     /// Its pixels, row behind row.
     ///
     /// # Errors
-    /// When they don't lie in the file.
+    /// When they don't lie in the memory.
     pub fn bytes(&self) -> io::Result<Vec<u8>> {
         let [width, height] = self.size.map(|n| n as usize);
         let mut bytes = vec![0; width * height * 4];
         for (y, row) in bytes.chunks_mut(width * 4).enumerate() {
-            self.file.read_exact_at(row, self.offset as u64 + y as u64 * self.row as u64)?;
+            self.source.read(row, self.offset as usize + y * self.row as usize)?;
         }
         Ok(bytes)
     }
@@ -80,7 +136,7 @@ impl Dispatch<WlShmPool, Arc<File>> for State {
                 }
             };
             let size = [width, height];
-            init.init(id, Memory { file: file.clone(), offset, row: stride, size, format });
+            init.init(id, Memory { source: Source::File(file.clone()), offset, row: stride, size, format });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A Wayland compositor without a screen: it keeps what programs show, looks whether they keep to the protocol, and can be silent, slow, or dead.
 
+mod dmabuf;
 mod memory;
 mod shells;
 mod state;
@@ -14,13 +15,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1;
 use wayland_protocols::xdg::shell::server::xdg_wm_base::XdgWmBase;
 use wayland_server::backend::ClientData;
 use wayland_server::protocol::wl_compositor::WlCompositor;
 use wayland_server::protocol::wl_shm::WlShm;
 use wayland_server::{Display, Resource as _};
 
-pub use state::{Manners, Picture};
+pub use state::{Dmabuf, Manners, Picture};
 use state::{Record, State};
 pub use wayland_server::protocol::wl_shm::Format;
 
@@ -47,7 +49,15 @@ impl Compositor {
         let listener = UnixListener::bind(&socket).unwrap_or_else(|e| panic!("{}: {e}", socket.display()));
         listener.set_nonblocking(true).unwrap();
         let (record, stop) = (Arc::<Mutex<Record>>::default(), Arc::<AtomicBool>::default());
-        let state = State { manners, record: record.clone(), surfaces: Vec::new(), refresh: 0, start: Instant::now() };
+        let state = State {
+            manners,
+            record: record.clone(),
+            surfaces: Vec::new(),
+            refresh: 0,
+            start: Instant::now(),
+            imported: 0,
+            dies: false,
+        };
         let asked = stop.clone();
         let thread = std::thread::spawn(move || state.run(&listener, &asked));
         Self { socket, record, stop, thread: Some(thread) }
@@ -101,8 +111,11 @@ impl State {
         handle.create_global::<Self, WlCompositor, ()>(4, ());
         handle.create_global::<Self, WlShm, ()>(1, ());
         handle.create_global::<Self, XdgWmBase, ()>(1, ());
+        if let Some(version) = self.manners.dmabuf.version() {
+            handle.create_global::<Self, ZwpLinuxDmabufV1, ()>(version, ());
+        }
         let mut due = self.start;
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.load(Ordering::Relaxed) && !self.dies {
             while let Ok((stream, _)) = listener.accept() {
                 display.handle().insert_client(stream, Arc::new(Program)).unwrap();
             }

@@ -13,6 +13,29 @@ pub struct Manners {
     pub silent: bool,
     /// It gives no buffer back.
     pub keeps: bool,
+    /// How many pictures of the screen later than it could it gives one back.
+    pub late: u32,
+    pub dmabuf: Dmabuf,
+}
+
+/// What a compositor does about memory of devices (linux-dmabuf).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dmabuf {
+    /// It doesn't know of such.
+    #[default]
+    None,
+    /// It takes it.
+    Takes,
+    /// It takes it, and is too old to say with which tiles.
+    Old,
+    /// It takes it with tiles alone.
+    Tiled,
+    /// It takes so many buffers and refuses all others, although it offers to take them.
+    Refuses { after: usize },
+    /// It says nothing to buffers.
+    Mute,
+    /// It ends when a buffer comes.
+    Dies,
 }
 
 /// What a program has shown with one commit.
@@ -27,6 +50,8 @@ pub struct Picture {
     pub scale: i32,
     /// How many pictures the screen had shown before.
     pub refresh: u32,
+    /// Whether it came in memory of a device.
+    pub from_device: bool,
 }
 
 /// What programs did.
@@ -45,6 +70,10 @@ pub struct State {
     /// How many pictures the screen has shown.
     pub refresh: u32,
     pub start: Instant,
+    /// Buffers of devices' memory that it has taken.
+    pub imported: usize,
+    /// It ends.
+    pub dies: bool,
 }
 
 impl State {

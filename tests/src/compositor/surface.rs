@@ -34,13 +34,16 @@ struct Held {
     buffer: WlBuffer,
     /// What was in it when it was shown.
     bytes: Vec<u8>,
+    /// How many pictures of the screen it stays after it was replaced.
+    stays: u32,
 }
 
 impl Held {
-    /// Whether the program has written it meanwhile, which it must not.
+    /// Whether the program has written it meanwhile, which it must not. It may write memory that it has taken back; a device's memory it can't take back.
     fn has_changed(&self) -> bool {
         let memory = self.buffer.data::<Memory>().unwrap();
-        self.buffer.is_alive() && memory.bytes().is_ok_and(|now| now != self.bytes)
+        let is_read = self.buffer.is_alive() || memory.is_of_a_device();
+        is_read && memory.bytes().is_ok_and(|now| now != self.bytes)
     }
 }
 
@@ -53,7 +56,10 @@ pub fn refresh(surface: &WlSurface, manners: Manners, time: u32) -> Vec<String> 
         surface.waiting.drain(..).for_each(|callback| callback.done(time));
     }
     if !manners.keeps {
-        surface.leaving.drain(..).for_each(|held| held.buffer.release());
+        for held in surface.leaving.extract_if(.., |held| held.stays == 0) {
+            held.buffer.release();
+        }
+        surface.leaving.iter_mut().for_each(|held| held.stays -= 1);
     }
     complaints
 }
@@ -81,9 +87,10 @@ fn commit(state: &State, surface: &mut Surface) {
                 bytes: bytes.clone(),
                 scale: surface.scale,
                 refresh: state.refresh,
+                from_device: memory.is_of_a_device(),
             };
             state.record.lock().unwrap().pictures.push(picture);
-            surface.seen = Some(Held { buffer, bytes });
+            surface.seen = Some(Held { buffer, bytes, stays: state.manners.late });
         }
         Err(e) => state.complain(format!("{:?} can't be read: {e}", buffer.id())),
     }

@@ -146,6 +146,11 @@ impl Winsys for Vtest {
         file.try_clone().map_err(|_| Error::OutOfHostMemory)
     }
 
+    fn exports_dma_bufs(&self) -> bool {
+        // What the server's driver makes of it: a dma-buf, or plain shared memory.
+        false
+    }
+
     fn imports(&self) -> bool {
         false
     }

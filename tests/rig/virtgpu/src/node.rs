@@ -104,6 +104,7 @@ impl Node {
                 script.allows_size(ask.size)?;
             }
             Request::Map(_) => script.allows("map")?,
+            Request::PrimeHandleToFd(_) => script.allows("export")?,
             Request::PrimeFdToHandle(_) => script.allows("import")?,
             _ => {}
         }

@@ -9,7 +9,7 @@
 //! | `capset BYTES` | of the host's capset only so many bytes; 0 leaves zeros |
 //! | `rings NUMBER` | contexts have no more timelines; with 0 a context may not even ask for a number |
 //! | `align BYTES` | blobs and mappings whose sizes or offsets aren't multiples are refused with EINVAL |
-//! | `refuse CALL ERROR` | one of `open`, `capset`, `context`, `shmem` (blobs with id 0), `blob`, `map` (the ioctl), `mmap`, `import` (of dma-bufs) |
+//! | `refuse CALL ERROR` | one of `open`, `capset`, `context`, `shmem` (blobs with id 0), `blob`, `map` (the ioctl), `mmap`, `export` and `import` (of dma-bufs) |
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,7 +51,7 @@ const ERRORS: [(&str, Errno); 8] = [
     ("ENOSYS", Errno::ENOSYS),
     ("EPERM", Errno::EPERM),
 ];
-const CALLS: [&str; 8] = ["open", "capset", "context", "shmem", "blob", "map", "mmap", "import"];
+const CALLS: [&str; 9] = ["open", "capset", "context", "shmem", "blob", "map", "mmap", "export", "import"];
 
 fn error(name: &str) -> Option<Errno> {
     ERRORS.iter().find(|(n, _)| *n == name).map(|(_, errno)| *errno)

@@ -33,6 +33,10 @@ pub enum Part {
     Kept,
     /// The compositor dies after `ready` is printed and before the line of input that is waited for.
     Dead,
+    /// The compositor dies while a swapchain is made.
+    Dying,
+    /// Many swapchains, one after the other.
+    Renewed,
     /// The connection is closed before the swapchain ends.
     Closed,
     /// The connection is closed, and the swapchain never ends.
@@ -47,6 +51,8 @@ pub fn run(part: Part) -> Result<()> {
         Part::Hidden => hidden(),
         Part::Kept => kept(),
         Part::Dead => dead(),
+        Part::Dying => dying(),
+        Part::Renewed => renewed(),
         Part::Closed => closed(true),
         Part::Left => closed(false),
     }?;
@@ -273,6 +279,33 @@ fn dead() -> Result<()> {
     ensure!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
     end_at_once(&stage, chain)?;
     drop(stage);
+    Ok(())
+}
+
+/// A compositor that dies in the middle of a swapchain's making is told of, soon.
+fn dying() -> Result<()> {
+    let place = Place::new()?;
+    let stage = place.stage()?;
+    let start = Instant::now();
+    let none = stage.chain(SIZE, FIFO, None).err().context("a swapchain without a compositor")?;
+    ensure!(none.downcast_ref() == Some(&vk::Result::ERROR_SURFACE_LOST_KHR), "without a compositor: {none:?}");
+    ensure!(start.elapsed() < AT_ONCE, "after {:?}", start.elapsed());
+    Ok(())
+}
+
+/// Swapchains take all that they have open with them. What a device opens once may come at any time, and is little.
+fn renewed() -> Result<()> {
+    const ROUNDS: usize = 24;
+    let place = Place::new()?;
+    let stage = place.stage()?;
+    let mut open = Vec::new();
+    for _ in 0..ROUNDS {
+        let chain = stage.chain(SIZE, FIFO, None)?;
+        stage.frame(&chain, None)?;
+        end_at_once(&stage, chain)?;
+        open.push(std::fs::read_dir("/proc/self/fd")?.count());
+    }
+    ensure!(open[ROUNDS - 1] < open[0] + ROUNDS / 2, "files are left open: {open:?}");
     Ok(())
 }
 
