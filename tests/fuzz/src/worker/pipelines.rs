@@ -7,7 +7,6 @@ use super::device::{pipeline_layout, set_layout};
 use super::drawing::words;
 use super::poison;
 use super::thread::{Ended, Thread};
-use crate::command::{Id, View};
 use crate::step::{Kin, Make, Shader, Step};
 use crate::wire::Seen;
 
