@@ -6,9 +6,12 @@ pub mod guests;
 pub mod hosts;
 pub mod house;
 pub mod parity;
+pub mod pictures;
+pub mod png;
 pub mod result_codes;
 pub mod shared_object;
 pub mod systems;
+pub mod x_screen;
 
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]

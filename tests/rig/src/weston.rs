@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::Signal;
 
 use crate::display;
 
@@ -49,6 +50,16 @@ impl Weston {
     /// What WAYLAND_DISPLAY names it by.
     pub fn display(&self) -> &Path {
         &self.socket
+    }
+
+    /// Stops it, as a machine that sleeps would.
+    pub fn stop(&self) {
+        display::signal(&self.child, Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`Self::stop`].
+    pub fn go_on(&self) {
+        display::signal(&self.child, Signal::SIGCONT);
     }
 
     /// Kills it, as a crash would.

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 
 use crate::display;
 
@@ -39,6 +40,16 @@ impl Xvfb {
     /// What DISPLAY names it by.
     pub fn display(&self) -> String {
         format!(":{}", self.number)
+    }
+
+    /// Stops it, as a machine that sleeps would.
+    pub fn stop(&self) {
+        display::signal(&self.child, Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`Self::stop`].
+    pub fn go_on(&self) {
+        display::signal(&self.child, Signal::SIGCONT);
     }
 
     /// Kills it, as a crash would.

@@ -1,5 +1,7 @@
 //! Swapchains of a surface without a window: acquiring, presenting, changing the size, in every mode.
 
+pub mod bad_days;
+pub mod screenshot;
 mod stage;
 pub mod strict;
 mod together;
