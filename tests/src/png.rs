@@ -108,7 +108,8 @@ mod tests {
         packed.write_all(rows).unwrap();
         let head = [&size[0].to_be_bytes()[..], &size[1].to_be_bytes(), &[8, kind, 0, 0, 0]].concat();
         let mut bytes = SIGNATURE.to_vec();
-        for (name, data) in [(b"IHDR", &head[..]), (b"tEXt", b"x"), (b"IDAT", &packed.finish().unwrap()), (b"IEND", b"")] {
+        let packed = packed.finish().unwrap();
+        for (name, data) in [(b"IHDR", &head[..]), (b"tEXt", &[1]), (b"IDAT", &packed), (b"IEND", &[])] {
             bytes.extend((data.len() as u32).to_be_bytes());
             bytes.extend(name);
             bytes.extend(data);

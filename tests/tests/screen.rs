@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hesper_rig::{Driver, Host, Xvfb};
-use hesper_tests::pictures::{colors, differing};
+use hesper_tests::pictures::assert_as_native;
 use hesper_tests::x_screen::XScreen;
 use hesper_tests::{ends, good, root};
 use x11rb::protocol::xproto::{ConfigureWindowAux, ConnectionExt as _};
@@ -29,20 +29,6 @@ fn screen_after(watcher: &XScreen, mut command: Command) -> Vec<u8> {
     watcher.clear();
     good("vkcube", &mut command);
     watcher.whole()
-}
-
-/// Looks at what the host's own driver draws until that is what was seen: it leaves the last picture out at times.
-fn assert_as_native(what: &str, seen: &[u8], native: impl Fn() -> Vec<u8>) {
-    assert!(colors(seen) > 20, "{what}: there is no cube: {} colors", colors(seen));
-    let mut fewest = usize::MAX;
-    for _ in 0..6 {
-        let differing = differing(seen, &native());
-        if differing == 0 {
-            return;
-        }
-        fewest = fewest.min(differing);
-    }
-    panic!("{what}: at least {fewest} pixels differ from the host's own driver");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod display;
 mod driver;
 mod driver_build;
 mod guest;
+pub mod guest_display;
 pub mod guest_job;
 mod host;
 pub mod host_version;
