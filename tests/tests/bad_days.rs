@@ -14,7 +14,7 @@ const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 const SCREEN: [u32; 2] = [340, 300];
 
 /// How long a day may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(40);
 /// How long a call waits for a server until that dies.
 const SOON: Duration = Duration::from_millis(300);
 /// How long a program may take to come to the call that is to wait for a stopped server; it waits in another one, then.
@@ -226,7 +226,9 @@ fn days(kind: Kind) {
             let start = Instant::now();
             let seen = day(Driver::Hesper, Some(&host), kind, name, mode);
             let took = start.elapsed().as_secs_f32();
-            let native = day(Driver::Native, None, kind, name, mode);
+            // Vulkan forbids what happens on this day, and the host's own driver waits forever.
+            let forbidden = name == "killed-holding";
+            let native = if forbidden { Vec::new() } else { day(Driver::Native, None, kind, name, mode) };
             println!("{kind:?} {name} {mode}: {took:.1} s {seen:?}, natively {:.1} s {native:?}", start.elapsed().as_secs_f32() - took);
             if seen != expected(kind, name) {
                 wrong.push(format!("{name} {mode}: {seen:?}"));
