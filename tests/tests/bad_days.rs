@@ -13,12 +13,13 @@ use hesper_tests::{ends, root};
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 const SCREEN: [u32; 2] = [340, 300];
 
-/// How long a day may take.
+/// How long a day may take: on a driver whose end counts, and on one that may hang.
 const LIMIT: Duration = Duration::from_secs(40);
+const NATIVE_LIMIT: Duration = Duration::from_secs(15);
 /// How long a call waits for a server until that dies.
 const SOON: Duration = Duration::from_millis(300);
 /// How long a program may take to come to the call that is to wait for a stopped server; it waits in another one, then.
-const STUCK: Duration = Duration::from_secs(15);
+const STUCK: Duration = Duration::from_secs(8);
 
 /// A display server.
 enum Server {
@@ -96,7 +97,8 @@ fn day(driver: Driver, host: Option<&Host>, kind: Kind, day: &str, mode: &str) -
     command.args(["bad-day", system, day, mode]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let said = hear(&mut child);
-    let lines = attend(&mut child, &said, &mut server);
+    let limit = if driver == Driver::Native { NATIVE_LIMIT } else { LIMIT };
+    let lines = attend(&mut child, &said, &mut server, limit);
     // One that is stopped would not end.
     server.go_on();
     lines
@@ -118,10 +120,10 @@ enum Fate {
 }
 
 /// Does what the program demands until it ends.
-fn attend(child: &mut Child, said: &Receiver<String>, server: &mut Server) -> Vec<String> {
+fn attend(child: &mut Child, said: &Receiver<String>, server: &mut Server, limit: Duration) -> Vec<String> {
     let (start, mut lines, mut fate) = (Instant::now(), Vec::new(), None);
     loop {
-        let end = fate.map_or(start + LIMIT, |(at, _)| at);
+        let end = fate.map_or(start + limit, |(at, _)| at);
         match said.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 let Some(demand) = line.strip_prefix('!') else {
