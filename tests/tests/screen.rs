@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hesper_rig::{Driver, Host, Xvfb};
 use hesper_tests::pictures::assert_as_native;

@@ -263,7 +263,7 @@ impl Window {
         let chain = self.used()?;
         for _ in 0..pictures {
             let (index, _) = self.acquire(&chain, PATIENCE)?.context("before the window's end")?;
-            self.present(&chain, index, None)?;
+            note("on its way", self.present(&chain, index, None)?);
         }
         self.place.destroy()?;
         self.after_the_window(chain)
