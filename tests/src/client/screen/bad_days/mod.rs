@@ -83,8 +83,11 @@ const MOMENT: Duration = Duration::from_millis(100);
 const IN_TIME: Duration = Duration::from_millis(2500);
 /// For how long a server that has stopped is looked at.
 const STOPPED: Duration = Duration::from_millis(2500);
-/// Pictures within which something has been told.
+/// How many pictures take all images of a swapchain, whatever has become of those before.
 const MANY: u32 = 40;
+/// How long it may take at most until a program hears of its window, and how many pictures at least.
+const HEARD: Duration = Duration::from_millis(500);
+const HEARD_PICTURES: u32 = 5;
 
 /// Goes through a day.
 pub fn run(args: &Args) -> Result<()> {
@@ -171,7 +174,7 @@ impl Window {
         Ok(code(self.stage.try_frame(chain, None, [1.0; 4])?))
     }
 
-    /// Frames until one isn't a plain success, or there have been many; what the last one was.
+    /// Frames until one isn't a plain success, at most so many; what the last one was.
     fn frames(&self, chain: &Chain, many: u32) -> Result<vk::Result> {
         for _ in 0..many {
             let shown = self.frame(chain)?;
@@ -180,6 +183,17 @@ impl Window {
             }
         }
         Ok(vk::Result::SUCCESS)
+    }
+
+    /// Frames until one isn't a plain success, for as long as it may take to hear of the window.
+    fn heard(&self, chain: &Chain) -> Result<vk::Result> {
+        let start = Instant::now();
+        loop {
+            let shown = self.frames(chain, HEARD_PICTURES)?;
+            if shown != vk::Result::SUCCESS || start.elapsed() > HEARD {
+                return Ok(shown);
+            }
+        }
     }
 
     /// An image that may be drawn to.
@@ -230,7 +244,7 @@ impl Window {
     fn resized(&mut self) -> Result<()> {
         let old = self.used()?;
         self.place.resize(OTHER)?;
-        note("resized", self.frames(&old, MANY)?);
+        note("resized", self.heard(&old)?);
         let held = self.acquire(&old, PATIENCE)?;
         note("held", code(held));
         let new = self.stage.chain(OTHER, self.mode, Some(&old)).context("in the new size")?;
@@ -242,7 +256,7 @@ impl Window {
         self.stage.end(old)?;
         note("after the old one's end", self.frames(&new, 3)?);
         self.place.resize([1, 1])?;
-        note("tiny", self.frames(&new, MANY)?);
+        note("tiny", self.heard(&new)?);
         let tiny = self.stage.chain([1, 1], self.mode, Some(&new)).context("in the smallest size")?;
         note("new and tiny", self.frames(&tiny, 3)?);
         self.stage.end(new)?;
@@ -281,7 +295,7 @@ impl Window {
 
     /// A window of Wayland that has ended leaves its wl_surface, on which pictures go on, unseen.
     fn after_the_window(&self, chain: Chain) -> Result<()> {
-        match self.frames(&chain, MANY / 8)? {
+        match self.heard(&chain)? {
             vk::Result::SUCCESS => {
                 note("unseen", vk::Result::SUCCESS);
                 self.stage.end(chain)
