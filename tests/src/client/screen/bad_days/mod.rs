@@ -342,8 +342,9 @@ impl Window {
             return Ok(());
         };
         let chain = self.used()?;
-        demand("stop")?;
+        // All others may be on their way.
         let (index, _) = self.acquire(&chain, PATIENCE)?.context("before the server's death")?;
+        demand("stop")?;
         let shown = self.present(&chain, index, Some(1))?;
         ensure!(shown == vk::Result::SUCCESS, "before the server's death: {shown:?}");
         request("kill soon")?;
