@@ -35,7 +35,11 @@ impl XScreen {
         let class = WindowClass::INPUT_OUTPUT;
         let aux = CreateWindowAux::new().background_pixmap(x11rb::NONE);
         let depth = x11rb::COPY_DEPTH_FROM_PARENT;
-        connection.create_window(depth, backdrop, root, 0, 0, size[0], size[1], 0, class, 0, &aux).unwrap().check().unwrap();
+        connection
+            .create_window(depth, backdrop, root, 0, 0, size[0], size[1], 0, class, 0, &aux)
+            .unwrap()
+            .check()
+            .unwrap();
         connection.map_window(backdrop).unwrap().check().unwrap();
         let gc = connection.generate_id().unwrap();
         connection.create_gc(gc, backdrop, &CreateGCAux::new()).unwrap().check().unwrap();

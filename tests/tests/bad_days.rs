@@ -216,9 +216,7 @@ fn expected(kind: Kind, day: &str) -> &'static [&'static str] {
             "new and tiny SUCCESS",
         ],
         ("minimised", _) => &["minimised SUCCESS", "restored SUCCESS"],
-        ("destroyed" | "destroyed-acquired", Kind::Compositor | Kind::Weston) => {
-            &["unseen SUCCESS"]
-        }
+        ("destroyed" | "destroyed-acquired", Kind::Compositor | Kind::Weston) => &["unseen SUCCESS"],
         ("stopped", _) => &["calls come back in time", "afterwards SUCCESS"],
         _ => &["end ERROR_SURFACE_LOST_KHR", "capabilities ERROR_SURFACE_LOST_KHR"],
     }
@@ -262,7 +260,9 @@ fn natively(kind: Kind, day: &str, mode: &str) -> Native {
         ("killed-holding", _, _) => Native::Hangs,
         ("killed-waiting" | "killed-waiting-ahead", _, _) => Native::Other(&["left out: presents can't be waited for"]),
         // In FIFO it waits for the compositor to ask for the next picture, however long that takes, and no compositor asks for pictures of a window that has ended or was unmapped.
-        ("destroyed" | "destroyed-acquired" | "destroyed-presenting" | "minimised", Kind::Weston, "fifo") => Native::Hangs,
+        ("destroyed" | "destroyed-acquired" | "destroyed-presenting" | "minimised", Kind::Weston, "fifo") => {
+            Native::Hangs
+        }
         ("stopped", Kind::Compositor | Kind::Weston, "fifo") => {
             Native::Other(&["calls come back late", "afterwards SUCCESS"])
         }

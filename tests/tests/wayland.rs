@@ -50,7 +50,11 @@ fn vkcube_shows_what_it_shows_on_the_hosts_own_driver() {
         let seen = pictures(Driver::Hesper, Some(&host), frames, mode);
         assert_eq!((seen.len(), native.len()), (frames, 20), "mode {mode}");
         for (i, (a, b)) in seen.iter().zip(&native).enumerate() {
-            assert!(colors(&a.bytes) > 20, "there is no cube in picture {i} of mode {mode}: {} colors", colors(&a.bytes));
+            assert!(
+                colors(&a.bytes) > 20,
+                "there is no cube in picture {i} of mode {mode}: {} colors",
+                colors(&a.bytes)
+            );
             assert_eq!((a.size, a.format), (b.size, b.format));
             assert_eq!(differing(&a.bytes, &b.bytes), 0, "pixels of picture {i} of mode {mode}");
         }

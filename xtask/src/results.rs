@@ -93,7 +93,9 @@ mod tests {
     fn medians_and_ratios_are_by_row() {
         let mut results = Results::default();
         assert!(results.is_empty());
-        for (driver, submit, copy) in [(Driver::Mesa, 10.0, 10.0), (Driver::Hesper, 15.0, 5.0), (Driver::Hesper, 15.0, 5.0)] {
+        for (driver, submit, copy) in
+            [(Driver::Mesa, 10.0, 10.0), (Driver::Hesper, 15.0, 5.0), (Driver::Hesper, 15.0, 5.0)]
+        {
             results.add(driver, "submit", "us", submit);
             results.add(driver, "copy", "GB/s", copy);
         }

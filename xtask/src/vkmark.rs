@@ -8,7 +8,7 @@ use crate::setup;
 use crate::step::Step;
 
 /// Runs vkmark without a window, on an X server (Xvfb) and on a Wayland compositor (Weston), on native lavapipe, Mesa's venus and Hesper in turns, and prints the medians:
-/// ten minutes on a quiet machine.
+/// seven minutes on a quiet machine. In windows Mesa's driver is told to do without DRI3 and linux-dmabuf (MESA_VK_WSI_DEBUG=sw).
 ///
 /// Fails where Hesper doesn't come to the end, and where it shows fewer frames than Mesa's driver, by more than noise.
 #[derive(clap::Args)]

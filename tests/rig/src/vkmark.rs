@@ -109,7 +109,7 @@ impl Vkmark {
         command.arg(format!("--winsys-dir={}", library.join("vkmark").display()));
         command.arg(format!("--data-dir={}", self.tree.join("usr/share/vkmark").display()));
         command.arg(format!("--winsys={}", system.argument())).arg(format!("--size={}x{}", SIZE[0], SIZE[1]));
-        command.arg("--show-all-options").arg(format!("--benchmark=:duration={seconds}"));
+        command.arg(format!("--benchmark=:duration={seconds}"));
         command.args(SCENES.map(|scene| format!("--benchmark={scene}"))).env("LD_LIBRARY_PATH", library);
         if driver == Driver::Mesa && system != WindowSystem::Headless {
             // By itself it asks for DRI3 or linux-dmabuf, which these servers haven't.

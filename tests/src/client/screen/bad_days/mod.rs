@@ -201,8 +201,7 @@ impl Window {
         let fence = self.stage.fence()?;
         // SAFETY: valid handles; the fence is waited for before it goes, where it will be signalled.
         unsafe {
-            let got =
-                self.stage.swapchains.acquire_next_image(chain.handle, timeout, vk::Semaphore::null(), fence);
+            let got = self.stage.swapchains.acquire_next_image(chain.handle, timeout, vk::Semaphore::null(), fence);
             if got.is_ok() {
                 self.stage.device.wait_for_fences(&[fence], true, PATIENCE).context("an acquired image's fence")?;
             }

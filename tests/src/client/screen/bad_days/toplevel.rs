@@ -132,14 +132,7 @@ impl Dispatch<XdgSurface, ()> for Told {
 }
 
 impl Dispatch<XdgWmBase, ()> for Told {
-    fn event(
-        _: &mut Self,
-        wm: &XdgWmBase,
-        event: xdg_wm_base::Event,
-        (): &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
+    fn event(_: &mut Self, wm: &XdgWmBase, event: xdg_wm_base::Event, (): &(), _: &Connection, _: &QueueHandle<Self>) {
         if let xdg_wm_base::Event::Ping { serial } = event {
             wm.pong(serial);
         }
