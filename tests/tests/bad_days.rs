@@ -274,27 +274,41 @@ fn natively(kind: Kind, day: &str, mode: &str) -> Native {
     }
 }
 
-/// Every day in every mode, on this driver and on the host's own.
+/// A day on this driver and on the host's own; what is wrong about it.
+fn spend(host: &Host, kind: Kind, name: &str, mode: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut check = |driver, host, expected: &[&str]| {
+        let seen = day(driver, host, kind, name, mode);
+        let line = format!("{name} {mode} on {driver}: {}", seen.join(", "));
+        println!("{kind:?} {line}");
+        if seen != expected {
+            wrong.push(line);
+        }
+    };
+    let expected = expected(kind, name);
+    check(Driver::Hesper, Some(host), expected);
+    match natively(kind, name, mode) {
+        // It shows pictures at once only where the compositor knows of such (tearing-control).
+        _ if (kind, mode) == (Kind::Compositor, "immediate") => {
+            check(Driver::Native, None, &["left out: there is no IMMEDIATE"]);
+        }
+        Native::Same => check(Driver::Native, None, expected),
+        Native::Other(other) => check(Driver::Native, None, other),
+        Native::Hangs => {}
+    }
+    wrong
+}
+
+/// Every day, in all modes at once: mostly servers are waited for.
 fn days(kind: Kind) {
     let host = Host::start(&root()).unwrap();
     let mut wrong = Vec::new();
-    for (name, mode) in DAYS.into_iter().flat_map(|name| MODES.map(|mode| (name, mode))) {
-        let mut check = |driver, seen: Vec<String>, expected: &[&str]| {
-            println!("{kind:?} {name} {mode} on {driver}: {}", seen.join(", "));
-            if seen != expected {
-                wrong.push(format!("{name} {mode} on {driver}: {}", seen.join(", ")));
-            }
-        };
-        let expected = expected(kind, name);
-        check(Driver::Hesper, day(Driver::Hesper, Some(&host), kind, name, mode), expected);
-        let native = match natively(kind, name, mode) {
-            // It shows pictures at once only where the compositor knows of such (tearing-control).
-            _ if (kind, mode) == (Kind::Compositor, "immediate") => &["left out: there is no IMMEDIATE"],
-            Native::Same => expected,
-            Native::Other(other) => other,
-            Native::Hangs => continue,
-        };
-        check(Driver::Native, day(Driver::Native, None, kind, name, mode), native);
+    for name in DAYS {
+        std::thread::scope(|s| {
+            let host = &host;
+            let all = MODES.map(|mode| s.spawn(move || spend(host, kind, name, mode)));
+            wrong.extend(all.into_iter().flat_map(|t| t.join().unwrap()));
+        });
     }
     assert!(wrong.is_empty(), "{kind:?}:\n{}", wrong.join("\n"));
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
