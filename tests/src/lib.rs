@@ -8,10 +8,13 @@ pub mod hosts;
 pub mod house;
 pub mod newer_host;
 pub mod parity;
+pub mod pictures;
+pub mod png;
 pub mod result_codes;
 pub mod shared_object;
 pub mod systems;
 pub mod test_server;
+pub mod x_screen;
 
 /// Written by `encoder/codegen`; never edited.
 #[rustfmt::skip]

@@ -2,77 +2,19 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hesper_rig::{Driver, Host, Xvfb};
+use hesper_tests::pictures::assert_as_native;
+use hesper_tests::x_screen::XScreen;
 use hesper_tests::{ends, good, root};
-use x11rb::connection::Connection as _;
-use x11rb::protocol::xproto::{
-    ChangeGCAux, ConfigureWindowAux, ConnectionExt as _, CreateGCAux, CreateWindowAux, ImageFormat, Rectangle, Window,
-    WindowClass,
-};
-use x11rb::rust_connection::RustConnection;
+use x11rb::protocol::xproto::{ConfigureWindowAux, ConnectionExt as _};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 const SCREEN: [u32; 2] = [340, 300];
 const SIZE: [u16; 2] = [200, 160];
-/// The color of the screen where no window was.
-const BACKDROP: u32 = 0x12_3456;
 /// The server does without memory that it shares with programs.
 const NO_SHM: [&str; 2] = ["-extension", "MIT-SHM"];
-
-/// Looks at a server's screen.
-struct Watcher {
-    connection: RustConnection,
-    root: Window,
-    /// Behind all programs' windows, and as large as the screen. It has no background, so that what was before it stays when a window goes.
-    backdrop: Window,
-    gc: u32,
-}
-
-impl Watcher {
-    fn new(server: &Xvfb) -> Self {
-        let (connection, screen) = RustConnection::connect(Some(&server.display())).unwrap();
-        let root = connection.setup().roots[screen].root;
-        let backdrop = connection.generate_id().unwrap();
-        let ([w, h], class) = (SCREEN.map(|n| n as u16), WindowClass::INPUT_OUTPUT);
-        let aux = CreateWindowAux::new().background_pixmap(x11rb::NONE);
-        let depth = x11rb::COPY_DEPTH_FROM_PARENT;
-        connection.create_window(depth, backdrop, root, 0, 0, w, h, 0, class, 0, &aux).unwrap().check().unwrap();
-        connection.map_window(backdrop).unwrap().check().unwrap();
-        let gc = connection.generate_id().unwrap();
-        connection.create_gc(gc, backdrop, &CreateGCAux::new()).unwrap().check().unwrap();
-        Self { connection, root, backdrop, gc }
-    }
-
-    /// Paints the screen in one color.
-    fn paint(&self, color: u32) {
-        let all = Rectangle { x: 0, y: 0, width: SCREEN[0] as u16, height: SCREEN[1] as u16 };
-        self.connection.change_gc(self.gc, &ChangeGCAux::new().foreground(color)).unwrap();
-        self.connection.poly_fill_rectangle(self.backdrop, self.gc, &[all]).unwrap().check().unwrap();
-    }
-
-    /// A part of the screen: four bytes a pixel, the last of which says nothing.
-    fn picture(&self, at: [i16; 2], size: [u16; 2]) -> Vec<u8> {
-        let (format, [x, y], [w, h]) = (ImageFormat::Z_PIXMAP, at, size);
-        let mut data = self.connection.get_image(format, self.root, x, y, w, h, !0).unwrap().reply().unwrap().data;
-        data.chunks_mut(4).for_each(|pixel| pixel[3] = 0);
-        data
-    }
-
-    /// The first window of a program, within some seconds.
-    fn window(&self) -> Window {
-        let start = Instant::now();
-        loop {
-            let all = self.connection.query_tree(self.root).unwrap().reply().unwrap().children;
-            if let Some(w) = all.into_iter().find(|w| *w != self.backdrop) {
-                return w;
-            }
-            assert!(start.elapsed() < Duration::from_secs(20), "no program has a window");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
 
 /// vkcube with a window in the screen's corner.
 fn vkcube(driver: Driver, host: Option<&Host>, server: &Xvfb, frames: u32, size: [u16; 2], more: &[&str]) -> Command {
@@ -82,35 +24,11 @@ fn vkcube(driver: Driver, host: Option<&Host>, server: &Xvfb, frames: u32, size:
     command
 }
 
-/// How many colors a picture has: a cube has many, an empty window one.
-fn colors(picture: &[u8]) -> usize {
-    let mut colors: Vec<&[u8]> = picture.chunks(4).collect();
-    colors.sort_unstable();
-    colors.dedup();
-    colors.len()
-}
-
 /// What is on the screen after a program that draws so many frames.
-fn screen_after(watcher: &Watcher, mut command: Command) -> Vec<u8> {
-    watcher.paint(BACKDROP);
+fn screen_after(watcher: &XScreen, mut command: Command) -> Vec<u8> {
+    watcher.clear();
     good("vkcube", &mut command);
-    watcher.picture([0, 0], SCREEN.map(|n| n as u16))
-}
-
-/// Looks at what the host's own driver draws until that is what was seen: it leaves the last picture out at times.
-fn assert_as_native(what: &str, seen: &[u8], native: impl Fn() -> Vec<u8>) {
-    assert!(colors(seen) > 20, "{what}: there is no cube: {} colors", colors(seen));
-    let mut fewest = usize::MAX;
-    for _ in 0..6 {
-        let expected = native();
-        assert_eq!(seen.len(), expected.len());
-        let differing = seen.chunks(4).zip(expected.chunks(4)).filter(|(a, b)| a != b).count();
-        if differing == 0 {
-            return;
-        }
-        fewest = fewest.min(differing);
-    }
-    panic!("{what}: at least {fewest} pixels differ from the host's own driver");
+    watcher.whole()
 }
 
 #[test]
@@ -118,7 +36,7 @@ fn vkcube_draws_what_it_draws_on_the_hosts_own_driver() {
     let host = Host::start(&root()).unwrap();
     let sharing = Xvfb::start(SCREEN, &[]).unwrap();
     let alone = Xvfb::start(SCREEN, &NO_SHM).unwrap();
-    let watchers = [&sharing, &alone].map(|server| (server, Watcher::new(server)));
+    let watchers = [&sharing, &alone].map(|server| (server, XScreen::new(Some(&server.display()))));
     for (frames, more) in [
         (1, &["--wsi", "xcb"][..]),
         (2, &["--wsi", "xlib"]),
@@ -126,7 +44,7 @@ fn vkcube_draws_what_it_draws_on_the_hosts_own_driver() {
         (17, &["--wsi", "xcb", "--present_mode", "0"]),
         (40, &["--wsi", "xlib", "--present_mode", "1"]),
     ] {
-        let draw = |driver, host, (server, watcher): &(&Xvfb, Watcher)| {
+        let draw = |driver, host, (server, watcher): &(&Xvfb, XScreen)| {
             screen_after(watcher, vkcube(driver, host, server, frames, SIZE, more))
         };
         for (i, watcher) in watchers.iter().enumerate() {
@@ -146,7 +64,7 @@ fn a_window_may_change_its_size() {
     const PLACE: [i16; 2] = [100, 100];
     let host = Host::start(&root()).unwrap();
     let server = Xvfb::start(SCREEN, &[]).unwrap();
-    let watcher = Watcher::new(&server);
+    let watcher = XScreen::new(Some(&server.display()));
     // FIFO, so that frames are left when the size has changed for the last time.
     let more = ["--wsi", "xcb", "--present_mode", "2"];
     let mut child = quiet(&mut vkcube(Driver::Hesper, Some(&host), &server, FRAMES, [90, 70], &more));
@@ -159,7 +77,7 @@ fn a_window_may_change_its_size() {
     assert!(ends(&mut child, Duration::from_secs(60)).expect("vkcube hangs").success());
     let seen = watcher.picture(PLACE, SIZE);
     assert_as_native("after four sizes", &seen, || {
-        watcher.paint(BACKDROP);
+        watcher.clear();
         good("vkcube", &mut vkcube(Driver::Native, None, &server, FRAMES, SIZE, &more));
         watcher.picture(PLACE, SIZE)
     });
@@ -207,7 +125,7 @@ fn vkcube_ends_when_its_server_dies() {
     let host = Host::start(&root()).unwrap();
     for wsi in ["xcb", "xlib"] {
         let mut server = Xvfb::start(SCREEN, &[]).unwrap();
-        let watcher = Watcher::new(&server);
+        let watcher = XScreen::new(Some(&server.display()));
         let mut child = quiet(&mut vkcube(Driver::Hesper, Some(&host), &server, 1_000_000, SIZE, &["--wsi", wsi]));
         watcher.window();
         std::thread::sleep(Duration::from_millis(500));

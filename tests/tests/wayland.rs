@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hesper_rig::{Driver, Host, Weston};
-use hesper_tests::compositor::{Compositor, Format, Manners, Picture};
+use hesper_tests::compositor::{Compositor, Format, Manners};
+use hesper_tests::pictures::{colors, differing};
 use hesper_tests::{ends, good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
@@ -34,14 +35,6 @@ fn window(driver: Driver, host: Option<&Host>, compositor: &Compositor, part: &s
     command
 }
 
-/// How many colors a picture has: a cube has many, an empty window one.
-fn colors(picture: &Picture) -> usize {
-    let mut colors: Vec<&[u8]> = picture.bytes.chunks(4).map(|pixel| &pixel[..3]).collect();
-    colors.sort_unstable();
-    colors.dedup();
-    colors.len()
-}
-
 #[test]
 fn vkcube_shows_what_it_shows_on_the_hosts_own_driver() {
     let host = Host::start(&root()).unwrap();
@@ -57,10 +50,13 @@ fn vkcube_shows_what_it_shows_on_the_hosts_own_driver() {
         let seen = pictures(Driver::Hesper, Some(&host), frames, mode);
         assert_eq!((seen.len(), native.len()), (frames, 20), "mode {mode}");
         for (i, (a, b)) in seen.iter().zip(&native).enumerate() {
-            assert!(colors(a) > 20, "there is no cube in picture {i} of mode {mode}: {} colors", colors(a));
+            assert!(
+                colors(&a.bytes) > 20,
+                "there is no cube in picture {i} of mode {mode}: {} colors",
+                colors(&a.bytes)
+            );
             assert_eq!((a.size, a.format), (b.size, b.format));
-            let differing = a.bytes.chunks(4).zip(b.bytes.chunks(4)).filter(|(a, b)| a[..3] != b[..3]).count();
-            assert_eq!(differing, 0, "pixels of picture {i} of mode {mode}");
+            assert_eq!(differing(&a.bytes, &b.bytes), 0, "pixels of picture {i} of mode {mode}");
         }
     }
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());

@@ -25,6 +25,7 @@ mod miri;
 mod models;
 mod nightly;
 mod parity;
+mod results;
 mod rig;
 mod sanitize;
 mod sanitizer;
@@ -34,6 +35,7 @@ mod step;
 mod symbols;
 mod table;
 mod test;
+mod vkmark;
 mod vm;
 
 use std::process::ExitCode;
@@ -68,6 +70,7 @@ enum Sub {
     Charts(charts::Args),
     Parity(parity::Args),
     Vm(vm::Args),
+    Vkmark(vkmark::Args),
     Build(build::Args),
     Image(image::Args),
 }
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Sub::Charts(args) => charts::run(&args),
         Sub::Parity(args) => parity::run(&args),
         Sub::Vm(args) => vm::run(&args),
+        Sub::Vkmark(args) => vkmark::run(&args),
         Sub::Build(args) => build::run(&args),
         Sub::Image(args) => image::run(&args),
     };

@@ -12,7 +12,7 @@ use crate::base::forwarding::result_of_error;
 use crate::base::object;
 use crate::sync::payload::Payload;
 use crate::sync::{binary_semaphores, fence};
-use crate::wsi::swapchain;
+use crate::wsi::swapchain::{self, Swapchain};
 
 /// Whether the device's host is still there.
 ///
@@ -21,6 +21,16 @@ use crate::wsi::swapchain;
 pub unsafe fn alive(device: vk::Device) -> Result<(), vk::Result> {
     // SAFETY: valid by contract.
     unsafe { object::get(device) }.connection().ring.check().map_err(|e| result_of_error(&e))
+}
+
+/// Whether the device's host and the way to a swapchain's window are still there: a wait for either would never end.
+///
+/// # Safety
+/// A valid device.
+pub unsafe fn reachable(device: vk::Device, swapchain: &Swapchain) -> Result<(), vk::Result> {
+    // SAFETY: valid by contract.
+    unsafe { alive(device) }?;
+    swapchain.surface.window.check().map_err(|_| vk::Result::ERROR_SURFACE_LOST_KHR)
 }
 
 /// SUCCESS, or SUBOPTIMAL_KHR where the last picture didn't fit the window.
@@ -38,7 +48,7 @@ pub unsafe fn acquire_next_image_khr(
 ) -> vk::Result {
     let Some(s) = swapchain::get(swapchain) else { return vk::Result::ERROR_OUT_OF_DATE_KHR };
     // SAFETY: a valid device.
-    match s.images.acquire(timeout, || unsafe { alive(device) }) {
+    match s.images.acquire(timeout, || unsafe { reachable(device, s) }) {
         Ok((acquired, fits)) => {
             binary_semaphores::import(semaphore, Payload::Signaled);
             fence::signal(fence);

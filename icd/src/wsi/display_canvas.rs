@@ -65,10 +65,10 @@ impl Drop for Buffer {
 }
 
 /// Writes a picture into rows that follow each other by `pitch` bytes, from the upper left corner on; what is larger is cut.
-fn write(picture: &Picture<'_>, to: &mut [u8], pitch: usize, size: vk::Extent2D) {
-    let row = picture.extent.width.max(1) as usize * 4;
-    let seen = picture.extent.width.min(size.width) as usize * 4;
-    let rows = picture.bytes.chunks_exact(row).zip(to.chunks_mut(pitch.max(1)));
+fn write(bytes: &[u8], extent: vk::Extent2D, to: &mut [u8], pitch: usize, size: vk::Extent2D) {
+    let row = extent.width.max(1) as usize * 4;
+    let seen = extent.width.min(size.width) as usize * 4;
+    let rows = bytes.chunks_exact(row).zip(to.chunks_mut(pitch.max(1)));
     for (from, to) in rows.take(size.height as usize) {
         if let (Some(from), Some(to)) = (from.get(..seen), to.get_mut(..seen)) {
             to.copy_from_slice(from);
@@ -104,7 +104,7 @@ impl DisplayCanvas {
 impl Canvas for DisplayCanvas {
     fn show(&mut self, picture: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone> {
         let pitch = self.next.dumb.pitch() as usize;
-        write(picture, &mut self.next.bytes, pitch, self.size);
+        write(picture.bytes, picture.extent, &mut self.next.bytes, pitch, self.size);
         self.scanout.show(self.next.framebuffer).map_err(|e| {
             error!("a display shows no more pictures: {e}");
             Gone
@@ -143,7 +143,7 @@ mod tests {
         let show = |w: u32, h: u32| {
             let bytes: Vec<u8> = (1..=w * h * 4).map(|b| b as u8).collect();
             let mut to = [0; 32];
-            write(&Picture { bytes: &bytes, extent: extent(w, h) }, &mut to, pitch, size);
+            write(&bytes, extent(w, h), &mut to, pitch, size);
             to
         };
         let rows = |first: [u8; 16], second: [u8; 16]| [first, second].concat();

@@ -3,7 +3,7 @@
 use ash::vk;
 use hesper_encoder::generated::types;
 
-use crate::wsi::acquire::{alive, optimal};
+use crate::wsi::acquire::{optimal, reachable};
 use crate::wsi::swapchain;
 
 pub unsafe fn wait_for_present_khr(
@@ -14,7 +14,7 @@ pub unsafe fn wait_for_present_khr(
 ) -> vk::Result {
     let Some(s) = swapchain::get(swapchain) else { return vk::Result::ERROR_OUT_OF_DATE_KHR };
     // SAFETY: a valid device.
-    match s.images.wait_for_present(id, timeout, || unsafe { alive(device) }) {
+    match s.images.wait_for_present(id, timeout, || unsafe { reachable(device, s) }) {
         Ok(fits) => optimal(fits),
         Err(e) => e,
     }

@@ -74,6 +74,10 @@ impl Window for WaylandWindow {
         None
     }
 
+    fn check(&self) -> Result<(), Gone> {
+        self.link.check()
+    }
+
     /// What the program says of its wl_surface comes into force with the next wl_surface.commit, which is the presented picture's (Vulkan specification,
     /// VK_KHR_wayland_surface).
     fn goes_with_pictures(&self) -> bool {

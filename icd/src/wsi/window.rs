@@ -69,6 +69,14 @@ pub trait Window: Send + Sync {
     /// From one picture to the next one that can be seen; `None` where nobody looks, or where the canvas tells.
     fn refresh(&self) -> Option<Duration>;
 
+    /// Whether the way to the window is still there, by what is at hand: nobody is asked, so that this never waits.
+    ///
+    /// # Errors
+    /// When the window system has closed it.
+    fn check(&self) -> Result<(), Gone> {
+        Ok(())
+    }
+
     /// Whether what the program has said of the window when it presents a picture, and nothing that it says later, is to be seen with that picture:
     /// presenting waits for the picture, then.
     fn goes_with_pictures(&self) -> bool {
@@ -91,6 +99,10 @@ impl Window for Unreachable {
 
     fn refresh(&self) -> Option<Duration> {
         None
+    }
+
+    fn check(&self) -> Result<(), Gone> {
+        Err(Gone)
     }
 }
 

@@ -4,6 +4,7 @@
 //! sent them: the program's loop of events sees none of this file's.
 
 use std::ffi::{c_int, c_void};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -66,6 +67,18 @@ impl Window for X11Window {
     fn refresh(&self) -> Option<Duration> {
         Some(REFRESH)
     }
+
+    fn check(&self) -> Result<(), Gone> {
+        // There is one as soon as there is a swapchain. The program's own may be closed where the program breaks off.
+        self.shows.get().map_or(Ok(()), |c| if has_hung_up(c.as_fd()) { Err(Gone) } else { Ok(()) })
+    }
+}
+
+/// Whether nobody listens at the other end of a socket.
+fn has_hung_up(socket: BorrowedFd<'_>) -> bool {
+    let mut fd = libc::pollfd { fd: socket.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: one struct of this function's own, and no wait.
+    unsafe { libc::poll(&mut fd, 1, 0) > 0 }
 }
 
 /// The formats that a window's pixels have; none where this driver has no format for them.
@@ -184,6 +197,15 @@ mod tests {
         assert_eq!(suits(&setup), [true, false, false, false, true, false]);
         setup.image_byte_order = ImageOrder::MSB_FIRST;
         assert_eq!(suits(&setup), [false; 6]);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri tells nothing of sockets")]
+    fn a_socket_tells_that_its_other_end_is_gone() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert!(!has_hung_up(ours.as_fd()));
+        drop(theirs);
+        assert!(has_hung_up(ours.as_fd()));
     }
 
     #[test]

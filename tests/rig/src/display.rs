@@ -24,12 +24,17 @@ pub fn tree(package: &str, about: &str) -> Result<Root> {
     Ok(Root::at(cache::made(&format!("display-{package}"), &[RECIPE], &format!("making {about}"), make)?))
 }
 
-/// Asks a server to end, and kills it if it doesn't.
-pub fn end(child: &mut Child) {
+/// Sends a server a signal.
+pub fn signal(child: &Child, signal: Signal) {
     if let Ok(pid) = i32::try_from(child.id()) {
         // Gone already is as good.
-        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        let _ = kill(Pid::from_raw(pid), signal);
     }
+}
+
+/// Asks a server to end, and kills it if it doesn't.
+pub fn end(child: &mut Child) {
+    signal(child, Signal::SIGTERM);
     let start = Instant::now();
     while start.elapsed() < PATIENCE && matches!(child.try_wait(), Ok(None)) {
         std::thread::sleep(Duration::from_millis(5));

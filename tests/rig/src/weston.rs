@@ -1,13 +1,29 @@
 //! A Wayland compositor that others have written, without a screen, in a tree of its own.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::Signal;
 
-use crate::display;
+use crate::{Root, cache, display};
+
+/// Without a screen, whose picture anybody may ask for. Its shell for desktops has programs of its own, which need fonts.
+pub(crate) const ARGUMENTS: [&str; 6] =
+    ["--backend=headless", "--renderer=pixman", "--shell=kiosk", "--no-config", "--idle-time=0", "--debug"];
+/// Puts the screen's picture into a file of the folder.
+pub(crate) const SCREENSHOT: &str = "weston-screenshooter";
+
+/// The tree that it is in.
+///
+/// # Errors
+/// When it can't be made.
+pub(crate) fn tree() -> Result<Root> {
+    display::tree("weston", "a Wayland compositor (350 MB of Debian's packages)")
+}
 
 /// How long it may take until programs can connect.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,12 +41,11 @@ impl Weston {
     /// When the tree can't be made or the compositor can't be started.
     pub fn start([width, height]: [u32; 2]) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let tree = display::tree("weston", "a Wayland compositor (350 MB of Debian's packages)")?;
+        let tree = tree()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (folder, name) = (std::env::temp_dir(), format!("hesper-weston-{}-{number}", std::process::id()));
         let mut command = tree.command("/usr/bin/weston")?;
-        // Its shell for desktops has programs of its own, which need fonts.
-        command.args(["--backend=headless", "--renderer=pixman", "--shell=kiosk", "--no-config", "--idle-time=0"]);
+        command.args(ARGUMENTS);
         command.args([format!("--width={width}"), format!("--height={height}"), format!("--socket={name}")]);
         command.env("XDG_RUNTIME_DIR", &folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().context("starting Weston")?;
@@ -51,6 +66,35 @@ impl Weston {
         &self.socket
     }
 
+    /// What is on its screen: a PNG file.
+    ///
+    /// # Errors
+    /// When it doesn't say.
+    pub fn picture(&self) -> Result<Vec<u8>> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("hesper-picture-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let mut command = tree()?.command("/bin/sh")?;
+        command.args(["-c", &format!("cd '{}' && {SCREENSHOT}", folder.display())]);
+        let taken = cache::run(command.env("WAYLAND_DISPLAY", &self.socket)).and_then(|()| {
+            let file = fs::read_dir(&folder)?.next().context("Weston's screenshot left no file")??;
+            fs::read(file.path()).with_context(|| format!("reading {}", file.path().display()))
+        });
+        let _ = fs::remove_dir_all(&folder);
+        taken
+    }
+
+    /// Stops it, as a machine that sleeps would.
+    pub fn stop(&self) {
+        display::signal(&self.child, Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`Self::stop`].
+    pub fn go_on(&self) {
+        display::signal(&self.child, Signal::SIGCONT);
+    }
+
     /// Kills it, as a crash would.
     pub fn kill(&mut self) {
         // Gone already is as good.
@@ -64,7 +108,7 @@ impl Drop for Weston {
         display::end(&mut self.child);
         // After a crash its files are still there.
         for file in [self.socket.clone(), self.socket.with_extension("lock")] {
-            let _ = std::fs::remove_file(file);
+            let _ = fs::remove_file(file);
         }
     }
 }

@@ -4,8 +4,21 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 
-use crate::display;
+use crate::{Root, display};
+
+/// It picks a number that no other server has, and says which on stdout. The size of its screen comes behind them.
+pub(crate) const ARGUMENTS: [&str; 10] =
+    ["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-ac", "-extension", "GLX", "-screen", "0"];
+
+/// The tree that it is in.
+///
+/// # Errors
+/// When it can't be made.
+pub(crate) fn tree() -> Result<Root> {
+    display::tree("xvfb", "an X server (70 MB from Debian's archive)")
+}
 
 /// A running server; it goes away when dropped.
 pub struct Xvfb {
@@ -19,12 +32,9 @@ impl Xvfb {
     /// # Errors
     /// When the tree can't be made or the server can't be started.
     pub fn start(size: [u32; 2], arguments: &[&str]) -> Result<Self> {
-        let tree = display::tree("xvfb", "an X server (70 MB from Debian's archive)")?;
-        let mut command = tree.command("/usr/bin/Xvfb")?;
+        let mut command = tree()?.command("/usr/bin/Xvfb")?;
         let [width, height] = size;
-        // It picks a number that no other server has, and says which.
-        command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-ac", "-extension", "GLX", "-screen", "0"]);
-        command.arg(format!("{width}x{height}x24")).args(arguments);
+        command.args(ARGUMENTS).arg(format!("{width}x{height}x24")).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().context("starting Xvfb")?;
         let mut line = String::new();
@@ -39,6 +49,16 @@ impl Xvfb {
     /// What DISPLAY names it by.
     pub fn display(&self) -> String {
         format!(":{}", self.number)
+    }
+
+    /// Stops it, as a machine that sleeps would.
+    pub fn stop(&self) {
+        display::signal(&self.child, Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`Self::stop`].
+    pub fn go_on(&self) {
+        display::signal(&self.child, Signal::SIGCONT);
     }
 
     /// Kills it, as a crash would.

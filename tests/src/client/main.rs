@@ -125,6 +125,10 @@ enum Sub {
         /// What is tried.
         part: screen::display::Part,
     },
+    /// A window's bad day: results, a line each, and lines that ask for what is to happen to the server.
+    BadDay(screen::bad_days::Args),
+    /// Runs a program in front of an empty X screen, and writes what it leaves there: rows of four bytes a pixel.
+    ScreenAfter(screen::screenshot::Args),
     /// Mapped memory of every host-visible type.
     Memory,
     /// Memory that is mapped where the program wants it, and addresses that stay reserved.
@@ -339,6 +343,8 @@ fn main() -> ExitCode {
         Sub::DeadWindow => screen::window::dead(),
         Sub::Wayland { part } => screen::wayland::run(part),
         Sub::Display { part } => screen::display::run(part),
+        Sub::BadDay(args) => screen::bad_days::run(&args),
+        Sub::ScreenAfter(args) => screen::screenshot::run(&args),
         Sub::Queues => queues::run(),
         Sub::Sparse => sparse::run(),
         Sub::Cycles { count } => cycles::run(count),

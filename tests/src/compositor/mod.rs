@@ -34,6 +34,7 @@ pub struct Compositor {
     socket: PathBuf,
     record: Arc<Mutex<Record>>,
     stop: Arc<AtomicBool>,
+    paused: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -58,9 +59,10 @@ impl Compositor {
             imported: 0,
             dies: false,
         };
-        let asked = stop.clone();
+        let paused = Arc::<AtomicBool>::default();
+        let asked = [&stop, &paused].map(Arc::clone);
         let thread = std::thread::spawn(move || state.run(&listener, &asked));
-        Self { socket, record, stop, thread: Some(thread) }
+        Self { socket, record, stop, paused, thread: Some(thread) }
     }
 
     /// What WAYLAND_DISPLAY names it by.
@@ -87,6 +89,16 @@ impl Compositor {
         self.record().pictures.len()
     }
 
+    /// Has it look at nothing until [`Self::go_on`], as if its process were stopped.
+    pub fn stop(&self) {
+        self.paused.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.paused.store(false, Ordering::Relaxed);
+    }
+
     /// Ends it, as a crash would: its connections are closed.
     pub fn kill(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -105,7 +117,7 @@ impl Drop for Compositor {
 }
 
 impl State {
-    fn run(mut self, listener: &UnixListener, stop: &AtomicBool) {
+    fn run(mut self, listener: &UnixListener, [stop, paused]: &[Arc<AtomicBool>; 2]) {
         let mut display = Display::<Self>::new().unwrap();
         let handle = display.handle();
         handle.create_global::<Self, WlCompositor, ()>(4, ());
@@ -116,6 +128,10 @@ impl State {
         }
         let mut due = self.start;
         while !stop.load(Ordering::Relaxed) && !self.dies {
+            if paused.load(Ordering::Relaxed) {
+                std::thread::sleep(REFRESH);
+                continue;
+            }
             while let Ok((stream, _)) = listener.accept() {
                 display.handle().insert_client(stream, Arc::new(Program)).unwrap();
             }

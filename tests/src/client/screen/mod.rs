@@ -1,8 +1,10 @@
 //! Swapchains of a surface without a window: acquiring, presenting, changing the size, in every mode.
 
+pub mod bad_days;
 mod card;
 pub mod display;
 mod display_place;
+pub mod screenshot;
 mod stage;
 pub mod strict;
 mod together;

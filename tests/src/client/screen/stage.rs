@@ -237,7 +237,7 @@ impl Stage {
     }
 
     /// The same in a color; what presenting returned.
-    fn try_present(
+    pub fn try_present(
         &self,
         chain: &Chain,
         index: u32,

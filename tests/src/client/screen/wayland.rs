@@ -111,21 +111,25 @@ impl Place {
     }
 
     fn stage(&self) -> Result<Stage> {
-        Stage::on(khr::wayland_surface::NAME, |entry, instance| {
-            let loader = khr::wayland_surface::Instance::new(entry, instance);
-            let display = self.connection.backend().display_ptr().cast();
-            let info =
-                vk::WaylandSurfaceCreateInfoKHR::default().display(display).surface(self.surface.id().as_ptr().cast());
-            // SAFETY: a valid instance with the extension, and valid pointers.
-            unsafe {
-                let physical = *instance.enumerate_physical_devices()?.first().context("there is no device")?;
-                let presents = loader.get_physical_device_wayland_presentation_support(physical, 0, &mut *display);
-                ensure!(presents, "queues of the first family don't present");
-                loader.create_wayland_surface(&info, None).context("vkCreateWaylandSurfaceKHR")
-            }
-        })?
-        .context("the device has no VK_KHR_swapchain")
+        stage(&self.connection, &self.surface)
     }
+}
+
+/// A device with the surface of a window, which outlives it.
+pub fn stage(connection: &Connection, surface: &WlSurface) -> Result<Stage> {
+    Stage::on(khr::wayland_surface::NAME, |entry, instance| {
+        let loader = khr::wayland_surface::Instance::new(entry, instance);
+        let display = connection.backend().display_ptr().cast();
+        let info = vk::WaylandSurfaceCreateInfoKHR::default().display(display).surface(surface.id().as_ptr().cast());
+        // SAFETY: a valid instance with the extension, and valid pointers.
+        unsafe {
+            let physical = *instance.enumerate_physical_devices()?.first().context("there is no device")?;
+            let presents = loader.get_physical_device_wayland_presentation_support(physical, 0, &mut *display);
+            ensure!(presents, "queues of the first family don't present");
+            loader.create_wayland_surface(&info, None).context("vkCreateWaylandSurfaceKHR")
+        }
+    })?
+    .context("the device has no VK_KHR_swapchain")
 }
 
 /// A color for a frame, opaque or not.

@@ -24,13 +24,14 @@ const IMMEDIATE: vk::PresentModeKHR = vk::PresentModeKHR::IMMEDIATE;
 const SOON: Duration = Duration::from_secs(20);
 
 /// A window on the display that the environment names.
-struct Place {
-    connection: XCBConnection,
-    window: Window,
+pub struct Place {
+    pub connection: XCBConnection,
+    pub window: Window,
 }
 
 impl Place {
-    fn new(size: [u16; 2]) -> Result<Self> {
+    /// A window of this size, on the screen.
+    pub fn new(size: [u16; 2]) -> Result<Self> {
         let (connection, screen) = XCBConnection::connect(None).context("no X server")?;
         let screen = connection.setup().roots.get(screen).context("no screen")?;
         let window = connection.generate_id()?;
@@ -43,7 +44,8 @@ impl Place {
         Ok(Self { connection, window })
     }
 
-    fn stage(&self) -> Result<Stage> {
+    /// A device with the window's surface.
+    pub fn stage(&self) -> Result<Stage> {
         Stage::on(khr::xcb_surface::NAME, |entry, instance| {
             let loader = khr::xcb_surface::Instance::new(entry, instance);
             let connection = self.connection.get_raw_xcb_connection();
@@ -75,7 +77,8 @@ impl Place {
         }
     }
 
-    fn resize(&self, size: [u16; 2]) -> Result<()> {
+    /// Gives the window another size.
+    pub fn resize(&self, size: [u16; 2]) -> Result<()> {
         let aux = ConfigureWindowAux::new().width(u32::from(size[0])).height(u32::from(size[1]));
         Ok(self.connection.configure_window(self.window, &aux)?.check()?)
     }

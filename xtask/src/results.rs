@@ -1,0 +1,108 @@
+//! What was measured on the three drivers.
+
+use hesper_rig::Driver;
+use serde_json::{Value, json};
+
+use crate::table::{median, table};
+
+/// Rows in the order in which they came first.
+#[derive(Default)]
+pub struct Results(Vec<Measured>);
+
+struct Measured {
+    name: String,
+    unit: String,
+    /// One list of values for each of [`Driver::ALL`].
+    values: [Vec<f64>; 3],
+}
+
+impl Results {
+    /// Adds a value to the row of this name.
+    pub fn add(&mut self, driver: Driver, name: &str, unit: &str, value: f64) {
+        let at = self.0.iter().position(|m| m.name == name).unwrap_or_else(|| {
+            self.0.push(Measured { name: name.to_owned(), unit: unit.to_owned(), values: Default::default() });
+            self.0.len() - 1
+        });
+        for (of, values) in Driver::ALL.into_iter().zip(&mut self.0[at].values) {
+            if of == driver {
+                values.push(value);
+            }
+        }
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Medians, in Markdown.
+    pub fn table(&self) -> String {
+        let rows = self.0.iter().map(|m| {
+            let [native, mesa, hesper] = m.medians();
+            let number = |v: f64| if v.is_nan() { "-".to_owned() } else { format!("{v:.2}") };
+            vec![
+                m.name.clone(),
+                m.unit.clone(),
+                number(native),
+                number(mesa),
+                number(hesper),
+                number(hesper / native),
+                number(hesper / mesa),
+            ]
+        });
+        table(&["", "unit", "native", "mesa", "hesper", "hesper/native", "hesper/mesa"], &rows.collect::<Vec<_>>())
+    }
+
+    /// How Hesper compares with Mesa's driver, row by row; below 1 is better.
+    pub fn ratios(&self) -> Vec<(String, f64)> {
+        let ratio = |m: &Measured| {
+            let [_, mesa, hesper] = m.medians();
+            // Of what is counted a second, more is better.
+            let r = if m.unit.ends_with("/s") { mesa / hesper } else { hesper / mesa };
+            r.is_finite().then(|| (m.name.clone(), r))
+        };
+        self.0.iter().filter_map(ratio).collect()
+    }
+
+    /// Every number.
+    pub fn json(&self) -> Value {
+        let one = |m: &Measured| {
+            let [native, mesa, hesper] = &m.values;
+            let [n, me, h] = m.medians();
+            json!({
+                "name": m.name, "unit": m.unit,
+                "median": { "native": n, "mesa": me, "hesper": h },
+                "values": { "native": native, "mesa": mesa, "hesper": hesper }
+            })
+        };
+        json!({ "version": env!("CARGO_PKG_VERSION"), "results": self.0.iter().map(one).collect::<Vec<_>>() })
+    }
+}
+
+impl Measured {
+    fn medians(&self) -> [f64; 3] {
+        self.values.each_ref().map(|v| median(v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_and_ratios_are_by_row() {
+        let mut results = Results::default();
+        assert!(results.is_empty());
+        for (driver, submit, copy) in
+            [(Driver::Mesa, 10.0, 10.0), (Driver::Hesper, 15.0, 5.0), (Driver::Hesper, 15.0, 5.0)]
+        {
+            results.add(driver, "submit", "us", submit);
+            results.add(driver, "copy", "GB/s", copy);
+        }
+        results.add(Driver::Hesper, "alone", "us", 1.0);
+        assert_eq!(results.ratios(), [("submit".to_owned(), 1.5), ("copy".to_owned(), 2.0)]);
+        let json = results.json();
+        assert_eq!(json["results"][0]["values"]["hesper"], json!([15.0, 15.0]));
+        assert_eq!(json["results"][2]["median"]["hesper"], 1.0);
+    }
+}
