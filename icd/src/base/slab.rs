@@ -22,9 +22,33 @@ struct Slot<T> {
     value: UnsafeCell<Option<T>>,
 }
 
+/// What is behind the handles of a slab: the highest byte of their ids, which no two kinds share. 0 stands for objects without state here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    Fence = 1,
+    DeviceMemory = 2,
+    Semaphore = 3,
+    CommandPool = 4,
+    DescriptorSetLayout = 5,
+    DescriptorSet = 6,
+    DescriptorPool = 7,
+    DescriptorUpdateTemplate = 8,
+    Buffer = 9,
+    Image = 10,
+    QueryPool = 11,
+    PipelineLayout = 12,
+    RenderPass = 13,
+    Surface = 14,
+    Swapchain = 15,
+    Display = 16,
+    DisplayMode = 17,
+    Sampler = 18,
+}
+
 /// Objects of one type.
 pub struct Slab<T: 'static> {
-    kind: u8,
+    kind: Kind,
     blocks: [OnceLock<Box<[Slot<T>]>>; BLOCKS],
     free: Mutex<Free>,
 }
@@ -51,8 +75,8 @@ pub fn fresh_ids(n: u32) -> u64 {
 }
 
 impl<T> Slab<T> {
-    /// An empty slab; `kind` is its number, not 0, which no other slab has.
-    pub const fn new(kind: u8) -> Self {
+    /// An empty slab, the only one of its kind.
+    pub const fn new(kind: Kind) -> Self {
         Self {
             kind,
             blocks: [const { OnceLock::new() }; BLOCKS],
@@ -96,7 +120,7 @@ impl<T> Slab<T> {
         // SAFETY: the slot was free, so no reference into it exists and no other thread has its index.
         unsafe { *slot.value.get() = Some(value) };
         slot.generation.store(generation, Ordering::Release);
-        Some(u64::from(self.kind) << 56 | u64::from(generation) << 32 | u64::from(index))
+        Some((self.kind as u64) << 56 | u64::from(generation) << 32 | u64::from(index))
     }
 
     /// Makes the object behind a new handle: `value` is kept under the handle, the handle written to `to`, and `tell` has the host make its
@@ -163,7 +187,7 @@ impl<T> Slab<T> {
     fn find(&self, id: u64) -> Option<(u32, &Slot<T>)> {
         let generation = (id >> 32) as u32 & (GENERATIONS - 1);
         let slot = self.slot(id as u32)?;
-        let here = (id >> 56) as u8 == self.kind && slot.generation.load(Ordering::Acquire) == generation;
+        let here = (id >> 56) as u8 == self.kind as u8 && slot.generation.load(Ordering::Acquire) == generation;
         here.then_some((id as u32, slot))
     }
 
@@ -196,7 +220,7 @@ impl<T> Slab<T> {
 mod tests {
     use super::*;
 
-    static SLAB: Slab<String> = Slab::new(7);
+    static SLAB: Slab<String> = Slab::new(Kind::Fence);
 
     #[test]
     fn stale_and_foreign_handles_find_nothing() {
@@ -214,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_the_host_refuses_is_not_kept() {
-        static SOME: Slab<u32> = Slab::new(14);
+        static SOME: Slab<u32> = Slab::new(Kind::Semaphore);
         let mut handle = vk::Fence::null();
         let out = &raw mut handle;
         // SAFETY: a local.
@@ -237,7 +261,7 @@ mod tests {
 
     #[test]
     fn many() {
-        static MANY: Slab<usize> = Slab::new(8);
+        static MANY: Slab<usize> = Slab::new(Kind::DeviceMemory);
         let ids: Vec<_> = (0..1000).map(|i| vk::Fence::from_raw(MANY.insert(i).unwrap())).collect();
         for (i, id) in ids.iter().enumerate() {
             assert_eq!(MANY.get(*id), Some(&i));

@@ -7,7 +7,7 @@ use hesper_encoder::generated::request;
 
 use crate::base::chain::slice;
 use crate::base::forwarding::{done, post};
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::descriptors::needs::Needs;
 use crate::descriptors::sampler::converts;
 use crate::generated::forward;
@@ -22,7 +22,7 @@ pub struct Layout {
     pub needs: Arc<Needs>,
 }
 
-static LAYOUTS: Slab<Layout> = Slab::new(5);
+static LAYOUTS: Slab<Layout> = Slab::new(Kind::DescriptorSetLayout);
 
 /// What is known of the layout with this handle.
 pub fn layout(handle: vk::DescriptorSetLayout) -> Option<&'static Layout> {

@@ -5,7 +5,7 @@ use hesper_encoder::generated::request;
 
 use crate::base::chain::{find, slice};
 use crate::base::forwarding::{done, post};
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::descriptors::layout::{Immutable, immutable_of};
 use crate::generated::forward;
 
@@ -13,7 +13,7 @@ use crate::generated::forward;
 type Sets = Box<[Option<Immutable>]>;
 
 /// The sets of each layout that has immutable samplers at all.
-static LAYOUTS: Slab<Sets> = Slab::new(14);
+static LAYOUTS: Slab<Sets> = Slab::new(Kind::PipelineLayout);
 
 /// What the set layouts of a pipeline layout hold; `None` where none has immutable samplers.
 ///

@@ -5,11 +5,11 @@ use hesper_encoder::generated::request;
 
 use crate::base::chain::find;
 use crate::base::forwarding::{done, post};
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 
 /// The samplers that convert.
-static CONVERTING: Slab<()> = Slab::new(18);
+static CONVERTING: Slab<()> = Slab::new(Kind::Sampler);
 
 /// Whether a sampler was made with a VkSamplerYcbcrConversion.
 pub fn converts(sampler: vk::Sampler) -> bool {

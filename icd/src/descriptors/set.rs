@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::base::chain::{find, slice};
 use crate::base::forwarding::{done, post, result_of};
 use crate::base::members::Members;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::base::{object, settings};
 use crate::descriptors::layout::{Immutable, layout};
 use crate::descriptors::needs::Share;
@@ -33,8 +33,8 @@ struct Pool {
     count: Option<Mutex<PoolCount>>,
 }
 
-static SETS: Slab<Set> = Slab::new(6);
-static POOLS: Slab<Pool> = Slab::new(9);
+static SETS: Slab<Set> = Slab::new(Kind::DescriptorSet);
+static POOLS: Slab<Pool> = Slab::new(Kind::DescriptorPool);
 
 /// Whether a binding of a set has immutable samplers.
 pub fn immutable(set: vk::DescriptorSet, binding: u32) -> bool {

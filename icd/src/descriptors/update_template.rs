@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use ash::vk;
 
 use crate::base::chain::slice;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::descriptors::write as descriptor;
 
 /// What a template holds.
@@ -14,7 +14,7 @@ pub struct Template {
     pub point: vk::PipelineBindPoint,
 }
 
-static TEMPLATES: Slab<Template> = Slab::new(10);
+static TEMPLATES: Slab<Template> = Slab::new(Kind::DescriptorUpdateTemplate);
 
 #[expect(clippy::vec_box, reason = "the writes point at the structs, which must not move when a list grows")]
 /// Writes, and the arrays that they point at.

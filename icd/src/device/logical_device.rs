@@ -120,7 +120,8 @@ pub unsafe fn create_device(
     // SAFETY: each name is a string.
     let mut names: Vec<&CStr> = names.iter().map(|n| unsafe { CStr::from_ptr(*n) }).filter(|n| !local(n)).collect();
     // The host shares memory as dma-bufs alone: what the program shares, and the pictures of its windows.
-    let shares = names.contains(&MEMORY_FD) || d.offers(MEMORY_FD) && has(&extensions, SWAPCHAIN);
+    let windows = settings::get().dma_bufs && d.connection().winsys.exports_dma_bufs() && has(&extensions, SWAPCHAIN);
+    let shares = names.contains(&MEMORY_FD) || d.offers(MEMORY_FD) && windows;
     names.extend([MEMORY_FD, DMA_BUF].into_iter().filter(|n| shares && !names.contains(n)).collect::<Vec<_>>());
     // An extension that the host gets needs what is the driver's own here (Vulkan specification, VUID-vkCreateDevice-ppEnabledExtensionNames-01387).
     if names.contains(&ACCELERATION_STRUCTURE) {

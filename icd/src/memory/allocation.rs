@@ -14,7 +14,7 @@ use crate::base::chain::{find, find_tagged};
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::{self, Part};
 use crate::base::room::Kept;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 use crate::memory::addresses::Addresses;
 use crate::memory::device::Device;
@@ -50,7 +50,7 @@ pub struct Memory {
 /// Bytes of the page that most hosts have.
 const ORDINARY_PAGE: vk::DeviceSize = 4096;
 
-static MEMORIES: Slab<Memory> = Slab::new(2);
+static MEMORIES: Slab<Memory> = Slab::new(Kind::DeviceMemory);
 
 /// The freed memory of a device, which its connection gives back where the host runs short of room.
 pub struct FreedMemory(pub vk::Device);

@@ -7,7 +7,7 @@ use hesper_encoder::generated::{reply, request};
 
 use crate::base::forwarding::{done, post, result_of};
 use crate::base::object::Part;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::requirements::{BufferKind, Requirements};
@@ -21,7 +21,7 @@ struct Buffer {
     bound: OnceLock<(vk::DeviceMemory, vk::DeviceSize)>,
 }
 
-static BUFFERS: Slab<Buffer> = Slab::new(11);
+static BUFFERS: Slab<Buffer> = Slab::new(Kind::Buffer);
 
 /// Notes what memory a buffer lies in.
 pub fn bound(buffer: vk::Buffer, memory: vk::DeviceMemory, offset: vk::DeviceSize) {

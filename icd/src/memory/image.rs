@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::base::chain::find;
 use crate::base::forwarding::{done, post, result_of};
 use crate::base::object::Part;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::requirements::{ImageKind, Requirements};
@@ -26,7 +26,7 @@ struct Image {
     memcpy_sizes: Mutex<BTreeMap<[u32; 3], usize>>,
 }
 
-static IMAGES: Slab<Image> = Slab::new(12);
+static IMAGES: Slab<Image> = Slab::new(Kind::Image);
 
 /// What an image serves as beside the program's own uses where it lies in a swapchain's memory: the driver copies it.
 pub const PRESENTABLE: vk::ImageUsageFlags = vk::ImageUsageFlags::TRANSFER_SRC;

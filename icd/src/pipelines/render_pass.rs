@@ -6,7 +6,7 @@ use hesper_encoder::generated::request;
 
 use crate::base::chain::slice;
 use crate::base::forwarding::{done, post};
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 use crate::memory::presented_layout;
 
@@ -17,7 +17,7 @@ pub struct Subpass {
     pub depth_stencil: bool,
 }
 
-static RENDER_PASSES: Slab<Box<[Subpass]>> = Slab::new(15);
+static RENDER_PASSES: Slab<Box<[Subpass]>> = Slab::new(Kind::RenderPass);
 
 /// What a subpass of a render pass uses, if both exist.
 pub fn subpass(render_pass: vk::RenderPass, index: u32) -> Option<Subpass> {

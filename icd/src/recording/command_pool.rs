@@ -11,7 +11,7 @@ use crate::base::forwarding::{done, post};
 use crate::base::in_progress::Recordings;
 use crate::base::members::Members;
 use crate::base::object::{self, Part, Whole};
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 use crate::pipelines::device::Device;
 use crate::recording::command_buffer::CommandBuffer;
@@ -24,7 +24,7 @@ struct Pool {
     resettable: bool,
 }
 
-static POOLS: Slab<Pool> = Slab::new(4);
+static POOLS: Slab<Pool> = Slab::new(Kind::CommandPool);
 
 /// The command buffers that were allocated from a pool and not freed.
 pub fn allocated_from(pool: vk::CommandPool) -> Vec<vk::CommandBuffer> {

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::base::forwarding::result_of;
 use crate::base::object;
 use crate::base::progress::Submission;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 
 /// What is known of a query pool. Reading it takes no lock.
@@ -38,7 +38,7 @@ struct Resets {
 /// Values of larger pools aren't kept.
 const KEPT: usize = 1 << 16;
 
-static POOLS: Slab<Pool> = Slab::new(13);
+static POOLS: Slab<Pool> = Slab::new(Kind::QueryPool);
 
 /// The pool with this handle.
 pub fn pool(handle: vk::QueryPool) -> Option<&'static Pool> {

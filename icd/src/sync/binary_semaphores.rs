@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::base::forwarding::{done, post};
 use crate::base::progress::Submission;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::sync::left::Left;
 use crate::sync::payload::Payload;
 
@@ -22,7 +22,7 @@ struct Known {
     own: Submission,
 }
 
-static SEMAPHORES: Slab<Mutex<Known>> = Slab::new(3);
+static SEMAPHORES: Slab<Mutex<Known>> = Slab::new(Kind::Semaphore);
 
 /// Makes a semaphore of which something is known from now on.
 ///

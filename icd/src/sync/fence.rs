@@ -15,7 +15,7 @@ use crate::base::forwarding::{done, post, result_of_error};
 use crate::base::object::Part;
 use crate::base::progress::Submission;
 use crate::base::settings::{self, Strategy};
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::feedback::Slot;
@@ -134,7 +134,7 @@ impl Fence {
     }
 }
 
-pub(super) static FENCES: Slab<Fence> = Slab::new(1);
+pub(super) static FENCES: Slab<Fence> = Slab::new(Kind::Fence);
 
 pub unsafe fn create_fence(
     device: vk::Device,

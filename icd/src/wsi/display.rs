@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::base::chain::enumerate;
 use crate::base::log::info;
 use crate::base::object::Part;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::physical::physical_device::PhysicalDevice;
 use crate::wsi::display_card::{Layout, Output};
 use crate::wsi::{display_master, display_mode};
@@ -42,8 +42,8 @@ pub struct DisplayMode {
     pub parameters: vk::DisplayModeParametersKHR,
 }
 
-static DISPLAYS: Slab<Arc<Display>> = Slab::new(18);
-static MODES: Slab<DisplayMode> = Slab::new(19);
+static DISPLAYS: Slab<Arc<Display>> = Slab::new(Kind::Display);
+static MODES: Slab<DisplayMode> = Slab::new(Kind::DisplayMode);
 /// All displays that were seen since the process began.
 static SEEN: Mutex<Vec<vk::DisplayKHR>> = Mutex::new(Vec::new());
 

@@ -12,14 +12,14 @@ use crate::base::settings;
 use crate::physical::device_extensions::MEMORY_FD;
 use crate::wsi::device::Device;
 use crate::wsi::picture_buffer::{Layout, PictureBuffers};
-use crate::wsi::window::{Canvas, Gone, HELD, Window};
+use crate::wsi::window::{Canvas, HELD, Window};
 
 type Handover = (Box<dyn Canvas>, PictureBuffers);
 
 /// The way for the pictures of a swapchain with this info.
 ///
 /// # Errors
-/// ERROR_SURFACE_LOST_KHR, no room, or a lost host.
+/// Those of [`Window::canvas`], no room, or a lost host.
 ///
 /// # Safety
 /// A valid device, which outlives what this returns.
@@ -55,7 +55,7 @@ unsafe fn shared(
 ) -> Result<Option<Handover>, vk::Result> {
     let (extent, alpha) = (info.image_extent, info.composite_alpha);
     let exports = d.physical().offers(MEMORY_FD) && d.connection().winsys.exports_dma_bufs();
-    if !settings::get().dma_bufs || !exports || !window.takes_dma_bufs(alpha).map_err(lost)? {
+    if !settings::get().dma_bufs || !exports || !window.takes_dma_bufs(alpha)? {
         return Ok(None);
     }
     let Some(layout) = Layout::shared(extent) else { return Ok(None) };
@@ -69,7 +69,7 @@ unsafe fn shared(
             return Ok(None);
         }
     };
-    let canvas = window.dma_buf_canvas(extent, alpha, &files).map_err(lost)?;
+    let canvas = window.dma_buf_canvas(extent, alpha, &files)?;
     debug!("pictures of a window are {}", if canvas.is_some() { "shared" } else { "refused as dma-bufs" });
     Ok(canvas.map(|canvas| (canvas, buffers)))
 }
@@ -82,8 +82,4 @@ unsafe fn make(device: vk::Device, d: &Device, layout: Layout, count: usize) -> 
     // SAFETY: by contract.
     let ask = || unsafe { PictureBuffers::new(device, layout, count) };
     d.connection().room.with(ask, |made| made.as_ref().is_err_and(is_short))
-}
-
-fn lost(_: Gone) -> vk::Result {
-    vk::Result::ERROR_SURFACE_LOST_KHR
 }

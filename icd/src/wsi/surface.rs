@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ash::vk;
 use parking_lot::Mutex;
 
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::wsi::window::Window;
 
 /// What is behind a VkSurfaceKHR.
@@ -17,7 +17,7 @@ pub struct Surface {
     shown_by: Mutex<u64>,
 }
 
-static SURFACES: Slab<Arc<Surface>> = Slab::new(16);
+static SURFACES: Slab<Arc<Surface>> = Slab::new(Kind::Surface);
 
 impl Surface {
     /// Runs `show` for the swapchain with this number, unless a younger one has shown something.

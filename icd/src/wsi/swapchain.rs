@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::base::chain::{enumerate, find, slice};
 use crate::base::object::Part;
 use crate::base::room::is_short;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 use crate::wsi::capabilities::{self, MAX_IMAGES, MODES};
 use crate::wsi::device::Device;
 use crate::wsi::handover;
@@ -43,7 +43,7 @@ impl Drop for Swapchain {
     }
 }
 
-static SWAPCHAINS: Slab<Swapchain> = Slab::new(17);
+static SWAPCHAINS: Slab<Swapchain> = Slab::new(Kind::Swapchain);
 
 /// The swapchain with this handle, if it is alive.
 pub fn get(swapchain: vk::SwapchainKHR) -> Option<&'static Swapchain> {

@@ -60,6 +60,9 @@ impl WaylandCanvas {
     }
 }
 
+/// How long nobody looks whether a device still reads what the compositor has given back.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// Whether the compositor may be given another picture.
 fn has_room(buffers: &Buffers) -> bool {
     buffers.held() < buffers.slots.len().min(HELD)
@@ -69,7 +72,12 @@ impl Canvas for WaylandCanvas {
     fn ready(&mut self, mode: vk::PresentModeKHR, within: Duration) -> Result<bool, Gone> {
         let is_due = |b: &Buffers| mode != vk::PresentModeKHR::FIFO || b.frame.is_none();
         let hidden = HIDDEN.saturating_sub(self.last.elapsed());
-        let within = if has_room(&self.buffers) { within.min(hidden) } else { within };
+        let is_read = self.buffers.take_back();
+        let within = match has_room(&self.buffers) {
+            true => within.min(hidden),
+            false if is_read => within.min(LOOK),
+            false => within,
+        };
         let told = self.link.hear(&mut self.queue, &mut self.buffers, within, |b| has_room(b) && is_due(b))?;
         Ok(told || has_room(&self.buffers) && self.last.elapsed() >= HIDDEN)
     }

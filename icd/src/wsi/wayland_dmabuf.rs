@@ -39,10 +39,8 @@ pub fn import(
     let sides = (i32::try_from(extent.width), i32::try_from(extent.height));
     let (Ok(width), Ok(height)) = sides else { return Ok(None) };
     // libwayland gives up the program's connection where it can't duplicate a descriptor.
-    let room: Result<Vec<OwnedFd>, _> = pictures.files.iter().map(OwnedFd::try_clone).collect();
-    if room.map(drop).is_err() {
-        return Ok(None);
-    }
+    let copies = || pictures.files.iter().map(OwnedFd::try_clone).collect::<Result<Vec<OwnedFd>, _>>();
+    let (Ok(files), Ok(_)) = (copies(), copies()) else { return Ok(None) };
     link.check()?;
     let handle = queue.handle();
     let ask = |(i, file): (usize, &OwnedFd)| {
@@ -61,6 +59,9 @@ pub fn import(
         // With the next request of the connection at the latest; one that has failed is found by whoever uses it.
         link.flush()?;
         return Ok(None);
+    }
+    for (slot, file) in buffers.slots.iter_mut().zip(files) {
+        slot.file = Some(file);
     }
     Ok(Some(buffers))
 }

@@ -114,8 +114,11 @@ impl Link {
             if left.is_zero() {
                 return Ok(false);
             }
-            // There is none where events have come for this queue meanwhile.
+            // There is none where libwayland has events. Another thread may have put its events into this queue since it was looked at; from now on none can.
             let Some(reading) = queue.prepare_read() else { continue };
+            if queue.dispatch_pending(state).map_err(|_| Gone)? > 0 {
+                continue;
+            }
             let readable = self.socket.wait(left);
             if !self.socket.is_open() {
                 forget(reading);

@@ -56,7 +56,7 @@ pub trait Window: Send + Sync {
     /// A way to show pictures that lie in these dma-bufs; `None` where the server doesn't take one of them.
     ///
     /// # Errors
-    /// As [`Self::canvas`].
+    /// When it is gone.
     fn dma_buf_canvas(
         &self,
         _extent: vk::Extent2D,

@@ -9,7 +9,7 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use crate::base::shared::AtomicU64;
-use crate::base::slab::Slab;
+use crate::base::slab::{Kind, Slab};
 
 /// A value of which the checker finds out whether a thread looks at it before it is there.
 struct Value(UnsafeCell<u32>);
@@ -37,7 +37,7 @@ fn insert(slab: &Slab<Value>, n: u32) -> vk::Fence {
 
 /// Two threads make and end objects in the same slots, while a stale handle of one of these is looked at: it never finds anything.
 pub fn stale_handles() {
-    let slab = Arc::new(Slab::<Value>::new(7));
+    let slab = Arc::new(Slab::<Value>::new(Kind::Fence));
     let stale = insert(&slab, 0);
     assert!(slab.remove(stale).is_some());
     let other = slab.clone();
@@ -60,7 +60,7 @@ pub fn stale_handles() {
 
 /// Whoever knows a handle finds the object whole, or nothing where the program hasn't seen to it that making it comes before.
 pub fn new_handles() {
-    let (slab, known) = (Arc::new(Slab::<Value>::new(7)), Arc::new(AtomicU64::new(0)));
+    let (slab, known) = (Arc::new(Slab::<Value>::new(Kind::Fence)), Arc::new(AtomicU64::new(0)));
     // The slots are there.
     insert(&slab, 0);
     let (their_slab, told) = (slab.clone(), known.clone());
