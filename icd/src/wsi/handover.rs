@@ -34,9 +34,12 @@ pub unsafe fn new(
         return Ok(shared);
     }
     let canvas = window.canvas(info.image_extent, info.composite_alpha)?;
-    let layout = Layout::read_here(info.image_extent);
-    // SAFETY: as above.
-    let buffers = unsafe { make(device, d, layout, info.min_image_count as usize) }?;
+    let (layout, count) = (Layout::read_here(info.image_extent), info.min_image_count as usize);
+    let buffers = match window.is_seen() {
+        // SAFETY: as above.
+        true => unsafe { make(device, d, layout, count) }?,
+        false => PictureBuffers::unseen(device, layout, count),
+    };
     Ok((canvas, buffers))
 }
 

@@ -53,6 +53,7 @@ impl Layout {
 pub struct PictureBuffers {
     device: vk::Device,
     layout: Layout,
+    /// None where nobody sees the pictures.
     buffers: Vec<PictureBuffer>,
     /// Who has which.
     pub leases: Leases,
@@ -68,6 +69,16 @@ struct PictureBuffer {
 }
 
 impl PictureBuffers {
+    /// So many that stand for pictures which nobody sees, without memory.
+    pub fn unseen(device: vk::Device, layout: Layout, count: usize) -> Self {
+        Self { device, layout, buffers: Vec::new(), leases: Leases::new(count) }
+    }
+
+    /// Whether anybody sees the pictures.
+    pub fn are_seen(&self) -> bool {
+        !self.buffers.is_empty()
+    }
+
     /// Makes so many; where that fails, nothing is left behind.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::base::object::Part;
 use crate::submission::queue::Queue;
 use crate::submission::sparse::own_fence;
 use crate::submission::submit::queue_submit;
+use crate::sync::fence_wait::wait_for_fences;
 use crate::wsi::acquire::{alive, optimal};
 use crate::wsi::capabilities::MODES;
 use crate::wsi::lease::Lease;
@@ -130,6 +131,12 @@ unsafe fn present(
     // SAFETY: by contract.
     match unsafe { copy(queue, q, s, index, waits) } {
         Ok((lease, copied)) => {
+            if s.surface.window.goes_with_pictures() {
+                // The program waits for this picture in any case (`settle`), so its thread waits for the copy, too: it learns of the end sooner than the thread
+                // that shows pictures, which asks again what has become of the copy.
+                // SAFETY: a valid device, and a fence in nobody else's hands, whose submission was sent.
+                let _ = unsafe { wait_for_fences(q.device, 1, &copied, vk::TRUE, TOGETHER) };
+            }
             let mut own = s.mode.lock();
             *own = mode.unwrap_or(*own);
             s.images.present(Present { index, id, mode: *own, queue, copied, lease });
@@ -160,7 +167,7 @@ unsafe fn copy(
     unsafe {
         let copy = picture.copy(q.device, q.family, &s.buffers, &lease)?;
         let copied = own_fence(q)?;
-        match submit(queue, waits, &[copy], copied) {
+        match submit(queue, waits, copy.as_slice(), copied) {
             vk::Result::SUCCESS => {
                 *waits = &[];
                 Ok((lease, copied))

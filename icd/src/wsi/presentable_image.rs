@@ -95,7 +95,7 @@ impl PresentableImage {
         }
     }
 
-    /// A command buffer that copies the image into the buffer that is leased, for queues of this family.
+    /// A command buffer that copies the image into the buffer that is leased, for queues of this family; none where nobody sees the picture.
     ///
     /// # Safety
     /// The device of the image and the buffers.
@@ -108,11 +108,14 @@ impl PresentableImage {
         family: u32,
         buffers: &PictureBuffers,
         lease: &Lease,
-    ) -> Result<vk::CommandBuffer, vk::Result> {
+    ) -> Result<Option<vk::CommandBuffer>, vk::Result> {
+        if !buffers.are_seen() {
+            return Ok(None);
+        }
         let number = lease.number();
         let mut copies = self.copies.lock();
         if let Some(copy) = copies.iter().find(|c| (c.family, c.number) == (family, number)) {
-            return Ok(copy.commands);
+            return Ok(Some(copy.commands));
         }
         let to = buffers.target(number).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
         // SAFETY: a valid device by contract.
@@ -132,7 +135,7 @@ impl PresentableImage {
         match unsafe { self.record(commands, to) } {
             Ok(()) => {
                 copies.push(CopyCommands { family, number, commands });
-                Ok(commands)
+                Ok(Some(commands))
             }
             Err(e) => {
                 d.spare.lock().push((family, commands));

@@ -66,6 +66,11 @@ pub trait Window: Send + Sync {
         Ok(None)
     }
 
+    /// Whether anybody sees its pictures: nobody needs the others' bytes.
+    fn is_seen(&self) -> bool {
+        true
+    }
+
     /// From one picture to the next one that can be seen; `None` where nobody looks, or where the canvas tells.
     fn refresh(&self) -> Option<Duration>;
 
