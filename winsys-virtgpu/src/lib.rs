@@ -7,6 +7,7 @@
 
 mod alignment;
 pub mod capset;
+pub mod contention;
 pub mod error;
 pub mod health;
 pub mod mapping;

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
+use hesper_winsys::contention::Contention;
 use hesper_winsys::ring::{self, Asked, Reply, RingOptions, Show};
 use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
@@ -94,9 +95,14 @@ impl Connection {
         let health = Arc::new(Health::default());
         let patience = Patience { spin: settings.spin.min(ANSWER) };
         let idle_timeout = settings.idle.unwrap_or_else(|| winsys.idle_timeout());
-        let options =
-            RingOptions { patience, idle_timeout, notify_always: settings.notify_always, ..RingOptions::default() };
-        let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options)?;
+        let options = RingOptions {
+            patience,
+            idle_timeout,
+            notify_always: settings.notify_always,
+            contention: Arc::new(Contention::new(settings.contention)),
+            ..RingOptions::default()
+        };
+        let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options.clone())?;
         let codec = winsys.capset().codec;
         Ok(Arc::new(Self {
             winsys,
@@ -122,6 +128,12 @@ impl Connection {
     /// Whether it is the connection of a process that this one was forked from.
     pub fn is_inherited(&self) -> bool {
         self.generation != detour::generation()
+    }
+
+    /// Whether other programs want the processors.
+    #[inline]
+    pub fn contention(&self) -> &Contention {
+        &self.options.contention
     }
 
     /// What the host's Venus can do.
@@ -339,7 +351,7 @@ impl Connection {
     fn new_side_ring(&self) -> Result<Ring, Error> {
         let id = self.next_ring.fetch_add(1, Ordering::Relaxed);
         // What is asked there is waited for, and nothing comes soon behind that.
-        let options = RingOptions { buffer_size: SIDE, idle_timeout: ring::IDLE, ..self.options };
+        let options = RingOptions { buffer_size: SIDE, idle_timeout: ring::IDLE, ..self.options.clone() };
         Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
     }
 

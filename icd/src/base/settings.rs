@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use hesper_winsys::contention::Mode;
+
 /// Where compiled pipelines are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PipelineCache {
@@ -38,6 +40,8 @@ pub struct Settings {
     pub idle: Option<Duration>,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
     pub strategy: Option<Strategy>,
+    /// When other programs count as wanting the processors.
+    pub contention: Mode,
     /// `feedback`, `no-feedback`: whether the GPU tells of work that has ended.
     pub feedback: Option<bool>,
     /// `sync`: wait for every command, so that errors show where they arise.
@@ -95,11 +99,16 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         },
         chosen: chosen(var) || switch("vtest"),
         spin: Duration::from_micros(number("HESPER_SPIN_US").unwrap_or(2_000).min(1_000_000)),
-        idle: number("HESPER_IDLE_US").map(|us| Duration::from_micros(us.clamp(1, 1_000_000))),
+        idle: number("HESPER_IDLE_US").map(|us| Duration::from_micros(us.min(1_000_000))),
         strategy: match () {
             () if switch("wait-poll") => Some(Strategy::Poll),
             () if switch("wait-block") => Some(Strategy::Block),
             () => None,
+        },
+        contention: match () {
+            () if switch("contention") => Mode::Always,
+            () if switch("no-contention") => Mode::Never,
+            () => Mode::Noticed,
         },
         feedback: match () {
             () if switch("no-feedback") => Some(false),
@@ -167,7 +176,7 @@ mod tests {
         let with = |value: &str| read(&|n| (n == "HESPER_IDLE_US").then(|| value.to_owned())).idle;
         assert!(read(&|_| None).idle.is_none() && with("long").is_none());
         let [none, some, hours] = ["0", "1000", "99999999999"].map(|value| with(value).unwrap());
-        assert!(!none.is_zero() && some == Duration::from_millis(1) && hours <= Duration::from_secs(1));
+        assert!(none.is_zero() && some == Duration::from_millis(1) && hours <= Duration::from_secs(1));
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn run(ring: &Ring) {
 
 /// The ring as if `position` bytes had gone through it.
 fn moved_to(ring: &Ring, position: u64) {
-    *ring.write.lock() = Write { tail: position, shown: position };
+    *ring.write.lock() = Write::at(position);
     ring.thread.memory.tail().store(position as u32, Ordering::Release);
     // The guest reads the head at least once for each time around.
     while ring.thread.known_head() < position {
