@@ -23,6 +23,7 @@ pub mod sync_file;
 mod testing;
 pub mod trace;
 pub mod transport;
+mod turn;
 pub mod virtgpu;
 pub mod vtest;
 pub mod waiting;

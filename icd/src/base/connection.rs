@@ -25,6 +25,11 @@ use crate::base::timelines::Timelines;
 /// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
 const ANSWER: Duration = Duration::from_micros(100);
 
+/// The nice value that the host's threads are asked to have: they work for some microseconds at a time, and each of these is waited for.
+const PRIORITY: i32 = -10;
+/// Venus's spec version from which hosts know of priorities (WIRE.md 5.6).
+const PRIORITIES: u32 = 2;
+
 /// A command's flag that has the host reply (WIRE.md 2.1).
 const GENERATE_REPLY: u32 = 1;
 
@@ -99,6 +104,7 @@ impl Connection {
             patience,
             idle_timeout,
             notify_always: settings.notify_always,
+            priority: (settings.priority && winsys.capset().venus_version >= PRIORITIES).then_some(PRIORITY),
             contention: Arc::new(Contention::new(settings.contention)),
             ..RingOptions::default()
         };

@@ -60,11 +60,9 @@ pub fn wait<'a>(
         ),
         Strategy::Aside => (0, 0),
     };
-    if strategy == Strategy::Poll {
-        // Where others want the processors, the work's end is seen late, and what was learned of that is no reason to sleep for longer: the host's driver wakes
-        // whoever waits in it sooner than a clock that is wrong.
-        let due = |f: &Forecast| if contention.is_high() { f.submitted_at() + f.usual() / 2 } else { f.due() };
-        let times = forecasts.clone().map(due);
+    // Where others want the processors, the work's end is seen late, and what was learned of that says little: the host's driver wakes whoever waits in it sooner.
+    if strategy == Strategy::Poll && !contention.is_high() {
+        let times = forecasts.clone().map(Forecast::due);
         let due = if all { times.max() } else { times.min() };
         if let Some(over) = doze(start, due.unwrap_or(0).min(end), u64::MAX, now, sleep, || poll(0)) {
             learn(false);

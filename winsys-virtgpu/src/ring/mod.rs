@@ -82,7 +82,8 @@ impl Ring {
     ) -> Result<Self, Error> {
         let options = options.checked();
         let memory = RingMemory::create(&*winsys, options.buffer_size)?;
-        winsys.submit(&transport::create_ring(id, &memory.layout(options.idle_timeout_ns()), MONITOR_US))?;
+        let layout = memory.layout(options.idle_timeout_ns());
+        winsys.submit(&transport::create_ring(id, &layout, MONITOR_US, options.priority))?;
         Ok(Self {
             write: Mutex::new(Write::at(0)),
             replies: ReplyPool::new(winsys.clone()),

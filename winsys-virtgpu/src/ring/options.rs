@@ -21,6 +21,8 @@ pub struct RingOptions {
     pub patience: Patience,
     /// Whether the host's thread is called for whatever it is shown while it sleeps, even where a call is on its way.
     pub notify_always: bool,
+    /// The nice value that the host's thread is to have, if its process may give that.
+    pub priority: Option<i32>,
     /// What is known of others who want the processors.
     pub contention: Arc<Contention>,
 }
@@ -33,6 +35,7 @@ impl Default for RingOptions {
             idle_timeout: IDLE,
             patience: Patience::default(),
             notify_always: false,
+            priority: None,
             contention: Arc::default(),
         }
     }
