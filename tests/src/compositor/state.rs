@@ -60,6 +60,8 @@ pub struct Record {
     pub pictures: Vec<Picture>,
     /// What they must not.
     pub complaints: Vec<String>,
+    /// Objects of linux-dmabuf and wl_shm that were made and that nobody has ended, although there is a command for it.
+    pub left: i32,
 }
 
 /// What the compositor's thread has.
@@ -77,6 +79,16 @@ pub struct State {
 }
 
 impl State {
+    /// An object was made that a command ends.
+    pub fn made(&self) {
+        self.record.lock().unwrap().left += 1;
+    }
+
+    /// Such a command has come.
+    pub fn ended(&self) {
+        self.record.lock().unwrap().left -= 1;
+    }
+
     /// Writes down what a program must not do.
     pub fn complain(&self, about: String) {
         self.record.lock().unwrap().complaints.push(about);
