@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hesper_rig::{Driver, Host, Weston};
+use hesper_rig::{Driver, Host, Renderer, Weston};
 use hesper_tests::compositor::{Compositor, Format, Manners};
 use hesper_tests::pictures::{colors, differing};
 use hesper_tests::{ends, good, root};
@@ -213,7 +213,7 @@ fn vkcube_ends_when_its_compositor_dies() {
 #[test]
 fn vkcube_shows_its_pictures_on_weston() {
     let host = Host::start(&root()).unwrap();
-    let mut weston = Weston::start([340, 300]).unwrap();
+    let mut weston = Weston::start(Renderer::Pixman, [340, 300]).unwrap();
     // FIFO, IMMEDIATE and MAILBOX.
     for (frames, mode) in [(60, "2"), (30, "0"), (30, "1")] {
         let mut cube = vkcube(Driver::Hesper, Some(&host), weston.display(), frames, mode);

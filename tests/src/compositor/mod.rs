@@ -2,6 +2,7 @@
 
 mod dmabuf;
 mod memory;
+mod output;
 mod shells;
 mod state;
 mod surface;
@@ -19,15 +20,13 @@ use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLi
 use wayland_protocols::xdg::shell::server::xdg_wm_base::XdgWmBase;
 use wayland_server::backend::ClientData;
 use wayland_server::protocol::wl_compositor::WlCompositor;
+use wayland_server::protocol::wl_output::WlOutput;
 use wayland_server::protocol::wl_shm::WlShm;
 use wayland_server::{Display, Resource as _};
 
 pub use state::{Dmabuf, Manners, Picture};
-use state::{Record, State};
+use state::{REFRESH, Record, State};
 pub use wayland_server::protocol::wl_shm::Format;
-
-/// From one picture of the screen to the next.
-const REFRESH: Duration = Duration::from_millis(8);
 
 /// How long it may take until what programs have sent is looked at, on a machine with other work.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -135,6 +134,7 @@ impl State {
         handle.create_global::<Self, WlCompositor, ()>(4, ());
         handle.create_global::<Self, WlShm, ()>(2, ());
         handle.create_global::<Self, XdgWmBase, ()>(1, ());
+        handle.create_global::<Self, WlOutput, ()>(2, ());
         if let Some(version) = self.manners.dmabuf.version() {
             handle.create_global::<Self, ZwpLinuxDmabufV1, ()>(version, ());
         }

@@ -1,10 +1,13 @@
 //! What a compositor knows, and how it treats programs.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wayland_server::protocol::wl_shm::Format;
 use wayland_server::protocol::wl_surface::WlSurface;
+
+/// From one picture of the screen to the next.
+pub const REFRESH: Duration = Duration::from_millis(8);
 
 /// How a compositor treats programs.
 #[derive(Clone, Copy, Debug, Default)]
