@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use hesper_rig::{Driver, Host, Weston, Xvfb};
+use hesper_rig::{Driver, Host, Renderer, Weston, Xvfb};
 use hesper_tests::compositor::{Compositor, Manners};
 use hesper_tests::{ends, root};
 
@@ -41,7 +41,7 @@ impl Server {
         match kind {
             Kind::X11 => Self::X11(Xvfb::start(SCREEN, &[]).unwrap()),
             Kind::Compositor => Self::Compositor(Compositor::start(Manners::default())),
-            Kind::Weston => Self::Weston(Weston::start(SCREEN).unwrap()),
+            Kind::Weston => Self::Weston(Weston::start(Renderer::Pixman, SCREEN).unwrap()),
         }
     }
 

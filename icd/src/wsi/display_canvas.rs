@@ -12,7 +12,7 @@ use crate::base::log::error;
 use crate::wsi::display_card::uninterrupted;
 use crate::wsi::display_master::Master;
 use crate::wsi::display_scanout::Scanout;
-use crate::wsi::window::{Canvas, Gone, Picture};
+use crate::wsi::window::{Canvas, Gone, Picture, shortage};
 
 /// A framebuffer with its memory.
 struct Buffer {
@@ -89,13 +89,17 @@ impl DisplayCanvas {
     /// On a display in a mode of this size.
     ///
     /// # Errors
-    /// ERROR_OUT_OF_DEVICE_MEMORY, with a line on stderr.
+    /// With a line on stderr: ERROR_OUT_OF_DEVICE_MEMORY where the card has no room, those of [`shortage`], and ERROR_SURFACE_LOST_KHR where the card makes
+    /// none otherwise, as when it is gone.
     pub fn new(scanout: Arc<Scanout>, size: vk::Extent2D) -> Result<Self, vk::Result> {
         let buffer = || Buffer::new(scanout.master.clone(), size);
         let made = buffer().and_then(|next| Ok((next, buffer()?)));
         let (next, last) = made.map_err(|e| {
             error!("no swapchain on a display: making a framebuffer failed: {e}");
-            vk::Result::ERROR_OUT_OF_DEVICE_MEMORY
+            match e.raw_os_error() {
+                Some(libc::ENOSPC) => vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+                _ => shortage(&e).unwrap_or(vk::Result::ERROR_SURFACE_LOST_KHR),
+            }
         })?;
         Ok(Self { scanout, size, next, last })
     }

@@ -72,7 +72,7 @@ unsafe fn shared(
             return Ok(None);
         }
     };
-    let canvas = window.dma_buf_canvas(extent, alpha, &files)?;
+    let canvas = window.dma_buf_canvas(extent, alpha, files)?;
     debug!("pictures of a window are {}", if canvas.is_some() { "shared" } else { "refused as dma-bufs" });
     Ok(canvas.map(|canvas| (canvas, buffers)))
 }

@@ -17,6 +17,9 @@ use crate::wsi::window::{Canvas, DmaBufs, Gone, HELD, Picture};
 /// all the same.
 const HIDDEN: Duration = Duration::from_millis(250);
 
+/// How long a picture waits for room in the socket, as where the program has just asked for very much.
+const FULL: Duration = Duration::from_secs(1);
+
 /// Shows pictures of one size in a window.
 pub struct WaylandCanvas {
     queue: EventQueue<Buffers>,
@@ -33,8 +36,13 @@ impl WaylandCanvas {
     /// A canvas for pictures of this size, in memory that the compositor maps.
     ///
     /// # Errors
-    /// When the connection has failed or the window can't ever be as large, and where there is no memory.
-    pub fn over_shm(link: Arc<Link>, offers: &Offers, extent: vk::Extent2D, sees_through: bool) -> Result<Self, Gone> {
+    /// ERROR_SURFACE_LOST_KHR when the connection has failed, ERROR_OUT_OF_HOST_MEMORY where there is no memory.
+    pub fn over_shm(
+        link: Arc<Link>,
+        offers: &Offers,
+        extent: vk::Extent2D,
+        sees_through: bool,
+    ) -> Result<Self, vk::Result> {
         link.check()?;
         let queue = link.queue();
         let (pool, buffers) = Pool::new(&offers.shm, &queue.handle(), extent, sees_through)?;
@@ -51,7 +59,7 @@ impl WaylandCanvas {
         offers: &Offers,
         extent: vk::Extent2D,
         sees_through: bool,
-        pictures: &DmaBufs,
+        pictures: DmaBufs,
     ) -> Result<Option<Self>, Gone> {
         let mut queue = link.queue();
         let format = wayland_dmabuf::format(sees_through);
@@ -100,7 +108,7 @@ impl Canvas for WaylandCanvas {
         }
         surface.commit();
         self.last = Instant::now();
-        self.link.flush()?;
+        self.link.send(FULL)?;
         Ok(None)
     }
 }

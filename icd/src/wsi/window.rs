@@ -1,5 +1,6 @@
 //! What swapchains ask of a window system; one file for each answers.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -25,6 +26,12 @@ impl From<Gone> for vk::Result {
     fn from(_: Gone) -> Self {
         Self::ERROR_SURFACE_LOST_KHR
     }
+}
+
+/// What an error of the system's means that only says that it is short of something, which may pass: ERROR_OUT_OF_HOST_MEMORY.
+pub fn shortage(e: &io::Error) -> Option<vk::Result> {
+    let is_short = matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM));
+    is_short.then_some(vk::Result::ERROR_OUT_OF_HOST_MEMORY)
 }
 
 /// Pictures that a window system's server may have at once: one that is seen, one that is to be seen next, and one more for servers that are slow to give
@@ -53,7 +60,7 @@ pub trait Window: Send + Sync {
         Ok(false)
     }
 
-    /// A way to show pictures that lie in these dma-bufs; `None` where the server doesn't take one of them.
+    /// A way to show pictures that lie in these dma-bufs; `None` where the server doesn't take one of them, or can't be asked.
     ///
     /// # Errors
     /// When it is gone.
@@ -61,7 +68,7 @@ pub trait Window: Send + Sync {
         &self,
         _extent: vk::Extent2D,
         _alpha: vk::CompositeAlphaFlagsKHR,
-        _pictures: &DmaBufs,
+        _pictures: DmaBufs,
     ) -> Result<Option<Box<dyn Canvas>>, Gone> {
         Ok(None)
     }
@@ -142,4 +149,16 @@ pub trait Canvas: Send {
     /// # Errors
     /// When the window is gone.
     fn show(&mut self, picture: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_no_lost_window() {
+        let of = |errno| shortage(&io::Error::from_raw_os_error(errno));
+        assert_eq!([libc::EMFILE, libc::ENFILE, libc::ENOMEM].map(of), [Some(vk::Result::ERROR_OUT_OF_HOST_MEMORY); 3]);
+        assert_eq!([libc::ENODEV, libc::EACCES, libc::ENOENT].map(of), [None; 3]);
+    }
 }

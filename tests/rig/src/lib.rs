@@ -44,7 +44,7 @@ pub mod zig;
 
 pub use apple::Apple;
 pub use client_packages::ClientPackages;
-pub use clocks::Clocks;
+pub use clocks::{Clocks, clock_by_looks};
 pub use driver::Driver;
 pub use driver_build::{DriverBuild, build_driver, manifest_for, target_folder, workspace};
 pub use guest::Guest;
@@ -59,5 +59,5 @@ pub use usage::Usage;
 pub use vkmark::{Vkmark, WindowSystem};
 pub use vm::{GuestRun, Vm};
 pub use vm_processes::{Held, VmProcesses};
-pub use weston::Weston;
+pub use weston::{Renderer, Weston};
 pub use xvfb::Xvfb;
