@@ -94,7 +94,7 @@ pub struct Tokens {
 ///
 /// # Errors
 /// When there is nothing to draw.
-pub fn tokens(panels: &[(&str, Vec<Tokens>)]) -> Result<String> {
+pub fn tokens<T: AsRef<str>>(panels: &[(T, Vec<Tokens>)]) -> Result<String> {
     let height = |rows: usize| TITLE + SCALE + ROW * GROUP * rows as u32;
     let all: u32 = panels.iter().map(|(_, rows)| height(rows.len())).sum();
     let names: Vec<&str> = panels.iter().flat_map(|(_, rows)| rows.iter().map(|r| r.name.as_str())).collect();
@@ -109,7 +109,7 @@ pub fn tokens(panels: &[(&str, Vec<Tokens>)]) -> Result<String> {
             for (title, rows) in panels {
                 let (panel, below) = rest.split_vertically(height(rows.len()));
                 rest = below;
-                draw_panel(&panel, title, rows, labels)?;
+                draw_panel(&panel, title.as_ref(), rows, labels)?;
             }
             area.present()
         };
