@@ -4,7 +4,8 @@
 set -eu
 bundle=$1 results=$2
 shift 2
-root=/var/tmp/gpu-bench-$(sha256sum "$bundle" | cut -c 1-16)
+sum=$(sha256sum "$bundle")
+root=/var/tmp/gpu-bench-${sum%% *}
 if [ ! -e "$root/whole" ]; then
   mkdir -p "$root"
   xz -dc -T0 "$bundle" | tar -C "$root" -xf -

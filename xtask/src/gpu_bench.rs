@@ -9,7 +9,7 @@ use clap::Subcommand;
 
 /// llama.cpp on a GPU's own driver, Mesa's and Hesper, on a machine with a GPU that needs no network.
 ///
-/// `pack` makes a bundle here; `tests/gpu-bench/start.sh BUNDLE RESULTS --sections matrix,load,…` measures there; `report RESULTS` shows what came of it.
+/// `pack` makes a bundle here, and start.sh beside it; `sh start.sh BUNDLE RESULTS --sections matrix,load,…` measures there; `report RESULTS` shows what came of it.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

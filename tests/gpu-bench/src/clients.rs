@@ -31,14 +31,15 @@ pub fn section(run: &mut Run, model: Model, clients: &[u32], seconds: f64) -> Re
             prompt: PROMPT,
             answer: ANSWER,
             vocabulary: model.shape.vocabulary(),
-            // One answer each, to warm up.
-            lasts: Duration::from_millis(1),
+            lasts: Duration::ZERO,
             silence: run.limit(),
         };
-        closed_loop::run(server.port, &load);
-        load.lasts = Duration::from_secs_f64(seconds);
         for &clients in clients {
             load.clients = clients;
+            // One answer each, to warm up.
+            load.lasts = Duration::from_millis(1);
+            closed_loop::run(server.port, &load);
+            load.lasts = Duration::from_secs_f64(seconds);
             let meter = server.meter()?;
             let outcome = closed_loop::run(server.port, &load);
             let used = meter.used();

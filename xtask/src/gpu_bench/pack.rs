@@ -27,6 +27,8 @@ pub struct Args {
 
 /// What a bundle without lavapipe may have: it has to travel.
 const LARGEST: u64 = 60 << 20;
+/// Lies beside the bundle.
+const START: &str = include_str!("../../../tests/gpu-bench/start.sh");
 const LAYER_MANIFEST: &str = include_str!("../../../tests/rig/layer/hesper_test_layer.json");
 
 pub fn run(args: &Args) -> Result<()> {
@@ -69,7 +71,13 @@ pub fn run(args: &Args) -> Result<()> {
     let size = out.metadata()?.len();
     step.done(&mib(size));
     ensure!(args.lavapipe || size <= LARGEST, "{} has {}, more than {}", out.display(), mib(size), mib(LARGEST));
-    println!("{}\nthere: tests/gpu-bench/start.sh BUNDLE RESULTS --sections matrix", out.display());
+    let start = above.join("start.sh");
+    std::fs::write(&start, START).with_context(|| format!("writing {}", start.display()))?;
+    println!(
+        "{}\nthere: sh {} {0} RESULTS --sections matrix,first-token,cpu,load,batched,server,spin",
+        out.display(),
+        start.display()
+    );
     Ok(())
 }
 
