@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::model::Model;
+use crate::output::end;
 use crate::run::Run;
 use crate::sections::Section;
 
@@ -42,7 +43,7 @@ pub fn section(run: &mut Run, model: Model, parallel: &[u32]) -> Result<()> {
             .args(["-npp", &PROMPT.to_string(), "-ntg", &TEXT.to_string(), "-npl", &list, "--output-format", "jsonl"]);
         let text = output(command, run.limit())?;
         let all: Vec<Measured> = text.lines().filter_map(measured).collect();
-        ensure!(all.len() == parallel.len(), "llama-batched-bench measured {} of {list}:\n{text}", all.len());
+        ensure!(all.len() == parallel.len(), "llama-batched-bench measured {} of {list}: {}", all.len(), end(&text));
         for measured in all {
             for (what, speed) in [(format!("pp{PROMPT}"), measured.prompt), (format!("tg{TEXT}"), measured.text)] {
                 let row = turn.row(format!("{model} {what} x{}", measured.sequences));
@@ -64,9 +65,7 @@ fn output(mut command: std::process::Command, limit: Duration) -> Result<String>
     loop {
         if let Some(status) = child.try_wait()? {
             let text = read();
-            let lines: Vec<&str> = text.lines().collect();
-            let end = lines[lines.len().saturating_sub(8)..].join(" | ");
-            ensure!(status.success(), "llama-batched-bench ended with {status}: {end}");
+            ensure!(status.success(), "llama-batched-bench ended with {status}: {}", end(&text));
             return Ok(text);
         }
         if start.elapsed() > limit {

@@ -1,21 +1,24 @@
 //! llama-bench: tokens a second of prompt and of text, and the processor time that they took.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use hesper_rig::Driver;
 use serde_json::Value;
 
 use crate::cpu::{Meter, Used};
+use crate::host::Host;
 use crate::machine::Machine;
+use crate::output;
 
 /// What one process is told to measure.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    pub model: std::path::PathBuf,
+    pub model: PathBuf,
     /// llama-bench's other arguments.
     pub arguments: Vec<String>,
     /// More environment variables for the program.
@@ -51,12 +54,7 @@ enum Said {
 ///
 /// # Errors
 /// When it fails, runs on something else, takes too long, or `each` fails.
-pub fn run(
-    machine: &Machine,
-    driver: Driver,
-    bench: &Bench,
-    mut each: impl FnMut(Measured) -> Result<()>,
-) -> Result<String> {
+pub fn run(machine: &Machine, driver: Driver, bench: &Bench, each: impl FnMut(Measured) -> Result<()>) -> Result<()> {
     let host = machine.host(driver)?;
     let mut command = machine.command("/usr/bin/llama-bench", driver, host.as_ref());
     command
@@ -68,6 +66,19 @@ pub fn run(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    measure(command, driver, host.as_ref(), bench.limit, each).map_err(|e| match &host {
+        Some(host) => anyhow!("{e:#}; its host said: {}", output::end(&host.log())),
+        None => e,
+    })
+}
+
+fn measure(
+    mut command: Command,
+    driver: Driver,
+    host: Option<&Host>,
+    limit: Duration,
+    mut each: impl FnMut(Measured) -> Result<()>,
+) -> Result<()> {
     let start = Instant::now();
     let mut child = Killed(command.spawn().context("starting llama-bench")?);
     let guest = i32::try_from(child.0.id())?;
@@ -76,13 +87,12 @@ pub fn run(
     read(child.0.stderr.take(), &send, Said::Progress);
     drop(send);
 
-    let (mut errors, mut device) = (Vec::new(), String::new());
+    let (mut errors, mut results) = (String::new(), 0);
     let (mut meter, mut used) = (None::<Meter>, Used::default());
     loop {
-        let left = bench.limit.saturating_sub(start.elapsed());
-        let said = match receive.recv_timeout(left) {
+        let said = match receive.recv_timeout(limit.saturating_sub(start.elapsed())) {
             Ok(said) => said,
-            Err(RecvTimeoutError::Timeout) => bail!("llama-bench was at it for {:.0} s", bench.limit.as_secs_f64()),
+            Err(RecvTimeoutError::Timeout) => bail!("llama-bench was at it for {:.0} s", limit.as_secs_f64()),
             Err(RecvTimeoutError::Disconnected) => break,
         };
         // Whatever it says, what it did before is over.
@@ -91,22 +101,23 @@ pub fn run(
         }
         match said {
             Said::Progress(line) if is_measured(&line) => {
-                let host = host.as_ref().map(|h| h.processes()).transpose()?.unwrap_or_default();
+                let host = host.map(Host::processes).transpose()?.unwrap_or_default();
                 meter = Some(Meter::start(guest, &host));
             }
-            Said::Progress(line) => errors.push(line),
+            Said::Progress(line) if line.starts_with(PROGRESS) => {}
+            Said::Progress(line) => errors += &format!("{line}\n"),
             Said::Result(line) => {
                 let json: Value = serde_json::from_str(&line).with_context(|| format!("reading {line:?}"))?;
-                device = device_of(&json, driver)?;
+                check_device(&json, driver)?;
                 each(measured(&json, std::mem::take(&mut used), start.elapsed())?)?;
+                results += 1;
             }
         }
     }
     let status = child.0.wait().context("waiting for llama-bench")?;
-    let end = errors.len().saturating_sub(8);
-    ensure!(status.success(), "llama-bench ended with {status}: {}", errors[end..].join(" | "));
-    ensure!(!device.is_empty(), "llama-bench measured nothing: {}", errors[end..].join(" | "));
-    Ok(device)
+    ensure!(status.success(), "llama-bench ended with {status}: {}", output::end(&errors));
+    ensure!(results > 0, "llama-bench measured nothing: {}", output::end(&errors));
+    Ok(())
 }
 
 /// A process that doesn't outlive this.
@@ -132,16 +143,19 @@ fn read(pipe: Option<impl Read + Send + 'static>, to: &Sender<Said>, kind: fn(St
     });
 }
 
+/// How lines of progress begin.
+const PROGRESS: &str = "llama-bench: benchmark ";
+
 /// Whether a repetition begins: `llama-bench: benchmark 2/4: generation run 1/2`, but no `depth run 1/2`, and no `warmup generation run`.
 fn is_measured(line: &str) -> bool {
-    let Some((_, what)) = line.strip_prefix("llama-bench: benchmark ").and_then(|l| l.split_once(": ")) else {
+    let Some((_, what)) = line.strip_prefix(PROGRESS).and_then(|l| l.split_once(": ")) else {
         return false;
     };
     ["prompt run ", "generation run "].iter().any(|run| what.starts_with(run))
 }
 
-/// The device that it ran on, if that belongs to the driver.
-fn device_of(json: &Value, driver: Driver) -> Result<String> {
+/// Fails where it ran on a device that isn't the driver's.
+fn check_device(json: &Value, driver: Driver) -> Result<()> {
     let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
     let (backend, device) = (text("backends"), text("gpu_info"));
     ensure!(backend.contains("Vulkan") && !device.is_empty(), "llama-bench ran on {backend} {device:?}");
@@ -149,7 +163,7 @@ fn device_of(json: &Value, driver: Driver) -> Result<String> {
         device.starts_with("Virtio-GPU Venus (") == driver.needs_host(),
         "llama-bench ran on {device}, which isn't {driver}"
     );
-    Ok(device)
+    Ok(())
 }
 
 fn measured(json: &Value, used: Used, since_start: Duration) -> Result<Measured> {
@@ -186,7 +200,7 @@ mod tests {
         let measured = measured(&json, Used::default(), Duration::ZERO).unwrap();
         assert_eq!((measured.name.as_str(), measured.tokens), ("tg128 d8192 fa", 256));
         assert_eq!(measured.speeds, [600.5, 601.0]);
-        assert!(device_of(&json, Driver::Hesper).is_ok() && device_of(&json, Driver::Native).is_err());
+        assert!(check_device(&json, Driver::Hesper).is_ok() && check_device(&json, Driver::Native).is_err());
     }
 
     #[test]

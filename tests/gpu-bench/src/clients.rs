@@ -11,7 +11,8 @@ use crate::closed_loop::{self, Load};
 use crate::cpu::Meter;
 use crate::host::Host;
 use crate::model::Model;
-use crate::run::{GUEST_CPU, HOST_CPU, Run, Turn};
+use crate::output;
+use crate::run::{Run, Turn};
 use crate::sections::Section;
 
 /// Tokens of a prompt, and of its answer.
@@ -53,17 +54,22 @@ pub fn section(run: &mut Run, model: Model, clients: &[u32], seconds: f64) -> Re
                 bail!("no answer was whole, as with {}", outcome.errors.join(", "));
             }
             run.output.value(&row, "ms to first token", &quantiles(&outcome.first))?;
-            let late = quantiles(&outcome.first);
-            let late = late.get((late.len() * 19).div_ceil(20).saturating_sub(1)).copied();
-            run.output.value(&row, "ms to first token, 95 of 100", late.as_slice())?;
+            run.output.value(&row, "ms to first token, 95 of 100", &[late(&outcome.first)])?;
             run.output.value(&row, "ms each token", &quantiles(&outcome.each))?;
             run.output.value(&row, "tokens/s", &[outcome.throughput()])?;
-            let per_thousand = |time: Duration| time.as_secs_f64() * 1e6 / outcome.tokens as f64;
-            run.output.value(&row, GUEST_CPU, &[per_thousand(used.guest)])?;
-            run.output.value(&row, HOST_CPU, &[per_thousand(used.host)])?;
+            for (unit, value) in used.per_thousand(outcome.tokens, turn.driver.needs_host()) {
+                run.output.value(&row, unit, &[value])?;
+            }
         }
         Ok(())
     })
+}
+
+/// What 95 of 100 samples don't exceed.
+fn late(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get((sorted.len() * 95).div_ceil(100).saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// Every twentieth of the samples in their order, or all of few: as many lines of output as needed.
@@ -106,9 +112,7 @@ impl Server {
         // 503 while the model loads.
         while !http::get(port, "/health").is_ok_and(|status| status == 200) {
             if let Some(status) = server.child.try_wait()? {
-                let log = log();
-                let lines: Vec<&str> = log.lines().collect();
-                bail!("llama-server ended with {status}: {}", lines[lines.len().saturating_sub(8)..].join(" | "));
+                bail!("llama-server ended with {status}: {}", output::end(&log()));
             }
             ensure!(start.elapsed() < limit, "llama-server doesn't answer");
             std::thread::sleep(Duration::from_millis(50));
@@ -147,5 +151,6 @@ mod tests {
         let few = quantiles(&many);
         assert_eq!((few.len(), few[0], few[10], few[20]), (21, 0.0, 500.0, 1000.0));
         assert!(quantiles(&[]).is_empty());
+        assert_eq!((late(&many), late(&[1.0]), late(&[2.0, 1.0])), (950.0, 1.0, 2.0));
     }
 }

@@ -38,6 +38,19 @@ impl Meter {
     }
 }
 
+impl Used {
+    /// As milliseconds for a thousand tokens: of both, of the guest, and of the host if there is one.
+    pub fn per_thousand(self, tokens: u64, has_host: bool) -> Vec<(&'static str, f64)> {
+        let of = |time: Duration| time.as_secs_f64() * 1e6 / tokens as f64;
+        let mut all = vec![("CPU ms per 1000 tokens", of(self.guest + self.host))];
+        if has_host {
+            all.push(("guest CPU ms per 1000 tokens", of(self.guest)));
+            all.push(("host CPU ms per 1000 tokens", of(self.host)));
+        }
+        all
+    }
+}
+
 impl std::ops::AddAssign for Used {
     fn add_assign(&mut self, other: Self) {
         self.guest += other.guest;
@@ -57,6 +70,14 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn milliseconds_for_a_thousand_tokens() {
+        let used = Used { guest: Duration::from_millis(30), host: Duration::from_millis(10) };
+        let numbers = used.per_thousand(20, true).into_iter().map(|(_, ms)| ms.round());
+        assert_eq!(numbers.collect::<Vec<_>>(), [2000.0, 1500.0, 500.0]);
+        assert_eq!(used.per_thousand(20, false).len(), 1);
+    }
 
     #[test]
     fn busy_processes_use_time_and_sleeping_ones_do_not() {

@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::machine::{LAYER, LAYER_LIBRARY, Machine, Memory};
+use crate::machine::Machine;
 
 /// A running host; it goes away when dropped.
 pub struct Host {
@@ -38,15 +38,13 @@ impl Host {
             .args(["--no-virgl", "--venus", "--multi-clients"])
             .arg(format!("--socket-path={}", socket.display()))
             .env("VK_DRIVER_FILES", &machine.native)
-            .env("VK_ADD_LAYER_PATH", LAYER)
+            .env("VK_ADD_LAYER_PATH", &machine.layer)
             .env("VK_INSTANCE_LAYERS", "VK_LAYER_HESPER_TEST_dma_buf_export")
             .envs(machine.cache_environment(driver))
+            .envs(machine.preload())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        if machine.memory == Memory::Mapped {
-            command.env("LD_PRELOAD", LAYER_LIBRARY);
-        }
         // SAFETY: between fork and exec only system calls are made, on memory of this closure.
         unsafe { command.pre_exec(open_as_many_files_as_allowed) };
         let child = command.spawn().context("starting virgl_test_server")?;

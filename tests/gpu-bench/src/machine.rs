@@ -11,11 +11,13 @@ use hesper_rig::Driver;
 
 use crate::host::Host;
 
-/// Mesa's driver and this project's in the bundle, and the test layer.
-pub const MESA: &str = "/usr/share/vulkan/icd.d/virtio_icd.json";
+/// The manifest of Mesa's driver.
+const MESA: &str = "/usr/share/vulkan/icd.d/virtio_icd.json";
+/// In the bundle: the manifest of this project's driver, and the folder of the test layer.
 pub const HESPER: &str = "/opt/hesper/hesper_icd.json";
 pub const LAYER: &str = "/opt/layer";
-pub const LAYER_LIBRARY: &str = "/opt/layer/libhesper_test_layer.so";
+/// The layer's library in its folder.
+pub const LAYER_LIBRARY: &str = "libhesper_test_layer.so";
 
 /// Whether guests can map video memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,10 @@ impl FromStr for Memory {
 pub struct Machine {
     /// The manifest of the host's own driver.
     pub native: PathBuf,
+    /// That of this project's driver.
+    pub hesper: PathBuf,
+    /// The test layer's folder.
+    pub layer: PathBuf,
     pub memory: Memory,
     /// The folder for what drivers keep on disk.
     pub caches: PathBuf,
@@ -78,6 +84,11 @@ impl Machine {
         ]
     }
 
+    /// What is preloaded into host and guests.
+    pub fn preload(&self) -> Option<(&'static str, PathBuf)> {
+        (self.memory == Memory::Mapped).then(|| ("LD_PRELOAD", self.layer.join(LAYER_LIBRARY)))
+    }
+
     /// Starts a host for `driver`, if it needs one.
     ///
     /// # Errors
@@ -98,12 +109,13 @@ impl Machine {
                 .env("VN_DEBUG", "vtest")
                 .env("VTEST_SOCKET_NAME", socket)
                 .env("VTEST_RENDERER_SOCKET_NAME", socket),
-            Driver::Hesper => {
-                command.env("VK_DRIVER_FILES", HESPER).env("HESPER_DEBUG", "vtest").env("HESPER_VTEST_SOCKET", socket)
-            }
+            Driver::Hesper => command
+                .env("VK_DRIVER_FILES", &self.hesper)
+                .env("HESPER_DEBUG", "vtest")
+                .env("HESPER_VTEST_SOCKET", socket),
         };
-        if driver.needs_host() && self.memory == Memory::Mapped {
-            command.env("LD_PRELOAD", LAYER_LIBRARY);
+        if driver.needs_host() {
+            command.envs(self.preload());
         }
         command
     }

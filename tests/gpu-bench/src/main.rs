@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use hesper_gpu_bench::busy::Load;
-use hesper_gpu_bench::machine::{Machine, Memory};
+use hesper_gpu_bench::machine::{HESPER, LAYER, Machine, Memory};
 use hesper_gpu_bench::model::Model;
 use hesper_gpu_bench::output::Output;
 use hesper_gpu_bench::record::About;
@@ -47,8 +47,8 @@ struct RunArgs {
     /// Seconds after which nothing is begun any more.
     #[arg(long, default_value_t = 540.0)]
     budget: f64,
-    /// The models, as in llama3.1-8b:f16.
-    #[arg(long, value_delimiter = ',', default_value = "llama3.2-1b:q4_k,llama3.1-8b:q4_k")]
+    /// The models, as in llama3.1-8b:f16; without this, those of real shapes with all weights in the matrix, and llama3.2-1b:q4_k and llama3.1-8b:q4_k elsewhere.
+    #[arg(long, value_delimiter = ',')]
     models: Vec<Model>,
     /// Tests of the matrix.
     #[arg(long, value_delimiter = ',', default_value = "pp512,pp2048,tg128,tg128@8192")]
@@ -87,6 +87,15 @@ struct RunArgs {
     /// The manifest of the machine's own driver.
     #[arg(long, default_value = "/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json")]
     native: PathBuf,
+    /// That of Hesper.
+    #[arg(long, default_value = HESPER)]
+    hesper: PathBuf,
+    /// The folder of the test layer.
+    #[arg(long, default_value = LAYER)]
+    layer: PathBuf,
+    /// The folder for what drivers keep on disk.
+    #[arg(long, default_value = "/tmp/gpu-bench-caches")]
+    caches: PathBuf,
     /// The folder for models: gigabytes.
     #[arg(long = "models-in", default_value = "/models")]
     folder: PathBuf,
@@ -112,8 +121,14 @@ fn main() -> ExitCode {
 fn run(args: RunArgs) -> Result<()> {
     let seconds = |s: f64, what: &str| Duration::try_from_secs_f64(s).with_context(|| format!("{what} of {s} seconds"));
     let output = Output::create(&args.out, seconds(args.budget, "a budget")?, &args.memory.to_string())?;
-    let caches = std::env::temp_dir().join("gpu-bench-caches");
-    let machine = Machine { native: args.native, memory: args.memory, caches, keeps_shaders: true };
+    let machine = Machine {
+        native: args.native,
+        hesper: args.hesper,
+        layer: args.layer,
+        memory: args.memory,
+        caches: args.caches,
+        keeps_shaders: true,
+    };
     for driver in Driver::ALL {
         let cache = machine.cache(driver);
         std::fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
@@ -129,7 +144,7 @@ fn run(args: RunArgs) -> Result<()> {
     };
     run.output.about(About::of_this_machine())?;
     let plan = Plan {
-        models: args.models,
+        models: (!args.models.is_empty()).then_some(args.models),
         tests: args.tests,
         flash: args.flash,
         loads: args.loads,

@@ -102,3 +102,9 @@ impl Output {
         self.file.write_all(text.as_bytes()).context("writing the results")
     }
 }
+
+/// The last lines of a log, in one.
+pub fn end(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(8)..].join(" | ")
+}

@@ -112,14 +112,8 @@ impl Run {
         bench::run(&self.machine, turn.driver, &bench, |measured| {
             let row = turn.row(name(&measured));
             output.value(&row, "tokens/s", &measured.speeds)?;
-            let per_thousand = |time: Duration| time.as_secs_f64() * 1e6 / measured.tokens as f64;
-            output.value(&row, GUEST_CPU, &[per_thousand(measured.used.guest)])?;
-            output.value(&row, HOST_CPU, &[per_thousand(measured.used.host)])
-        })?;
-        Ok(())
+            let used = measured.used.per_thousand(measured.tokens, turn.driver.needs_host());
+            used.into_iter().try_for_each(|(unit, value)| output.value(&row, unit, &[value]))
+        })
     }
 }
-
-/// Processor time of the program's process and of the processes of its host.
-pub const GUEST_CPU: &str = "guest CPU ms per 1000 tokens";
-pub const HOST_CPU: &str = "host CPU ms per 1000 tokens";

@@ -91,7 +91,8 @@ impl FromStr for Section {
 /// What is measured in the sections.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    pub models: Vec<Model>,
+    /// Those of the section, if none are chosen.
+    pub models: Option<Vec<Model>>,
     pub tests: Vec<Test>,
     /// Values of llama-bench's -fa.
     pub flash: Vec<String>,
@@ -104,12 +105,35 @@ pub struct Plan {
     pub seconds: f64,
 }
 
+/// A model whose tokens show the driver's own costs, and one that the GPU has more to do for.
+const NARROW: [&str; 2] = ["llama3.2-1b:q4_k", "llama3.1-8b:q4_k"];
+const WIDE: [&str; 9] = [
+    NARROW[0],
+    NARROW[1],
+    "llama3.2-1b:q8_0",
+    "llama3.2-1b:f16",
+    "llama3.1-8b:q8_0",
+    "llama3.1-8b:f16",
+    "olmoe-1b-7b:q4_k",
+    "llama3.2-3b:q4_k",
+    "llama2-13b:q4_k",
+];
+
+fn named(names: &[&str]) -> Result<Vec<Model>> {
+    names.iter().map(|name| name.parse().map_err(anyhow::Error::msg)).collect()
+}
+
 /// Runs a section.
 ///
 /// # Errors
 /// When a model can't be made, or the results can't be written.
 pub fn run(run: &mut Run, section: Section, plan: &Plan) -> Result<()> {
-    for &model in &plan.models {
+    let models = match (&plan.models, section) {
+        (Some(models), _) => models.clone(),
+        (None, Section::Matrix) => named(&WIDE)?,
+        (None, _) => named(&NARROW)?,
+    };
+    for model in models {
         match section {
             Section::Matrix => matrix(run, model, plan)?,
             Section::Load => load(run, model, plan)?,

@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> Result<()> {
         .context("starting xz (Debian's package xz-utils)")?;
     let library = Path::new(HESPER).with_file_name(icd::LIBRARY);
     let manifest = icd::text(&library.to_string_lossy());
-    let layer_manifest = Path::new(LAYER).join("hesper_test_layer.json");
+    let layer = |file: &str| Path::new(LAYER).join(file).to_string_lossy().into_owned();
     write(
         xz.stdin.take().context("xz reads nothing")?,
         &tree,
@@ -61,8 +61,8 @@ pub fn run(args: &Args) -> Result<()> {
             ("/usr/bin/gpu-bench", std::fs::read(release.join("gpu-bench"))?),
             (&library.to_string_lossy(), std::fs::read(&driver.library)?),
             (HESPER, manifest.into_bytes()),
-            (LAYER_LIBRARY, std::fs::read(release.join("libhesper_test_layer.so"))?),
-            (&layer_manifest.to_string_lossy(), LAYER_MANIFEST.as_bytes().to_vec()),
+            (&layer(LAYER_LIBRARY), std::fs::read(release.join(LAYER_LIBRARY))?),
+            (&layer("hesper_test_layer.json"), LAYER_MANIFEST.as_bytes().to_vec()),
         ],
     )?;
     let status = xz.wait()?;

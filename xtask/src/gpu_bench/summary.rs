@@ -58,10 +58,15 @@ impl Summary {
         json!({ "tables": self.tables.iter().map(table).collect::<Vec<_>>(), "failures": self.failures })
     }
 
+    /// Tables of speeds and times, not of processor time.
+    fn timed(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter(|t| t.unit.ends_with("/s") || t.unit.starts_with("ms"))
+    }
+
     /// How slow Hesper is beside the host's own driver, and beside Mesa's, by table and row; below 1 is better.
     pub fn ratios(&self) -> BTreeMap<String, BTreeMap<&'static str, f64>> {
         let mut all: BTreeMap<String, BTreeMap<&'static str, f64>> = BTreeMap::new();
-        for table in &self.tables {
+        for table in self.timed() {
             for other in [Driver::Native, Driver::Mesa] {
                 for (row, ratio) in table.results.ratios_to(other) {
                     let name = format!("{}: {row}, {}", table.title, table.unit);
@@ -81,8 +86,7 @@ impl Summary {
             });
             (format!("{}: {}, % of the host's own driver", table.title, table.unit), rows.collect::<Vec<_>>())
         };
-        let drawn = self.tables.iter().filter(|t| t.unit.ends_with("/s") || t.unit.starts_with("ms"));
-        drawn.map(panel).filter(|(_, rows)| !rows.is_empty()).collect()
+        self.timed().map(panel).filter(|(_, rows)| !rows.is_empty()).collect()
     }
 }
 
