@@ -2,6 +2,7 @@
 
 mod pack;
 mod report;
+mod spin;
 mod summary;
 
 use anyhow::Result;

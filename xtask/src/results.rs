@@ -76,6 +76,16 @@ impl Results {
         rows.filter(|(_, [native, ..])| native.is_finite()).collect()
     }
 
+    /// The medians of a row, in the order of [`Driver::ALL`].
+    pub fn medians_of(&self, name: &str) -> Option<[f64; 3]> {
+        self.0.iter().find(|m| m.name == name).map(Measured::medians)
+    }
+
+    /// The names of the rows.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|m| m.name.as_str())
+    }
+
     /// Every number.
     pub fn json(&self) -> Value {
         let one = |m: &Measured| {

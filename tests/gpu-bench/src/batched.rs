@@ -24,14 +24,14 @@ struct Measured {
     text: f64,
 }
 
-/// Each process measures every number of sequences.
+/// Each process measures every number of sequences twice; what counts is the second time, when all shaders are there.
 ///
 /// # Errors
 /// When the results can't be written.
 pub fn section(run: &mut Run, model: Model, parallel: &[u32]) -> Result<()> {
     let most = parallel.iter().copied().max().unwrap_or(1);
     let context = (most * (PROMPT + TEXT)).to_string();
-    let list = parallel.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    let list = parallel.iter().chain(parallel).map(u32::to_string).collect::<Vec<_>>().join(",");
     run.turns(Section::Batched.name(), &model.to_string(), |run, turn| {
         let file = run.model(model)?;
         let host = run.machine.host(turn.driver)?;
@@ -43,8 +43,13 @@ pub fn section(run: &mut Run, model: Model, parallel: &[u32]) -> Result<()> {
             .args(["-npp", &PROMPT.to_string(), "-ntg", &TEXT.to_string(), "-npl", &list, "--output-format", "jsonl"]);
         let text = output(command, run.limit())?;
         let all: Vec<Measured> = text.lines().filter_map(measured).collect();
-        ensure!(all.len() == parallel.len(), "llama-batched-bench measured {} of {list}: {}", all.len(), end(&text));
-        for measured in all {
+        ensure!(
+            all.len() == 2 * parallel.len(),
+            "llama-batched-bench measured {} of {list}: {}",
+            all.len(),
+            end(&text)
+        );
+        for measured in &all[parallel.len()..] {
             for (what, speed) in [(format!("pp{PROMPT}"), measured.prompt), (format!("tg{TEXT}"), measured.text)] {
                 let row = turn.row(format!("{model} {what} x{}", measured.sequences));
                 run.output.value(&row, "tokens/s", &[speed])?;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hesper_rig::Driver;
 
 use crate::host::Host;
+use crate::output;
 
 /// The manifest of Mesa's driver.
 const MESA: &str = "/usr/share/vulkan/icd.d/virtio_icd.json";
@@ -82,6 +83,21 @@ impl Machine {
             ("MESA_SHADER_CACHE_DIR", cache.into()),
             ("MESA_SHADER_CACHE_DISABLE", off.into()),
         ]
+    }
+
+    /// The machine's own device as llama.cpp lists it.
+    ///
+    /// # Errors
+    /// When there is none; with what llama-bench says.
+    pub fn device(&self) -> Result<String> {
+        let mut command = self.command("/usr/bin/llama-bench", Driver::Native, None);
+        let out = command.arg("--list-devices").output().context("starting llama-bench")?;
+        let text = String::from_utf8_lossy(&out.stdout);
+        let device = text.lines().map(str::trim).find(|l| l.starts_with("Vulkan0:"));
+        let device = device.with_context(|| {
+            format!("{} has no device: {}", self.native.display(), output::end(&String::from_utf8_lossy(&out.stderr)))
+        });
+        Ok(device?.to_owned())
     }
 
     /// What is preloaded into host and guests.

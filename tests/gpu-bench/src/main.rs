@@ -142,7 +142,9 @@ fn run(args: RunArgs) -> Result<()> {
         repetitions: args.repetitions,
         limit: seconds(args.limit, "a limit")?,
     };
-    run.output.about(About::of_this_machine())?;
+    let about = About::of_this_machine(run.machine.device()?);
+    run.output.say(&about.device);
+    run.output.about(about)?;
     let plan = Plan {
         models: (!args.models.is_empty()).then_some(args.models),
         tests: args.tests,

@@ -14,21 +14,30 @@ pub enum Line {
 /// Where and how it was measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct About {
+    /// The machine's own device, as llama.cpp lists it.
+    pub device: String,
+    /// What NVIDIA's kernel module says of itself, if it is there.
+    pub module: String,
     /// Processors.
     pub processors: usize,
-    /// uname's release.
+    /// The kernel's release.
     pub kernel: String,
     /// The command line.
     pub arguments: Vec<String>,
 }
 
 impl About {
-    /// The machine that this runs on, and how this program was called.
-    pub fn of_this_machine() -> Self {
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    /// The machine that this runs on, with its device, and how this program was called.
+    pub fn of_this_machine(device: String) -> Self {
+        let line = |path: &str| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            text.lines().next().unwrap_or_default().to_owned()
+        };
         Self {
+            device,
+            module: line("/proc/driver/nvidia/version"),
             processors: std::thread::available_parallelism().map_or(0, |n| n.get()),
-            kernel: kernel.trim_end().to_owned(),
+            kernel: line("/proc/sys/kernel/osrelease"),
             arguments: std::env::args().skip(1).collect(),
         }
     }

@@ -194,17 +194,18 @@ fn cpu(run: &mut Run, model: Model) -> Result<()> {
     })
 }
 
+/// The other drivers once beside each value, as what the curve is compared with.
 fn spin(run: &mut Run, model: Model, plan: &Plan) -> Result<()> {
     let arguments = arguments(&SHORT[1..], 0, &["on".to_owned()], run.repetitions);
-    let drivers = std::mem::replace(&mut run.drivers, vec![Driver::Hesper]);
-    for spin in &plan.spin {
-        run.turns(Section::Spin.name(), &format!("{model} {spin} us"), |run, turn| {
+    run.turns(Section::Spin.name(), &model.to_string(), |run, turn| {
+        if turn.driver != Driver::Hesper {
+            return run.bench(turn, model, &arguments, &[], |m| format!("{model} {}", m.name));
+        }
+        plan.spin.iter().try_for_each(|spin| {
             let environment = [("HESPER_SPIN_US", spin.to_string())];
             run.bench(turn, model, &arguments, &environment, |m| format!("{model} {} {spin} us", m.name))
-        })?;
-    }
-    run.drivers = drivers;
-    Ok(())
+        })
+    })
 }
 
 /// The first starts have nothing on disk that drivers keep, the second ones what those left; the last keep no shaders at all.

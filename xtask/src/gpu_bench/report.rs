@@ -1,11 +1,12 @@
 //! `gpu-bench report`: tables, JSON and a chart of a run's results, and a comparison with those that are kept.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use hesper_gpu_bench::record;
 
+use super::spin;
 use super::summary::Summary;
 use crate::chart;
 
@@ -20,9 +21,9 @@ pub struct Args {
     /// Writes every number as JSON, too.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Draws a chart (SVG).
+    /// Draws charts (SVG) in this folder: gpu-bench.svg, and the curves of the section spin.
     #[arg(long)]
-    chart: Option<PathBuf>,
+    charts: Option<PathBuf>,
     /// Keeps the ratios of these rows as the baseline that later runs are compared with.
     #[arg(long)]
     keep: bool,
@@ -32,7 +33,7 @@ pub struct Args {
 }
 
 /// Ratios of Hesper to the host's own driver and to Mesa's, by row.
-const BASELINE: &str = "tests/gpu-baseline.json";
+const BASELINE: &str = "tests/gpu-bench/baseline.json";
 
 type Ratios = BTreeMap<String, BTreeMap<String, f64>>;
 
@@ -48,6 +49,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let summary = Summary::of(&lines).map_err(anyhow::Error::msg)?;
     ensure!(!summary.tables.is_empty(), "no results");
+    for about in &summary.machines {
+        println!("{}; {} processors, Linux {}; {}", about.device, about.processors, about.kernel, about.module);
+    }
     for table in &summary.tables {
         println!("\n{}, {}\n\n{}", table.title, table.unit, table.results.table());
     }
@@ -58,9 +62,8 @@ pub fn run(args: &Args) -> Result<()> {
         std::fs::write(path, format!("{:#}\n", summary.json()))
             .with_context(|| format!("writing {}", path.display()))?;
     }
-    if let Some(path) = &args.chart {
-        let svg = chart::tokens(&summary.panels())?;
-        std::fs::write(path, svg).with_context(|| format!("writing {}", path.display()))?;
+    if let Some(folder) = &args.charts {
+        draw(&summary, folder)?;
     }
     let ratios: Ratios = summary
         .ratios()
@@ -83,6 +86,20 @@ pub fn run(args: &Args) -> Result<()> {
     ensure!(worse.is_empty(), "slower than the baseline ({BASELINE}), as ratios of times:\n{}", worse.join("\n"));
     let compared = ratios.keys().filter(|row| kept.contains_key(*row)).count();
     println!("  {compared} rows of the baseline, none of them slower by more than {}", args.tolerance);
+    Ok(())
+}
+
+fn draw(summary: &Summary, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let mut charts = spin::curves(summary)?;
+    let panels = summary.panels();
+    if !panels.is_empty() {
+        charts.push(("gpu-bench.svg".to_owned(), chart::tokens(&panels)?));
+    }
+    for (name, svg) in charts {
+        let path = folder.join(name);
+        std::fs::write(&path, svg).with_context(|| format!("writing {}", path.display()))?;
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hesper_gpu_bench::record::{Failure, Line, Value};
+use hesper_gpu_bench::record::{About, Failure, Line, Value};
 use hesper_rig::Driver;
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use crate::table::median;
 /// The tables in the order in which they came first, and what failed.
 #[derive(Default)]
 pub struct Summary {
+    pub machines: Vec<About>,
     pub tables: Vec<Table>,
     pub failures: Vec<Failure>,
 }
@@ -31,7 +32,7 @@ impl Summary {
         let mut summary = Self::default();
         for line in lines {
             match line {
-                Line::About(_) => {}
+                Line::About(about) => summary.machines.push(about.clone()),
                 Line::Failure(failure) => summary.failures.push(failure.clone()),
                 Line::Value(value) => summary.add(value)?,
             }
@@ -55,7 +56,7 @@ impl Summary {
     /// Everything, for programs.
     pub fn json(&self) -> serde_json::Value {
         let table = |t: &Table| json!({ "title": t.title, "unit": t.unit, "rows": t.results.json()["results"] });
-        json!({ "tables": self.tables.iter().map(table).collect::<Vec<_>>(), "failures": self.failures })
+        json!({ "machines": self.machines, "tables": self.tables.iter().map(table).collect::<Vec<_>>(), "failures": self.failures })
     }
 
     /// Tables of speeds and times, not of processor time.
@@ -63,10 +64,11 @@ impl Summary {
         self.tables.iter().filter(|t| t.unit.ends_with("/s") || t.unit.starts_with("ms"))
     }
 
-    /// How slow Hesper is beside the host's own driver, and beside Mesa's, by table and row; below 1 is better.
+    /// How slow Hesper is beside the host's own driver, and beside Mesa's, by table and row; below 1 is better. What other work leaves to them is chance, so those rows
+    /// aren't among them.
     pub fn ratios(&self) -> BTreeMap<String, BTreeMap<&'static str, f64>> {
         let mut all: BTreeMap<String, BTreeMap<&'static str, f64>> = BTreeMap::new();
-        for table in self.timed() {
+        for table in self.timed().filter(|t| !t.title.starts_with("load,")) {
             for other in [Driver::Native, Driver::Mesa] {
                 for (row, ratio) in table.results.ratios_to(other) {
                     let name = format!("{}: {row}, {}", table.title, table.unit);
@@ -77,25 +79,25 @@ impl Summary {
         all
     }
 
-    /// Speeds as percentages of the host's own driver, a panel a table.
+    /// Speeds as percentages of the host's own driver, a panel a table; the section spin has a curve of its own.
     pub fn panels(&self) -> Vec<(String, Vec<Tokens>)> {
         let panel = |table: &Table| {
             let rows = table.results.speeds().into_iter().map(|(name, [native, mesa, hesper])| {
                 let percent = |speed: f64| if speed.is_finite() { 100.0 * speed / native } else { 0.0 };
                 Tokens { name, native: 100.0, mesa: percent(mesa), hesper: percent(hesper) }
             });
-            (format!("{}: {}, % of the host's own driver", table.title, table.unit), rows.collect::<Vec<_>>())
+            (format!("{}: speed ({}), % of the host's own driver", table.title, table.unit), rows.collect::<Vec<_>>())
         };
-        self.timed().map(panel).filter(|(_, rows)| !rows.is_empty()).collect()
+        self.timed().filter(|t| !t.title.starts_with("spin,")).map(panel).filter(|(_, rows)| !rows.is_empty()).collect()
     }
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
 
     /// Lines of a run: one row that Hesper is `hesper` times as fast in as native, and Mesa half as fast.
-    pub fn lines(hesper: f64) -> Vec<Line> {
+    fn lines(hesper: f64) -> Vec<Line> {
         let value = |driver: &str, unit: &str, samples: &[f64]| {
             Line::Value(Value {
                 section: "matrix".into(),
