@@ -160,7 +160,8 @@ fn windows_in_a_guest_show_what_they_show_on_the_host() {
     };
     let mut vm = Vm::new(Machine::amd64(Kernel::Trixie));
     // The host's driver by itself exports no memory.
-    let layer = build_driver().unwrap().layer_environment();
+    let driver = build_driver().unwrap();
+    let layer = driver.layer_environment();
     vm.environment = layer.map(|(name, value)| (name.into(), value.to_str().unwrap().into())).into();
     let jobs = [vec![servers], windows(Driver::Hesper), windows(Driver::Mesa)].concat();
     let run = vm.run(&root(), &jobs).unwrap();

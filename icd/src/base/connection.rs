@@ -4,12 +4,10 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
 use hesper_winsys::contention::Contention;
 use hesper_winsys::ring::{self, Asked, Reply, RingOptions, Show};
-use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
 
@@ -18,17 +16,10 @@ use crate::base::backlog::Request;
 use crate::base::detour;
 use crate::base::log::error;
 use crate::base::outcomes::{self, Due, Outcomes};
+use crate::base::rings;
 use crate::base::room::Room;
 use crate::base::settings::Settings;
 use crate::base::timelines::Timelines;
-
-/// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
-const ANSWER: Duration = Duration::from_micros(100);
-
-/// The nice value that the host's threads are asked to have: they work for some microseconds at a time, and each of these is waited for.
-const PRIORITY: i32 = -10;
-/// Venus's spec version from which hosts know of priorities (WIRE.md 5.6).
-const PRIORITIES: u32 = 2;
 
 /// A command's flag that has the host reply (WIRE.md 2.1).
 const GENERATE_REPLY: u32 = 1;
@@ -98,16 +89,7 @@ impl Connection {
         let winsys = hesper_winsys::open(&settings.winsys)?;
         let streams = Arc::new(StreamPool::new(winsys.clone()));
         let health = Arc::new(Health::default());
-        let patience = Patience { spin: settings.spin.min(ANSWER) };
-        let idle_timeout = settings.idle.unwrap_or_else(|| winsys.idle_timeout());
-        let options = RingOptions {
-            patience,
-            idle_timeout,
-            notify_always: settings.notify_always,
-            priority: (settings.priority && winsys.capset().venus_version >= PRIORITIES).then_some(PRIORITY),
-            contention: Arc::new(Contention::new(settings.contention)),
-            ..RingOptions::default()
-        };
+        let options = rings::options(settings, &*winsys);
         let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options.clone())?;
         let codec = winsys.capset().codec;
         Ok(Arc::new(Self {

@@ -18,6 +18,7 @@ pub mod object;
 pub mod outcomes;
 pub mod progress;
 pub mod result_codes;
+pub mod rings;
 pub mod room;
 pub mod settings;
 pub mod shared;
