@@ -2,7 +2,7 @@
 //!
 //! As soon as every processor has a thread that always runs, whoever looks for something again and again, or yields in between, uses its turn up and loses the
 //! processor for milliseconds, while whoever sleeps is preferred when it wakes. The host's thread looks for work like that, too. So under contention
-//! waits sleep from their start, and rings have the host's thread sleep as soon as it has nothing to do ([`crate::ring`]).
+//! waits sleep from their start, and where the host's thread runs on the same processors, it sleeps as soon as it has nothing to do (`ring/parking.rs`).
 //!
 //! A wait that looks without sleeping notices time in which it didn't run. One such gap may be an interrupt's; two that follow each other closely count as
 //! contention, which is taken for granted for a while. Then the ordinary ways are tried again: where gaps come back at once, the next while is
@@ -83,19 +83,21 @@ impl Contention {
     #[inline]
     pub fn hear(&self, now: Instant, since_last_look: Duration) -> bool {
         if since_last_look >= GAP {
-            self.note_gap(now);
+            self.note_gap(now, since_last_look);
         }
         self.is_high()
     }
 
     #[cold]
-    fn note_gap(&self, now: Instant) {
+    fn note_gap(&self, now: Instant, length: Duration) {
         if self.mode != Mode::Noticed || self.ignored.load(Ordering::Relaxed) {
             return;
         }
         let mut history = self.history.lock();
         let recent = |at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) <= NEAR);
-        let again = recent(history.gap.replace(now));
+        // All threads find the same gap where all of them stood still, as in a debugger.
+        let same = history.gap.is_some_and(|before| now.saturating_duration_since(before) < length);
+        let again = recent(history.gap.replace(now)) && !same;
         // Other threads' waits may have noticed the same.
         if !again || self.is_high() {
             return;
@@ -124,8 +126,9 @@ mod tests {
         let (c, start) = (Contention::default(), Instant::now());
         assert!(!c.hear(start, GAP / 2) && !c.hear(start, MS), "one gap says nothing");
         assert!(!c.hear(start + 2 * NEAR, MS), "nor does another one much later");
-        assert!(c.hear(start + 2 * NEAR + MS, MS));
-        let noticed = start + 2 * NEAR + MS;
+        assert!(!c.hear(start + 2 * NEAR + MS / 2, MS), "nor what another thread finds of the same");
+        let noticed = start + 2 * NEAR + 2 * MS;
+        assert!(c.hear(noticed, MS));
         assert!(c.look(noticed + HOLD.0 / 2) && c.hear(noticed + HOLD.0 / 2, Duration::ZERO));
         assert!(!c.look(noticed + HOLD.0) && !c.is_high());
     }
@@ -146,14 +149,14 @@ mod tests {
         assert_eq!(holds, [1_000, 2_000, 4_000, 8_000, 16_000, 16_000]);
         now += 10 * NEAR;
         c.hear(now, MS);
-        c.hear(now, MS);
+        c.hear(now + MS, MS);
         assert_eq!(c.history.lock().hold, HOLD.0, "a quiet time in between");
     }
 
     #[test]
     fn it_can_be_switched() {
         let now = Instant::now();
-        let gaps = |c: &Contention| (0..3).map(|_| c.hear(now, MS)).last();
+        let gaps = |c: &Contention| (0..3).map(|i| c.hear(now + i * MS, MS)).last();
         assert_eq!(gaps(&Contention::new(Mode::Never)), Some(false));
         let always = Contention::new(Mode::Always);
         always.ignore();

@@ -14,7 +14,6 @@ const WAIT_VIRTQUEUE_SEQNO: u32 = 252;
 const WAIT_RING_SEQNO: u32 = 253;
 const STYPE_RING_CREATE_INFO: u32 = 1_000_384_000;
 const STYPE_RING_MONITOR_INFO: u32 = 1_000_384_006;
-const STYPE_RING_PRIORITY_INFO: u32 = 1_000_384_007;
 
 /// Where replies go from now on.
 pub fn set_reply(resource: u32, offset: usize, size: usize) -> [u8; 36] {
@@ -55,28 +54,17 @@ pub struct RingLayout {
     pub extra_size: usize,
 }
 
-/// Make a ring and start its thread. The monitor reports every `monitor_us` microseconds. With a priority, which hosts know from Venus's spec version 2 on, the thread gets
-/// that nice value, where the host's process may give it.
-pub fn create_ring(ring: u64, l: &RingLayout, monitor_us: u32, priority: Option<i32>) -> Vec<u8> {
-    let mut b = [0; 156];
+/// Make a ring and start its thread. The monitor reports every `monitor_us` microseconds.
+pub fn create_ring(ring: u64, l: &RingLayout, monitor_us: u32) -> [u8; 140] {
+    let mut b = [0; 140];
     set32(&mut b, 0, CREATE_RING);
     set64(&mut b, 8, ring);
     set64(&mut b, 16, 1);
     set32(&mut b, 24, STYPE_RING_CREATE_INFO);
     set64(&mut b, 28, 1);
     set32(&mut b, 36, STYPE_RING_MONITOR_INFO);
-    // A struct's chain lies before its own members.
-    let more = match priority {
-        Some(nice) => {
-            set64(&mut b, 40, 1);
-            set32(&mut b, 48, STYPE_RING_PRIORITY_INFO);
-            set32(&mut b, 60, nice.cast_unsigned());
-            16
-        }
-        None => 0,
-    };
-    set32(&mut b, 48 + more, monitor_us);
-    set32(&mut b, 56 + more, l.resource);
+    set32(&mut b, 48, monitor_us);
+    set32(&mut b, 56, l.resource);
     // The resource's start, then the areas within it.
     let words = [
         0,
@@ -91,9 +79,9 @@ pub fn create_ring(ring: u64, l: &RingLayout, monitor_us: u32, priority: Option<
         l.extra_size as u64,
     ];
     for (i, v) in words.into_iter().enumerate() {
-        set64(&mut b, 60 + more + i * 8, v);
+        set64(&mut b, 60 + i * 8, v);
     }
-    b.get(..140 + more).unwrap_or(&b).to_vec()
+    b
 }
 
 /// Stop a ring and join its thread.
@@ -173,15 +161,9 @@ mod tests {
             extra_size: 4,
         };
         assert_eq!(
-            create_ring(0xabc, &layout, 3_000_000, None),
+            create_ring(0xabc, &layout, 3_000_000).to_vec(),
             vector(
                 "000000bc 00000000 00000abc 00000000 00000001 00000000 3ba0a600 00000001 00000000 3ba0a606 00000000 00000000 002dc6c0 00000000 00000001 00000000 00000000 000200c4 00000000 000f4240 00000000 00000000 00000000 00000040 00000000 00000080 00000000 000000c0 00000000 00020000 00000000 000200c0 00000000 00000004 00000000"
-            )
-        );
-        assert_eq!(
-            create_ring(0xabc, &layout, 3_000_000, Some(-10))[..72],
-            vector(
-                "000000bc 00000000 00000abc 00000000 00000001 00000000 3ba0a600 00000001 00000000 3ba0a606 00000001 00000000 3ba0a607 00000000 00000000 fffffff6 002dc6c0 00000000"
             )
         );
         assert_eq!(notify_ring(0xabc, 0x100).to_vec(), vector("000000be 00000000 00000abc 00000000 00000100 00000000"));

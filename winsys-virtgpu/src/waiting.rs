@@ -4,7 +4,6 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::contention::Contention;
-use crate::turn;
 
 /// How a wait proceeds. A wait looks without pause for some microseconds, then yields the processor between looks until `spin` is
 /// over, then sleeps, longer each time. Where other programs want the processors, it sleeps from the start.
@@ -82,11 +81,9 @@ impl<'a> Wait<'a> {
         let Some(start) = self.start else {
             let now = Instant::now();
             self.start = Some(now);
-            let high = self.contention.look(now);
-            if high {
+            if self.contention.look(now) {
                 self.spin = Duration::ZERO;
             }
-            turn::shorten(high);
             return Pause::Short;
         };
         // Asking for the time costs more than a look does.

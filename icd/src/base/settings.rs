@@ -40,8 +40,6 @@ pub struct Settings {
     pub idle: Option<Duration>,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
     pub strategy: Option<Strategy>,
-    /// Whether the host's threads are asked to go before others there.
-    pub priority: bool,
     /// When other programs count as wanting the processors.
     pub contention: Mode,
     /// `feedback`, `no-feedback`: whether the GPU tells of work that has ended.
@@ -107,7 +105,6 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () if switch("wait-block") => Some(Strategy::Block),
             () => None,
         },
-        priority: !switch("no-priority"),
         contention: match () {
             () if switch("contention") => Mode::Always,
             () if switch("no-contention") => Mode::Never,

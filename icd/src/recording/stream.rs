@@ -102,8 +102,8 @@ impl ChunkSource for Source<'_> {
 
 /// Tells the host of the bytes from `from` to `to` of a chunk.
 fn send_part(connection: &Connection, chunk: &Chunk, from: usize, to: usize) -> Result<Seqno, Error> {
-    // Nothing but the next command depends on it, and under contention an early look costs the host's thread more than it gains.
-    let show = if connection.contention().is_high() { Show::Later } else { Show::Now };
+    // Nothing but the next command depends on it, and an early look costs a thread that waits behind what it was shown more than it gains.
+    let show = if connection.ring.parks() { Show::Later } else { Show::Now };
     let send = |bytes: &[u8]| match show {
         Show::Now => connection.ring.submit(bytes),
         Show::Later => connection.ring.post(bytes),
@@ -151,7 +151,7 @@ impl Stream {
         let unsent = self.used - self.sent;
         let now = clock::now();
         let host_waits = || now.saturating_sub(self.sent_at) >= IDLE_TIME && connection.ring.is_idle();
-        let eager = !connection.contention().is_high();
+        let eager = !connection.ring.parks();
         if eager && unsent > 0 && (unsent >= EAGER || host_waits()) {
             match self.send(connection) {
                 Ok(_) => (self.sent, self.sent_at) = (self.used, now),

@@ -75,7 +75,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
                 result => result,
             }
         };
-        f.spinning.ask(d.strategy, wait::spin_limit(d.connection().contention()), &f.forecast, ask)
+        f.spinning.ask(d.strategy, d.connection().contention(), &f.forecast, ask)
     };
     match result {
         vk::Result::SUCCESS => {

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ash::vk;
+use hesper_winsys::contention::Contention;
 
 use crate::base::clock::now;
-use crate::base::settings::Strategy;
+use crate::base::settings::{self, Strategy};
 use crate::sync::forecast::Forecast;
 
 /// A question that a program asks again and again: it spins. Whoever asks the host every 20 microseconds finds its thread
@@ -30,18 +31,18 @@ const STAY: u64 = 100_000;
 const YOUNG: u64 = 60_000;
 
 impl Spinning {
-    /// The answer of `ask` to a question about work that was submitted as `forecast` says, which may keep a processor busy for `spin_limit` nanoseconds. `ask` has the host wait for some
+    /// The answer of `ask` to a question about work that was submitted as `forecast` says. `ask` has the host wait for some
     /// nanoseconds before it answers.
     pub fn ask(
         &self,
         strategy: Strategy,
-        spin_limit: u64,
+        contention: &Contention,
         forecast: &Forecast,
         mut ask: impl FnMut(u64) -> vk::Result,
     ) -> vk::Result {
         let start = now();
-        if strategy == Strategy::Block {
-            return self.ask_once(start, spin_limit, ask);
+        if strategy == Strategy::Block || contention.is_high() {
+            return self.ask_once(start, ask);
         }
         let mut result = ask(0);
         if result != vk::Result::NOT_READY {
@@ -50,8 +51,8 @@ impl Spinning {
         }
         // The first answer may have taken long by itself: the host had to wake up.
         let awake = now();
-        let patience = self.next_patience(start).min(spin_limit);
-        let young = forecast.submitted_at().saturating_add(YOUNG.min(spin_limit));
+        let patience = self.next_patience(start).min(settings::spin_limit());
+        let young = forecast.submitted_at().saturating_add(YOUNG.min(settings::spin_limit()));
         let end = awake.saturating_add(patience).max(young);
         while result == vk::Result::NOT_READY && now() < end {
             result = ask(0);
@@ -71,10 +72,10 @@ impl Spinning {
         self.patience.store(0, Ordering::Relaxed);
     }
 
-    /// One question, which stays at the host: where processors are few, asking on and on would take them from the work, and the
+    /// One question, which stays at the host: where processors are few, or others want them, asking on and on would take them from the work, and the
     /// host's thread would fall asleep between two questions of a program that is held up.
-    fn ask_once(&self, start: u64, spin_limit: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
-        let result = ask(self.next_patience(start).min(STAY).min(spin_limit));
+    fn ask_once(&self, start: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
+        let result = ask(self.next_patience(start).min(STAY).min(settings::spin_limit()));
         self.answered.store(now(), Ordering::Relaxed);
         self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
         result

@@ -113,7 +113,7 @@ pub fn wait<'a>(
 }
 
 /// For how many nanoseconds a wait for the GPU may keep a processor busy.
-pub fn spin_limit(contention: &Contention) -> u64 {
+fn spin_limit(contention: &Contention) -> u64 {
     if contention.is_high() { 0 } else { settings::spin_limit() }
 }
 

@@ -4,6 +4,7 @@
 //! head has reached it. Commands that return something are sent with the place for their reply in front
 //! ([`Ring::call`]); nothing may come between the two, so both are written under one lock.
 
+mod asked;
 mod host_thread;
 mod memory;
 mod options;
@@ -21,6 +22,7 @@ use crate::shared::{Mutex, fence};
 pub use crate::stream::Reply;
 use crate::stream::{Chunk, ReplyPool, StreamPool};
 use crate::{Error, Health, Winsys, trace, transport};
+pub use asked::{Asked, Show};
 use host_thread::HostThread;
 use memory::RingMemory;
 pub use options::{IDLE, RingOptions};
@@ -32,31 +34,8 @@ use write::Write;
 /// Bytes of posted commands that the host isn't shown at once.
 const POSTED: usize = 4096;
 
-/// When the host is shown a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Show {
-    /// At once.
-    Now,
-    /// With what is sent next, as what is posted.
-    Later,
-}
-
-/// A command whose reply hasn't been read yet. It has to be answered, or else its ring to end: until then the host may write to
-/// the reply's memory, which is used again when this is dropped.
-#[must_use]
-pub struct Asked {
-    seqno: Seqno,
-    reply: Reply,
-    reply_size: usize,
-    large: Option<Chunk>,
-}
-
-impl Asked {
-    /// When the reply is there.
-    pub fn seqno(&self) -> Seqno {
-        self.seqno
-    }
-}
+/// Bytes of chunks in commands that the host isn't shown at once: these chunks can't be used again meanwhile.
+const POINTED_AT: usize = 1 << 20;
 
 /// A ring.
 pub struct Ring {
@@ -82,8 +61,7 @@ impl Ring {
     ) -> Result<Self, Error> {
         let options = options.checked();
         let memory = RingMemory::create(&*winsys, options.buffer_size)?;
-        let layout = memory.layout(options.idle_timeout_ns());
-        winsys.submit(&transport::create_ring(id, &layout, MONITOR_US, options.priority))?;
+        winsys.submit(&transport::create_ring(id, &memory.layout(options.idle_timeout_ns()), MONITOR_US))?;
         Ok(Self {
             write: Mutex::new(Write::at(0)),
             replies: ReplyPool::new(winsys.clone()),
@@ -131,8 +109,8 @@ impl Ring {
 
     /// Shows the host what was written when that is enough to be worth it: under contention, which costs more than an early start brings, half of the ring.
     fn show_later(&self, write: &mut Write) -> Result<Seqno, Error> {
-        let enough = if self.options.contention.is_high() { self.options.buffer_size / 2 } else { POSTED };
-        if write.posted() >= enough {
+        let enough = if self.parks() { self.options.buffer_size / 2 } else { POSTED };
+        if write.posted() >= enough || write.pointed_at >= POINTED_AT {
             return self.publish(write);
         }
         self.thread.health.check()?;
@@ -140,7 +118,10 @@ impl Ring {
     }
 
     /// Shows the host what has been posted.
-    fn show(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn show(&self) -> Result<(), Error> {
         let mut write = self.write.lock();
         if write.tail == write.shown { Ok(()) } else { self.publish(&mut write).map(drop) }
     }
@@ -160,6 +141,7 @@ impl Ring {
         let execute = transport::execute_stream(chunk.resource(), chunk.offset() + from, len);
         let mut write = self.write.lock();
         self.put(&mut write, &[&execute])?;
+        write.pointed_at += len;
         match show {
             Show::Now => self.publish(&mut write),
             Show::Later => self.show_later(&mut write),
@@ -315,7 +297,7 @@ impl Ring {
         if full(head) {
             // The host can't make room by reading what it hasn't been shown.
             if write.tail != write.shown {
-                self.publish(write)?;
+                self.show_up_to(write, false)?;
             }
             // Nor can a thread that waits for what is shown next.
             if let Some(parked) = write.parked.take() {
@@ -335,8 +317,19 @@ impl Ring {
         Ok(())
     }
 
+    /// Whether the host's thread waits behind what it is shown.
+    #[inline]
+    pub fn parks(&self) -> bool {
+        self.options.contention.is_high() && self.options.parks
+    }
+
     /// Shows the host the new tail, and wakes it if it sleeps.
     fn publish(&self, write: &mut Write) -> Result<Seqno, Error> {
+        self.show_up_to(write, self.parks())
+    }
+
+    /// The same; `parks` says whether the host's thread is to wait behind that.
+    fn show_up_to(&self, write: &mut Write, parks: bool) -> Result<Seqno, Error> {
         let tail = write.end();
         trace::instant(if self.id() == 1 { "ring" } else { "side ring" }, tail);
         self.thread.health.check()?;
@@ -345,10 +338,10 @@ impl Ring {
             return Ok(Seqno::new(tail));
         }
         let parked = write.parked.take();
-        if self.options.contention.is_high() {
+        if parks {
             self.park(write);
         }
-        write.shown = write.tail;
+        (write.shown, write.pointed_at) = (write.tail, 0);
         // Release: the host loads the tail with acquire, and finds the commands that were written before.
         self.thread.memory.tail().store(write.tail as u32, Ordering::Release);
         if let Some(parked) = parked {

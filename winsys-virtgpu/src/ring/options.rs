@@ -21,8 +21,8 @@ pub struct RingOptions {
     pub patience: Patience,
     /// Whether the host's thread is called for whatever it is shown while it sleeps, even where a call is on its way.
     pub notify_always: bool,
-    /// The nice value that the host's thread is to have, if its process may give that.
-    pub priority: Option<i32>,
+    /// Whether the host's thread waits behind what it is shown while others want the processors: its own ones, that is.
+    pub parks: bool,
     /// What is known of others who want the processors.
     pub contention: Arc<Contention>,
 }
@@ -35,7 +35,7 @@ impl Default for RingOptions {
             idle_timeout: IDLE,
             patience: Patience::default(),
             notify_always: false,
-            priority: None,
+            parks: true,
             contention: Arc::default(),
         }
     }

@@ -43,7 +43,7 @@ impl Question {
         memory.question_tail().store(self.tail as u32, Ordering::Release);
         self.open = true;
         if self.asked == 0 {
-            winsys.submit(&transport::create_ring(id, &memory.question_layout(IDLE_NS), MONITOR_US, None))?;
+            winsys.submit(&transport::create_ring(id, &memory.question_layout(IDLE_NS), MONITOR_US))?;
         }
         self.asked = number;
         winsys.submit(&transport::submit_virtqueue_seqno(id, number))

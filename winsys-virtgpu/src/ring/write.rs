@@ -7,13 +7,15 @@ pub struct Write {
     pub tail: u64,
     /// What the host has been shown of that.
     pub shown: u64,
+    /// Bytes of chunks that the rest points at.
+    pub pointed_at: usize,
     /// What the host's thread waits in, once it has come to the end of what it was shown.
     pub parked: Option<Parked>,
 }
 
 impl Write {
     pub fn at(position: u64) -> Self {
-        Self { tail: position, shown: position, parked: None }
+        Self { tail: position, shown: position, pointed_at: 0, parked: None }
     }
 
     /// Bytes that the host hasn't been shown.

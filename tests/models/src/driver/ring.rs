@@ -42,6 +42,11 @@ impl Ring {
         self.submit(command).map(Asked)
     }
 
+    /// All that was sent has been shown.
+    pub fn show(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     pub fn answer<R>(&self, asked: Asked, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         self.wait(asked.0)?;
         Ok(read(&[]))
