@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::host::Host;
 use crate::model::Model;
 use crate::output::end;
 use crate::run::Run;
-use crate::sections::Section;
+use crate::section::Section;
 
 /// Tokens of each sequence's prompt and text.
 const PROMPT: u32 = 512;
@@ -34,8 +35,9 @@ pub fn section(run: &mut Run, model: Model, parallel: &[u32]) -> Result<()> {
     let list = parallel.iter().chain(parallel).map(u32::to_string).collect::<Vec<_>>().join(",");
     run.turns(Section::Batched.name(), &model.to_string(), |run, turn| {
         let file = run.model(model)?;
-        let host = run.machine.host(turn.driver)?;
-        let mut command = run.machine.command("/usr/bin/llama-batched-bench", turn.driver, host.as_ref());
+        let host = Host::for_driver(&run.machine, turn.driver)?;
+        let mut command =
+            run.machine.command("/usr/bin/llama-batched-bench", turn.driver, host.as_ref().map(Host::socket));
         command
             .arg("-m")
             .arg(file)

@@ -55,8 +55,8 @@ enum Said {
 /// # Errors
 /// When it fails, runs on something else, takes too long, or `each` fails.
 pub fn run(machine: &Machine, driver: Driver, bench: &Bench, each: impl FnMut(Measured) -> Result<()>) -> Result<()> {
-    let host = machine.host(driver)?;
-    let mut command = machine.command("/usr/bin/llama-bench", driver, host.as_ref());
+    let host = Host::for_driver(machine, driver)?;
+    let mut command = machine.command("/usr/bin/llama-bench", driver, host.as_ref().map(Host::socket));
     command
         .arg("-m")
         .arg(&bench.model)

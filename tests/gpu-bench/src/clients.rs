@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::model::Model;
 use crate::output;
 use crate::run::{Run, Turn};
-use crate::sections::Section;
+use crate::section::Section;
 
 /// Tokens of a prompt, and of its answer.
 const PROMPT: u32 = 128;
@@ -90,11 +90,11 @@ struct Server {
 impl Server {
     fn start(run: &Run, turn: Turn, model: Model, clients: u32) -> Result<Self> {
         let file = run.model(model)?;
-        let host = run.machine.host(turn.driver)?;
+        let host = Host::for_driver(&run.machine, turn.driver)?;
         let port = http::free_port()?;
         let path = std::env::temp_dir().join("gpu-bench-llama-server.log");
         let log = File::create(&path).with_context(|| format!("making {}", path.display()))?;
-        let mut command = run.machine.command("/usr/bin/llama-server", turn.driver, host.as_ref());
+        let mut command = run.machine.command("/usr/bin/llama-server", turn.driver, host.as_ref().map(Host::socket));
         let context = clients * (PROMPT + ANSWER).next_multiple_of(256) * 2;
         command
             .arg("-m")

@@ -23,11 +23,15 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts a host for the clients of `driver`.
+    /// Starts a host for the clients of `driver`, if it needs one.
     ///
     /// # Errors
     /// When it can't be started; with its log.
-    pub fn start(machine: &Machine, driver: Driver) -> Result<Self> {
+    pub fn for_driver(machine: &Machine, driver: Driver) -> Result<Option<Self>> {
+        driver.needs_host().then(|| Self::start(machine, driver)).transpose()
+    }
+
+    fn start(machine: &Machine, driver: Driver) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("gpu-bench-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let socket = std::env::temp_dir().join(format!("{name}.socket"));

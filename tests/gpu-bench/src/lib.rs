@@ -13,4 +13,5 @@ pub mod model;
 pub mod output;
 pub mod record;
 pub mod run;
+pub mod section;
 pub mod sections;

@@ -9,7 +9,6 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use hesper_rig::Driver;
 
-use crate::host::Host;
 use crate::output;
 
 /// The manifest of Mesa's driver.
@@ -105,19 +104,11 @@ impl Machine {
         (self.memory == Memory::Mapped).then(|| ("LD_PRELOAD", self.layer.join(LAYER_LIBRARY)))
     }
 
-    /// Starts a host for `driver`, if it needs one.
-    ///
-    /// # Errors
-    /// When it can't be started; with its log.
-    pub fn host(&self, driver: Driver) -> Result<Option<Host>> {
-        driver.needs_host().then(|| Host::start(self, driver)).transpose()
-    }
-
-    /// A command that runs a program on a driver.
-    pub fn command(&self, program: &str, driver: Driver, host: Option<&Host>) -> Command {
+    /// A command that runs a program on a driver, over the host that listens at `socket` if it needs one.
+    pub fn command(&self, program: &str, driver: Driver, socket: Option<&Path>) -> Command {
         let mut command = Command::new(program);
         command.envs(self.cache_environment(driver));
-        let socket = host.map_or(Path::new(""), Host::socket);
+        let socket = socket.unwrap_or(Path::new(""));
         match driver {
             Driver::Native => command.env("VK_DRIVER_FILES", &self.native),
             Driver::Mesa => command

@@ -12,7 +12,8 @@ use hesper_gpu_bench::model::Model;
 use hesper_gpu_bench::output::Output;
 use hesper_gpu_bench::record::About;
 use hesper_gpu_bench::run::Run;
-use hesper_gpu_bench::sections::{self, Plan, Section, Test};
+use hesper_gpu_bench::section::Section;
+use hesper_gpu_bench::sections::{self, Plan, Test};
 use hesper_rig::Driver;
 
 /// Measures llama.cpp on the machine's own Vulkan driver, Mesa's venus and Hesper, in turns.

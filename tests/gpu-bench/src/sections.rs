@@ -1,6 +1,5 @@
-//! The sections of a run: what is measured, and the names of its rows.
+//! What is measured in the sections of a run, and the names of their rows.
 
-use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
@@ -10,6 +9,7 @@ use crate::bench::{self, Bench};
 use crate::busy::Load;
 use crate::model::Model;
 use crate::run::Run;
+use crate::section::Section;
 use crate::{batched, clients};
 
 /// A test of llama-bench's: `pp512`, or `tg128@8192` behind so many tokens.
@@ -33,58 +33,6 @@ impl FromStr for Test {
             ("tg", Ok(text)) => Ok(Self { prompt: 0, text, depth }),
             _ => Err(wrong()),
         }
-    }
-}
-
-/// A part of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Section {
-    /// Shapes, weights, tests, flash attention.
-    Matrix,
-    /// Several sequences at once, in llama-batched-bench.
-    Batched,
-    /// llama-server with clients that ask again as soon as they have their answer.
-    Server,
-    /// With other work on the machine.
-    Load,
-    /// Long runs, for the processor time that they take.
-    Cpu,
-    /// From the process's start to the first token, with and without what was kept on disk.
-    FirstToken,
-    /// Speed and processor time by how long this project's driver spins.
-    Spin,
-}
-
-impl Section {
-    pub const ALL: [Self; 7] =
-        [Self::Matrix, Self::Load, Self::Cpu, Self::FirstToken, Self::Batched, Self::Server, Self::Spin];
-
-    /// Its name in commands and results.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Matrix => "matrix",
-            Self::Batched => "batched",
-            Self::Server => "server",
-            Self::Load => "load",
-            Self::Cpu => "cpu",
-            Self::FirstToken => "first-token",
-            Self::Spin => "spin",
-        }
-    }
-}
-
-impl fmt::Display for Section {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Section {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let names = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| format!("{name} is none of {}", names()))
     }
 }
 
