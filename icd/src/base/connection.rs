@@ -349,6 +349,15 @@ impl Connection {
         result.map_err(|e| self.lose(e))
     }
 
+    /// The error that every call returns once the host is lost, which whoever finds out says on stderr.
+    ///
+    /// # Errors
+    /// [`Error::Lost`].
+    #[inline]
+    pub fn check(&self) -> Result<(), Error> {
+        self.report(self.ring.check())
+    }
+
     /// Of its loss nobody reads on stderr: it is the driver's own affair.
     pub fn lose_silently(&self) {
         self.reported.store(true, Ordering::Relaxed);
@@ -356,14 +365,14 @@ impl Connection {
 
     #[cold]
     #[inline(never)]
-    fn lose(&self, e: Error) -> Error {
-        let e = self.health.lose(e);
+    fn lose(&self, found: Error) -> Error {
+        let e = self.health.lose(found.clone());
         if let Error::Lost(_) = &e
             && !self.reported.swap(true, Ordering::Relaxed)
         {
-            // A ring stops over an object that the host was asked to make and hasn't made: what came of that is the reason.
-            let refused =
-                self.outcomes.look(&self.ring).err().map(|r| format!(" ({})", r.reason())).unwrap_or_default();
+            // A ring stops over an object that the host was asked to make and hasn't made: what came of that is the reason, which may have been found just now.
+            let refused = self.outcomes.look(&self.ring).err().unwrap_or(found).reason();
+            let refused = if refused == e.reason() { String::new() } else { format!(" ({refused})") };
             error!(
                 "{e}{refused}; Vulkan calls fail from now on, with VK_ERROR_DEVICE_LOST where they may; restart the program once the host is back"
             );

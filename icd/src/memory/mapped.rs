@@ -117,7 +117,7 @@ unsafe fn own(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Resul
 unsafe fn make_own(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Result<Mapping, Error> {
     // SAFETY: valid by contract.
     let connection = unsafe { object::get(device) }.connection();
-    connection.ring.check()?;
+    connection.check()?;
     // SAFETY: valid by contract.
     let make = || unsafe { connection.winsys.map(m.blob(device, memory)?) };
     // The window that the host shows memory in is finite, and freed memory that is kept stays in it.

@@ -172,7 +172,7 @@ pub unsafe fn wait_at_host(
         let ask = || {
             // Each notes that the host is asked.
             let due = || states.clone().filter(|f| f.is_host_to_be_asked()).count() > 0;
-            match d.connection().ring.check() {
+            match d.connection().check() {
                 Ok(()) if due() => Some(poll(0)).filter(|r| !matches!(*r, vk::Result::NOT_READY | vk::Result::TIMEOUT)),
                 Ok(()) => None,
                 Err(e) => Some(result_of_error(&e)),

@@ -20,7 +20,7 @@ use crate::wsi::swapchain::{self, Swapchain};
 /// A valid device.
 pub unsafe fn alive(device: vk::Device) -> Result<(), vk::Result> {
     // SAFETY: valid by contract.
-    unsafe { object::get(device) }.connection().ring.check().map_err(|e| result_of_error(&e))
+    unsafe { object::get(device) }.connection().check().map_err(|e| result_of_error(&e))
 }
 
 /// Whether the device's host and the way to a swapchain's window are still there: a wait for either would never end.
