@@ -4,9 +4,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use hesper_rig::llama;
 use serde_json::Value;
 
 use crate::host::Host;
+use crate::machine::check_device;
 use crate::model::Model;
 use crate::output::end;
 use crate::run::Run;
@@ -42,8 +44,11 @@ pub fn section(run: &mut Run, model: Model, parallel: &[u32]) -> Result<()> {
             .arg("-m")
             .arg(file)
             .args(["-ngl", "99", "-fa", "on", "-c", &context, "-b", "2048", "-ub", "512"])
-            .args(["-npp", &PROMPT.to_string(), "-ntg", &TEXT.to_string(), "-npl", &list, "--output-format", "jsonl"]);
+            .args(["-npp", &PROMPT.to_string(), "-ntg", &TEXT.to_string(), "-npl", &list, "--output-format", "jsonl"])
+            // So that the log says where the model is.
+            .args(["--log-verbosity", "4"]);
         let text = output(command, run.limit())?;
+        check_device(turn.driver, &llama::device_in(&text)?)?;
         let all: Vec<Measured> = text.lines().filter_map(measured).collect();
         ensure!(
             all.len() == 2 * parallel.len(),

@@ -10,6 +10,7 @@ use hesper_rig::{http, llama};
 use crate::closed_loop::{self, Load};
 use crate::cpu::Meter;
 use crate::host::Host;
+use crate::machine::check_device;
 use crate::model::Model;
 use crate::output;
 use crate::run::{Run, Turn};
@@ -38,7 +39,7 @@ pub fn section(run: &mut Run, model: Model, clients: &[u32], seconds: f64) -> Re
         for &clients in clients {
             load.clients = clients;
             // One answer each, to warm up.
-            load.lasts = Duration::from_millis(1);
+            load.lasts = Duration::ZERO;
             closed_loop::run(server.port, &load);
             load.lasts = Duration::from_secs_f64(seconds);
             let meter = server.meter()?;
@@ -117,12 +118,7 @@ impl Server {
             ensure!(start.elapsed() < limit, "llama-server doesn't answer");
             std::thread::sleep(Duration::from_millis(50));
         }
-        let device = llama::device_in(&log())?;
-        ensure!(
-            device.starts_with("Virtio-GPU Venus (") == turn.driver.needs_host(),
-            "llama-server runs on {device}, which isn't {}",
-            turn.driver
-        );
+        check_device(turn.driver, &llama::device_in(&log())?)?;
         Ok(server)
     }
 

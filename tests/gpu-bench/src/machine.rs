@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hesper_rig::Driver;
 
 use crate::output;
@@ -46,6 +46,16 @@ impl FromStr for Memory {
             .find(|m| m.to_string() == text)
             .ok_or_else(|| format!("{text} is neither copied nor mapped"))
     }
+}
+
+/// Fails for a device, by the name that llama.cpp has for it, that isn't the driver's.
+///
+/// # Errors
+/// When a guest's driver is on the host's own device, or the other way round.
+pub fn check_device(driver: Driver, device: &str) -> Result<()> {
+    let is_guests = device.starts_with("Virtio-GPU Venus (");
+    ensure!(is_guests == driver.needs_host(), "the model is on {device}, which isn't {driver}");
+    Ok(())
 }
 
 /// The bundle's root on a machine.

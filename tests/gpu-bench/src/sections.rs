@@ -156,7 +156,7 @@ fn spin(run: &mut Run, model: Model, plan: &Plan) -> Result<()> {
     })
 }
 
-/// The first starts have nothing on disk that drivers keep, the second ones what those left; the last keep no shaders at all.
+/// The first starts have nothing on disk that drivers keep, the second ones what those left; for the last the host's own driver keeps no shaders.
 fn first_token(run: &mut Run, model: Model) -> Result<()> {
     let caches = run.machine.caches.clone();
     for (state, keeps) in [("cold", true), ("warm", true), ("no shader cache", false)] {
@@ -164,7 +164,7 @@ fn first_token(run: &mut Run, model: Model) -> Result<()> {
             run.machine.caches = caches.join(format!("first-token-{}", turn.process));
             run.machine.keeps_shaders = keeps;
             let cache = run.machine.cache(turn.driver);
-            if state != "warm" && cache.exists() {
+            if state == "cold" && cache.exists() {
                 std::fs::remove_dir_all(&cache).with_context(|| format!("removing {}", cache.display()))?;
             }
             std::fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
