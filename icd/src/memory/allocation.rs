@@ -256,6 +256,7 @@ unsafe fn shared(next: *const c_void) -> bool {
 }
 
 /// What is known of a memory; nothing of a stale handle.
+#[inline]
 pub fn get(memory: vk::DeviceMemory) -> Option<&'static Memory> {
     MEMORIES.get(memory)
 }

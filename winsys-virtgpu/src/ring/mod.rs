@@ -107,14 +107,20 @@ impl Ring {
         self.show_later(&mut write)
     }
 
-    /// Shows the host what was written when that is enough to be worth it: under contention, which costs more than an early start brings, half of the ring.
+    /// Shows the host what was written when that is enough to be worth it.
+    #[inline]
     fn show_later(&self, write: &mut Write) -> Result<Seqno, Error> {
-        let enough = if self.parks() { self.options.buffer_size / 2 } else { POSTED };
-        if write.posted() >= enough || write.pointed_at >= POINTED_AT {
+        if write.posted() >= POSTED && self.has_enough(write) {
             return self.publish(write);
         }
         self.thread.health.check()?;
         Ok(Seqno::new(write.tail))
+    }
+
+    /// Whether what was written is worth showing to a thread that waits behind what it was shown: for less it isn't woken.
+    #[cold]
+    fn has_enough(&self, write: &Write) -> bool {
+        !self.parks() || write.posted() >= self.options.buffer_size / 2 || write.pointed_at >= POINTED_AT
     }
 
     /// Shows the host what has been posted.

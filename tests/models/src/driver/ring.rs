@@ -42,6 +42,11 @@ impl Ring {
         self.submit(command).map(Asked)
     }
 
+    /// The host's thread is always awake.
+    pub fn parks(&self) -> bool {
+        false
+    }
+
     /// All that was sent has been shown.
     pub fn show(&self) -> Result<(), Error> {
         Ok(())
