@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::contention::Contention;
+use crate::contention::{Contention, Mode};
 use crate::waiting::Patience;
 
 /// How long the host's thread looks for work before it sleeps and has to be woken, where that takes 80 to 250 microseconds
@@ -36,7 +36,7 @@ impl Default for RingOptions {
             patience: Patience::default(),
             notify_always: false,
             parks: true,
-            contention: Arc::default(),
+            contention: Arc::new(Contention::new(Mode::Never)),
         }
     }
 }
