@@ -40,6 +40,11 @@ done | sed 's|^/lib/|/usr/lib/|' | sort -u | while read -r file; do
   cp -L ".$file" "$dir$file"
 done
 cp -L lib64/ld-linux-x86-64.so.2 "$dir/usr/lib64"
+# Nothing may be missing: nobody could fetch it there.
+find "$dir/usr" -type f | while read -r file; do
+  chroot "$dir" /lib64/ld-linux-x86-64.so.2 --list "${file#"$dir"}" 2>/dev/null | sed -n "s|.* => not found.*|&, which ${file#"$dir"} needs|p"
+done >"$whole/missing"
+[ ! -s "$whole/missing" ] || { cat "$whole/missing" >&2; exit 1; }
 mkdir -p "$dir/usr/share/vulkan/icd.d"
 cp usr/share/vulkan/icd.d/virtio_icd.json ${with:+usr/share/vulkan/icd.d/lvp_icd.json} "$dir/usr/share/vulkan/icd.d"
 ln -s busybox "$dir/usr/bin/sh"
