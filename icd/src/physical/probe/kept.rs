@@ -48,23 +48,18 @@ pub fn text(driver_version: u32, found: &Findings) -> String {
 
 /// The version of the host's driver that a file is for, and what was found, if the file is one of these.
 pub fn parse(text: &str) -> Option<(u32, Findings)> {
-    let (content, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
-    let content = format!("{content}\n");
-    let sum = u64::from_str_radix(sum.strip_prefix("checksum ")?, 16).ok()?;
-    let mut lines = content.lines();
-    let driver = lines.next()?.strip_prefix(&format!("probes {VERSION} driver "))?.parse().ok()?;
+    let mut lines = text.lines();
+    let driver = lines.next()?.rsplit_once(' ')?.1.parse().ok()?;
     let mut found = Findings::default();
     for (extension, numbers) in TABLE.iter().zip(&mut found.0) {
-        let (name, told) = lines.next()?.split_once(' ')?;
-        if extension.name.to_str() != Ok(name) {
-            return None;
-        }
+        let told = lines.next()?.strip_prefix(extension.name.to_str().ok()?)?.strip_prefix(' ')?;
         if told != "-" {
             let told: Option<Vec<u32>> = told.split(' ').map(|n| n.parse().ok()).collect();
             *numbers = Some(told.filter(|n| (extension.possible)(n))?);
         }
     }
-    (lines.next().is_none() && checksum(&content) == sum).then_some((driver, found))
+    // The head, the checksum, and numbers in the form in which they are written.
+    (self::text(driver, &found) == text).then_some((driver, found))
 }
 
 /// Of some text. A newer compiler's hash may be another one, and the file counts as damaged then.
@@ -96,5 +91,10 @@ mod tests {
         assert_eq!(parse(&impossible), None);
         let older = whole.replace("probes 1", "probes 0");
         assert_eq!(parse(&older), None);
+        let (content, sum) = whole.split_once("checksum ").unwrap();
+        assert_ne!(sum.to_uppercase(), sum, "a sum of digits alone");
+        for otherwise in [format!("+{sum}"), sum.to_uppercase()] {
+            assert_eq!(parse(&format!("{content}checksum {otherwise}")), None);
+        }
     }
 }
