@@ -93,6 +93,10 @@ fn day(driver: Driver, host: Option<&Host>, kind: Kind, day: &str, mode: &str) -
     let mut server = Server::start(kind);
     let mut command = root().client(driver, host, CLIENT).unwrap();
     let system = server.shows(&mut command);
+    if mode == "mailbox" {
+        // The others are drawn where the guest reads them.
+        command.env("HESPER_DEBUG", "vtest,copied-windows");
+    }
     command.args(["bad-day", system, day, mode]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let said = hear(&mut child);

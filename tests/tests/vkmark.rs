@@ -63,8 +63,14 @@ fn scenes_go_on_by_the_clock() {
 #[test]
 fn every_frame_is_the_hosts_own_drivers() {
     let host = Host::start(&root()).unwrap();
-    let client = |program: &str| root().client(Driver::Hesper, Some(&host), program).unwrap();
-    are_as_native("copied", &all_frames(Manners::default(), SIZE, client));
+    for (what, switches) in [("drawn in place", "vtest"), ("copied", "vtest,copied-windows")] {
+        let seen = all_frames(Manners::default(), SIZE, |program| {
+            let mut command = root().client(Driver::Hesper, Some(&host), program).unwrap();
+            command.env("HESPER_DEBUG", switches);
+            command
+        });
+        are_as_native(what, &seen);
+    }
     let nodes = Nodes::over(&host, "rings 1\n").unwrap();
     let shared = all_frames(TAKES, SIZE, |program| root().client_on(&nodes, program).unwrap());
     assert!(shared.iter().all(|p| p.from_device));

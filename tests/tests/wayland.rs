@@ -38,16 +38,18 @@ fn window(driver: Driver, host: Option<&Host>, compositor: &Compositor, part: &s
 #[test]
 fn vkcube_shows_what_it_shows_on_the_hosts_own_driver() {
     let host = Host::start(&root()).unwrap();
-    let pictures = |driver, host, frames: usize, mode| {
+    let pictures = |driver, host, frames: usize, mode, switches| {
         let compositor = Compositor::start(Manners::default());
-        good("vkcube", &mut vkcube(driver, host, compositor.display(), frames, mode));
+        let mut cube = vkcube(driver, host, compositor.display(), frames, mode);
+        good("vkcube", cube.env("HESPER_DEBUG", switches));
         compositor.take()
     };
     // FIFO: not every driver has the other modes.
-    let native = pictures(Driver::Native, None, 20, "2");
-    // FIFO, IMMEDIATE and MAILBOX.
-    for (frames, mode) in [(20, "2"), (7, "0"), (12, "1")] {
-        let seen = pictures(Driver::Hesper, Some(&host), frames, mode);
+    let native = pictures(Driver::Native, None, 20, "2", "");
+    // FIFO, IMMEDIATE and MAILBOX, drawn where the guest reads them; and copied.
+    let (in_place, copied) = ("vtest", "vtest,copied-windows");
+    for (frames, mode, switches) in [(20, "2", in_place), (7, "0", in_place), (12, "1", in_place), (20, "2", copied)] {
+        let seen = pictures(Driver::Hesper, Some(&host), frames, mode, switches);
         assert_eq!((seen.len(), native.len()), (frames, 20), "mode {mode}");
         for (i, (a, b)) in seen.iter().zip(&native).enumerate() {
             assert!(

@@ -58,6 +58,8 @@ pub struct Settings {
     pub probe: Option<bool>,
     /// Whether window systems may be handed memory of the device (dma-bufs).
     pub dma_bufs: bool,
+    /// Whether the host's processor may draw pictures of windows where the guest reads them.
+    pub drawn_in_place: bool,
     /// The folder for what is kept from one start to the next; there may be none.
     pub cache: Option<PathBuf>,
     /// The folder for pipelines that the host has compiled.
@@ -126,6 +128,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () => None,
         },
         dma_bufs: !switch("shm-windows"),
+        drawn_in_place: !switch("copied-windows"),
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),
         trace: var("HESPER_TRACE").map(PathBuf::from),

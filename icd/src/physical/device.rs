@@ -22,9 +22,9 @@ impl Device {
     /// A valid physical device, which outlives this one.
     pub unsafe fn new(object: Object, physical: vk::PhysicalDevice) -> Self {
         // SAFETY: by contract.
-        let kind = unsafe { PhysicalDevice::of(physical) }.properties.device_type;
+        let is_processor = unsafe { PhysicalDevice::of(physical) }.is_processor();
         let below = below::Device::new(object);
-        let suits = if kind == vk::PhysicalDeviceType::CPU {
+        let suits = if is_processor {
             // What is waited for takes the processors itself.
             below.connection().contention().ignore();
             Strategy::Block

@@ -65,10 +65,9 @@ impl Drop for Buffer {
 }
 
 /// Writes a picture into rows that follow each other by `pitch` bytes, from the upper left corner on; what is larger is cut.
-fn write(bytes: &[u8], extent: vk::Extent2D, to: &mut [u8], pitch: usize, size: vk::Extent2D) {
-    let row = extent.width.max(1) as usize * 4;
-    let seen = extent.width.min(size.width) as usize * 4;
-    let rows = bytes.chunks_exact(row).zip(to.chunks_mut(pitch.max(1)));
+fn write(picture: &Picture<'_>, to: &mut [u8], pitch: usize, size: vk::Extent2D) {
+    let seen = picture.extent.width.min(size.width) as usize * 4;
+    let rows = picture.rows().zip(to.chunks_mut(pitch.max(1)));
     for (from, to) in rows.take(size.height as usize) {
         if let (Some(from), Some(to)) = (from.get(..seen), to.get_mut(..seen)) {
             to.copy_from_slice(from);
@@ -108,7 +107,7 @@ impl DisplayCanvas {
 impl Canvas for DisplayCanvas {
     fn show(&mut self, picture: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone> {
         let pitch = self.next.dumb.pitch() as usize;
-        write(picture.bytes, picture.extent, &mut self.next.bytes, pitch, self.size);
+        write(picture, &mut self.next.bytes, pitch, self.size);
         self.scanout.show(self.next.framebuffer).map_err(|e| {
             error!("a display shows no more pictures: {e}");
             Gone
@@ -127,6 +126,7 @@ impl Drop for DisplayCanvas {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wsi::lease::Leases;
 
     fn extent(width: u32, height: u32) -> vk::Extent2D {
         vk::Extent2D { width, height }
@@ -147,7 +147,8 @@ mod tests {
         let show = |w: u32, h: u32| {
             let bytes: Vec<u8> = (1..=w * h * 4).map(|b| b as u8).collect();
             let mut to = [0; 32];
-            write(&bytes, extent(w, h), &mut to, pitch, size);
+            let lease = Leases::new(1).lease().unwrap();
+            write(&Picture { bytes: &bytes, extent: extent(w, h), pitch: w as usize * 4, lease }, &mut to, pitch, size);
             to
         };
         let rows = |first: [u8; 16], second: [u8; 16]| [first, second].concat();

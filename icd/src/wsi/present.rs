@@ -176,7 +176,7 @@ unsafe fn copy(
 ) -> Result<(Lease, vk::Fence), vk::Result> {
     let picture = s.pictures.get(index as usize).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
     // There is one for each image that the screen has (`handover`).
-    let lease = s.buffers.leases.lease().ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+    let lease = s.buffers.lease(index as usize).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
     // SAFETY: by contract; the fence is in nobody else's hands.
     unsafe {
         let copy = picture.copy(q.device, q.family, &s.buffers, &lease)?;

@@ -1,4 +1,4 @@
-//! The images of a swapchain, and how they leave the host: its device copies each into a buffer for pictures.
+//! The images of a swapchain, and how they leave the host: its device copies each into a buffer for pictures, or has drawn it where the guest reads it.
 //!
 //! The host knows of no window: to it the image is one like any other, of the driver's own making.
 
@@ -8,25 +8,28 @@ use ash::vk;
 use hesper_encoder::generated::request;
 use parking_lot::Mutex;
 
+use crate::base::log::error;
 use crate::base::object::Part;
 use crate::generated::forward;
-use crate::memory::{allocation, image, presented_layout};
+use crate::memory::{allocation, image, mapped, presented_layout};
 use crate::physical::physical_device::PhysicalDevice;
 use crate::recording::command_buffer;
 use crate::wsi::device::Device;
 use crate::wsi::lease::Lease;
-use crate::wsi::picture_buffer::PictureBuffers;
+use crate::wsi::picture_buffer::{InPlace, Layout, PictureBuffers, Target, for_reading};
 
 /// An image with its memory.
 pub struct PresentableImage {
     pub image: vk::Image,
     pub memory: vk::DeviceMemory,
     extent: vk::Extent2D,
+    /// Where the guest reads it, if its tiling is linear.
+    pub in_place: Option<InPlace>,
     /// The command buffers that copy it.
     copies: Mutex<Vec<CopyCommands>>,
 }
 
-/// A command buffer that copies an image into the buffer with this number, for queues of this family.
+/// A command buffer that has an image in the buffer with this number, for queues of this family.
 struct CopyCommands {
     family: u32,
     number: usize,
@@ -34,7 +37,7 @@ struct CopyCommands {
 }
 
 /// The image that a swapchain's info asks for, but for the list of formats that VK_KHR_swapchain_mutable_format demands.
-pub fn create_info<'a>(info: &vk::SwapchainCreateInfoKHR<'a>) -> vk::ImageCreateInfo<'a> {
+pub fn create_info<'a>(info: &vk::SwapchainCreateInfoKHR<'a>, tiling: vk::ImageTiling) -> vk::ImageCreateInfo<'a> {
     let mut flags = vk::ImageCreateFlags::empty();
     if info.flags.contains(vk::SwapchainCreateFlagsKHR::MUTABLE_FORMAT) {
         flags |= vk::ImageCreateFlags::MUTABLE_FORMAT | vk::ImageCreateFlags::EXTENDED_USAGE;
@@ -48,7 +51,7 @@ pub fn create_info<'a>(info: &vk::SwapchainCreateInfoKHR<'a>) -> vk::ImageCreate
         mip_levels: 1,
         array_layers: info.image_array_layers,
         samples: vk::SampleCountFlags::TYPE_1,
-        tiling: vk::ImageTiling::OPTIMAL,
+        tiling,
         usage: info.image_usage | image::PRESENTABLE,
         sharing_mode: info.image_sharing_mode,
         queue_family_index_count: info.queue_family_index_count,
@@ -67,6 +70,7 @@ impl PresentableImage {
             image: vk::Image::null(),
             memory: vk::DeviceMemory::null(),
             extent: vk::Extent2D { width: info.extent.width, height: info.extent.height },
+            in_place: None,
             copies: Mutex::default(),
         };
         // SAFETY: by contract.
@@ -87,15 +91,44 @@ impl PresentableImage {
             image::create_image(device, info, none, &mut self.image).result()?;
             let mut needs = vk::MemoryRequirements::default();
             image::get_image_memory_requirements(device, self.image, &mut needs);
-            let kind = for_image(Device::of(device).physical(), needs.memory_type_bits);
+            let is_read = info.tiling == vk::ImageTiling::LINEAR;
+            let kind = if is_read { for_reading } else { for_image };
+            let kind = kind(Device::of(device).physical(), needs.memory_type_bits);
             let kind = kind.ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
             let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
             allocation::allocate_memory(device, &info, none, &mut self.memory).result()?;
-            forward::bind_image_memory(device, self.image, self.memory, 0).result()
+            forward::bind_image_memory(device, self.image, self.memory, 0).result()?;
+            if is_read {
+                self.in_place = Some(self.map(device, needs.size)?);
+            }
+            Ok(())
         }
     }
 
-    /// A command buffer that copies the image into the buffer that is leased, for queues of this family; none where nobody sees the picture.
+    /// Maps the image's memory.
+    ///
+    /// # Safety
+    /// The device of the image, which is linear, and bound to memory of so many bytes.
+    unsafe fn map(&self, device: vk::Device, size: vk::DeviceSize) -> Result<InPlace, vk::Result> {
+        let whole = vk::ImageSubresource { aspect_mask: vk::ImageAspectFlags::COLOR, ..Default::default() };
+        let (mut place, mut bytes) = (vk::SubresourceLayout::default(), ptr::null_mut());
+        // SAFETY: by contract, and pointers to locals.
+        unsafe {
+            forward::get_image_subresource_layout(device, self.image, &whole, &mut place);
+            let flags = vk::MemoryMapFlags::empty();
+            mapped::map_memory(device, self.memory, 0, vk::WHOLE_SIZE, flags, &mut bytes).result()?;
+        }
+        let layout = usize::try_from(size).ok().and_then(|size| Layout::in_place(self.extent, &place, size));
+        let layout = layout.ok_or_else(|| {
+            let of = (place.offset, place.row_pitch, size);
+            error!("the host's linear images lie outside of their memory: {of:?} (offset, pitch, size)");
+            vk::Result::ERROR_INITIALIZATION_FAILED
+        })?;
+        // The offset lies in the mapping, as the layout does.
+        Ok(InPlace { layout, mapped: bytes.addr() + place.offset as usize })
+    }
+
+    /// A command buffer that has the image in the buffer which is leased, for queues of this family; none where nobody sees the picture.
     ///
     /// # Safety
     /// The device of the image and the buffers.
@@ -144,9 +177,9 @@ impl PresentableImage {
         }
     }
 
-    /// Records the copy into a buffer with so many texels from row to row, with all work before it, and the look of the guest and of others behind it: what
-    /// has been made visible to the host's processor is in the memory itself once the copy's fence is signalled.
-    unsafe fn record(&self, copy: vk::CommandBuffer, (buffer, row): (vk::Buffer, u32)) -> Result<(), vk::Result> {
+    /// Records the copy with all work before it, and the look of the guest and of others behind it: what has been made visible to the host's processor is in
+    /// the memory itself once the copy's fence is signalled.
+    unsafe fn record(&self, copy: vk::CommandBuffer, to: Target) -> Result<(), vk::Result> {
         use vk::{AccessFlags as A, ImageLayout as L, PipelineStageFlags as S};
         let color = vk::ImageAspectFlags::COLOR;
         let range = vk::ImageSubresourceRange::default().aspect_mask(color).level_count(1).layer_count(1);
@@ -165,6 +198,19 @@ impl PresentableImage {
         let before = turn(presented_layout::AT_HOST, L::TRANSFER_SRC_OPTIMAL, A::MEMORY_WRITE, A::TRANSFER_READ);
         let after = turn(L::TRANSFER_SRC_OPTIMAL, presented_layout::AT_HOST, A::empty(), A::empty());
         let told = vk::MemoryBarrier::default().src_access_mask(A::TRANSFER_WRITE).dst_access_mask(A::HOST_READ);
+        let Target::Buffer(buffer, row) = to else {
+            let seen = turn(presented_layout::AT_HOST, presented_layout::AT_HOST, A::MEMORY_WRITE, A::HOST_READ);
+            // SAFETY: a command buffer of the caller's alone, and pointers to locals.
+            return unsafe {
+                command_buffer::begin_command_buffer(copy, &vk::CommandBufferBeginInfo::default()).result()?;
+                command_buffer::record(copy, |w| {
+                    let (from, to) = (S::ALL_COMMANDS, S::HOST);
+                    let (flags, memory, buffers) = (vk::DependencyFlags::empty(), ptr::null(), ptr::null());
+                    request::cmd_pipeline_barrier(w, 0, copy, from, to, flags, 0, memory, 0, buffers, 1, &seen);
+                });
+                command_buffer::end_command_buffer(copy).result()
+            };
+        };
         let vk::Extent2D { width, height } = self.extent;
         let region = vk::BufferImageCopy {
             buffer_row_length: row,

@@ -19,6 +19,7 @@ use crate::wsi::picture_buffer::PictureBuffers;
 use crate::wsi::presentable_image::{PresentableImage, create_info};
 use crate::wsi::presenter::Presenter;
 use crate::wsi::surface::{self, Surface};
+use crate::wsi::window::Canvas;
 
 /// What is behind a VkSwapchainKHR.
 pub struct Swapchain {
@@ -54,21 +55,21 @@ pub fn get(swapchain: vk::SwapchainKHR) -> Option<&'static Swapchain> {
 const PRESENT_ID_2: u32 = 1 << 6;
 const PRESENT_WAIT_2: u32 = 1 << 7;
 
-/// What the images of a swapchain may serve as: what their format can, or what the formats of their views can.
+/// The formats of the images of a swapchain, and of their views.
 ///
 /// # Safety
 /// A valid info with its chain.
-unsafe fn usage(info: &vk::SwapchainCreateInfoKHR<'_>, d: &Device) -> vk::ImageUsageFlags {
+unsafe fn formats(info: &vk::SwapchainCreateInfoKHR<'_>) -> Vec<vk::Format> {
     let mut formats = vec![info.image_format];
-    // SAFETY: the info's chain, the list of its struct, and a valid device.
+    // SAFETY: the info's chain, and the list of its struct.
     unsafe {
         if info.flags.contains(vk::SwapchainCreateFlagsKHR::MUTABLE_FORMAT)
             && let Some(list) = find::<vk::ImageFormatListCreateInfo>(info.p_next)
         {
             formats.extend_from_slice(slice(list.p_view_formats, list.view_format_count));
         }
-        capabilities::usage(d.physical_handle(), &formats)
     }
+    formats
 }
 
 /// Whether a swapchain can be made like this.
@@ -85,11 +86,15 @@ unsafe fn check(info: &vk::SwapchainCreateInfoKHR<'_>, surface: &Surface, d: &De
     let look = surface.window.look().map_err(|_| vk::Result::ERROR_SURFACE_LOST_KHR)?;
     let largest = d.physical().properties.limits.max_image_dimension2_d;
     // SAFETY: a valid device, and an info by contract.
-    let (formats, usage) = unsafe { (capabilities::formats(d.physical_handle(), &look), usage(info, d)) };
+    let (known, usage) = unsafe {
+        let physical = d.physical_handle();
+        // What their format can, or what the formats of their views can.
+        (capabilities::formats(physical, &look), capabilities::usage(physical, &formats(info)))
+    };
     let vk::Extent2D { width, height } = info.image_extent;
     let can = flags.contains(info.flags)
         && (1..=MAX_IMAGES).contains(&info.min_image_count)
-        && formats.contains(&info.image_format)
+        && known.contains(&info.image_format)
         && info.image_color_space == vk::ColorSpaceKHR::SRGB_NONLINEAR
         && (1..=largest).contains(&width)
         && (1..=largest).contains(&height)
@@ -156,13 +161,16 @@ unsafe fn make(
     info: &vk::SwapchainCreateInfoKHR<'_>,
     surface: Arc<Surface>,
 ) -> Result<Swapchain, vk::Result> {
+    // SAFETY: by contract; what comes of it ends with the swapchain.
+    let handover = unsafe { handover::new(device, d, info, &formats(info), surface.window.as_ref()) }?;
     // What is kept at the host is given back where the images find no room.
     // SAFETY: by contract.
-    let ask = || unsafe { make_images(device, info) };
+    let ask = || unsafe { make_images(device, info, handover.tiling()) };
     let pictures = d.connection().room.with(ask, |made| made.as_ref().is_err_and(is_short))?;
     let images = Arc::new(Images::new(info.min_image_count));
-    // SAFETY: as above.
-    match unsafe { show(device, d, info, surface.clone(), images.clone()) } {
+    // SAFETY: a valid device by contract, and its images; the buffers end with their swapchain.
+    let handover = unsafe { handover.of(device, d, info, &pictures) };
+    match handover.and_then(|(canvas, buffers)| show(device, surface.clone(), images.clone(), canvas, buffers)) {
         Ok((buffers, thread)) => {
             let (mode, thread) = (Mutex::new(info.present_mode), Some(thread));
             Ok(Swapchain { surface, images, pictures, buffers, mode, device, thread })
@@ -175,17 +183,15 @@ unsafe fn make(
     }
 }
 
-/// Finds a way for pictures to the window, and starts the thread that shows them.
-unsafe fn show(
+/// Starts the thread that shows pictures.
+fn show(
     device: vk::Device,
-    d: &Device,
-    info: &vk::SwapchainCreateInfoKHR<'_>,
     surface: Arc<Surface>,
     images: Arc<Images>,
+    canvas: Box<dyn Canvas>,
+    buffers: PictureBuffers,
 ) -> Result<(Arc<PictureBuffers>, JoinHandle<()>), vk::Result> {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
-    // SAFETY: a valid device by contract; the buffers end with their swapchain.
-    let (canvas, buffers) = unsafe { handover::new(device, d, info, surface.window.as_ref()) }?;
     let buffers = Arc::new(buffers);
     let presenter = Presenter {
         device,
@@ -204,10 +210,11 @@ unsafe fn show(
 unsafe fn make_images(
     device: vk::Device,
     info: &vk::SwapchainCreateInfoKHR<'_>,
+    tiling: vk::ImageTiling,
 ) -> Result<Vec<PresentableImage>, vk::Result> {
     // SAFETY: the info's chain.
     let mut formats = unsafe { find::<vk::ImageFormatListCreateInfo>(info.p_next) }.copied();
-    let mut image = create_info(info);
+    let mut image = create_info(info, tiling);
     if let Some(list) = &mut formats {
         list.p_next = std::ptr::null();
         image.p_next = std::ptr::from_ref(list).cast();

@@ -79,7 +79,7 @@ impl Pool {
     /// Copies a picture into a buffer that the compositor doesn't have, if there is one.
     pub fn copy(&mut self, picture: &Picture<'_>) -> Option<Lease> {
         let lease = self.leases.lease()?;
-        self.memory.write(lease.number() * self.size, picture.bytes);
+        self.memory.write_picture(lease.number() * self.size, picture);
         Some(lease)
     }
 }

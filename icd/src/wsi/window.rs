@@ -1,5 +1,6 @@
 //! What swapchains ask of a window system; one file for each answers.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -125,12 +126,32 @@ pub struct DmaBufs {
     pub row: u32,
 }
 
-/// A picture in memory: rows of four bytes a texel, which follow each other closely unless the memory is the server's to read ([`DmaBufs`]).
+/// A picture in memory, four bytes a texel.
 pub struct Picture<'a> {
+    /// From the first texel to the last one.
     pub bytes: &'a [u8],
     pub extent: vk::Extent2D,
+    /// Bytes from one row to the next.
+    pub pitch: usize,
     /// Keeps the memory as it is; kept as long as the server reads it.
     pub lease: Lease,
+}
+
+impl Picture<'_> {
+    /// The texels of each row.
+    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        let row = self.extent.width as usize * 4;
+        self.bytes.chunks(self.pitch.max(1)).map(move |r| r.get(..row).unwrap_or(r))
+    }
+
+    /// Its rows, one right behind the other.
+    pub fn closely(&self) -> Cow<'_, [u8]> {
+        if self.pitch == self.extent.width as usize * 4 {
+            Cow::Borrowed(self.bytes)
+        } else {
+            Cow::Owned(self.rows().collect::<Vec<_>>().concat())
+        }
+    }
 }
 
 /// Shows pictures in a window.
@@ -154,6 +175,20 @@ pub trait Canvas: Send {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wsi::lease::Leases;
+
+    #[test]
+    fn rows_are_brought_together() {
+        let bytes: Vec<u8> = (0..20).collect();
+        let extent = |width, height| vk::Extent2D { width, height };
+        let picture = |bytes, extent, pitch| Picture { bytes, extent, pitch, lease: Leases::new(1).lease().unwrap() };
+        let wide = picture(&bytes, extent(2, 2), 12);
+        assert_eq!(wide.rows().collect::<Vec<_>>(), [&bytes[..8], &bytes[12..]]);
+        assert_eq!(*wide.closely(), [&bytes[..8], &bytes[12..]].concat());
+        let close = picture(&bytes[..16], extent(2, 2), 8);
+        assert!(matches!(close.closely(), Cow::Borrowed(b) if b == &bytes[..16]));
+        assert_eq!(picture(&[], extent(2, 2), 0).rows().count(), 0);
+    }
 
     #[test]
     fn what_passes_is_no_lost_window() {
