@@ -1,9 +1,10 @@
-//! Windows in a guest, with a stock kernel's virtio-gpu below: what vkcube leaves on the screens of Xvfb and Weston there is what it leaves on the host, drawn by the host's
+//! Windows in a guest, with a stock kernel's virtio-gpu below: what vkcube and vkmark leave on the screens of Xvfb, Xorg and Weston there is what it leaves on the host, drawn by the host's
 //! own driver.
 
 use std::process::Command;
 use std::time::Duration;
 
+use hesper_rig::vm::GPU;
 use hesper_rig::{
     Driver, GuestJob, GuestResult, Kernel, Machine, Renderer, Vm, Weston, WindowSystem, Xvfb, build_driver,
     guest_display,
@@ -17,6 +18,8 @@ use hesper_tests::{good, quick, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 const SCREEN: [u32; 2] = [340, 300];
+/// The screen of the guest's card.
+const CARD: [u32; 2] = [640, 480];
 /// The window on X11, which doesn't fill the screen, and the pictures that it shows.
 const ON_X11: [&str; 9] = ["--wsi", "xcb", "--c", "17", "--width", "200", "--height", "160", "--suppress_popups"];
 /// Weston has the window fill the screen. It goes on until it is killed.
@@ -25,8 +28,9 @@ const ON_WAYLAND: [&str; 9] =
 /// Pictures that have been shown when the screen is looked at, at least, and for sure.
 const SHOWN: usize = 10;
 const AT_MOST: usize = 200;
-/// How long a job may take, on a machine that has other work.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a job may take, on a machine that has other work, and how long all servers may take to start: Xorg compiles its keyboard's map first.
+const PATIENCE: Duration = Duration::from_secs(240);
+const START: Duration = Duration::from_secs(600);
 
 /// vkmark's scenes that are shown there.
 const SCENES: [&str; 2] = ["desktop", "shading:shading=phong"];
@@ -36,17 +40,17 @@ fn settings(driver: Driver) -> &'static str {
     if driver == Driver::Mesa { "export MESA_VK_WSI_DEBUG=sw" } else { "" }
 }
 
-/// What vkcube leaves on the guest's X server.
-fn on_x11(driver: Driver) -> GuestJob {
+/// What vkcube leaves on an X server of the guest's; `display` names that.
+fn on_x11(driver: Driver, server: &str, display: &str) -> GuestJob {
     let command = format!(
         "{}
          {}
          {CLIENT} screen-after picture vkcube {}",
         settings(driver),
-        guest_display::X_DISPLAY,
+        display,
         ON_X11.join(" "),
     );
-    GuestJob { name: format!("vkcube on X11 on {driver}"), driver, command, timeout: PATIENCE }
+    GuestJob { name: format!("vkcube on {server} on {driver}"), driver, command, timeout: PATIENCE }
 }
 
 /// What a Weston of the guest's shows of a program, which is stopped meanwhile: a picture that stays. Says how much memory of the device Weston has taken.
@@ -94,9 +98,9 @@ fn picture(result: &GuestResult) -> &[u8] {
     bytes
 }
 
-/// The same as [`on_x11`] on the host, by its own driver.
-fn natively_on_x11() -> Vec<u8> {
-    let server = Xvfb::start(SCREEN, &[]).unwrap();
+/// The same as [`on_x11`] on a screen of the host's, by its own driver.
+fn natively_on_x11(screen: [u32; 2]) -> Vec<u8> {
+    let server = Xvfb::start(screen, &[]).unwrap();
     let file = std::env::temp_dir().join(format!("hesper-screen-{}", std::process::id()));
     let mut command = root().client(Driver::Native, None, CLIENT).unwrap();
     command.arg("screen-after").arg(&file).arg("vkcube").args(ON_X11).env("DISPLAY", server.display());
@@ -146,29 +150,37 @@ fn windows_in_a_guest_show_what_they_show_on_the_host() {
         return;
     }
     let servers = [
+        // The first one, as others open the card, too, and who is first has it.
+        guest_display::xorg().unwrap(),
         guest_display::xvfb(SCREEN).unwrap(),
         guest_display::weston(Renderer::Pixman, SCREEN).unwrap(),
         guest_display::weston(Renderer::Gl, SCREEN).unwrap(),
     ]
     .join("\n");
-    let servers =
-        GuestJob { name: "display servers".into(), driver: Driver::Native, command: servers, timeout: PATIENCE };
-    let windows = |driver| {
-        let scenes = SCENES.map(|scene| scene_still(driver, Renderer::Gl, scene));
-        let cubes = [Renderer::Pixman, Renderer::Gl].map(|renderer| vkcube_still(driver, renderer));
-        [vec![on_x11(driver)], cubes.into(), scenes.into()].concat()
-    };
-    let mut vm = Vm::new(Machine::amd64(Kernel::Trixie));
+    let servers = GuestJob { name: "display servers".into(), driver: Driver::Native, command: servers, timeout: START };
+    let x11 = |driver| on_x11(driver, "Xvfb", guest_display::X_DISPLAY);
+    let copied = |driver| vkcube_still(driver, Renderer::Pixman);
+    let xorg = on_x11(Driver::Hesper, "Xorg", guest_display::XORG_DISPLAY);
+    let shared = vkcube_still(Driver::Hesper, Renderer::Gl);
+    let scenes = SCENES.map(|scene| scene_still(Driver::Hesper, Renderer::Gl, scene)).into();
+    let windows = vec![x11(Driver::Hesper), xorg, copied(Driver::Hesper), shared];
+    let mesa = vec![x11(Driver::Mesa), copied(Driver::Mesa)];
+    let [width, height] = CARD;
+    let gpus = vec![format!("{GPU},xres={width},yres={height}")];
+    let mut vm = Vm { gpus, ..Vm::new(Machine::amd64(Kernel::Trixie)) };
     // The host's driver by itself exports no memory.
-    let driver = build_driver().unwrap();
-    let layer = driver.layer_environment();
-    vm.environment = layer.map(|(name, value)| (name.into(), value.to_str().unwrap().into())).into();
-    let jobs = [vec![servers], windows(Driver::Hesper), windows(Driver::Mesa)].concat();
+    let build = build_driver().unwrap();
+    vm.environment =
+        build.layer_environment().map(|(name, value)| (name.into(), value.to_str().unwrap().into())).into();
+    let jobs = [vec![servers], windows, scenes, mesa].concat();
     let run = vm.run(&root(), &jobs).unwrap();
-    let [servers, x11, copied, shared, scenes @ ..] = &run.results[..] else { panic!("{} results", run.results.len()) };
+    let [servers, xvfb, xorg, copied, shared, scenes @ ..] = &run.results[..] else {
+        panic!("{} results", run.results.len())
+    };
     let (scenes, mesa) = scenes.split_at(SCENES.len());
     servers.good().unwrap();
-    assert_as_native("on the guest's X server", picture(x11), natively_on_x11);
+    assert_as_native("on the guest's Xvfb", picture(xvfb), || natively_on_x11(SCREEN));
+    assert_as_native("on the guest's Xorg", picture(xorg), || natively_on_x11(CARD));
     let mut shown = natively_on_wayland();
     let weston = Weston::start(Renderer::Pixman, SCREEN).unwrap();
     let (natively, _) = stills::on_weston(&weston, SHOWN, &mut vkcube());
@@ -186,6 +198,6 @@ fn windows_in_a_guest_show_what_they_show_on_the_host() {
         assert!(!result.output.contains("taken: 0\n"), "{}: {}", result.name, result.output);
     }
     for result in mesa {
-        println!("{}: {}", result.name, seen(result, picture(x11), &shown));
+        println!("{}: {}", result.name, seen(result, picture(xvfb), &shown));
     }
 }

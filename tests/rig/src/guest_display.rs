@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::{Renderer, weston, xvfb};
+use crate::{Renderer, weston, xorg, xvfb};
 
 /// How long a server may take to start, in tenths of a second.
 const PATIENCE: u32 = 600;
@@ -20,7 +20,7 @@ pub fn xvfb([width, height]: [u32; 2]) -> Result<String> {
     // Its socket is where programs outside of its tree look for it.
     Ok(format!(
         "{}
-         mkdir -p {tree}/tmp/.X11-unix /tmp/.X11-unix && mount --bind {tree}/tmp/.X11-unix /tmp/.X11-unix || exit 1
+         mkdir -p {tree}/tmp/.X11-unix /tmp/.X11-unix && mount --bind /tmp/.X11-unix {tree}/tmp/.X11-unix || exit 1
          chroot {tree} /usr/bin/Xvfb {arguments} {width}x{height}x24 >/run/xvfb 2>/run/xvfb.log &
          {}
          {X_DISPLAY}",
@@ -31,6 +31,30 @@ pub fn xvfb([width, height]: [u32; 2]) -> Result<String> {
 
 /// Names the guest's Xvfb to programs.
 pub const X_DISPLAY: &str = "export DISPLAY=:$(cat /run/xvfb)";
+
+/// Starts Xorg on the guest's card, which stays, and waits until programs can connect, by `DISPLAY` after [`XORG_DISPLAY`]. `Xorg`'s log is /run/xorg.log.
+///
+/// # Errors
+/// When its tree can't be made.
+pub fn xorg() -> Result<String> {
+    let tree = xorg::tree()?;
+    let tree = tree.path().display();
+    Ok(format!(
+        "{}
+         mkdir -p {tree}/tmp/.X11-unix /tmp/.X11-unix && mount --bind /tmp/.X11-unix {tree}/tmp/.X11-unix || exit 1
+         echo '{}' >/run/xorg.conf
+         chroot {tree} /usr/lib/xorg/Xorg {} -config /run/xorg.conf -logfile /run/xorg.log >/run/xorg 2>/run/xorg.err &
+         {}
+         {XORG_DISPLAY}",
+        shares(&tree.to_string()),
+        xorg::CONFIGURATION,
+        xorg::ARGUMENTS,
+        until("[ -s /run/xorg ]", "/run/xorg.err /run/xorg.log"),
+    ))
+}
+
+/// Names the guest's Xorg to programs.
+pub const XORG_DISPLAY: &str = "export DISPLAY=:$(cat /run/xorg)";
 
 /// Starts a Weston that draws with `renderer`, which stays, and waits until programs can connect, by `WAYLAND_DISPLAY` after [`wayland_display`].
 ///

@@ -40,6 +40,7 @@ mod vm_host;
 mod vm_processes;
 pub mod vulkaninfo;
 mod weston;
+mod xorg;
 mod xvfb;
 pub mod zig;
 
