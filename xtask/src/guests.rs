@@ -50,8 +50,11 @@ pub fn run(all: &[Guest], open: bool) -> Result<()> {
     Ok(())
 }
 
-/// Builds the driver, the `hesper` program and a manifest into `dist/TARGET` of the target folder.
-fn build(guest: Guest) -> Result<CrossBuild> {
+/// Builds the driver, the `hesper` program and a manifest into `dist/TARGET` of the target folder; they must be what any system of their kind loads.
+///
+/// # Errors
+/// When the build fails, or the driver isn't as it should be.
+pub fn build(guest: Guest) -> Result<CrossBuild> {
     let title = format!("Building the driver for {}", guest.name());
     step::run(&title, "2 to 4 minutes the first time on 2 cores", &mut zig::build(guest, &cross::PACKAGES)?)?;
     let (from, to) = (zig::output(guest)?, target_folder()?.join("dist").join(guest.name()));
@@ -64,13 +67,13 @@ fn build(guest: Guest) -> Result<CrossBuild> {
     files::write(&manifest, icd::text(&format!("./{}", icd::LIBRARY)).as_bytes())?;
     let (library, program) = (to.join(icd::LIBRARY), to.join("hesper"));
     println!("{}", library.display());
+    SharedObject::read(&library)?.check().with_context(|| library.display().to_string())?;
     Ok(CrossBuild { library, manifest, program, opener: from.join("hesper-open") })
 }
 
-/// What a build is as a file; it must be what any system of its kind loads.
+/// What a build is as a file.
 fn file_line(guest: Guest, driver: &CrossBuild) -> Result<Vec<String>> {
     let library = SharedObject::read(&driver.library)?;
-    library.check().with_context(|| driver.library.display().to_string())?;
     Ok(vec![guest.name().to_owned(), mib(library.size), library.glibc(), library.needs.join(" ")])
 }
 

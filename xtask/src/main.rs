@@ -18,6 +18,7 @@ mod fuzz;
 mod fuzz_targets;
 mod gpu_bench;
 mod guests;
+mod handed_out;
 mod hosts;
 mod image;
 mod licences;
@@ -25,8 +26,10 @@ mod measure;
 mod miri;
 mod models;
 mod nightly;
+mod package;
 mod parity;
 mod results;
+mod revision;
 mod rig;
 mod sanitize;
 mod sanitizer;
@@ -75,6 +78,7 @@ enum Sub {
     Vkmark(vkmark::Args),
     Build(build::Args),
     Image(image::Args),
+    Package(package::Args),
 }
 
 fn main() -> ExitCode {
@@ -101,6 +105,7 @@ fn main() -> ExitCode {
         Sub::Vkmark(args) => vkmark::run(&args),
         Sub::Build(args) => build::run(&args),
         Sub::Image(args) => image::run(&args),
+        Sub::Package(args) => package::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

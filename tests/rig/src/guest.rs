@@ -34,6 +34,14 @@ impl Guest {
         }
     }
 
+    /// The processor, in the words of Debian and of Go.
+    pub fn processor(self) -> &'static str {
+        match self {
+            Self::Amd64 | Self::Amd64Musl => "amd64",
+            Self::Arm64 | Self::Arm64Musl => "arm64",
+        }
+    }
+
     /// rustc's name.
     pub fn triple(self) -> &'static str {
         match self {
@@ -55,10 +63,7 @@ impl Guest {
     /// # Errors
     /// When they can't be fetched.
     pub fn tree(self) -> Result<PathBuf> {
-        Ok(trees()?.join(match self {
-            Self::Amd64 | Self::Amd64Musl => "amd64",
-            Self::Arm64 | Self::Arm64Musl => "arm64",
-        }))
+        Ok(trees()?.join(self.processor()))
     }
 
     /// A command that runs `program`, which is linked to its C library.

@@ -1,12 +1,10 @@
 //! A tree whose libraries lie where Fedora has them.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{Root, cache};
 
@@ -38,29 +36,6 @@ impl Lib64 {
     pub fn tree(&self) -> &Root {
         &self.tree
     }
-
-    /// What is in it: the files and folders below /usr and /etc.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn files(&self) -> Result<BTreeSet<PathBuf>> {
-        let mut files = BTreeSet::new();
-        for folder in ["usr", "etc"] {
-            add(&self.tree.path().join(folder), &mut files)?;
-        }
-        Ok(files)
-    }
-}
-
-fn add(folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            add(&entry.path(), files)?;
-        }
-        files.insert(entry.path());
-    }
-    Ok(())
 }
 
 impl Drop for Lib64 {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::cache::Wheel;
+use crate::cache::{self, Wheel};
 use crate::{Guest, std_source, target_folder, workspace};
 
 /// Zig, of which only the linker, the C libraries and the unwinder serve here.
@@ -20,6 +20,17 @@ const ZIGBUILD: Wheel = Wheel {
     file: "cargo_zigbuild-0.24.1-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.whl",
     sha256: "238a1ab54a95053a4eadc34775c81f795a8ad75f80bfed63f3f445f518102375",
 };
+
+/// Zig's version.
+pub const VERSION: &str = "0.17.1";
+
+/// The folder of Zig, with the licences of what it links in.
+///
+/// # Errors
+/// When it can't be fetched.
+pub fn home() -> Result<PathBuf> {
+    Ok(ZIG.unpacked()?.join("ziglang"))
+}
 
 /// Where [`build`] leaves what it has built.
 ///
@@ -48,9 +59,13 @@ pub fn build(guest: Guest, packages: &[&str]) -> Result<Command> {
         .current_dir(workspace());
     command.args(packages.iter().flat_map(|p| ["--package", p]));
     command.env("CARGO_ZIGBUILD_ZIG_PATH", ZIG.program("ziglang/zig")?);
-    // rustc links a static library for musl otherwise, which isn't what a loader opens.
-    let flags = if target.ends_with("musl") { "-Ctarget-feature=-crt-static" } else { "" };
-    command.env("RUSTFLAGS", flags);
+    let mut flags = same_paths()?;
+    if target.ends_with("musl") {
+        // rustc links a static library for musl otherwise, which isn't what a loader opens.
+        flags.push("-Ctarget-feature=-crt-static".to_owned());
+    }
+    // Flags with a separator that no path has.
+    command.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     // The compiler comes with a standard library for this machine alone. It is built as it was by those who made the compiler, though they call
     // that way unstable (RUSTC_BOOTSTRAP).
     if !target.starts_with("x86_64-unknown-linux-gnu") {
@@ -58,4 +73,13 @@ pub fn build(guest: Guest, packages: &[&str]) -> Result<Command> {
         command.env("__CARGO_TESTS_ONLY_SRC_ROOT", std_source::ensure()?);
     }
     Ok(command)
+}
+
+/// Flags by which the messages of panics name sources in the same way wherever they lie, so that each checkout gives the same bytes.
+fn same_paths() -> Result<Vec<String>> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let home = home.context("neither CARGO_HOME nor HOME says where cargo keeps its sources")?;
+    let names = [(home, "/cargo"), (cache::folder(), "/cache"), (workspace().to_path_buf(), "/hesper")];
+    Ok(names.map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display())).into())
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hesper_rig::vulkaninfo::{self, VULKANINFO};
-use hesper_rig::{Host, Lib64, Nodes, Root};
+use hesper_rig::{Host, Lib64, Nodes, Root, tree_files};
 
 use super::programs::{Programs, Seen, said};
 
@@ -35,9 +35,9 @@ pub fn look(root: &Root, host: &Host, programs: &Programs) -> Result<Seen> {
     };
 
     nothing("before the installation")?;
-    let before = system.files()?;
+    let before = tree_files(system.tree())?;
     hesper("install")?;
-    let installed = system.files()?;
+    let installed = tree_files(system.tree())?;
     let below = |path: &str| system.tree().path().join(path.trim_start_matches('/'));
     let new: Vec<_> = installed.difference(&before).cloned().collect();
     ensure!(new == [LIBRARY, MANIFEST].map(below), "the installation leaves {new:?}");
@@ -47,7 +47,7 @@ pub fn look(root: &Root, host: &Host, programs: &Programs) -> Result<Seen> {
     }
     let seen = programs.look(start, LIBRARY.as_ref(), Some(VULKANINFO.as_ref())).context("installed")?;
     hesper("uninstall")?;
-    ensure!(system.files()? == before, "something stays of the installation");
+    ensure!(tree_files(system.tree())? == before, "something stays of the installation");
     nothing("after it was taken away")?;
     Ok(seen)
 }
