@@ -11,7 +11,7 @@ fn works_on(guest: Guest, system: System) {
     }
     let root = root();
     let driver = cross::build_driver(guest).unwrap();
-    let programs = Programs { driver, client: cross::build_client(guest).unwrap() };
+    let programs = Programs { guest, driver, client: cross::build_client(guest).unwrap() };
     let seen = system.look(&root, &Host::start(&root).unwrap(), &programs).unwrap();
     let device = seen.loader.unwrap().device;
     assert!(device.starts_with("Virtio-GPU Venus (llvmpipe"), "{device}");
@@ -20,6 +20,11 @@ fn works_on(guest: Guest, system: System) {
 #[test]
 fn works_on_debian_12() {
     works_on(Guest::Amd64, System::Debian12);
+}
+
+#[test]
+fn works_in_a_container_without_a_shell() {
+    works_on(Guest::Amd64, System::Distroless);
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn file_line(guest: Guest, driver: &CrossBuild) -> Result<Vec<String>> {
 fn look(guest: Guest, driver: CrossBuild, root: &Root, host: &Host) -> Result<Vec<Vec<String>>> {
     let title = format!("Building the test client for {}", guest.name());
     let step = Step::start(&title, "1 to 4 minutes the first time on 2 cores");
-    let programs = Programs { driver, client: cross::build_client(guest)? };
+    let programs = Programs { guest, driver, client: cross::build_client(guest)? };
     step.done("");
     let on = |system: System| {
         let title = format!("{}: {}", guest.name(), system.name());

@@ -71,6 +71,14 @@ impl Guest {
     /// # Errors
     /// When the C library or the emulator can't be fetched, or this is no x86-64 machine.
     pub fn command(self, program: &Path) -> Result<Command> {
+        self.command_in(&self.tree()?, program)
+    }
+
+    /// The same; an emulated program finds a tree's files under the paths that they have there.
+    ///
+    /// # Errors
+    /// As [`Self::command`].
+    pub fn command_in(self, tree: &Path, program: &Path) -> Result<Command> {
         ensure!(cfg!(target_arch = "x86_64"), "programs of other guests are run on x86-64 only");
         if self == Self::Amd64 {
             return Ok(Command::new(program));
@@ -83,7 +91,7 @@ impl Guest {
         } else {
             command = Command::new(trees.join("amd64/usr/bin/qemu-aarch64"));
             // A processor with nothing but the first AArch64: what isn't looked for before it is used fails.
-            command.args(["-cpu", "cortex-a53", "-L"]).arg(trees.join("arm64"));
+            command.args(["-cpu", "cortex-a53", "-L"]).arg(tree);
         }
         command.arg(program);
         Ok(command)

@@ -43,8 +43,8 @@ impl Root {
         Ok(Self { path })
     }
 
-    /// Another tree of the cache, with a host of its own.
-    pub(crate) fn at(path: PathBuf) -> Self {
+    /// Another tree: one of the cache, a copy, or what a container engine has unpacked.
+    pub fn at(path: PathBuf) -> Self {
         Self { path }
     }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hesper_rig::vulkaninfo::{self, VULKANINFO};
-use hesper_rig::{Host, Lib64, Nodes, Root, tree_files};
+use hesper_rig::{Host, Libraries, Nodes, Root, SmallTree, tree_files};
 
 use super::programs::{Programs, Seen, said};
 
@@ -18,7 +18,7 @@ const MANIFEST: &str = "/usr/share/vulkan/icd.d/hesper_icd.json";
 /// # Errors
 /// When something fails, is put elsewhere, or stays.
 pub fn look(root: &Root, host: &Host, programs: &Programs) -> Result<Seen> {
-    let system = Lib64::make(root)?;
+    let system = SmallTree::make(root, Libraries::Fedora)?;
     let nodes = Nodes::over(host, "")?;
     let start = |program: &Path| -> Result<Command> {
         let mut command = system.tree().command(program)?;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hesper_rig::cross::CrossBuild;
-use hesper_rig::vulkaninfo;
+use hesper_rig::{Guest, vulkaninfo};
 
 use super::opening::{self, OPENINGS, Times};
 use crate::hosts::PARTS;
@@ -13,6 +13,8 @@ use crate::hosts::PARTS;
 /// What was built for a guest.
 #[derive(Clone, Debug)]
 pub struct Programs {
+    /// For whom.
+    pub guest: Guest,
     /// The driver, what installs it and what opens it.
     pub driver: CrossBuild,
     /// The test client.

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes a small tree whose libraries lie where Fedora has them, in /usr/lib64, with vulkaninfo and the Vulkan loader of another tree. Usage:
-# lib64.sh FROM DIR (root).
+# Makes a small tree with vulkaninfo and the Vulkan loader of another tree, whose libraries lie in one folder, /usr/FOLDER, such as lib64. There is neither a shell nor a package manager in it. Usage:
+# small_tree.sh FROM DIR FOLDER (root).
 set -eu
-from=$1 dir=$2
-mkdir -p "$dir/usr/bin" "$dir/usr/sbin" "$dir/usr/lib" "$dir/usr/lib64" "$dir/etc" "$dir/root" "$dir/tmp"
-for folder in bin sbin lib lib64; do
-  ln -s "usr/$folder" "$dir/$folder"
+from=$1 dir=$2 folder=$3
+mkdir -p "$dir/usr/bin" "$dir/usr/sbin" "$dir/usr/lib" "$dir/usr/lib64" "$dir/usr/$folder" "$dir/etc" "$dir/root" "$dir/tmp"
+for name in bin sbin lib lib64; do
+  ln -s "usr/$name" "$dir/$name"
 done
 # Fedora's package of the Vulkan loader has this folder, too.
 mkdir -p "$dir/usr/share/vulkan/icd.d"
@@ -14,12 +14,12 @@ cp -L "$from/usr/bin/vulkaninfo" "$dir/usr/bin"
 for file in /usr/bin/vulkaninfo /usr/lib/x86_64-linux-gnu/libvulkan.so.1; do
   chroot "$from" /lib64/ld-linux-x86-64.so.2 --list "$file" | sed -n 's/^.* => \(\/[^ ]*\) (0x.*$/\1/p'
 done | sort -u | while read -r library; do
-  cp -L "$from$library" "$dir/usr/lib64"
+  cp -L "$from$library" "$dir/usr/$folder"
 done
 # Found by name only: the Vulkan loader, and what programs for an older C library name.
 for library in libvulkan.so.1 libpthread.so.0 libdl.so.2 librt.so.1; do
-  cp -L "$from/usr/lib/x86_64-linux-gnu/$library" "$dir/usr/lib64"
+  cp -L "$from/usr/lib/x86_64-linux-gnu/$library" "$dir/usr/$folder"
 done
 cp -L "$from/lib64/ld-linux-x86-64.so.2" "$dir/usr/lib64"
-echo /usr/lib64 >"$dir/etc/ld.so.conf"
+echo "/usr/$folder" >"$dir/etc/ld.so.conf"
 "$from/usr/sbin/ldconfig" -r "$dir"
