@@ -354,6 +354,11 @@ impl Connection {
         self.reported.store(true, Ordering::Relaxed);
     }
 
+    /// Whether nobody reads of it any more.
+    pub fn is_silent(&self) -> bool {
+        self.reported.load(Ordering::Relaxed)
+    }
+
     #[cold]
     #[inline(never)]
     fn lose(&self, e: Error) -> Error {

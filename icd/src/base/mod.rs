@@ -16,6 +16,7 @@ pub mod log;
 pub mod members;
 pub mod object;
 pub mod outcomes;
+pub mod own_threads;
 pub mod progress;
 pub mod result_codes;
 pub mod room;
