@@ -50,8 +50,7 @@ impl Presenter {
         let started = std::thread::Builder::new().name("hesper-present".into()).spawn(move || {
             let presenter = self;
             if catch_unwind(AssertUnwindSafe(|| presenter.run())).is_err() {
-                error!("a bug in the driver: showing a picture panicked (please report it)");
-                presenter.images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
+                presenter.lose_after_panic();
                 // Images are destroyed when the thread has ended, so what copies them is waited for nonetheless.
                 while let Some(present) = presenter.images.next() {
                     finish_copy(presenter.device, &presenter.images, &present);
@@ -77,9 +76,18 @@ impl Presenter {
             return Err(present);
         }
         end_copy(self.device, &self.images, &present, vk::Result::SUCCESS);
-        let fits = self.show(canvas, &present);
+        let shown = catch_unwind(AssertUnwindSafe(|| self.show(canvas, &present)));
+        let fits = shown.unwrap_or_else(|_| {
+            self.lose_after_panic();
+            None
+        });
         self.images.over(present, fits);
         Ok(())
+    }
+
+    fn lose_after_panic(&self) {
+        error!("a bug in the driver: showing a picture panicked (please report it)");
+        self.images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
     }
 
     fn run(&self) {
