@@ -1,4 +1,5 @@
-//! vkQueuePresentKHR: the queue copies each image, behind what the present waits for, and the thread of its swapchain shows the copy.
+//! vkQueuePresentKHR: the queue copies each image, behind what the present waits for, unless the guest reads the image where it is; the thread of its swapchain
+//! shows the picture, or the program's own (`presenter`).
 
 use std::time::{Duration, Instant};
 
