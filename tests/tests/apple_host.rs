@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use hesper_rig::llama::{self, Server};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::vulkaninfo::{Facts, VULKANINFO, facts_of, is_feature, last};
 use hesper_rig::{Apple, Driver, Host, HostVersion, Root, build_driver, target_folder};
 use hesper_tests::{OWN_FEATURES, good, quick, root};
@@ -165,7 +165,7 @@ fn llama(driver: Driver, apple: Apple) -> (Vec<u64>, String) {
         environment.extend(build.layer_environment().map(|(name, value)| (name, value.to_str().unwrap())));
         environment.push(apple.setting());
     }
-    let (program, model) = (llama::server().unwrap(), models::tiny(Tiny::Q4K).unwrap());
+    let (program, model) = (llama::server().unwrap(), models::tiny(Weights::Q4K).unwrap());
     let server = Server::start_on(&root, driver, host, &program, &model, &log, &environment);
     let server = server.unwrap_or_else(|e| panic!("{driver} over {apple}: {e:?}"));
     let device = server.device().unwrap();

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use hesper_rig::{Driver, Host, Weston, Xvfb};
+use hesper_rig::{Driver, Host, Renderer, Weston, Xvfb};
 use hesper_tests::compositor::{Compositor, Manners};
 use hesper_tests::{ends, root};
 
@@ -41,7 +41,7 @@ impl Server {
         match kind {
             Kind::X11 => Self::X11(Xvfb::start(SCREEN, &[]).unwrap()),
             Kind::Compositor => Self::Compositor(Compositor::start(Manners::default())),
-            Kind::Weston => Self::Weston(Weston::start(SCREEN).unwrap()),
+            Kind::Weston => Self::Weston(Weston::start(Renderer::Pixman, SCREEN).unwrap()),
         }
     }
 
@@ -93,6 +93,10 @@ fn day(driver: Driver, host: Option<&Host>, kind: Kind, day: &str, mode: &str) -
     let mut server = Server::start(kind);
     let mut command = root().client(driver, host, CLIENT).unwrap();
     let system = server.shows(&mut command);
+    if mode == "mailbox" {
+        // The others are drawn where the guest reads them.
+        command.env("HESPER_DEBUG", "vtest,copied-windows");
+    }
     command.args(["bad-day", system, day, mode]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let said = hear(&mut child);

@@ -56,7 +56,15 @@ fn passes_on_hesper_one_command_at_a_time() {
 fn passes_on_hesper_with_each_wait_strategy() {
     let root = root();
     let host = Host::start(&root).unwrap();
-    for strategy in ["wait-poll", "wait-block", "wait-poll,feedback", "wait-block,feedback", "no-feedback"] {
+    for strategy in [
+        "wait-poll",
+        "wait-block",
+        "wait-poll,feedback",
+        "wait-block,feedback",
+        "no-feedback",
+        "contention",
+        "contention,wait-poll",
+    ] {
         for spin in ["0", "2000"] {
             let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
             command.arg("all").env("HESPER_DEBUG", format!("vtest,{strategy}")).env("HESPER_SPIN_US", spin);

@@ -1,7 +1,7 @@
 //! llama.cpp on tiny models: the same tokens as on the host's own driver, and no slower than on Mesa's.
 
 use hesper_rig::llama::{self, Server};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Driver, Host, target_folder};
 use hesper_tests::{median, quick, root};
 
@@ -21,9 +21,9 @@ fn tokens_are_the_hosts_own_and_come_as_fast_as_through_mesas_driver() {
     if quick() {
         return;
     }
-    compare(Tiny::F16, Memory::Mapped);
-    compare(Tiny::Q4K, Memory::Mapped);
-    compare(Tiny::Q4K, Memory::Discrete);
+    compare(Weights::F16, Memory::Mapped);
+    compare(Weights::Q4K, Memory::Mapped);
+    compare(Weights::Q4K, Memory::Discrete);
 }
 
 /// The copies that write a token's inputs aren't sent by themselves.
@@ -35,7 +35,7 @@ fn a_tokens_inputs_travel_with_its_work() {
     let trace = std::env::temp_dir().join(format!("hesper-llama-trace-{}.json", std::process::id()));
     // Whatever switches the tests run with.
     let environment = [("HESPER_TRACE", trace.to_str().unwrap()), ("HESPER_DEBUG", "vtest")];
-    let server = start(Driver::Hesper, Tiny::Q4K, Memory::Discrete, &environment);
+    let server = start(Driver::Hesper, Weights::Q4K, Memory::Discrete, &environment);
     server.tokens(&PROMPT, 128).unwrap();
     drop(server);
     let text = std::fs::read_to_string(&trace).unwrap();
@@ -44,7 +44,7 @@ fn a_tokens_inputs_travel_with_its_work() {
     assert!(taken > 3 * 128, "only {taken} uploads were taken");
 }
 
-fn start(driver: Driver, weights: Tiny, memory: Memory, environment: &[(&str, &str)]) -> Server {
+fn start(driver: Driver, weights: Weights, memory: Memory, environment: &[(&str, &str)]) -> Server {
     let root = root();
     let logs = target_folder().unwrap().join("llama-logs");
     std::fs::create_dir_all(&logs).unwrap();
@@ -59,7 +59,7 @@ fn start(driver: Driver, weights: Tiny, memory: Memory, environment: &[(&str, &s
         .unwrap_or_else(|e| panic!("{driver}: {e:?}"))
 }
 
-fn compare(weights: Tiny, memory: Memory) {
+fn compare(weights: Weights, memory: Memory) {
     let servers = Driver::ALL.map(|driver| {
         let server = start(driver, weights, memory, &[]);
         let device = server.device().unwrap();

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hesper_rig::llama::{self, Server};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Driver, Host, target_folder};
 use hesper_tests::{both, output, quick, root};
 
@@ -164,7 +164,7 @@ fn llama_bench_ends_with_its_own_error() {
         return;
     }
     let root = root();
-    let model = models::tiny(Tiny::Q4K).unwrap();
+    let model = models::tiny(Weights::Q4K).unwrap();
     let mut host = Host::start(&root).unwrap();
     let mut command = root.client(Driver::Hesper, Some(&host), llama::BENCH).unwrap();
     command
@@ -198,7 +198,7 @@ fn llama_server_reports_its_own_error() {
     }
     let root = root();
     let program = llama::server().unwrap();
-    let model = models::tiny(Tiny::Q4K).unwrap();
+    let model = models::tiny(Weights::Q4K).unwrap();
     let log = target_folder().unwrap().join("llama-killed.log");
     let mut server = Server::start(&root, Driver::Hesper, &program, &model, &log).unwrap();
     let port = server.port();

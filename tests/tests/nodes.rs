@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use hesper_rig::llama::{self, Server};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Driver, Host, Nodes, Usage, build_driver, target_folder};
 use hesper_tests::{both, good, output, quick, root};
 
@@ -216,7 +216,7 @@ fn llama_says_the_same_on_a_host_with_large_pages() {
     }
     const PROMPT: [u32; 6] = [1, 300, 7, 301, 42, 400];
     let (root, logs) = (root(), target_folder().unwrap());
-    let (program, model) = (llama::server().unwrap(), models::tiny(Tiny::Q4K).unwrap());
+    let (program, model) = (llama::server().unwrap(), models::tiny(Weights::Q4K).unwrap());
     let host = Host::start(&root).unwrap();
     let nodes = Nodes::over(&host, "param 9 16384\nalign 16384").unwrap();
     let command = root.client_on(&nodes, &program).unwrap();

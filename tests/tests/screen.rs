@@ -37,15 +37,18 @@ fn vkcube_draws_what_it_draws_on_the_hosts_own_driver() {
     let sharing = Xvfb::start(SCREEN, &[]).unwrap();
     let alone = Xvfb::start(SCREEN, &NO_SHM).unwrap();
     let watchers = [&sharing, &alone].map(|server| (server, XScreen::new(Some(&server.display()))));
-    for (frames, more) in [
-        (1, &["--wsi", "xcb"][..]),
-        (2, &["--wsi", "xlib"]),
+    for (frames, more, switches) in [
+        (1, &["--wsi", "xcb"][..], "vtest"),
+        (2, &["--wsi", "xlib"], "vtest"),
+        (3, &["--wsi", "xcb"], "vtest,copied-windows"),
         // FIFO is the default; these are IMMEDIATE and MAILBOX.
-        (17, &["--wsi", "xcb", "--present_mode", "0"]),
-        (40, &["--wsi", "xlib", "--present_mode", "1"]),
+        (17, &["--wsi", "xcb", "--present_mode", "0"], "vtest"),
+        (40, &["--wsi", "xlib", "--present_mode", "1"], "vtest"),
     ] {
         let draw = |driver, host, (server, watcher): &(&Xvfb, XScreen)| {
-            screen_after(watcher, vkcube(driver, host, server, frames, SIZE, more))
+            let mut cube = vkcube(driver, host, server, frames, SIZE, more);
+            cube.env("HESPER_DEBUG", switches);
+            screen_after(watcher, cube)
         };
         for (i, watcher) in watchers.iter().enumerate() {
             let seen = draw(Driver::Hesper, Some(&host), watcher);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Driver, GuestJob, Kernel, Machine, Vm, llama};
 use hesper_tests::{median, quick, root};
 use serde_json::Value;
@@ -44,7 +44,7 @@ cp /run/trace ."#,
         variables.join(" "),
         llama::ANY_PROCESSOR,
         llama::ARGUMENTS.join(" "),
-        models::tiny(Tiny::Q4K).unwrap().display(),
+        models::tiny(Weights::Q4K).unwrap().display(),
     )
 }
 

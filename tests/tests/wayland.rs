@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hesper_rig::{Driver, Host, Weston};
+use hesper_rig::{Driver, Host, Renderer, Weston};
 use hesper_tests::compositor::{Compositor, Format, Manners};
 use hesper_tests::pictures::{colors, differing};
 use hesper_tests::{ends, good, root};
@@ -38,16 +38,18 @@ fn window(driver: Driver, host: Option<&Host>, compositor: &Compositor, part: &s
 #[test]
 fn vkcube_shows_what_it_shows_on_the_hosts_own_driver() {
     let host = Host::start(&root()).unwrap();
-    let pictures = |driver, host, frames: usize, mode| {
+    let pictures = |driver, host, frames: usize, mode, switches| {
         let compositor = Compositor::start(Manners::default());
-        good("vkcube", &mut vkcube(driver, host, compositor.display(), frames, mode));
+        let mut cube = vkcube(driver, host, compositor.display(), frames, mode);
+        good("vkcube", cube.env("HESPER_DEBUG", switches));
         compositor.take()
     };
     // FIFO: not every driver has the other modes.
-    let native = pictures(Driver::Native, None, 20, "2");
-    // FIFO, IMMEDIATE and MAILBOX.
-    for (frames, mode) in [(20, "2"), (7, "0"), (12, "1")] {
-        let seen = pictures(Driver::Hesper, Some(&host), frames, mode);
+    let native = pictures(Driver::Native, None, 20, "2", "");
+    // FIFO, IMMEDIATE and MAILBOX, drawn where the guest reads them; and copied.
+    let (in_place, copied) = ("vtest", "vtest,copied-windows");
+    for (frames, mode, switches) in [(20, "2", in_place), (7, "0", in_place), (12, "1", in_place), (20, "2", copied)] {
+        let seen = pictures(Driver::Hesper, Some(&host), frames, mode, switches);
         assert_eq!((seen.len(), native.len()), (frames, 20), "mode {mode}");
         for (i, (a, b)) in seen.iter().zip(&native).enumerate() {
             assert!(
@@ -105,6 +107,47 @@ fn a_window_may_change_its_size() {
     good("resized", &mut window(Driver::Hesper, Some(&host), &compositor, "resized"));
     let sizes: Vec<[i32; 2]> = compositor.take().iter().map(|p| p.size).collect();
     assert_eq!(sizes, [[50, 40], [80, 30], [20, 60], [50, 40]].map(|size| [size; 3]).concat());
+    assert_eq!(compositor.left(), 0, "objects that nobody has ended");
+}
+
+/// What a full socket doesn't take at once reaches the compositor once there is room.
+#[test]
+fn a_full_socket_is_waited_for() {
+    /// Pictures must come although the program itself asks for nothing more.
+    const SOON: Duration = Duration::from_secs(10);
+    let host = Host::start(&root()).unwrap();
+    let compositor = Compositor::start(Manners::default());
+    let mut command = window(Driver::Hesper, Some(&host), &compositor, "full");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut lines = BufReader::new(output).lines();
+    // A swapchain is made, and a picture is shown.
+    for _ in 0..2 {
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        compositor.stop();
+        input.write_all(b"\n").unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "full");
+        std::thread::sleep(Duration::from_millis(300));
+        compositor.go_on();
+    }
+    assert_eq!(lines.next().unwrap().unwrap(), "shown");
+    let start = Instant::now();
+    while compositor.shown() == 0 && start.elapsed() < SOON {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(compositor.take().len(), 1, "pictures after {:?}", start.elapsed());
+    input.write_all(b"\n").unwrap();
+    let status = ends(&mut child, Duration::from_secs(30)).expect("the client hangs");
+    assert!(status.success(), "{status}");
+}
+
+/// A program that can't open files for a while hears of that, and nothing is lost.
+#[test]
+fn few_files_are_no_lost_window() {
+    let host = Host::start(&root()).unwrap();
+    let compositor = Compositor::start(Manners::default());
+    println!("{}", good("no-files", &mut window(Driver::Hesper, Some(&host), &compositor, "no-files")));
+    assert_eq!(compositor.take().len(), 6);
 }
 
 #[test]
@@ -172,7 +215,7 @@ fn vkcube_ends_when_its_compositor_dies() {
 #[test]
 fn vkcube_shows_its_pictures_on_weston() {
     let host = Host::start(&root()).unwrap();
-    let mut weston = Weston::start([340, 300]).unwrap();
+    let mut weston = Weston::start(Renderer::Pixman, [340, 300]).unwrap();
     // FIFO, IMMEDIATE and MAILBOX.
     for (frames, mode) in [(60, "2"), (30, "0"), (30, "1")] {
         let mut cube = vkcube(Driver::Hesper, Some(&host), weston.display(), frames, mode);

@@ -95,6 +95,7 @@ fn a_window_may_change_its_size_while_pictures_are_held() {
         good("resized", &mut window(&nodes, &compositor, "resized"));
         let seen: Vec<_> = compositor.take().iter().map(|p| (p.size, p.from_device)).collect();
         assert_eq!(seen, RESIZED.map(|size| [(size, true); 3]).concat());
+        assert_eq!(compositor.left(), 0, "objects that nobody has ended");
     }
     let compositor = Compositor::start(TAKES);
     good("renewed", &mut window(&nodes, &compositor, "renewed"));
@@ -110,6 +111,7 @@ fn what_is_not_taken_is_copied() {
         good(what, window(nodes, &compositor, "resized").env("HESPER_DEBUG", switches));
         let seen: Vec<_> = compositor.take().iter().map(|p| (p.size, p.from_device)).collect();
         assert_eq!(seen, RESIZED.map(|size| [(size, false); 3]).concat(), "{what}");
+        assert_eq!(compositor.left(), 0, "{what}: objects that nobody has ended");
     };
     let (host, nodes) = node("");
     let refuses = |after| Dmabuf::Refuses { after };
@@ -120,6 +122,16 @@ fn what_is_not_taken_is_copied() {
     let exports_nothing = Nodes::over(&host, "rings 1\nrefuse export EINVAL").unwrap();
     copied("a node that exports nothing", &exports_nothing, Dmabuf::Takes, "");
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
+
+/// A program that couldn't open files for a while has its pictures copied meanwhile, and no longer.
+#[test]
+fn few_files_are_no_refusal() {
+    let (_host, nodes) = node("");
+    let compositor = Compositor::start(TAKES);
+    println!("{}", good("no-files", &mut window(&nodes, &compositor, "no-files")));
+    let seen: Vec<bool> = compositor.take().iter().map(|p| p.from_device).collect();
+    assert_eq!(seen, [true; 6]);
 }
 
 /// Over the test server's socket nothing is the kernel's dma-buf.

@@ -7,6 +7,7 @@
 
 mod alignment;
 pub mod capset;
+pub mod contention;
 pub mod error;
 pub mod health;
 pub mod mapping;
@@ -122,6 +123,10 @@ pub trait Winsys: Send + Sync {
     /// How long the host's thread had better look for commands before it sleeps, for what it costs to wake it.
     fn idle_timeout(&self) -> Duration {
         ring::IDLE
+    }
+    /// Whether the host's threads run on the processors that this program sees.
+    fn shares_processors(&self) -> bool {
+        true
     }
     /// Whether the host still answers, as far as can be told without asking it.
     fn check(&self) -> Result<(), Error>;

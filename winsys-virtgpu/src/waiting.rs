@@ -3,8 +3,10 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use crate::contention::Contention;
+
 /// How a wait proceeds. A wait looks without pause for some microseconds, then yields the processor between looks until `spin` is
-/// over, then sleeps, longer each time.
+/// over, then sleeps, longer each time. Where other programs want the processors, it sleeps from the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// How long a wait may keep a core busy.
@@ -26,10 +28,13 @@ const SHORTEST: Duration = Duration::from_micros(20);
 
 /// One wait in progress.
 #[derive(Debug)]
-pub struct Wait {
+pub struct Wait<'a> {
+    contention: &'a Contention,
     spin: Duration,
     looks: u32,
     start: Option<Instant>,
+    /// What passed before it last asked for the time.
+    waited: Duration,
     sleep: Duration,
     sleeps: u32,
     /// Past the first moments.
@@ -50,10 +55,19 @@ fn single_core() -> bool {
     *SINGLE.get_or_init(|| std::thread::available_parallelism().is_ok_and(|n| n.get() == 1))
 }
 
-impl Wait {
+impl<'a> Wait<'a> {
     /// Begins a wait.
-    pub fn new(patience: Patience) -> Self {
-        Self { spin: patience.spin, looks: 0, start: None, sleep: SHORTEST, sleeps: 0, yields: false }
+    pub fn new(patience: Patience, contention: &'a Contention) -> Self {
+        Self {
+            contention,
+            spin: patience.spin,
+            looks: 0,
+            start: None,
+            waited: Duration::ZERO,
+            sleep: SHORTEST,
+            sleeps: 0,
+            yields: false,
+        }
     }
 
     /// How often it has slept.
@@ -65,7 +79,11 @@ impl Wait {
     pub fn pause(&mut self, deadline: Option<Instant>) -> Pause {
         self.looks = self.looks.saturating_add(1);
         let Some(start) = self.start else {
-            self.start = Some(Instant::now());
+            let now = Instant::now();
+            self.start = Some(now);
+            if self.contention.look(now) {
+                self.spin = Duration::ZERO;
+            }
             return Pause::Short;
         };
         // Asking for the time costs more than a look does.
@@ -74,6 +92,10 @@ impl Wait {
             return Pause::Short;
         }
         let waited = start.elapsed();
+        if self.sleeps == 0 && self.contention.hear(start + waited, waited.saturating_sub(self.waited)) {
+            self.spin = Duration::ZERO;
+        }
+        self.waited = waited;
         if waited < self.spin {
             self.yields |= waited >= ALONE || single_core();
             if self.yields {

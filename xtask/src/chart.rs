@@ -1,6 +1,6 @@
 //! Pictures for the documents: bars beside their names.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -94,7 +94,7 @@ pub struct Tokens {
 ///
 /// # Errors
 /// When there is nothing to draw.
-pub fn tokens(panels: &[(&str, Vec<Tokens>)]) -> Result<String> {
+pub fn tokens<T: AsRef<str>>(panels: &[(T, Vec<Tokens>)]) -> Result<String> {
     let height = |rows: usize| TITLE + SCALE + ROW * GROUP * rows as u32;
     let all: u32 = panels.iter().map(|(_, rows)| height(rows.len())).sum();
     let names: Vec<&str> = panels.iter().flat_map(|(_, rows)| rows.iter().map(|r| r.name.as_str())).collect();
@@ -109,8 +109,54 @@ pub fn tokens(panels: &[(&str, Vec<Tokens>)]) -> Result<String> {
             for (title, rows) in panels {
                 let (panel, below) = rest.split_vertically(height(rows.len()));
                 rest = below;
-                draw_panel(&panel, title, rows, labels)?;
+                draw_panel(&panel, title.as_ref(), rows, labels)?;
             }
+            area.present()
+        };
+        draw().map_err(|e| anyhow!("drawing: {e}"))?;
+    }
+    Ok(svg)
+}
+
+/// A measurement of two numbers.
+pub struct Point {
+    pub name: String,
+    pub x: f64,
+    pub y: f64,
+}
+
+/// Points joined by a line, and points of others beside them, each with its name. `axes` names x and y.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn curve(title: &str, axes: [&str; 2], joined: &[Point], others: &[Point]) -> Result<String> {
+    let all = || joined.iter().chain(others);
+    let [right, top] = [|p: &Point| p.x, |p: &Point| p.y].map(|of| all().map(of).fold(0.0, f64::max) * 1.15);
+    ensure!(right > 0.0 && top > 0.0, "nothing to draw");
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, WIDTH / 2)).into_drawing_area();
+        let draw = || -> Result<(), DrawError<'_>> {
+            area.fill(&WHITE)?;
+            let mut chart = ChartBuilder::on(&area)
+                .caption(title, TITLE_FONT)
+                .margin(SCALE / 3)
+                .x_label_area_size(SCALE + ROW)
+                .y_label_area_size(2 * SCALE)
+                .build_cartesian_2d(0.0..right, 0.0..top)?;
+            chart
+                .configure_mesh()
+                .x_desc(axes[0])
+                .y_desc(axes[1])
+                .label_style(FONT)
+                .light_line_style(TRANSPARENT)
+                .draw()?;
+            chart.draw_series([PathElement::new(joined.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>(), GOOD)])?;
+            for (points, color) in [(joined, GOOD), (others, OTHER)] {
+                chart.draw_series(points.iter().map(|p| Circle::new((p.x, p.y), 4, color.filled())))?;
+            }
+            let style = TextStyle::from(FONT.into_font()).pos(Pos::new(HPos::Left, VPos::Bottom));
+            chart.draw_series(all().map(|p| Text::new(format!("\u{a0}{}", p.name), (p.x, p.y), style.clone())))?;
             area.present()
         };
         draw().map_err(|e| anyhow!("drawing: {e}"))?;

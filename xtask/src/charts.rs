@@ -22,7 +22,7 @@ pub struct Args {
 const TOKENS: &str = "tests/tokens.json";
 /// Its tests, each with a title for its panel.
 const PANELS: [(&str, &str); 2] =
-    [("tg128", "Text (tg128), tokens a second on an H100"), ("pp512", "Prompt (pp512), tokens a second on an H100")];
+    [("tg128", "Text (tg128), tokens a second"), ("pp512", "Prompt (pp512), tokens a second on an H100")];
 
 /// One row of a table of docs/performance.md.
 #[derive(Deserialize)]

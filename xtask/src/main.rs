@@ -17,6 +17,7 @@ mod endure;
 mod faults;
 mod fuzz;
 mod fuzz_targets;
+mod gpu_bench;
 mod guests;
 mod hosts;
 mod image;
@@ -69,6 +70,7 @@ enum Sub {
     Shaders(shaders::Args),
     Rig(rig::Args),
     Bench(bench::Args),
+    GpuBench(gpu_bench::Args),
     Charts(charts::Args),
     Parity(parity::Args),
     Vm(vm::Args),
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Sub::Shaders(args) => shaders::run(&args),
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),
+        Sub::GpuBench(args) => gpu_bench::run(&args),
         Sub::Charts(args) => charts::run(&args),
         Sub::Parity(args) => parity::run(&args),
         Sub::Vm(args) => vm::run(&args),

@@ -55,13 +55,35 @@ impl Results {
 
     /// How Hesper compares with Mesa's driver, row by row; below 1 is better.
     pub fn ratios(&self) -> Vec<(String, f64)> {
+        self.ratios_to(Driver::Mesa)
+    }
+
+    /// How Hesper compares with another driver, row by row; below 1 is better.
+    pub fn ratios_to(&self, other: Driver) -> Vec<(String, f64)> {
+        let of =
+            |speeds: [f64; 3]| Driver::ALL.into_iter().zip(speeds).find(|(d, _)| *d == other).map_or(f64::NAN, |s| s.1);
         let ratio = |m: &Measured| {
-            let [_, mesa, hesper] = m.medians();
-            // Of what is counted a second, more is better.
-            let r = if m.unit.ends_with("/s") { mesa / hesper } else { hesper / mesa };
+            let speeds = m.speeds();
+            let r = of(speeds) / speeds[2];
             r.is_finite().then(|| (m.name.clone(), r))
         };
         self.0.iter().filter_map(ratio).collect()
+    }
+
+    /// Speeds of the three drivers, for rows that the first is in.
+    pub fn speeds(&self) -> Vec<(String, [f64; 3])> {
+        let rows = self.0.iter().map(|m| (m.name.clone(), m.speeds()));
+        rows.filter(|(_, [native, ..])| native.is_finite()).collect()
+    }
+
+    /// The medians of a row, in the order of [`Driver::ALL`].
+    pub fn medians_of(&self, name: &str) -> Option<[f64; 3]> {
+        self.0.iter().find(|m| m.name == name).map(Measured::medians)
+    }
+
+    /// The names of the rows.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|m| m.name.as_str())
     }
 
     /// Every number.
@@ -82,6 +104,12 @@ impl Results {
 impl Measured {
     fn medians(&self) -> [f64; 3] {
         self.values.each_ref().map(|v| median(v))
+    }
+
+    /// The medians, or their inverses where they are times: more is better.
+    fn speeds(&self) -> [f64; 3] {
+        let is_speed = self.unit.ends_with("/s");
+        self.medians().map(|v| if is_speed { v } else { 1.0 / v })
     }
 }
 

@@ -30,7 +30,13 @@ pub fn ensure() -> Result<()> {
     }
     let apt = |args: &[&str]| {
         let mut command = Command::new("apt-get");
-        command.args(["-q", "-y", "--no-install-recommends"]).args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        // Another installation may hold the lock: a fresh machine often installs its updates first.
+        let wait = ["-o", "DPkg::Lock::Timeout=300"];
+        command
+            .args(wait)
+            .args(["-q", "-y", "--no-install-recommends"])
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
     step::run("Debian's package lists", "apt-get update, some seconds", &mut apt(&["update"]))?;

@@ -68,6 +68,10 @@ impl Background {
             // Without memory or files for another ring the command is waited for at once, elsewhere.
             Err(_) => return Ok(None),
         }
+        // A command that is to run meanwhile waits for what a thread that sleeps behind what it was shown is shown late.
+        if main.parks() {
+            main.show()?;
+        }
         let after = main.position();
         Ok(self.with(|commands| {
             let begun = commands.begin(owner, after, request).map(Ticket);

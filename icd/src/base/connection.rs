@@ -4,11 +4,10 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use hesper_encoder::{Codec, Reader, Scratch, Writer};
+use hesper_winsys::contention::Contention;
 use hesper_winsys::ring::{self, Asked, Reply, RingOptions, Show};
-use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
 
@@ -17,12 +16,10 @@ use crate::base::backlog::Request;
 use crate::base::detour;
 use crate::base::log::error;
 use crate::base::outcomes::{self, Due, Outcomes};
+use crate::base::rings;
 use crate::base::room::Room;
 use crate::base::settings::Settings;
 use crate::base::timelines::Timelines;
-
-/// How long a wait for the host's answer may keep a core busy: answers that take longer wait for the GPU or a compiler.
-const ANSWER: Duration = Duration::from_micros(100);
 
 /// A command's flag that has the host reply (WIRE.md 2.1).
 const GENERATE_REPLY: u32 = 1;
@@ -92,11 +89,8 @@ impl Connection {
         let winsys = hesper_winsys::open(&settings.winsys)?;
         let streams = Arc::new(StreamPool::new(winsys.clone()));
         let health = Arc::new(Health::default());
-        let patience = Patience { spin: settings.spin.min(ANSWER) };
-        let idle_timeout = settings.idle.unwrap_or_else(|| winsys.idle_timeout());
-        let options =
-            RingOptions { patience, idle_timeout, notify_always: settings.notify_always, ..RingOptions::default() };
-        let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options)?;
+        let options = rings::options(settings, &*winsys);
+        let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options.clone())?;
         let codec = winsys.capset().codec;
         Ok(Arc::new(Self {
             winsys,
@@ -122,6 +116,12 @@ impl Connection {
     /// Whether it is the connection of a process that this one was forked from.
     pub fn is_inherited(&self) -> bool {
         self.generation != detour::generation()
+    }
+
+    /// Whether other programs want the processors.
+    #[inline]
+    pub fn contention(&self) -> &Contention {
+        &self.options.contention
     }
 
     /// What the host's Venus can do.
@@ -339,7 +339,7 @@ impl Connection {
     fn new_side_ring(&self) -> Result<Ring, Error> {
         let id = self.next_ring.fetch_add(1, Ordering::Relaxed);
         // What is asked there is waited for, and nothing comes soon behind that.
-        let options = RingOptions { buffer_size: SIDE, idle_timeout: ring::IDLE, ..self.options };
+        let options = RingOptions { buffer_size: SIDE, idle_timeout: ring::IDLE, ..self.options.clone() };
         Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
     }
 
@@ -347,6 +347,15 @@ impl Connection {
     #[inline]
     pub fn report<R>(&self, result: Result<R, Error>) -> Result<R, Error> {
         result.map_err(|e| self.lose(e))
+    }
+
+    /// The error that every call returns once the host is lost, which whoever finds out says on stderr.
+    ///
+    /// # Errors
+    /// [`Error::Lost`].
+    #[inline]
+    pub fn check(&self) -> Result<(), Error> {
+        self.report(self.ring.check())
     }
 
     /// Of its loss nobody reads on stderr: it is the driver's own affair.
@@ -361,14 +370,14 @@ impl Connection {
 
     #[cold]
     #[inline(never)]
-    fn lose(&self, e: Error) -> Error {
-        let e = self.health.lose(e);
+    fn lose(&self, found: Error) -> Error {
+        let e = self.health.lose(found.clone());
         if let Error::Lost(_) = &e
             && !self.reported.swap(true, Ordering::Relaxed)
         {
-            // A ring stops over an object that the host was asked to make and hasn't made: what came of that is the reason.
-            let refused =
-                self.outcomes.look(&self.ring).err().map(|r| format!(" ({})", r.reason())).unwrap_or_default();
+            // A ring stops over an object that the host was asked to make and hasn't made: what came of that is the reason, which may have been found just now.
+            let refused = self.outcomes.look(&self.ring).err().unwrap_or(found).reason();
+            let refused = if refused == e.reason() { String::new() } else { format!(" ({refused})") };
             error!(
                 "{e}{refused}; Vulkan calls fail from now on, with VK_ERROR_DEVICE_LOST where they may; restart the program once the host is back"
             );

@@ -19,6 +19,7 @@ pub mod outcomes;
 pub mod own_threads;
 pub mod progress;
 pub mod result_codes;
+pub mod rings;
 pub mod room;
 pub mod settings;
 pub mod shared;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use hesper_winsys::contention::Mode;
+
 /// Where compiled pipelines are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PipelineCache {
@@ -38,6 +40,8 @@ pub struct Settings {
     pub idle: Option<Duration>,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
     pub strategy: Option<Strategy>,
+    /// When other programs count as wanting the processors.
+    pub contention: Mode,
     /// `feedback`, `no-feedback`: whether the GPU tells of work that has ended.
     pub feedback: Option<bool>,
     /// `sync`: wait for every command, so that errors show where they arise.
@@ -54,6 +58,8 @@ pub struct Settings {
     pub probe: Option<bool>,
     /// Whether window systems may be handed memory of the device (dma-bufs).
     pub dma_bufs: bool,
+    /// Whether the host's processor may draw pictures of windows where the guest reads them.
+    pub drawn_in_place: bool,
     /// The folder for what is kept from one start to the next; there may be none.
     pub cache: Option<PathBuf>,
     /// The folder for pipelines that the host has compiled.
@@ -95,11 +101,16 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         },
         chosen: chosen(var) || switch("vtest"),
         spin: Duration::from_micros(number("HESPER_SPIN_US").unwrap_or(2_000).min(1_000_000)),
-        idle: number("HESPER_IDLE_US").map(|us| Duration::from_micros(us.clamp(1, 1_000_000))),
+        idle: number("HESPER_IDLE_US").map(|us| Duration::from_micros(us.min(1_000_000))),
         strategy: match () {
             () if switch("wait-poll") => Some(Strategy::Poll),
             () if switch("wait-block") => Some(Strategy::Block),
             () => None,
+        },
+        contention: match () {
+            () if switch("contention") => Mode::Always,
+            () if switch("no-contention") => Mode::Never,
+            () => Mode::Noticed,
         },
         feedback: match () {
             () if switch("no-feedback") => Some(false),
@@ -117,6 +128,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () => None,
         },
         dma_bufs: !switch("shm-windows"),
+        drawn_in_place: !switch("copied-windows"),
         cache: cache(var),
         pipeline_cache: pipeline_cache(var),
         trace: var("HESPER_TRACE").map(PathBuf::from),
@@ -167,7 +179,7 @@ mod tests {
         let with = |value: &str| read(&|n| (n == "HESPER_IDLE_US").then(|| value.to_owned())).idle;
         assert!(read(&|_| None).idle.is_none() && with("long").is_none());
         let [none, some, hours] = ["0", "1000", "99999999999"].map(|value| with(value).unwrap());
-        assert!(!none.is_zero() && some == Duration::from_millis(1) && hours <= Duration::from_secs(1));
+        assert!(none.is_zero() && some == Duration::from_millis(1) && hours <= Duration::from_secs(1));
     }
 
     #[test]

@@ -284,7 +284,7 @@ unsafe fn end_sharing(device: vk::Device, d: &Device) {
     // SAFETY: nothing is at work.
     unsafe { semaphore::close(device) };
     // A lost host signals nothing more, and the kernel need not know of the loss.
-    if d.connection().ring.check().is_ok() {
+    if d.connection().check().is_ok() {
         d.left.settle(LAST_FILES);
     }
 }

@@ -173,7 +173,7 @@ pub unsafe extern "system" fn vkDestroyBufferView(device: vk::Device, buffer_vie
     guard(device, "vkDestroyBufferView", (), move || { private_data::end(device, &raw const buffer_view, 1); forward::destroy_buffer_view(device, buffer_view, p_allocator) })
 }
 pub unsafe extern "system" fn vkCreateImage(device: vk::Device, p_create_info: *const vk::ImageCreateInfo, p_allocator: *const vk::AllocationCallbacks, p_image: *mut vk::Image) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000, -1000338000], guard(device, "vkCreateImage", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::memory::image::create_image(device, p_create_info, p_allocator, p_image))))
+    allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000, -1000338000], guard(device, "vkCreateImage", vk::Result::ERROR_UNKNOWN, move || with_room(device, || crate::wsi::bind::create_image(device, p_create_info, p_allocator, p_image))))
 }
 pub unsafe extern "system" fn vkDestroyImage(device: vk::Device, image: vk::Image, p_allocator: *const vk::AllocationCallbacks) -> () {
     guard(device, "vkDestroyImage", (), move || { private_data::end(device, &raw const image, 1); crate::memory::image::destroy_image(device, image, p_allocator) })

@@ -68,9 +68,16 @@ impl Addresses {
     #[inline]
     pub fn unplace(&self) {
         if self.are_placed() {
-            self.placed.store(false, Ordering::Relaxed);
-            self.mappings.lock().placed = None;
+            self.unplace_now();
         }
+    }
+
+    /// Apart, so that the way of those who have placed nothing is short.
+    #[cold]
+    #[inline(never)]
+    fn unplace_now(&self) {
+        self.placed.store(false, Ordering::Relaxed);
+        self.mappings.lock().placed = None;
     }
 
     /// Unmaps what the program has placed, and leaves its range reserved (VK_MEMORY_UNMAP_RESERVE_BIT_EXT).

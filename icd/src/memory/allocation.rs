@@ -100,28 +100,34 @@ fn is_plain(info: &vk::MemoryAllocateInfo<'_>) -> bool {
     info.p_next.is_null() && info.allocation_size <= KEPT_PIECE
 }
 
+/// Freed memory that takes the place of a new allocation, if some is kept that may.
 #[inline]
+pub fn reuse(d: &Device, info: &vk::MemoryAllocateInfo<'_>) -> Option<vk::DeviceMemory> {
+    // Kept memory has passed before what `allocate_anew` looks at.
+    let memory =
+        Some(info).filter(|i| is_plain(i)).and_then(|i| d.freed.reuse(i.allocation_size, i.memory_type_index))?;
+    if let Some(m) = MEMORIES.get(memory) {
+        m.freed.store(false, Ordering::Relaxed);
+    }
+    Some(memory)
+}
+
 pub unsafe fn allocate_memory(
     device: vk::Device,
     info: *const vk::MemoryAllocateInfo,
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::DeviceMemory,
 ) -> vk::Result {
-    // SAFETY: a valid device and create info.
-    let (d, asked) = unsafe { (Device::of(device), &*info) };
-    // Kept memory has passed before what `allocate_anew` looks at.
-    if is_plain(asked)
-        && let Some(memory) = d.freed.reuse(asked.allocation_size, asked.memory_type_index)
-    {
-        if let Some(m) = MEMORIES.get(memory) {
-            m.freed.store(false, Ordering::Relaxed);
+    // SAFETY: a valid device, create info and output parameter; handed on.
+    unsafe {
+        match reuse(Device::of(device), &*info) {
+            Some(memory) => {
+                to.write(memory);
+                vk::Result::SUCCESS
+            }
+            None => allocate_anew(device, info, allocator, to),
         }
-        // SAFETY: the output parameter.
-        unsafe { to.write(memory) };
-        return vk::Result::SUCCESS;
     }
-    // SAFETY: handed on.
-    unsafe { allocate_anew(device, info, allocator, to) }
 }
 
 /// Has the host allocate memory; apart, so that the way of kept memory is short.
@@ -129,7 +135,7 @@ pub unsafe fn allocate_memory(
 /// # Safety
 /// As vkAllocateMemory.
 #[inline(never)]
-unsafe fn allocate_anew(
+pub unsafe fn allocate_anew(
     device: vk::Device,
     info: *const vk::MemoryAllocateInfo,
     allocator: *const vk::AllocationCallbacks,
@@ -250,6 +256,7 @@ unsafe fn shared(next: *const c_void) -> bool {
 }
 
 /// What is known of a memory; nothing of a stale handle.
+#[inline]
 pub fn get(memory: vk::DeviceMemory) -> Option<&'static Memory> {
     MEMORIES.get(memory)
 }

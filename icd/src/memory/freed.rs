@@ -8,7 +8,14 @@ use parking_lot::Mutex;
 /// Freed memory that is kept for the next allocation of the same size and type: programs stage uploads in memory that they
 /// allocate, map and free again and again, and each new blob costs several calls to the host.
 #[derive(Default)]
-pub struct Freed(Mutex<VecDeque<Piece>>);
+pub struct Freed(Mutex<Pieces>);
+
+#[derive(Default)]
+struct Pieces {
+    pieces: VecDeque<Piece>,
+    /// Of all of them, as a sum that needn't be counted for each new one.
+    bytes: vk::DeviceSize,
+}
 
 /// A piece of memory that is kept.
 pub struct Piece {
@@ -29,24 +36,32 @@ impl Freed {
     pub fn reuse(&self, size: vk::DeviceSize, memory_type: u32) -> Option<vk::DeviceMemory> {
         let mut kept = self.0.lock();
         // The newest is the likeliest to be in a cache.
-        let at = kept.iter().rposition(|k| k.size == size && k.memory_type == memory_type)?;
-        kept.remove(at).map(|k| k.memory)
+        let at = kept.pieces.iter().rposition(|k| k.size == size && k.memory_type == memory_type)?;
+        let piece = kept.pieces.remove(at)?;
+        kept.bytes -= piece.size;
+        Some(piece.memory)
     }
 
     /// Keeps a piece; returns those that must go for it.
     pub fn keep(&self, piece: Piece) -> Vec<vk::DeviceMemory> {
         let mut kept = self.0.lock();
-        kept.push_back(piece);
+        // No more than `KEPT_PIECE` each, so that the sum has room.
+        kept.bytes += piece.size;
+        kept.pieces.push_back(piece);
         let mut gone = Vec::new();
-        while kept.len() > KEPT_PIECES || kept.iter().map(|k| k.size).sum::<vk::DeviceSize>() > KEPT_BYTES {
-            gone.extend(kept.pop_front().map(|k| k.memory));
+        while kept.pieces.len() > KEPT_PIECES || kept.bytes > KEPT_BYTES {
+            let Some(oldest) = kept.pieces.pop_front() else { break };
+            kept.bytes -= oldest.size;
+            gone.push(oldest.memory);
         }
         gone
     }
 
     /// All pieces, which are kept no longer.
     pub fn empty(&self) -> Vec<vk::DeviceMemory> {
-        self.0.lock().drain(..).map(|k| k.memory).collect()
+        let mut kept = self.0.lock();
+        kept.bytes = 0;
+        kept.pieces.drain(..).map(|k| k.memory).collect()
     }
 }
 

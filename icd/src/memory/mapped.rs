@@ -41,16 +41,32 @@ pub unsafe fn map_memory(
         return vk::Result::SUCCESS;
     }
     // SAFETY: handed on, and the memory of this handle.
-    unsafe { map_at_length(device, memory, m, to, |base| m.at(base, offset, size).ok_or(FAILED)) }
+    unsafe { map_at_length(device, memory, m, offset, size, to) }
 }
 
-/// Maps memory that is marked as mapped, where that takes more than a look; apart, so that the short way is short. `place` tells what the program gets, and is
-/// given where the driver's own mapping starts.
+/// Maps memory that is marked as mapped, where that takes more than a look; apart, and with no more parameters than there are registers for, so that the short
+/// way is short.
+///
+/// # Safety
+/// As [`map_to`].
+#[inline(never)]
+unsafe fn map_at_length(
+    device: vk::Device,
+    memory: vk::DeviceMemory,
+    m: &Memory,
+    offset: vk::DeviceSize,
+    size: vk::DeviceSize,
+    to: *mut *mut c_void,
+) -> vk::Result {
+    // SAFETY: by contract.
+    unsafe { map_to(device, memory, m, to, |base| m.at(base, offset, size).ok_or(FAILED)) }
+}
+
+/// Maps memory that is marked as mapped. `place` tells what the program gets, and is given where the driver's own mapping starts.
 ///
 /// # Safety
 /// A valid device, the memory of this handle, and the output parameter.
-#[inline(never)]
-unsafe fn map_at_length(
+unsafe fn map_to(
     device: vk::Device,
     memory: vk::DeviceMemory,
     m: &Memory,
@@ -101,7 +117,7 @@ unsafe fn own(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Resul
 unsafe fn make_own(device: vk::Device, memory: vk::DeviceMemory, m: &Memory) -> Result<Mapping, Error> {
     // SAFETY: valid by contract.
     let connection = unsafe { object::get(device) }.connection();
-    connection.ring.check()?;
+    connection.check()?;
     // SAFETY: valid by contract.
     let make = || unsafe { connection.winsys.map(m.blob(device, memory)?) };
     // The window that the host shows memory in is finite, and freed memory that is kept stays in it.
@@ -190,7 +206,7 @@ unsafe fn map_placed(device: vk::Device, info: &vk::MemoryMapInfoKHR<'_>, to: *m
         Ok(base)
     };
     // SAFETY: handed on, and the memory of this handle.
-    unsafe { map_at_length(device, info.memory, m, to, place) }
+    unsafe { map_to(device, info.memory, m, to, place) }
 }
 
 /// The driver's own mapping stays: making it anew would cost calls to the host.

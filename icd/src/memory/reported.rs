@@ -39,16 +39,27 @@ pub unsafe fn allocate_memory(
     allocator: *const vk::AllocationCallbacks,
     to: *mut vk::DeviceMemory,
 ) -> vk::Result {
-    // Room is made here, since only the last answer is reported.
-    // SAFETY: the entry point's parameters.
-    let result = unsafe { with_room(device, || allocation::allocate_memory(device, info, allocator, to)) };
-    // SAFETY: a valid device.
-    let d = unsafe { Device::of(device) };
-    if d.reports.is_empty() {
-        return result;
+    // SAFETY: a valid device and create info.
+    let (d, asked) = unsafe { (Device::of(device), &*info) };
+    let result = if let Some(memory) = allocation::reuse(d, asked) {
+        // SAFETY: the output parameter.
+        unsafe { to.write(memory) };
+        vk::Result::SUCCESS
+    } else {
+        // Room is made here, since only the last answer is reported.
+        // SAFETY: the entry point's parameters.
+        unsafe { with_room(device, || allocation::allocate_anew(device, info, allocator, to)) }
+    };
+    if !d.reports.is_empty() {
+        // SAFETY: the output parameter, which was written.
+        tell(d, asked, unsafe { *to }, result);
     }
-    // SAFETY: a valid info, and the output parameter, which was written.
-    let (info, memory) = unsafe { (&*info, *to) };
+    result
+}
+
+/// Reports an allocation; apart, so that the way of those who want no reports is short.
+#[cold]
+fn tell(d: &Device, info: &vk::MemoryAllocateInfo<'_>, memory: vk::DeviceMemory, result: vk::Result) {
     let (size, heap_index) = (info.allocation_size, d.physical().heap(info.memory_type_index).unwrap_or(0));
     let told = if result == vk::Result::SUCCESS {
         let imported = allocation::get(memory).is_some_and(|m| m.imported);
@@ -65,7 +76,6 @@ pub unsafe fn allocate_memory(
         }
     };
     d.reports.tell(&told);
-    result
 }
 
 pub unsafe fn free_memory(device: vk::Device, memory: vk::DeviceMemory, allocator: *const vk::AllocationCallbacks) {

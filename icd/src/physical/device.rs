@@ -22,9 +22,16 @@ impl Device {
     /// A valid physical device, which outlives this one.
     pub unsafe fn new(object: Object, physical: vk::PhysicalDevice) -> Self {
         // SAFETY: by contract.
-        let kind = unsafe { PhysicalDevice::of(physical) }.properties.device_type;
-        let suits = if kind == vk::PhysicalDeviceType::CPU { Strategy::Block } else { Strategy::Poll };
-        Self { below: below::Device::new(object), physical, strategy: settings::get().strategy.unwrap_or(suits) }
+        let is_processor = unsafe { PhysicalDevice::of(physical) }.is_processor();
+        let below = below::Device::new(object);
+        let suits = if is_processor {
+            // What is waited for takes the processors itself.
+            below.connection().contention().ignore();
+            Strategy::Block
+        } else {
+            Strategy::Poll
+        };
+        Self { below, physical, strategy: settings::get().strategy.unwrap_or(suits) }
     }
 
     /// The physical device's handle.

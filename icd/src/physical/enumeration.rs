@@ -99,7 +99,7 @@ unsafe fn fill_in(d: &mut PhysicalDevice, handle: vk::PhysicalDevice) -> Result<
     unsafe {
         let mut host = vk::PhysicalDeviceProperties::default();
         forward::get_physical_device_properties(handle, &mut host);
-        connection.ring.check()?;
+        connection.check()?;
         if host.api_version < vk::API_VERSION_1_1 {
             return Ok(false);
         }
@@ -127,7 +127,7 @@ unsafe fn fill_in(d: &mut PhysicalDevice, handle: vk::PhysicalDevice) -> Result<
         forward::get_physical_device_queue_family_properties(handle, &mut n, d.families.as_mut_ptr());
         d.families.truncate(n as usize);
         d.extensions = device_extensions::ask(handle)?;
-        connection.ring.check()?;
+        connection.check()?;
         present(d, &mut answers, &connection);
         d.more_properties = answers;
     }

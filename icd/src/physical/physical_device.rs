@@ -102,6 +102,11 @@ impl PhysicalDevice {
         self.extensions.iter().any(|(e, _)| e.name == extension)
     }
 
+    /// Whether it is the host's processor, whose memory is the one that the guest maps.
+    pub fn is_processor(&self) -> bool {
+        self.properties.device_type == vk::PhysicalDeviceType::CPU
+    }
+
     /// A memory type, if there is one with this index.
     fn memory_type(&self, index: u32) -> Option<&vk::MemoryType> {
         self.memory.memory_types.get(index as usize).filter(|_| index < self.memory.memory_type_count)

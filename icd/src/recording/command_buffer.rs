@@ -281,7 +281,7 @@ pub unsafe fn begin_command_buffer(
     // SAFETY: a valid handle, by valid usage.
     let c = unsafe { CommandBuffer::of(command_buffer) };
     let connection = c.connection();
-    if let Err(e) = connection.ring.check() {
+    if let Err(e) = connection.check() {
         return result_of_error(&e);
     }
     // SAFETY: this thread records from here on; the reference ends here.

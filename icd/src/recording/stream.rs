@@ -5,6 +5,7 @@
 //! is copied into the ring, so that the chunk is free for the next recording at once.
 
 use hesper_encoder::{ChunkSource, Window, Writer};
+use hesper_winsys::ring::Show;
 use hesper_winsys::{Chunk, Error, Seqno};
 
 use crate::base::clock;
@@ -101,10 +102,16 @@ impl ChunkSource for Source<'_> {
 
 /// Tells the host of the bytes from `from` to `to` of a chunk.
 fn send_part(connection: &Connection, chunk: &Chunk, from: usize, to: usize) -> Result<Seqno, Error> {
+    // Nothing but the next command depends on it, and an early look costs a thread that waits behind what it was shown more than it gains.
+    let show = if connection.ring.parks() { Show::Later } else { Show::Now };
+    let send = |bytes: &[u8]| match show {
+        Show::Now => connection.ring.submit(bytes),
+        Show::Later => connection.ring.post(bytes),
+    };
     let sent = match to.checked_sub(from) {
         Some(0) | None => connection.ring.submit(&[]),
-        Some(n) if n <= COPIED => chunk.with_bytes(from, n, |bytes| connection.ring.submit(bytes)),
-        Some(n) => connection.ring.submit_part(chunk, from, n),
+        Some(n) if n <= COPIED => chunk.with_bytes(from, n, send),
+        Some(n) => connection.ring.submit_part(chunk, from, n, show),
     };
     connection.report(sent)
 }
@@ -144,7 +151,8 @@ impl Stream {
         let unsent = self.used - self.sent;
         let now = clock::now();
         let host_waits = || now.saturating_sub(self.sent_at) >= IDLE_TIME && connection.ring.is_idle();
-        if unsent > 0 && (unsent >= EAGER || host_waits()) {
+        let eager = !connection.ring.parks();
+        if eager && unsent > 0 && (unsent >= EAGER || host_waits()) {
             match self.send(connection) {
                 Ok(_) => (self.sent, self.sent_at) = (self.used, now),
                 Err(e) => self.error = Some(e),

@@ -47,7 +47,7 @@ pub unsafe fn put_off<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queu
         return false;
     }
     // A lost host is told of by the way that sends.
-    if !locked.has_all_ended() || queue.connection().ring.check().is_err() {
+    if !locked.has_all_ended() || queue.connection().check().is_err() {
         return false;
     }
     let mut copies = buffers().filter_map(copies).flatten().peekable();

@@ -112,7 +112,7 @@ impl Fence {
     pub(super) unsafe fn status_by_slot(&self, device: vk::Device, fence: vk::Fence) -> vk::Result {
         // SAFETY: a valid device.
         let d = unsafe { Device::of(device) };
-        if let Err(e) = d.connection().ring.check() {
+        if let Err(e) = d.connection().check() {
             return result_of_error(&e);
         }
         if self.is_host_to_be_asked() {

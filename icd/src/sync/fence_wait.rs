@@ -75,7 +75,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
                 result => result,
             }
         };
-        f.spinning.ask(d.strategy, &f.forecast, ask)
+        f.spinning.ask(d.strategy, d.connection().contention(), &f.forecast, ask)
     };
     match result {
         vk::Result::SUCCESS => {
@@ -172,15 +172,15 @@ pub unsafe fn wait_at_host(
         let ask = || {
             // Each notes that the host is asked.
             let due = || states.clone().filter(|f| f.is_host_to_be_asked()).count() > 0;
-            match d.connection().ring.check() {
+            match d.connection().check() {
                 Ok(()) if due() => Some(poll(0)).filter(|r| !matches!(*r, vk::Result::NOT_READY | vk::Result::TIMEOUT)),
                 Ok(()) => None,
                 Err(e) => Some(result_of_error(&e)),
             }
         };
-        looking::look(timeout, forecasts, is_over, ask)
+        looking::look(d.connection().contention(), timeout, forecasts, is_over, ask)
     } else {
-        wait::wait(strategy, timeout, all, forecasts, poll, block)
+        wait::wait(strategy, d.connection().contention(), timeout, all, forecasts, poll, block)
     };
     // Of several fences it isn't told which one it was.
     if result == vk::Result::SUCCESS && (all || n == 1) {

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use ash::vk;
+use hesper_winsys::contention::Contention;
 use hesper_winsys::trace;
 use hesper_winsys::waiting::{Patience, Wait};
 
@@ -22,6 +23,7 @@ const LONGEST: u64 = 20_000_000;
 /// A wait of at most `timeout` nanoseconds until `is_over`, for what `forecasts` tells of. `ask` is called now and then and asks the
 /// host, which may be lost: the result where that ends the wait.
 pub fn look<'a>(
+    contention: &Contention,
     timeout: u64,
     forecasts: impl Iterator<Item = &'a Forecast> + Clone,
     mut is_over: impl FnMut() -> bool,
@@ -51,7 +53,7 @@ pub fn look<'a>(
     }
     let spin = Duration::from_nanos(settings::spin_limit());
     let deadline = Instant::now().checked_add(Duration::from_nanos(end.saturating_sub(now())));
-    let mut pauses = Wait::new(Patience { spin });
+    let mut pauses = Wait::new(Patience { spin }, contention);
     loop {
         match one_look(at_once) {
             vk::Result::NOT_READY => {}
@@ -80,7 +82,7 @@ mod tests {
             looks.set(looks.get() + 1);
             looks.get() >= over
         };
-        (look(timeout, forecasts.iter(), is_over, || None), looks.get())
+        (look(&Contention::default(), timeout, forecasts.iter(), is_over, || None), looks.get())
     }
 
     #[test]
@@ -103,7 +105,7 @@ mod tests {
             asked.set(asked.get() + 1);
             (asked.get() > 3).then_some(vk::Result::ERROR_DEVICE_LOST)
         };
-        assert_eq!(look(u64::MAX, [].iter(), || false, ask), vk::Result::ERROR_DEVICE_LOST);
+        assert_eq!(look(&Contention::default(), u64::MAX, [].iter(), || false, ask), vk::Result::ERROR_DEVICE_LOST);
         assert_eq!(asked.get(), 4);
     }
 

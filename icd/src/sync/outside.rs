@@ -54,7 +54,7 @@ pub fn wait_by_looking(
             return vk::Result::TIMEOUT;
         }
         looks += 1;
-        let check = || if looks > LOOKS && imports() { Err(given_up()) } else { connection.ring.check() };
+        let check = || if looks > LOOKS && imports() { Err(given_up()) } else { connection.check() };
         if let Err(e) = connection.report(check()) {
             return result_of_error(&e);
         }

@@ -83,7 +83,7 @@ impl Payload {
     /// five minutes ends, and where the kernel has no memory for the wait.
     pub fn wait(&self, connection: &Connection, timeout: u64) -> vk::Result {
         let Self::File(file) = self else { return vk::Result::SUCCESS };
-        match connection.report(wait(file, timeout, SLEEPS, || connection.ring.check())) {
+        match connection.report(wait(file, timeout, SLEEPS, || connection.check())) {
             Ok(true) => vk::Result::SUCCESS,
             Ok(false) => vk::Result::TIMEOUT,
             Err(e) => result_of_error(&e),

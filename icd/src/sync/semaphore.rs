@@ -107,7 +107,7 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
             |r| reply::wait_semaphores(r, device, info, slice),
         )
     };
-    wait::wait(strategy(d.strategy), timeout, true, std::iter::empty(), poll, block)
+    wait::wait(strategy(d.strategy), d.connection().contention(), timeout, true, std::iter::empty(), poll, block)
 }
 
 /// How timelines are waited for on a device whose fences are waited for like this: what a timeline waits for may be a signal or a submission of

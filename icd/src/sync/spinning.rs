@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ash::vk;
+use hesper_winsys::contention::Contention;
 
 use crate::base::clock::now;
 use crate::base::settings::{self, Strategy};
@@ -32,9 +33,15 @@ const YOUNG: u64 = 60_000;
 impl Spinning {
     /// The answer of `ask` to a question about work that was submitted as `forecast` says. `ask` has the host wait for some
     /// nanoseconds before it answers.
-    pub fn ask(&self, strategy: Strategy, forecast: &Forecast, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
+    pub fn ask(
+        &self,
+        strategy: Strategy,
+        contention: &Contention,
+        forecast: &Forecast,
+        mut ask: impl FnMut(u64) -> vk::Result,
+    ) -> vk::Result {
         let start = now();
-        if strategy == Strategy::Block {
+        if strategy == Strategy::Block || contention.is_high() {
             return self.ask_once(start, ask);
         }
         let mut result = ask(0);
@@ -65,7 +72,7 @@ impl Spinning {
         self.patience.store(0, Ordering::Relaxed);
     }
 
-    /// One question, which stays at the host: where processors are few, asking on and on would take them from the work, and the
+    /// One question, which stays at the host: where processors are few, or others want them, asking on and on would take them from the work, and the
     /// host's thread would fall asleep between two questions of a program that is held up.
     fn ask_once(&self, start: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
         let result = ask(self.next_patience(start).min(STAY).min(settings::spin_limit()));

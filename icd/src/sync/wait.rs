@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use ash::vk;
+use hesper_winsys::contention::Contention;
 use hesper_winsys::{Error, trace};
 
 use crate::base::clock::now;
@@ -30,10 +31,11 @@ const SHORTEST_DOZE: u64 = 100_000;
 /// sooner than such work did before is at most that much too long, and a host that is lost meanwhile is noticed.
 const LONGEST_DOZE: u64 = 2_000_000;
 
-/// A wait of at most `timeout` nanoseconds for all, or for one, of what `forecasts` tells of. `poll` asks on the main ring, where the host waits for
+/// A wait of at most `timeout` nanoseconds, for all, or for one, of what `forecasts` tells of. `poll` asks on the main ring, where the host waits for
 /// some nanoseconds, whether it is over (SUCCESS, or NOT_READY or TIMEOUT), `block` has the host wait on a side ring, where there is one to be had.
 pub fn wait<'a>(
     strategy: Strategy,
+    contention: &Contention,
     timeout: u64,
     all: bool,
     forecasts: impl Iterator<Item = &'a Forecast> + Clone,
@@ -51,14 +53,15 @@ pub fn wait<'a>(
     };
     // Where the GPU is the host's processor, each question stays for a while, in which other threads' commands wait.
     let (spin, stay) = match strategy {
-        Strategy::Poll => (settings::spin_limit(), 0),
+        Strategy::Poll => (spin_limit(contention), 0),
         Strategy::Block => (
-            worth_staying(forecasts.clone().map(Forecast::usual).max().unwrap_or(0), settings::spin_limit()),
-            settings::spin_limit().min(GLANCE).min(timeout),
+            worth_staying(forecasts.clone().map(Forecast::usual).max().unwrap_or(0), spin_limit(contention)),
+            spin_limit(contention).min(GLANCE).min(timeout),
         ),
         Strategy::Aside => (0, 0),
     };
-    if strategy == Strategy::Poll {
+    // Where others want the processors, the work's end is seen late, and what was learned of that says little: the host's driver wakes whoever waits in it sooner.
+    if strategy == Strategy::Poll && !contention.is_high() {
         let times = forecasts.clone().map(Forecast::due);
         let due = if all { times.max() } else { times.min() };
         if let Some(over) = doze(start, due.unwrap_or(0).min(end), u64::MAX, now, sleep, || poll(0)) {
@@ -66,7 +69,7 @@ pub fn wait<'a>(
             return over;
         }
     }
-    let enough = now().saturating_add(spin);
+    let polls_since = now();
     let mut at_once = true;
     let polling = trace::span("poll");
     // Once at least: the main ring has run everything before it answers, which `block` relies on.
@@ -83,7 +86,8 @@ pub fn wait<'a>(
         if now >= end {
             return vk::Result::TIMEOUT;
         }
-        if now >= enough {
+        // Less than at first where other programs have come to want the processor.
+        if now >= polls_since.saturating_add(spin.min(spin_limit(contention))) {
             break;
         }
     }
@@ -106,6 +110,11 @@ pub fn wait<'a>(
         learn(false);
     }
     result
+}
+
+/// For how many nanoseconds a wait for the GPU may keep a processor busy.
+fn spin_limit(contention: &Contention) -> u64 {
+    if contention.is_high() { 0 } else { settings::spin_limit() }
 }
 
 /// For how long questions that stay are better than a side ring, whose thread has to be woken: for work that is over within `limit` as a rule, until it
@@ -189,11 +198,17 @@ mod tests {
             if asked.get() < 5 { vk::Result::NOT_READY } else { vk::Result::SUCCESS }
         };
         let none = |_| Err(Error::OutOfHostMemory);
-        assert_eq!(wait(Strategy::Block, u64::MAX, true, [].iter(), poll, none), vk::Result::SUCCESS);
-        assert_eq!(wait(Strategy::Block, NAP, true, [].iter(), |_| vk::Result::TIMEOUT, none), vk::Result::TIMEOUT);
+        assert_eq!(
+            wait(Strategy::Block, &Contention::default(), u64::MAX, true, [].iter(), poll, none),
+            vk::Result::SUCCESS
+        );
+        assert_eq!(
+            wait(Strategy::Block, &Contention::default(), NAP, true, [].iter(), |_| vk::Result::TIMEOUT, none),
+            vk::Result::TIMEOUT
+        );
         let lost = |_| Err(Error::Lost("gone".into()));
         assert_eq!(
-            wait(Strategy::Block, u64::MAX, true, [].iter(), |_| vk::Result::TIMEOUT, lost),
+            wait(Strategy::Block, &Contention::default(), u64::MAX, true, [].iter(), |_| vk::Result::TIMEOUT, lost),
             vk::Result::ERROR_DEVICE_LOST
         );
     }
@@ -215,7 +230,10 @@ mod tests {
             };
             // However old the process is.
             forecast[0].submitted();
-            assert_eq!(wait(Strategy::Block, u64::MAX, true, forecast.iter(), poll, block), vk::Result::SUCCESS);
+            assert_eq!(
+                wait(Strategy::Block, &Contention::default(), u64::MAX, true, forecast.iter(), poll, block),
+                vk::Result::SUCCESS
+            );
             blocked.get()
         };
         assert!(blocked(&forecast, 1), "nothing is known of it");
@@ -240,7 +258,10 @@ mod tests {
             vk::Result::TIMEOUT
         };
         let block = |_| Ok(vk::Result::SUCCESS);
-        assert_eq!(wait(Strategy::Aside, u64::MAX, true, known.iter(), poll, block), vk::Result::SUCCESS);
+        assert_eq!(
+            wait(Strategy::Aside, &Contention::default(), u64::MAX, true, known.iter(), poll, block),
+            vk::Result::SUCCESS
+        );
         assert_eq!(*asked.borrow(), [0]);
     }
 
@@ -282,7 +303,9 @@ mod tests {
         let forecasts = [Forecast::default(), Forecast::default()];
         let wait = |all, n| {
             let over = |_| vk::Result::SUCCESS;
-            wait(Strategy::Block, u64::MAX, all, forecasts.iter().take(n), over, |slice| Ok(over(slice)))
+            wait(Strategy::Block, &Contention::default(), u64::MAX, all, forecasts.iter().take(n), over, |slice| {
+                Ok(over(slice))
+            })
         };
         forecasts.iter().for_each(|f| f.learn_of(1 << 40, false));
         let known = forecasts.each_ref().map(Forecast::due);

@@ -1,10 +1,31 @@
-//! Images of the program's own that lie in the memory of a swapchain's (VkBindImageMemorySwapchainInfoKHR).
+//! Images of the program's own that lie in the memory of a swapchain's (VkImageSwapchainCreateInfoKHR, VkBindImageMemorySwapchainInfoKHR).
 
 use ash::vk;
 
 use crate::base::chain::{find, slice};
-use crate::memory::bind;
+use crate::memory::{bind, image};
 use crate::wsi::swapchain;
+
+/// Such images lie there as the swapchain's own do: linear, where the guest reads those in place.
+pub unsafe fn create_image(
+    device: vk::Device,
+    info: *const vk::ImageCreateInfo,
+    allocator: *const vk::AllocationCallbacks,
+    to: *mut vk::Image,
+) -> vk::Result {
+    // SAFETY: a valid create info with its chain.
+    let swapchain = unsafe { find::<vk::ImageSwapchainCreateInfoKHR>((*info).p_next) };
+    let is_in_place = |s: &swapchain::Swapchain| s.pictures.iter().any(|p| p.in_place.is_some());
+    if !swapchain.and_then(|s| swapchain::get(s.swapchain)).is_some_and(is_in_place) {
+        // SAFETY: the command's own parameters.
+        return unsafe { image::create_image(device, info, allocator, to) };
+    }
+    // SAFETY: a valid create info, and a copy of it that lives until the call is over.
+    unsafe {
+        let linear = vk::ImageCreateInfo { tiling: vk::ImageTiling::LINEAR, ..*info };
+        image::create_image(device, &linear, allocator, to)
+    }
+}
 
 pub unsafe fn bind_image_memory2(device: vk::Device, n: u32, infos: *const vk::BindImageMemoryInfo) -> vk::Result {
     // SAFETY: an array of this length.

@@ -12,7 +12,7 @@ use crate::base::log::error;
 use crate::wsi::display_card::uninterrupted;
 use crate::wsi::display_master::Master;
 use crate::wsi::display_scanout::Scanout;
-use crate::wsi::window::{Canvas, Gone, Picture};
+use crate::wsi::window::{Canvas, Gone, Picture, shortage};
 
 /// A framebuffer with its memory.
 struct Buffer {
@@ -65,10 +65,9 @@ impl Drop for Buffer {
 }
 
 /// Writes a picture into rows that follow each other by `pitch` bytes, from the upper left corner on; what is larger is cut.
-fn write(bytes: &[u8], extent: vk::Extent2D, to: &mut [u8], pitch: usize, size: vk::Extent2D) {
-    let row = extent.width.max(1) as usize * 4;
-    let seen = extent.width.min(size.width) as usize * 4;
-    let rows = bytes.chunks_exact(row).zip(to.chunks_mut(pitch.max(1)));
+fn write(picture: &Picture<'_>, to: &mut [u8], pitch: usize, size: vk::Extent2D) {
+    let seen = picture.extent.width.min(size.width) as usize * 4;
+    let rows = picture.rows().zip(to.chunks_mut(pitch.max(1)));
     for (from, to) in rows.take(size.height as usize) {
         if let (Some(from), Some(to)) = (from.get(..seen), to.get_mut(..seen)) {
             to.copy_from_slice(from);
@@ -89,13 +88,17 @@ impl DisplayCanvas {
     /// On a display in a mode of this size.
     ///
     /// # Errors
-    /// ERROR_OUT_OF_DEVICE_MEMORY, with a line on stderr.
+    /// With a line on stderr: ERROR_OUT_OF_DEVICE_MEMORY where the card has no room, those of [`shortage`], and ERROR_SURFACE_LOST_KHR where the card makes
+    /// none otherwise, as when it is gone.
     pub fn new(scanout: Arc<Scanout>, size: vk::Extent2D) -> Result<Self, vk::Result> {
         let buffer = || Buffer::new(scanout.master.clone(), size);
         let made = buffer().and_then(|next| Ok((next, buffer()?)));
         let (next, last) = made.map_err(|e| {
             error!("no swapchain on a display: making a framebuffer failed: {e}");
-            vk::Result::ERROR_OUT_OF_DEVICE_MEMORY
+            match e.raw_os_error() {
+                Some(libc::ENOSPC) => vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+                _ => shortage(&e).unwrap_or(vk::Result::ERROR_SURFACE_LOST_KHR),
+            }
         })?;
         Ok(Self { scanout, size, next, last })
     }
@@ -104,7 +107,7 @@ impl DisplayCanvas {
 impl Canvas for DisplayCanvas {
     fn show(&mut self, picture: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone> {
         let pitch = self.next.dumb.pitch() as usize;
-        write(picture.bytes, picture.extent, &mut self.next.bytes, pitch, self.size);
+        write(picture, &mut self.next.bytes, pitch, self.size);
         self.scanout.show(self.next.framebuffer).map_err(|e| {
             error!("a display shows no more pictures: {e}");
             Gone
@@ -123,6 +126,7 @@ impl Drop for DisplayCanvas {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wsi::lease::Leases;
 
     fn extent(width: u32, height: u32) -> vk::Extent2D {
         vk::Extent2D { width, height }
@@ -143,7 +147,8 @@ mod tests {
         let show = |w: u32, h: u32| {
             let bytes: Vec<u8> = (1..=w * h * 4).map(|b| b as u8).collect();
             let mut to = [0; 32];
-            write(&bytes, extent(w, h), &mut to, pitch, size);
+            let lease = Leases::new(1).lease().unwrap();
+            write(&Picture { bytes: &bytes, extent: extent(w, h), pitch: w as usize * 4, lease }, &mut to, pitch, size);
             to
         };
         let rows = |first: [u8; 16], second: [u8; 16]| [first, second].concat();

@@ -15,6 +15,7 @@ use drm::control::{Device as _, Mode, crtc, from_u32};
 use hesper_winsys::virtgpu::numbers::Number;
 
 use crate::wsi::display_mode;
+use crate::wsi::window::shortage;
 
 /// Where nodes are.
 const FOLDER: &str = "/dev/dri";
@@ -100,7 +101,11 @@ impl Card {
         // Reading an event that another thread has read meanwhile must not wait for the next one.
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(&path);
-        let file = file.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+        let file = file.map_err(|e| match shortage(&e) {
+            // No matter of this file's.
+            Some(_) => e,
+            None => io::Error::new(e.kind(), format!("{}: {e}", path.display())),
+        })?;
         Ok(Self { file })
     }
 

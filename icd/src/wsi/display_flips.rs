@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use drm::control::crtc;
 use hesper_winsys::virtgpu::numbers::Number;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::wsi::display_card::Card;
 
@@ -26,6 +26,8 @@ const FLIP_COMPLETE: u32 = 2;
 /// A CRTC that a surface of this process has.
 struct Crtc {
     handle: crtc::Handle,
+    /// The surface's number.
+    surface: u64,
     /// Whether the kernel has told of a flip that nobody has asked for yet.
     flipped: bool,
 }
@@ -35,6 +37,8 @@ struct Crtc {
 pub struct Flips {
     /// Held while events are waited for and read, so that nobody reads what another has read: the descriptor is the program's and may block.
     crtcs: Mutex<Vec<Crtc>>,
+    /// One of them was given back.
+    given_back: Condvar,
 }
 
 /// Those of all cards that were used since the process began.
@@ -52,19 +56,24 @@ impl Flips {
         new
     }
 
-    /// Takes a CRTC; whether it was free.
-    pub fn take(&self, crtc: crtc::Handle) -> bool {
+    /// Takes a CRTC for the surface with this number; whether no other surface has it. Where this surface has it still, its last swapchain is just ending on
+    /// another thread, which is waited for.
+    pub fn take(&self, crtc: crtc::Handle, surface: u64) -> bool {
         let mut crtcs = self.crtcs.lock();
-        let is_free = !crtcs.iter().any(|c| c.handle == crtc);
-        if is_free {
-            crtcs.push(Crtc { handle: crtc, flipped: false });
+        while let Some(taken) = crtcs.iter().find(|c| c.handle == crtc) {
+            if taken.surface != surface {
+                return false;
+            }
+            self.given_back.wait(&mut crtcs);
         }
-        is_free
+        crtcs.push(Crtc { handle: crtc, surface, flipped: false });
+        true
     }
 
     /// Gives a CRTC back.
     pub fn give_back(&self, crtc: crtc::Handle) {
         self.crtcs.lock().retain(|c| c.handle != crtc);
+        self.given_back.notify_all();
     }
 
     /// Forgets the flips of a CRTC up to now: whoever has waited for one in vain doesn't take it for the next one.
@@ -160,6 +169,7 @@ fn flips(mut bytes: &[u8]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use drm::control::from_u32;
@@ -200,11 +210,26 @@ mod tests {
     #[test]
     fn a_cards_crtcs_are_those_of_the_process() {
         let flips = Flips::of_card((226, 70));
-        assert!(flips.take(handle(41)) && flips.take(handle(42)));
-        assert!(!Flips::of_card((226, 70)).take(handle(41)), "by another descriptor");
-        assert!(Flips::of_card((226, 71)).take(handle(41)), "of another card");
+        assert!(flips.take(handle(41), 1) && flips.take(handle(42), 1));
+        assert!(!Flips::of_card((226, 70)).take(handle(41), 2), "by another descriptor");
+        assert!(Flips::of_card((226, 71)).take(handle(41), 2), "of another card");
         flips.give_back(handle(41));
-        assert!(flips.take(handle(41)) && !flips.take(handle(42)));
+        assert!(flips.take(handle(41), 2) && !flips.take(handle(42), 2));
+    }
+
+    #[test]
+    fn a_crtc_that_its_surface_is_just_giving_back_is_waited_for() {
+        let flips = Flips::default();
+        assert!(flips.take(handle(41), 1));
+        let is_over = AtomicBool::new(false);
+        thread::scope(|s| {
+            let again = s.spawn(|| flips.take(handle(41), 1) && is_over.load(Ordering::Relaxed));
+            thread::sleep(Duration::from_millis(20));
+            assert!(!flips.take(handle(41), 2), "another surface isn't held up");
+            is_over.store(true, Ordering::Relaxed);
+            flips.give_back(handle(41));
+            assert!(again.join().unwrap());
+        });
     }
 
     #[test]
@@ -214,7 +239,7 @@ mod tests {
         let (from, to) = io::pipe().unwrap();
         // Two descriptors of one file, which block, as a program's do.
         let cards = [from.try_clone().unwrap(), from].map(|file| Card::of_another(file.into()));
-        assert!(flips.take(handle(41)) && flips.take(handle(42)));
+        assert!(flips.take(handle(41), 1) && flips.take(handle(42), 1));
         thread::scope(|s| {
             let waiting = [(&cards[0], 41), (&cards[1], 42)]
                 .map(|(card, crtc)| s.spawn(move || (0..200).try_for_each(|_| flips.wait(card, handle(crtc), SOON))));
@@ -241,7 +266,7 @@ mod tests {
         let flips = Flips::default();
         let (from, mut to) = io::pipe().unwrap();
         let card = Card::of_another(from.into());
-        assert!(flips.take(handle(41)));
+        assert!(flips.take(handle(41), 1));
         let wait = |within| flips.wait(&card, handle(41), within).map_err(|e| e.kind());
         assert_eq!(wait(Duration::ZERO), Err(ErrorKind::TimedOut));
         to.write_all(&flip(41)).unwrap();

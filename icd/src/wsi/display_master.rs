@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::base::log::error;
 use crate::wsi::display_card::{Card, Layout};
 use crate::wsi::display_flips::Flips;
+use crate::wsi::window::shortage;
 
 /// A card on which modes can be set.
 pub struct Master {
@@ -56,7 +57,7 @@ impl Master {
     ///
     /// # Errors
     /// With a line on stderr: ERROR_SURFACE_LOST_KHR where the card can't be opened, ERROR_NATIVE_WINDOW_IN_USE_KHR where another is DRM master,
-    /// ERROR_INITIALIZATION_FAILED where becoming that fails otherwise.
+    /// ERROR_INITIALIZATION_FAILED where becoming that fails otherwise, and those of [`shortage`].
     pub fn of_card(number: Number) -> Result<Arc<Self>, vk::Result> {
         let mut held = HELD.lock();
         if let Some(master) = find(number, &mut held) {
@@ -64,7 +65,7 @@ impl Master {
         }
         let card = Card::open(number).map_err(|e| {
             error!("no swapchain on a display: {e}");
-            vk::Result::ERROR_SURFACE_LOST_KHR
+            shortage(&e).unwrap_or(vk::Result::ERROR_SURFACE_LOST_KHR)
         })?;
         card.become_master().map_err(|e| refused(&e))?;
         let new = Self { card, flips: Flips::of_card(number), _listed: None };

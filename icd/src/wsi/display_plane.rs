@@ -1,5 +1,6 @@
 //! VK_KHR_display: planes, and surfaces on them. A plane is what pictures of one CRTC lie on, which has the CRTC's number; nothing lies above or below.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ struct DisplayWindow {
     plane: u32,
     /// The displays that were handed over to the surface's instance.
     lent: Arc<Lent>,
+    /// By this its CRTC is told from other surfaces'.
+    number: u64,
     /// Shared by the swapchains of the surface, of which an old one may end after a new one has shown pictures.
     scanout: Mutex<Weak<Scanout>>,
 }
@@ -116,7 +119,10 @@ impl Window for DisplayWindow {
         let mut known = self.scanout.lock();
         let scanout = match known.upgrade() {
             Some(scanout) => scanout,
-            None => Scanout::new(self.lent.master(&self.display)?, self.display.connector, self.plane, self.mode)?,
+            None => {
+                let master = self.lent.master(&self.display)?;
+                Scanout::new(master, self.display.connector, self.plane, self.mode, self.number)?
+            }
         };
         *known = Arc::downgrade(&scanout);
         Ok(Box::new(DisplayCanvas::new(scanout, self.parameters.visible_region)?))
@@ -134,6 +140,7 @@ pub unsafe fn create_display_plane_surface_khr(
     _: *const vk::AllocationCallbacks,
     to: *mut vk::SurfaceKHR,
 ) -> vk::Result {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
     // SAFETY: a valid struct.
     let info = unsafe { &*info };
     let Some(mode) = display::get_mode(info.display_mode) else {
@@ -148,6 +155,8 @@ pub unsafe fn create_display_plane_surface_khr(
         plane: info.plane_index,
         // SAFETY: a valid instance.
         lent: Lent::of(unsafe { Instance::of(instance) }.connection()),
+        // Relaxed: any number will do that no other surface has.
+        number: NUMBER.fetch_add(1, Ordering::Relaxed),
         scanout: Mutex::default(),
     };
     // SAFETY: the output parameter.

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::base::log::{error, warn_};
 use crate::wsi::display_card::{Layout, uninterrupted};
 use crate::wsi::display_master::Master;
+use crate::wsi::window::shortage;
 
 /// How long a picture may take to become visible: many times what the slowest screen takes, on a machine that is busy otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,26 +41,27 @@ fn choose(layout: &Layout, connector: connector::Handle, plane: u32) -> Option<(
 }
 
 impl Scanout {
-    /// Takes the CRTC of a plane for a display; nothing is to be seen of that yet.
+    /// Takes the CRTC of a plane for a display, for the surface with this number, which has none; nothing is to be seen of that yet.
     ///
     /// # Errors
     /// With a line on stderr: ERROR_SURFACE_LOST_KHR where the display is gone, ERROR_NATIVE_WINDOW_IN_USE_KHR where another surface of this process has
-    /// the CRTC.
+    /// the CRTC, and those of [`shortage`].
     pub fn new(
         master: Arc<Master>,
         connector: connector::Handle,
         plane: u32,
         mode: Mode,
+        surface: u64,
     ) -> Result<Arc<Self>, vk::Result> {
         let layout = master.card.layout(false).map_err(|e| {
             error!("no swapchain on a display: looking at the card failed: {e}");
-            vk::Result::ERROR_SURFACE_LOST_KHR
+            shortage(&e).unwrap_or(vk::Result::ERROR_SURFACE_LOST_KHR)
         })?;
         let Some((crtc, current)) = choose(&layout, connector, plane) else {
             error!("no swapchain on a display: the display is no longer connected");
             return Err(vk::Result::ERROR_SURFACE_LOST_KHR);
         };
-        if !master.flips.take(crtc) {
+        if !master.flips.take(crtc, surface) {
             error!("no swapchain on a display: another surface of this program shows pictures on its plane");
             return Err(vk::Result::ERROR_NATIVE_WINDOW_IN_USE_KHR);
         }

@@ -28,6 +28,10 @@ impl Window for Headless {
         Ok(Box::new(Headless))
     }
 
+    fn is_seen(&self) -> bool {
+        false
+    }
+
     fn refresh(&self) -> Option<Duration> {
         None
     }

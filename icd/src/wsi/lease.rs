@@ -1,4 +1,4 @@
-//! Who has which of the buffers that pictures travel in. Free of Vulkan objects, so that tests can go through it.
+//! Who has which of the buffers that pictures travel in, images' own memory among them. Free of Vulkan objects, so that tests can go through it.
 //!
 //! A buffer has one picture in it at a time, and one [`Lease`] goes with that picture: to the copy that writes the buffer, to the thread that waits for the
 //! copy's end, and to the window system, where its server reads the buffer itself, until the server gives it back. Whoever has the lease may read the buffer;
@@ -30,8 +30,18 @@ impl Leases {
     /// A lease of the first buffer that nobody has, if there is one: as few as possible take turns, and the others aren't touched.
     pub fn lease(&self) -> Option<Lease> {
         let mut leased = self.0.lock();
-        let (number, free) = leased.iter_mut().enumerate().find(|(_, leased)| !**leased)?;
-        *free = true;
+        let number = leased.iter().position(|leased| !*leased)?;
+        self.take(&mut leased, number)
+    }
+
+    /// A lease of the buffer with this number, if nobody has it.
+    pub fn lease_of(&self, number: usize) -> Option<Lease> {
+        self.take(&mut self.0.lock(), number)
+    }
+
+    fn take(&self, leased: &mut [bool], number: usize) -> Option<Lease> {
+        let is_leased = leased.get_mut(number).filter(|leased| !**leased)?;
+        *is_leased = true;
         Some(Lease(Arc::new(Right { leases: self.clone(), number })))
     }
 }
@@ -66,6 +76,8 @@ mod tests {
         assert!(leases.lease().is_none(), "the window system still has it");
         drop(held);
         assert_eq!(leases.lease().map(|l| l.number()), Some(0));
+        assert!(leases.lease_of(1).is_none() && leases.lease_of(2).is_none());
+        assert_eq!(leases.lease_of(0).map(|l| l.number()), Some(0));
         drop((leases, second));
         assert!(Leases::new(0).lease().is_none());
     }

@@ -1,4 +1,7 @@
-//! vkQueuePresentKHR: the queue copies each image, behind what the present waits for, and the thread of its swapchain shows the copy.
+//! vkQueuePresentKHR: the queue copies each image, behind what the present waits for, unless the guest reads the image where it is; the thread of its swapchain
+//! shows the picture, or the program's own (`presenter`).
+
+use std::time::{Duration, Instant};
 
 use ash::vk;
 
@@ -7,6 +10,7 @@ use crate::base::object::Part;
 use crate::submission::queue::Queue;
 use crate::submission::sparse::own_fence;
 use crate::submission::submit::queue_submit;
+use crate::sync::fence_wait::wait_for_fences;
 use crate::wsi::acquire::{alive, optimal};
 use crate::wsi::capabilities::MODES;
 use crate::wsi::lease::Lease;
@@ -16,9 +20,14 @@ use crate::wsi::swapchain::{self, Swapchain};
 /// VkPresentId2KHR, which has the members of VkPresentIdKHR.
 const PRESENT_ID_2: vk::StructureType = vk::StructureType::from_raw(1_000_479_001);
 
-/// How long presenting waits for pictures that the program's window goes with (`Window::goes_with_pictures`), in nanoseconds: what the program itself
+/// How long presenting waits for pictures that the program's window goes with (`Window::goes_with_pictures`): what the program itself
 /// still holds up must not hold the program up. Later pictures may show what is said of the window after them.
-const TOGETHER: u64 = 1_000_000_000;
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// Nanoseconds until then.
+fn left(end: Instant) -> u64 {
+    u64::try_from(end.saturating_duration_since(Instant::now()).as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// What the structs in a present's chain say of each swapchain; empty where there is no such struct.
 struct Details<'a> {
@@ -66,13 +75,18 @@ pub unsafe fn queue_present_khr(queue: vk::Queue, info: *const vk::PresentInfoKH
         )
     };
     let mut worst = vk::Result::SUCCESS;
+    let end = Instant::now() + TOGETHER;
     for (i, (swapchain, index)) in swapchains.iter().zip(indices).enumerate() {
         let id = details.ids.get(i).copied().unwrap_or(0);
         let mode = details.modes.get(i).copied().filter(|m| MODES.contains(m));
         // Later ones are behind the waits of the first one, whose second scope includes what is submitted later.
         let result = match swapchain::get(*swapchain) {
-            // SAFETY: a valid queue, and semaphores of the present.
-            Some(s) => unsafe { present(queue, q, s, *index, id, mode, &mut waits) },
+            Some(s) => {
+                // Where there are several, the copies of all are on their way before one is waited for.
+                let together = Some(end).filter(|_| swapchains.len() == 1 && s.surface.window.goes_with_pictures());
+                // SAFETY: a valid queue, and semaphores of the present.
+                unsafe { present(queue, q, s, *index, id, mode, &mut waits, together) }
+            }
             None => Err(vk::Result::ERROR_OUT_OF_DATE_KHR),
         };
         let result = result.map_or_else(|e| e, optimal);
@@ -95,7 +109,7 @@ pub unsafe fn queue_present_khr(queue: vk::Queue, info: *const vk::PresentInfoKH
     let presented = swapchains.iter().zip(indices).filter_map(|(s, index)| Some((swapchain::get(*s)?, *index)));
     for (swapchain, index) in presented.filter(|(s, _)| s.surface.window.goes_with_pictures()) {
         // SAFETY: a valid device.
-        swapchain.images.settle(index, TOGETHER, || unsafe { alive(q.device) });
+        swapchain.images.settle(index, left(end), || unsafe { alive(q.device) });
     }
     worst
 }
@@ -113,7 +127,8 @@ fn worse(a: vk::Result, b: vk::Result) -> vk::Result {
     if weight(b) > weight(a) { b } else { a }
 }
 
-/// Presents one image, and takes the semaphores that were waited for out of `waits`; whether the last picture fitted.
+/// Presents one image, and takes the semaphores that were waited for out of `waits`; whether the last picture fitted. Waits for the copy until `together`, where that
+/// is a time.
 ///
 /// # Safety
 /// A valid queue, and semaphores that it may wait for.
@@ -125,14 +140,31 @@ unsafe fn present(
     id: u64,
     mode: Option<vk::PresentModeKHR>,
     waits: &mut &[vk::Semaphore],
+    together: Option<Instant>,
 ) -> Result<bool, vk::Result> {
     let fits = s.images.take(index)?;
     // SAFETY: by contract.
     match unsafe { copy(queue, q, s, index, waits) } {
         Ok((lease, copied)) => {
-            let mut own = s.mode.lock();
-            *own = mode.unwrap_or(*own);
-            s.images.present(Present { index, id, mode: *own, queue, copied, lease });
+            let mode = {
+                let mut own = s.mode.lock();
+                *own = mode.unwrap_or(*own);
+                *own
+            };
+            let mut present = Present { index, id, mode, queue, copied, lease };
+            if let Some(together) = together {
+                // The program waits for this picture in any case (`settle`), so its thread waits for the copy, too, and shows the picture, if it can: that takes
+                // one hand-over less than by the thread that shows pictures, and that one has to ask again what has become of the copy.
+                // SAFETY: a valid device, and a fence in nobody else's hands, whose submission was sent.
+                let ended = unsafe { wait_for_fences(q.device, 1, &copied, vk::TRUE, left(together)) };
+                if ended == vk::Result::SUCCESS {
+                    present = match s.presenter.show_now(present) {
+                        Ok(()) => return Ok(fits),
+                        Err(present) => present,
+                    };
+                }
+            }
+            s.images.present(present);
             Ok(fits)
         }
         Err(e) => {
@@ -155,12 +187,12 @@ unsafe fn copy(
 ) -> Result<(Lease, vk::Fence), vk::Result> {
     let picture = s.pictures.get(index as usize).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
     // There is one for each image that the screen has (`handover`).
-    let lease = s.buffers.leases.lease().ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+    let lease = s.presenter.buffers.lease(index as usize).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
     // SAFETY: by contract; the fence is in nobody else's hands.
     unsafe {
-        let copy = picture.copy(q.device, q.family, &s.buffers, &lease)?;
+        let copy = picture.copy(q.device, q.family, &s.presenter.buffers, &lease)?;
         let copied = own_fence(q)?;
-        match submit(queue, waits, &[copy], copied) {
+        match submit(queue, waits, copy.as_slice(), copied) {
             vk::Result::SUCCESS => {
                 *waits = &[];
                 Ok((lease, copied))

@@ -1,4 +1,4 @@
-//! The images of a swapchain, and how they leave the host: its device copies each into a buffer for pictures.
+//! The images of a swapchain, and how they leave the host: its device copies each into a buffer for pictures, or has drawn it where the guest reads it.
 //!
 //! The host knows of no window: to it the image is one like any other, of the driver's own making.
 
@@ -8,20 +8,23 @@ use ash::vk;
 use hesper_encoder::generated::request;
 use parking_lot::Mutex;
 
+use crate::base::log::error;
 use crate::base::object::Part;
 use crate::generated::forward;
-use crate::memory::{allocation, image, presented_layout};
+use crate::memory::{allocation, image, mapped, presented_layout};
 use crate::physical::physical_device::PhysicalDevice;
 use crate::recording::command_buffer;
 use crate::wsi::device::Device;
 use crate::wsi::lease::Lease;
-use crate::wsi::picture_buffer::PictureBuffers;
+use crate::wsi::picture_buffer::{InPlace, Layout, PictureBuffers, for_reading};
 
 /// An image with its memory.
 pub struct PresentableImage {
     pub image: vk::Image,
     pub memory: vk::DeviceMemory,
     extent: vk::Extent2D,
+    /// Where the guest reads it, if its tiling is linear.
+    pub in_place: Option<InPlace>,
     /// The command buffers that copy it.
     copies: Mutex<Vec<CopyCommands>>,
 }
@@ -34,7 +37,7 @@ struct CopyCommands {
 }
 
 /// The image that a swapchain's info asks for, but for the list of formats that VK_KHR_swapchain_mutable_format demands.
-pub fn create_info<'a>(info: &vk::SwapchainCreateInfoKHR<'a>) -> vk::ImageCreateInfo<'a> {
+pub fn create_info<'a>(info: &vk::SwapchainCreateInfoKHR<'a>, tiling: vk::ImageTiling) -> vk::ImageCreateInfo<'a> {
     let mut flags = vk::ImageCreateFlags::empty();
     if info.flags.contains(vk::SwapchainCreateFlagsKHR::MUTABLE_FORMAT) {
         flags |= vk::ImageCreateFlags::MUTABLE_FORMAT | vk::ImageCreateFlags::EXTENDED_USAGE;
@@ -48,7 +51,7 @@ pub fn create_info<'a>(info: &vk::SwapchainCreateInfoKHR<'a>) -> vk::ImageCreate
         mip_levels: 1,
         array_layers: info.image_array_layers,
         samples: vk::SampleCountFlags::TYPE_1,
-        tiling: vk::ImageTiling::OPTIMAL,
+        tiling,
         usage: info.image_usage | image::PRESENTABLE,
         sharing_mode: info.image_sharing_mode,
         queue_family_index_count: info.queue_family_index_count,
@@ -67,6 +70,7 @@ impl PresentableImage {
             image: vk::Image::null(),
             memory: vk::DeviceMemory::null(),
             extent: vk::Extent2D { width: info.extent.width, height: info.extent.height },
+            in_place: None,
             copies: Mutex::default(),
         };
         // SAFETY: by contract.
@@ -87,15 +91,45 @@ impl PresentableImage {
             image::create_image(device, info, none, &mut self.image).result()?;
             let mut needs = vk::MemoryRequirements::default();
             image::get_image_memory_requirements(device, self.image, &mut needs);
-            let kind = for_image(Device::of(device).physical(), needs.memory_type_bits);
+            let is_read = info.tiling == vk::ImageTiling::LINEAR;
+            let kind = if is_read { for_reading } else { for_image };
+            let kind = kind(Device::of(device).physical(), needs.memory_type_bits);
             let kind = kind.ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
             let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
             allocation::allocate_memory(device, &info, none, &mut self.memory).result()?;
-            forward::bind_image_memory(device, self.image, self.memory, 0).result()
+            forward::bind_image_memory(device, self.image, self.memory, 0).result()?;
+            if is_read {
+                self.in_place = Some(self.map(device, needs.size)?);
+            }
+            Ok(())
         }
     }
 
-    /// A command buffer that copies the image into the buffer that is leased, for queues of this family.
+    /// Maps the image's memory.
+    ///
+    /// # Safety
+    /// The device of the image, which is linear, and bound to memory of so many bytes.
+    unsafe fn map(&self, device: vk::Device, size: vk::DeviceSize) -> Result<InPlace, vk::Result> {
+        let whole = vk::ImageSubresource { aspect_mask: vk::ImageAspectFlags::COLOR, ..Default::default() };
+        let (mut place, mut bytes) = (vk::SubresourceLayout::default(), ptr::null_mut());
+        // SAFETY: by contract, and pointers to locals.
+        unsafe {
+            forward::get_image_subresource_layout(device, self.image, &whole, &mut place);
+            let flags = vk::MemoryMapFlags::empty();
+            mapped::map_memory(device, self.memory, 0, vk::WHOLE_SIZE, flags, &mut bytes).result()?;
+        }
+        let layout = usize::try_from(size).ok().and_then(|size| Layout::in_place(self.extent, &place, size));
+        let layout = layout.ok_or_else(|| {
+            let of = (place.offset, place.row_pitch, size);
+            error!("the host's linear images lie outside of their memory: {of:?} (offset, pitch, size)");
+            vk::Result::ERROR_INITIALIZATION_FAILED
+        })?;
+        // The offset lies in the mapping, as the layout does.
+        Ok(InPlace { layout, mapped: bytes.addr() + place.offset as usize })
+    }
+
+    /// A command buffer that copies the image into the buffer that is leased, for queues of this family; none where the guest reads the image itself, or nobody
+    /// sees it.
     ///
     /// # Safety
     /// The device of the image and the buffers.
@@ -108,11 +142,14 @@ impl PresentableImage {
         family: u32,
         buffers: &PictureBuffers,
         lease: &Lease,
-    ) -> Result<vk::CommandBuffer, vk::Result> {
+    ) -> Result<Option<vk::CommandBuffer>, vk::Result> {
+        if !buffers.are_copied_into() {
+            return Ok(None);
+        }
         let number = lease.number();
         let mut copies = self.copies.lock();
         if let Some(copy) = copies.iter().find(|c| (c.family, c.number) == (family, number)) {
-            return Ok(copy.commands);
+            return Ok(Some(copy.commands));
         }
         let to = buffers.target(number).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
         // SAFETY: a valid device by contract.
@@ -132,7 +169,7 @@ impl PresentableImage {
         match unsafe { self.record(commands, to) } {
             Ok(()) => {
                 copies.push(CopyCommands { family, number, commands });
-                Ok(commands)
+                Ok(Some(commands))
             }
             Err(e) => {
                 d.spare.lock().push((family, commands));

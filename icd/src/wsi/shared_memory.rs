@@ -3,6 +3,8 @@
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::{io, ptr};
 
+use crate::wsi::window::Picture;
+
 /// A mapping of such a file.
 pub struct SharedMemory {
     bytes: *mut u8,
@@ -28,6 +30,15 @@ impl SharedMemory {
             return Err(io::Error::last_os_error());
         }
         Ok((Self { bytes: bytes.cast(), size }, file))
+    }
+
+    /// Writes a picture's rows from an offset on, one right behind the other, as many bytes as there is room for.
+    pub fn write_picture(&mut self, at: usize, picture: &Picture<'_>) {
+        let row = picture.extent.width as usize * 4;
+        if picture.pitch == row {
+            return self.write(at, picture.bytes);
+        }
+        picture.rows().enumerate().for_each(|(i, texels)| self.write(at.saturating_add(i * row), texels));
     }
 
     /// Writes bytes from an offset on, as many as there is room for.

@@ -19,14 +19,15 @@ use crate::wsi::picture_buffer::PictureBuffers;
 use crate::wsi::presentable_image::{PresentableImage, create_info};
 use crate::wsi::presenter::Presenter;
 use crate::wsi::surface::{self, Surface};
+use crate::wsi::window::Canvas;
 
 /// What is behind a VkSwapchainKHR.
 pub struct Swapchain {
     pub surface: Arc<Surface>,
     pub images: Arc<Images>,
     pub pictures: Vec<PresentableImage>,
-    /// What the images are copied into. The thread has its part of them until it ends.
-    pub buffers: Arc<PictureBuffers>,
+    /// What shows them. The thread has its part of it until it ends.
+    pub presenter: Arc<Presenter>,
     /// How pictures are shown that don't say otherwise; changed by presents that do.
     pub mode: Mutex<vk::PresentModeKHR>,
     device: vk::Device,
@@ -54,21 +55,21 @@ pub fn get(swapchain: vk::SwapchainKHR) -> Option<&'static Swapchain> {
 const PRESENT_ID_2: u32 = 1 << 6;
 const PRESENT_WAIT_2: u32 = 1 << 7;
 
-/// What the images of a swapchain may serve as: what their format can, or what the formats of their views can.
+/// The formats of the images of a swapchain, and of their views.
 ///
 /// # Safety
 /// A valid info with its chain.
-unsafe fn usage(info: &vk::SwapchainCreateInfoKHR<'_>, d: &Device) -> vk::ImageUsageFlags {
+unsafe fn formats(info: &vk::SwapchainCreateInfoKHR<'_>) -> Vec<vk::Format> {
     let mut formats = vec![info.image_format];
-    // SAFETY: the info's chain, the list of its struct, and a valid device.
+    // SAFETY: the info's chain, and the list of its struct.
     unsafe {
         if info.flags.contains(vk::SwapchainCreateFlagsKHR::MUTABLE_FORMAT)
             && let Some(list) = find::<vk::ImageFormatListCreateInfo>(info.p_next)
         {
             formats.extend_from_slice(slice(list.p_view_formats, list.view_format_count));
         }
-        capabilities::usage(d.physical_handle(), &formats)
     }
+    formats
 }
 
 /// Whether a swapchain can be made like this.
@@ -85,11 +86,15 @@ unsafe fn check(info: &vk::SwapchainCreateInfoKHR<'_>, surface: &Surface, d: &De
     let look = surface.window.look().map_err(|_| vk::Result::ERROR_SURFACE_LOST_KHR)?;
     let largest = d.physical().properties.limits.max_image_dimension2_d;
     // SAFETY: a valid device, and an info by contract.
-    let (formats, usage) = unsafe { (capabilities::formats(d.physical_handle(), &look), usage(info, d)) };
+    let (known, usage) = unsafe {
+        let physical = d.physical_handle();
+        // What their format can, or what the formats of their views can.
+        (capabilities::formats(physical, &look), capabilities::usage(physical, &formats(info)))
+    };
     let vk::Extent2D { width, height } = info.image_extent;
     let can = flags.contains(info.flags)
         && (1..=MAX_IMAGES).contains(&info.min_image_count)
-        && formats.contains(&info.image_format)
+        && known.contains(&info.image_format)
         && info.image_color_space == vk::ColorSpaceKHR::SRGB_NONLINEAR
         && (1..=largest).contains(&width)
         && (1..=largest).contains(&height)
@@ -156,16 +161,19 @@ unsafe fn make(
     info: &vk::SwapchainCreateInfoKHR<'_>,
     surface: Arc<Surface>,
 ) -> Result<Swapchain, vk::Result> {
+    // SAFETY: by contract; what comes of it ends with the swapchain.
+    let handover = unsafe { handover::new(device, d, info, &formats(info), surface.window.as_ref()) }?;
     // What is kept at the host is given back where the images find no room.
     // SAFETY: by contract.
-    let ask = || unsafe { make_images(device, info) };
+    let ask = || unsafe { make_images(device, info, handover.tiling()) };
     let pictures = d.connection().room.with(ask, |made| made.as_ref().is_err_and(is_short))?;
     let images = Arc::new(Images::new(info.min_image_count));
-    // SAFETY: as above.
-    match unsafe { show(device, d, info, surface.clone(), images.clone()) } {
-        Ok((buffers, thread)) => {
+    // SAFETY: a valid device by contract, and its images; the buffers end with their swapchain.
+    let handover = unsafe { handover.of(device, d, info, &pictures) };
+    match handover.and_then(|(canvas, buffers)| show(device, surface.clone(), images.clone(), canvas, buffers)) {
+        Ok((presenter, thread)) => {
             let (mode, thread) = (Mutex::new(info.present_mode), Some(thread));
-            Ok(Swapchain { surface, images, pictures, buffers, mode, device, thread })
+            Ok(Swapchain { surface, images, pictures, presenter, mode, device, thread })
         }
         Err(e) => {
             // SAFETY: nobody has seen them.
@@ -175,39 +183,37 @@ unsafe fn make(
     }
 }
 
-/// Finds a way for pictures to the window, and starts the thread that shows them.
-unsafe fn show(
+/// Starts the thread that shows pictures.
+fn show(
     device: vk::Device,
-    d: &Device,
-    info: &vk::SwapchainCreateInfoKHR<'_>,
     surface: Arc<Surface>,
     images: Arc<Images>,
-) -> Result<(Arc<PictureBuffers>, JoinHandle<()>), vk::Result> {
+    canvas: Box<dyn Canvas>,
+    buffers: PictureBuffers,
+) -> Result<(Arc<Presenter>, JoinHandle<()>), vk::Result> {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
-    // SAFETY: a valid device by contract; the buffers end with their swapchain.
-    let (canvas, buffers) = unsafe { handover::new(device, d, info, surface.window.as_ref()) }?;
-    let buffers = Arc::new(buffers);
-    let presenter = Presenter {
+    let presenter = Arc::new(Presenter {
         device,
         // Relaxed: the numbers count swapchains of one surface, whose lock the caller holds.
         number: NUMBER.fetch_add(1, Ordering::Relaxed),
         surface,
         images,
-        buffers: buffers.clone(),
-        canvas,
-    };
-    let thread = presenter.start().map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
-    Ok((buffers, thread))
+        buffers,
+        canvas: Mutex::new(Some(canvas)),
+    });
+    let thread = presenter.clone().start().map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
+    Ok((presenter, thread))
 }
 
 /// Makes all images, or none.
 unsafe fn make_images(
     device: vk::Device,
     info: &vk::SwapchainCreateInfoKHR<'_>,
+    tiling: vk::ImageTiling,
 ) -> Result<Vec<PresentableImage>, vk::Result> {
     // SAFETY: the info's chain.
     let mut formats = unsafe { find::<vk::ImageFormatListCreateInfo>(info.p_next) }.copied();
-    let mut image = create_info(info);
+    let mut image = create_info(info, tiling);
     if let Some(list) = &mut formats {
         list.p_next = std::ptr::null();
         image.p_next = std::ptr::from_ref(list).cast();

@@ -17,16 +17,16 @@ use crate::wsi::{capabilities, surface, wayland_dmabuf};
 /// A window of a Wayland compositor's. Nobody but the program knows its size.
 struct WaylandWindow {
     /// What the compositor offers, once it was asked. Before the connection, in which it has a part.
-    offers: Mutex<Option<Offers>>,
+    offers: Mutex<Option<Arc<Offers>>>,
     link: Arc<Link>,
 }
 
 impl WaylandWindow {
-    fn offers(&self) -> Result<Offers, Gone> {
+    fn offers(&self) -> Result<Arc<Offers>, Gone> {
         let mut asked = self.offers.lock();
         match &*asked {
             Some(offers) => Ok(offers.clone()),
-            None => Ok(asked.insert(Offers::ask(&self.link)?).clone()),
+            None => Ok(asked.insert(Arc::new(Offers::ask(&self.link)?)).clone()),
         }
     }
 }
@@ -45,7 +45,8 @@ impl Window for WaylandWindow {
     }
 
     fn canvas(&self, extent: vk::Extent2D, alpha: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result> {
-        let canvas = WaylandCanvas::over_shm(self.link.clone(), &self.offers()?, extent, sees_through(alpha))?;
+        let (link, offers) = (self.link.clone(), self.offers()?);
+        let canvas = WaylandCanvas::over_shm(link, &offers, extent, sees_through(alpha))?;
         Ok(Box::new(canvas))
     }
 
@@ -58,13 +59,15 @@ impl Window for WaylandWindow {
         &self,
         extent: vk::Extent2D,
         alpha: vk::CompositeAlphaFlagsKHR,
-        pictures: &DmaBufs,
+        pictures: DmaBufs,
     ) -> Result<Option<Box<dyn Canvas>>, Gone> {
         let (link, offers) = (self.link.clone(), self.offers()?);
+        // A lack of descriptors passes: it is no word of the compositor's, and counts for this swapchain alone.
+        if !wayland_dmabuf::can_be_sent(&pictures) {
+            return Ok(None);
+        }
         let canvas = WaylandCanvas::over_dma_bufs(link, &offers, extent, sees_through(alpha), pictures)?;
-        if canvas.is_none()
-            && let Some(offers) = self.offers.lock().as_mut()
-        {
+        if canvas.is_none() {
             offers.refuse_dmabuf();
         }
         Ok(canvas.map(|canvas| Box::new(canvas) as Box<dyn Canvas>))

@@ -17,6 +17,9 @@ use crate::wsi::window::{Canvas, DmaBufs, Gone, HELD, Picture};
 /// all the same.
 const HIDDEN: Duration = Duration::from_millis(250);
 
+/// How long a picture waits for room in the socket, as where the program has just asked for very much.
+const FULL: Duration = Duration::from_secs(1);
+
 /// Shows pictures of one size in a window.
 pub struct WaylandCanvas {
     queue: EventQueue<Buffers>,
@@ -33,8 +36,13 @@ impl WaylandCanvas {
     /// A canvas for pictures of this size, in memory that the compositor maps.
     ///
     /// # Errors
-    /// When the connection has failed or the window can't ever be as large, and where there is no memory.
-    pub fn over_shm(link: Arc<Link>, offers: &Offers, extent: vk::Extent2D, sees_through: bool) -> Result<Self, Gone> {
+    /// ERROR_SURFACE_LOST_KHR when the connection has failed, ERROR_OUT_OF_HOST_MEMORY where there is no memory.
+    pub fn over_shm(
+        link: Arc<Link>,
+        offers: &Offers,
+        extent: vk::Extent2D,
+        sees_through: bool,
+    ) -> Result<Self, vk::Result> {
         link.check()?;
         let queue = link.queue();
         let (pool, buffers) = Pool::new(&offers.shm, &queue.handle(), extent, sees_through)?;
@@ -51,7 +59,7 @@ impl WaylandCanvas {
         offers: &Offers,
         extent: vk::Extent2D,
         sees_through: bool,
-        pictures: &DmaBufs,
+        pictures: DmaBufs,
     ) -> Result<Option<Self>, Gone> {
         let mut queue = link.queue();
         let format = wayland_dmabuf::format(sees_through);
@@ -68,9 +76,13 @@ fn has_room(buffers: &Buffers) -> bool {
     buffers.held() < buffers.slots.len().min(HELD)
 }
 
+/// Whether it may be given one in this mode.
+fn is_due(buffers: &Buffers, mode: vk::PresentModeKHR) -> bool {
+    has_room(buffers) && (mode != vk::PresentModeKHR::FIFO || buffers.frame.is_none())
+}
+
 impl Canvas for WaylandCanvas {
     fn ready(&mut self, mode: vk::PresentModeKHR, within: Duration) -> Result<bool, Gone> {
-        let is_due = |b: &Buffers| mode != vk::PresentModeKHR::FIFO || b.frame.is_none();
         let hidden = HIDDEN.saturating_sub(self.last.elapsed());
         let is_read = self.buffers.take_back();
         let within = match has_room(&self.buffers) {
@@ -78,8 +90,17 @@ impl Canvas for WaylandCanvas {
             false if is_read => within.min(LOOK),
             false => within,
         };
-        let told = self.link.hear(&mut self.queue, &mut self.buffers, within, |b| has_room(b) && is_due(b))?;
+        let told = self.link.hear(&mut self.queue, &mut self.buffers, within, |b| is_due(b, mode))?;
         Ok(told || has_room(&self.buffers) && self.last.elapsed() >= HIDDEN)
+    }
+
+    fn is_ready(&mut self, mode: vk::PresentModeKHR) -> bool {
+        // What fails is found by whoever shows the picture.
+        if self.link.check().is_err() || self.queue.dispatch_pending(&mut self.buffers).is_err() {
+            return false;
+        }
+        self.buffers.take_back();
+        is_due(&self.buffers, mode)
     }
 
     fn show(&mut self, picture: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone> {
@@ -100,7 +121,7 @@ impl Canvas for WaylandCanvas {
         }
         surface.commit();
         self.last = Instant::now();
-        self.link.flush()?;
+        self.link.send(FULL)?;
         Ok(None)
     }
 }

@@ -22,6 +22,11 @@ pub fn format(sees_through: bool) -> u32 {
     u32::from_le_bytes(if sees_through { *b"AR24" } else { *b"XR24" })
 }
 
+/// Whether there are descriptors for sending all of these files: libwayland gives up the program's connection where it can't duplicate one.
+pub fn can_be_sent(pictures: &DmaBufs) -> bool {
+    pictures.files.iter().map(OwnedFd::try_clone).collect::<Result<Vec<OwnedFd>, _>>().is_ok()
+}
+
 /// Hands memory to a compositor, and waits for its word on each piece: a compositor may refuse what it doesn't understand, and one that weren't asked would
 /// end the program's connection. `None` where it takes no such memory, or doesn't take all of it.
 ///
@@ -33,14 +38,11 @@ pub fn import(
     queue: &mut EventQueue<Buffers>,
     extent: vk::Extent2D,
     format: u32,
-    pictures: &DmaBufs,
+    pictures: DmaBufs,
 ) -> Result<Option<Buffers>, Gone> {
     let Some(dmabuf) = offers.dmabuf(format) else { return Ok(None) };
     let sides = (i32::try_from(extent.width), i32::try_from(extent.height));
     let (Ok(width), Ok(height)) = sides else { return Ok(None) };
-    // libwayland gives up the program's connection where it can't duplicate a descriptor.
-    let copies = || pictures.files.iter().map(OwnedFd::try_clone).collect::<Result<Vec<OwnedFd>, _>>();
-    let (Ok(files), Ok(_)) = (copies(), copies()) else { return Ok(None) };
     link.check()?;
     let handle = queue.handle();
     let ask = |(i, file): (usize, &OwnedFd)| {
@@ -60,7 +62,7 @@ pub fn import(
         link.flush()?;
         return Ok(None);
     }
-    for (slot, file) in buffers.slots.iter_mut().zip(files) {
+    for (slot, file) in buffers.slots.iter_mut().zip(pictures.files) {
         slot.file = Some(file);
     }
     Ok(Some(buffers))

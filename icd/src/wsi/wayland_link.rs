@@ -76,13 +76,30 @@ impl Link {
         self.connection.new_event_queue()
     }
 
-    /// Sends what was asked for, as far as the compositor takes it now.
+    /// Sends what was asked for, as far as the socket takes it now; whether that is all. The rest goes when the connection is flushed next, by whomever.
     ///
     /// # Errors
     /// When the connection has failed.
-    pub fn flush(&self) -> Result<(), Gone> {
+    pub fn flush(&self) -> Result<bool, Gone> {
         self.check()?;
-        would_block(self.connection.flush())
+        is_done(self.connection.flush())
+    }
+
+    /// Sends all that was asked for, and waits at most so long for the compositor to make room in the socket. The rest goes when the connection is flushed
+    /// next.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub fn send(&self, within: Duration) -> Result<(), Gone> {
+        let end = Instant::now() + within;
+        while !self.flush()? {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.socket.poll(libc::POLLOUT, left);
+        }
+        Ok(())
     }
 
     /// Forgets an object that has no command to end it: its events are dropped from now on.
@@ -109,7 +126,8 @@ impl Link {
             if done(state) {
                 return Ok(true);
             }
-            self.flush()?;
+            // The rest of what a full socket didn't take goes as soon as that has room: the compositor's answer may depend on it.
+            let wanted = if self.flush()? { libc::POLLIN } else { libc::POLLIN | libc::POLLOUT };
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(false);
@@ -119,14 +137,14 @@ impl Link {
             if queue.dispatch_pending(state).map_err(|_| Gone)? > 0 {
                 continue;
             }
-            let readable = self.socket.wait(left);
+            let ready = self.socket.poll(wanted, left);
             if !self.socket.is_open() {
                 forget(reading);
                 return Err(Gone);
             }
             // What isn't read is given up here, so that nobody waits for this thread to read.
-            if readable {
-                would_block(reading.read())?;
+            if ready & !libc::POLLOUT != 0 {
+                is_done(reading.read())?;
             }
         }
     }
@@ -141,11 +159,11 @@ impl Drop for Link {
     }
 }
 
-/// Takes it as good that a socket takes or gives no more at the moment.
-fn would_block<T>(result: Result<T, WaylandError>) -> Result<(), Gone> {
+/// Whether all was done: a socket that takes or gives no more at the moment is no failure.
+fn is_done<T>(result: Result<T, WaylandError>) -> Result<bool, Gone> {
     match result {
-        Ok(_) => Ok(()),
-        Err(WaylandError::Io(e)) if e.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+        Ok(_) => Ok(true),
+        Err(WaylandError::Io(e)) if e.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
         Err(_) => Err(Gone),
     }
 }
@@ -171,12 +189,7 @@ impl Socket {
         self.poll(0, Duration::ZERO) != 0
     }
 
-    /// Waits until something can be read, or the other end hangs up, at most so long.
-    fn wait(&self, within: Duration) -> bool {
-        self.poll(libc::POLLIN, within) != 0
-    }
-
-    /// What the descriptor is ready for, of `events` and the failures that can't be left out.
+    /// Waits until the descriptor is ready for something, of `events` and the failures that can't be left out, at most so long; what that is.
     fn poll(&self, events: libc::c_short, within: Duration) -> libc::c_short {
         let mut fd = libc::pollfd { fd: self.fd, events, revents: 0 };
         let milliseconds = within.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX);
@@ -207,9 +220,10 @@ mod tests {
     fn a_socket_that_was_closed_is_told_from_others() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let socket = Socket::new(ours.as_raw_fd()).unwrap();
-        assert!(socket.is_open() && !socket.has_hung_up() && !socket.wait(Duration::from_millis(1)));
+        let wait = |within| socket.poll(libc::POLLIN, Duration::from_millis(within));
+        assert!(socket.is_open() && !socket.has_hung_up() && wait(1) == 0);
         theirs.write_all(b"x").unwrap();
-        assert!(socket.wait(Duration::from_secs(1)) && !socket.has_hung_up());
+        assert!(wait(1000) == libc::POLLIN && !socket.has_hung_up());
         drop(theirs);
         assert!(socket.is_open() && socket.has_hung_up());
         // SAFETY: the descriptors are this test's own.

@@ -1,5 +1,7 @@
 //! What a compositor offers: the ways in which it takes pictures.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wayland_client::protocol::wl_callback::{self, WlCallback};
@@ -18,11 +20,13 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// The version of linux-dmabuf that is used: the first that tells of modifiers. Later ones tell of them in files, by device and surface.
 const DMABUF_VERSION: u32 = 3;
 
+/// The version of wl_shm that is used where there is one as new: the first that has a command to end it.
+const SHM_VERSION: u32 = 2;
+
 /// DRM_FORMAT_MOD_LINEAR (Linux, include/uapi/drm/drm_fourcc.h): rows without tiles.
 pub const LINEAR: u64 = 0;
 
 /// The ways in which a compositor takes pictures.
-#[derive(Clone)]
 pub struct Offers {
     /// In memory that it maps.
     pub shm: WlShm,
@@ -30,6 +34,10 @@ pub struct Offers {
     dmabuf: Option<ZwpLinuxDmabufV1>,
     /// The formats that memory of a device may have without tiles (DRM_FORMAT_*).
     linear: Vec<u32>,
+    /// Whether the compositor has refused what it offers to take.
+    refused: AtomicBool,
+    // Behind whatever has a part in the connection.
+    link: Arc<Link>,
 }
 
 impl Offers {
@@ -37,7 +45,7 @@ impl Offers {
     ///
     /// # Errors
     /// When the connection has failed, or the compositor tells nothing of memory that it maps.
-    pub fn ask(link: &Link) -> Result<Self, Gone> {
+    pub fn ask(link: &Arc<Link>) -> Result<Self, Gone> {
         link.check()?;
         let (mut queue, mut told) = (link.queue::<Told>(), Told::default());
         let registry = link.display().get_registry(&queue.handle(), ());
@@ -45,23 +53,47 @@ impl Offers {
         let complete = is_answered(link, &mut queue, &mut told)? && is_answered(link, &mut queue, &mut told)?;
         link.forget(&registry);
         let Told { shm, dmabuf, linear, .. } = told;
-        match shm.filter(|_| complete) {
-            Some(shm) => Ok(Self { shm, dmabuf, linear }),
-            None => {
-                warn_!("the Wayland compositor offers no wl_shm, or doesn't answer: VK_ERROR_SURFACE_LOST_KHR");
-                Err(Gone)
-            }
-        }
+        let (Some(shm), true) = (&shm, complete) else {
+            end(shm.as_ref(), dmabuf.as_ref());
+            warn_!("the Wayland compositor offers no wl_shm, or doesn't answer: VK_ERROR_SURFACE_LOST_KHR");
+            return Err(Gone);
+        };
+        Ok(Self { shm: shm.clone(), dmabuf, linear, refused: AtomicBool::new(false), link: link.clone() })
     }
 
     /// The way for memory of a device in a format (DRM_FORMAT_*), without tiles, where the compositor takes that.
     pub fn dmabuf(&self, format: u32) -> Option<&ZwpLinuxDmabufV1> {
-        self.dmabuf.as_ref().filter(|_| self.linear.contains(&format))
+        // Relaxed: nothing else depends on it.
+        let takes = !self.refused.load(Ordering::Relaxed) && self.linear.contains(&format);
+        self.dmabuf.as_ref().filter(|_| takes)
     }
 
     /// The compositor has refused what it offers to take: it won't be asked again.
-    pub fn refuse_dmabuf(&mut self) {
-        self.dmabuf = None;
+    pub fn refuse_dmabuf(&self) {
+        // Relaxed: as above.
+        self.refused.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Offers {
+    fn drop(&mut self) {
+        // Objects of a closed connection are gone.
+        if self.link.check().is_ok() {
+            end(Some(&self.shm), self.dmabuf.as_ref());
+            // A connection that fails now is found by whoever uses it next.
+            let _ = self.link.flush();
+        }
+    }
+}
+
+/// Ends what was bound, so that programs which make many surfaces leave nothing with the compositor. Buffers and pools that were made by it stay.
+fn end(shm: Option<&WlShm>, dmabuf: Option<&ZwpLinuxDmabufV1>) {
+    // Older ones have no command for that.
+    if let Some(shm) = shm.filter(|s| s.version() >= SHM_VERSION) {
+        shm.release();
+    }
+    if let Some(dmabuf) = dmabuf {
+        dmabuf.destroy();
     }
 }
 
@@ -97,7 +129,7 @@ impl Dispatch<WlRegistry, ()> for Told {
     ) {
         let wl_registry::Event::Global { name, interface, version } = event else { return };
         if interface == WlShm::interface().name {
-            told.shm = Some(registry.bind(name, 1, queue, ()));
+            told.shm = Some(registry.bind(name, version.min(SHM_VERSION), queue, ()));
         } else if interface == ZwpLinuxDmabufV1::interface().name && version >= DMABUF_VERSION {
             told.dmabuf = Some(registry.bind(name, DMABUF_VERSION, queue, ()));
         }

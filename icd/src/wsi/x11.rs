@@ -31,10 +31,29 @@ pub struct X11Window {
     window: WindowId,
 }
 
+/// Whether there are descriptors for a connection: a socket, and a file that its opening reads meanwhile.
+fn has_descriptors(program: &XCBConnection) -> bool {
+    let another = || program.as_fd().try_clone_to_owned();
+    another().and_then(|_first| another()).is_ok()
+}
+
 impl X11Window {
     /// The window with this number.
     pub fn new(connection: XCBConnection, window: WindowId) -> Self {
         Self { connection: Arc::new(connection), shows: OnceLock::new(), window }
+    }
+
+    /// The connection by which pictures are shown.
+    fn shows(&self) -> Arc<XCBConnection> {
+        if let Some(known) = self.shows.get() {
+            return known.clone();
+        }
+        let own = x11_own_connection::open(&self.connection).map(Arc::new);
+        // A lack of descriptors passes: this swapchain makes do with the program's, and the next one needn't.
+        if own.is_none() && !has_descriptors(&self.connection) {
+            return self.connection.clone();
+        }
+        self.shows.get_or_init(|| own.unwrap_or_else(|| self.connection.clone())).clone()
     }
 
     /// Its size and depth.
@@ -59,9 +78,7 @@ impl Window for X11Window {
     fn canvas(&self, extent: vk::Extent2D, _: vk::CompositeAlphaFlagsKHR) -> Result<Box<dyn Canvas>, vk::Result> {
         // The answer tells as well that the server has made the window, which another connection asks for next.
         let (_, depth) = self.geometry()?;
-        let own = || x11_own_connection::open(&self.connection).map_or_else(|| self.connection.clone(), Arc::new);
-        let connection = self.shows.get_or_init(own).clone();
-        Ok(Box::new(X11Canvas::new(connection, self.window, depth, extent)?))
+        Ok(Box::new(X11Canvas::new(self.shows(), self.window, depth, extent)?))
     }
 
     fn refresh(&self) -> Option<Duration> {

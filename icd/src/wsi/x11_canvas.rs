@@ -80,10 +80,10 @@ impl X11Canvas {
     }
 
     /// Puts a picture into the window through shared memory; whether that worked.
-    fn put_shared(&mut self, bytes: &[u8]) -> Result<bool, ReplyError> {
+    fn put_shared(&mut self, picture: &Picture<'_>) -> Result<bool, ReplyError> {
         let Some(shared) = &mut self.shared else { return Ok(false) };
         // The server doesn't read now: what it was asked to show before is over.
-        shared.memory.write(0, bytes);
+        shared.memory.write_picture(0, picture);
         let (w, h) = (self.width, self.height);
         let format = ImageFormat::Z_PIXMAP.into();
         let (window, gc, depth, segment) = (self.window, self.gc, self.depth, shared.segment);
@@ -126,8 +126,8 @@ impl Canvas for X11Canvas {
     fn show(&mut self, picture: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone> {
         let connection = self.connection.clone();
         let size = connection.get_geometry(self.window).map_err(|_| Gone)?;
-        if !self.put_shared(picture.bytes).map_err(|_| Gone)? {
-            self.put(picture.bytes).map_err(|_| Gone)?;
+        if !self.put_shared(picture).map_err(|_| Gone)? {
+            self.put(&picture.closely()).map_err(|_| Gone)?;
         }
         let size = size.reply().map_err(|_| Gone)?;
         Ok(Some(vk::Extent2D { width: size.width.into(), height: size.height.into() }))

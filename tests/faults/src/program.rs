@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Driver, Root, build_driver, llama};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -62,7 +62,7 @@ impl Equipment {
         Ok(Self {
             root: Root::ensure()?,
             client: hesper_rig::target_folder()?.join("release/hesper-client"),
-            model: models::tiny(Tiny::Q4K)?,
+            model: models::tiny(Weights::Q4K)?,
             fallback: format!("{}:/usr/share/vulkan/icd.d/lvp_icd.json", built.manifest.display()),
         })
     }

@@ -34,6 +34,8 @@ const SWITCHES: &[&str] = &[
     "wait-block",
     "no-outcomes",
     "no-pool-counts",
+    "contention",
+    "contention,wait-poll",
     "notify-always",
     "no-uploads,feedback",
     "wait-poll,feedback",

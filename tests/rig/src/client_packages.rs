@@ -5,7 +5,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{Driver, Host, Root, cache, workspace};
+use crate::vkmark::{SCENES, SIZE};
+use crate::weston::LIBRARIES;
+use crate::{Driver, Host, Root, Vkmark, WindowSystem, cache, workspace};
 
 const RECIPE: &str = include_str!("../clients.sh");
 const REQUIREMENTS: &str = include_str!("../clients/requirements.txt");
@@ -16,6 +18,7 @@ const PACKAGES: &str = include_str!("../clients/package-lock.json");
 pub struct ClientPackages {
     root: Root,
     tree: PathBuf,
+    vkmark: Vkmark,
 }
 
 impl ClientPackages {
@@ -31,7 +34,7 @@ impl ClientPackages {
         let tree = cache::made("clients", &[RECIPE, REQUIREMENTS, PACKAGES, &from], about, |new| {
             cache::run(cache::recipe(RECIPE, new)?.arg(root.path()).arg(lists))
         })?;
-        Ok(Self { root: root.clone(), tree })
+        Ok(Self { root: root.clone(), tree, vkmark: Vkmark::ensure(root)? })
     }
 
     /// The folder in which the Vulkan loader finds the Khronos validation layer, by `VK_ADD_LAYER_PATH`.
@@ -40,7 +43,8 @@ impl ClientPackages {
     }
 
     /// A command that runs a script of the checkout's in `folder`, on a driver, over `host` if the driver needs one. Node's end with `.mjs`.
-    /// `CLIENT_TREE` is the tree, for scripts that run its programs.
+    /// `CLIENT_TREE` is the tree, for scripts that run its programs; `VKMARK` has the words of a command that shows vkmark's scenes without a
+    /// window, a line each.
     ///
     /// # Errors
     /// Those of [`Root::client`].
@@ -52,7 +56,9 @@ impl ClientPackages {
         // Programs start in the top folder otherwise, which belongs to the rig's root, and some write where they are.
         let mut command = self.root.client(driver, host, "/usr/bin/env")?;
         command.arg("--chdir").arg(folder).arg(self.tree.join(program)).arg(script);
-        command.env("CLIENT_TREE", &self.tree).env("LD_LIBRARY_PATH", self.tree.join("usr/lib/x86_64-linux-gnu"));
+        command.env("CLIENT_TREE", &self.tree).env("LD_LIBRARY_PATH", self.tree.join(LIBRARIES));
+        let scenes = [":duration=0.5"].into_iter().chain(SCENES).map(str::to_owned);
+        command.env("VKMARK", self.vkmark.command(WindowSystem::Headless, SIZE, scenes).join("\n"));
         command.env("PYTHONPATH", self.tree.join("python")).env("NODE_PATH", self.tree.join("node/node_modules"));
         Ok(command)
     }

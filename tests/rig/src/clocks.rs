@@ -1,9 +1,10 @@
-//! A program's clocks, which jump while it runs (`tests/rig/clock`).
+//! A program's clocks, which jump while it runs, or go by steps (`tests/rig/clock`).
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -23,7 +24,7 @@ impl Clocks {
     /// When the library can't be built, or the file not be made.
     pub fn new() -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let library = build_driver()?.library.with_file_name("libhesper_test_clock.so");
+        let library = library()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("hesper-clocks-{}-{number}", std::process::id()));
         let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
@@ -46,6 +47,19 @@ impl Clocks {
         let nanoseconds = [of_day, since_start].map(|s| (s * 1_000_000_000).to_ne_bytes());
         self.file.write_all_at(nanoseconds.as_flattened(), 0).context("setting the clocks")
     }
+}
+
+/// What a program needs for a clock since the start that goes on by `step` whenever its own code looks at it, and stands still after `most` looks.
+///
+/// # Errors
+/// When the library can't be built.
+pub fn clock_by_looks(step: Duration, most: u32) -> Result<[(&'static str, String); 2]> {
+    let library = library()?.to_string_lossy().into_owned();
+    Ok([("LD_PRELOAD", library), ("HESPER_TEST_CLOCK_STEPS", format!("{} {most}", step.as_nanos()))])
+}
+
+fn library() -> Result<PathBuf> {
+    Ok(build_driver()?.library.with_file_name("libhesper_test_clock.so"))
 }
 
 impl Drop for Clocks {

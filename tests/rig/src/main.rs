@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use hesper_rig::models::{self, Shape};
+use hesper_rig::models::{self, Shape, Weights};
 use hesper_rig::vm;
 use hesper_rig::{Driver, GuestJob, Host, HostVersion, Machine, Root, Vm};
 
@@ -24,8 +24,11 @@ enum Sub {
     Root,
     /// Writes a model with random weights, for llama-bench.
     Model {
-        /// llama3.2-1b or llama3.1-8b
+        /// llama3.2-1b, llama3.1-8b or another
         shape: Shape,
+        /// The weights' format: q4_k, q8_0 or f16.
+        #[arg(long, default_value = "q4_k")]
+        weights: Weights,
         /// The file to write.
         path: PathBuf,
     },
@@ -75,8 +78,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Sub) -> Result<ExitCode> {
-    if let Sub::Model { shape, path } = &command {
-        models::random(*shape, path)?;
+    if let Sub::Model { shape, weights, path } = &command {
+        models::random(*shape, *weights, path)?;
         return Ok(ExitCode::SUCCESS);
     }
     let root = Root::ensure()?;

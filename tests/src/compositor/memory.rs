@@ -12,7 +12,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use wayland_server::protocol::wl_buffer::{self, WlBuffer};
 use wayland_server::protocol::wl_shm::{self, Format, WlShm};
 use wayland_server::protocol::wl_shm_pool::{self, WlShmPool};
-use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, WEnum};
+use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource as _, WEnum};
 
 use super::state::State;
 
@@ -94,8 +94,12 @@ impl Memory {
 }
 
 impl GlobalDispatch<WlShm, ()> for State {
-    fn bind(_: &mut Self, _: &DisplayHandle, _: &Client, new: New<WlShm>, (): &(), init: &mut DataInit<'_, Self>) {
+    fn bind(state: &mut Self, _: &DisplayHandle, _: &Client, new: New<WlShm>, (): &(), init: &mut DataInit<'_, Self>) {
         let shm = init.init(new, ());
+        // Older ones have no command to end it.
+        if shm.version() >= 2 {
+            state.made();
+        }
         shm.format(Format::Argb8888);
         shm.format(Format::Xrgb8888);
     }
@@ -103,7 +107,7 @@ impl GlobalDispatch<WlShm, ()> for State {
 
 impl Dispatch<WlShm, ()> for State {
     fn request(
-        _: &mut Self,
+        state: &mut Self,
         _: &Client,
         _: &WlShm,
         request: wl_shm::Request,
@@ -111,8 +115,13 @@ impl Dispatch<WlShm, ()> for State {
         _: &DisplayHandle,
         init: &mut DataInit<'_, Self>,
     ) {
-        if let wl_shm::Request::CreatePool { id, fd, .. } = request {
-            init.init(id, Arc::new(File::from(fd)));
+        match request {
+            wl_shm::Request::CreatePool { id, fd, .. } => {
+                init.init(id, Arc::new(File::from(fd)));
+                state.made();
+            }
+            wl_shm::Request::Release => state.ended(),
+            _ => {}
         }
     }
 }
@@ -137,6 +146,8 @@ impl Dispatch<WlShmPool, Arc<File>> for State {
             };
             let size = [width, height];
             init.init(id, Memory { source: Source::File(file.clone()), offset, row: stride, size, format });
+        } else if let wl_shm_pool::Request::Destroy = request {
+            state.ended();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod dmabuf;
 mod memory;
+mod output;
 mod shells;
 mod state;
 mod surface;
@@ -19,15 +20,16 @@ use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLi
 use wayland_protocols::xdg::shell::server::xdg_wm_base::XdgWmBase;
 use wayland_server::backend::ClientData;
 use wayland_server::protocol::wl_compositor::WlCompositor;
+use wayland_server::protocol::wl_output::WlOutput;
 use wayland_server::protocol::wl_shm::WlShm;
 use wayland_server::{Display, Resource as _};
 
 pub use state::{Dmabuf, Manners, Picture};
-use state::{Record, State};
+use state::{REFRESH, Record, State};
 pub use wayland_server::protocol::wl_shm::Format;
 
-/// From one picture of the screen to the next.
-const REFRESH: Duration = Duration::from_millis(8);
+/// How long it may take until what programs have sent is looked at, on a machine with other work.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running compositor; it goes away when dropped.
 pub struct Compositor {
@@ -89,6 +91,15 @@ impl Compositor {
         self.record().pictures.len()
     }
 
+    /// How many objects of linux-dmabuf and wl_shm programs haven't ended that have ended themselves, once this looks at what they sent last.
+    pub fn left(&self) -> i32 {
+        let start = Instant::now();
+        while self.record().left != 0 && start.elapsed() < PATIENCE {
+            std::thread::sleep(REFRESH);
+        }
+        self.record().left
+    }
+
     /// Has it look at nothing until [`Self::go_on`], as if its process were stopped.
     pub fn stop(&self) {
         self.paused.store(true, Ordering::Relaxed);
@@ -121,8 +132,9 @@ impl State {
         let mut display = Display::<Self>::new().unwrap();
         let handle = display.handle();
         handle.create_global::<Self, WlCompositor, ()>(4, ());
-        handle.create_global::<Self, WlShm, ()>(1, ());
+        handle.create_global::<Self, WlShm, ()>(2, ());
         handle.create_global::<Self, XdgWmBase, ()>(1, ());
+        handle.create_global::<Self, WlOutput, ()>(2, ());
         if let Some(version) = self.manners.dmabuf.version() {
             handle.create_global::<Self, ZwpLinuxDmabufV1, ()>(version, ());
         }

@@ -1,10 +1,13 @@
 //! What a compositor knows, and how it treats programs.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wayland_server::protocol::wl_shm::Format;
 use wayland_server::protocol::wl_surface::WlSurface;
+
+/// From one picture of the screen to the next.
+pub const REFRESH: Duration = Duration::from_millis(8);
 
 /// How a compositor treats programs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +63,8 @@ pub struct Record {
     pub pictures: Vec<Picture>,
     /// What they must not.
     pub complaints: Vec<String>,
+    /// Objects of linux-dmabuf and wl_shm that were made and that nobody has ended, although there is a command for it.
+    pub left: i32,
 }
 
 /// What the compositor's thread has.
@@ -77,6 +82,16 @@ pub struct State {
 }
 
 impl State {
+    /// An object was made that a command ends.
+    pub fn made(&self) {
+        self.record.lock().unwrap().left += 1;
+    }
+
+    /// Such a command has come.
+    pub fn ended(&self) {
+        self.record.lock().unwrap().left -= 1;
+    }
+
     /// Writes down what a program must not do.
     pub fn complain(&self, about: String) {
         self.record.lock().unwrap().complaints.push(about);

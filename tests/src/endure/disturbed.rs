@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use hesper_rig::llama::{self, Server};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Clocks, Driver, Host, Root, target_folder};
 
 const PROMPT: [u32; 12] = [1, 300, 7, 301, 42, 400, 9, 17, 350, 260, 511, 33];
@@ -33,7 +33,7 @@ impl Disturbed {
         let logs = target_folder()?.join("llama-logs");
         std::fs::create_dir_all(&logs)?;
         let (program, model, log) =
-            (llama::server()?, models::tiny(Tiny::Q4K)?, logs.join(format!("disturbed-{name}.log")));
+            (llama::server()?, models::tiny(Weights::Q4K)?, logs.join(format!("disturbed-{name}.log")));
         let environment = [&clocks.environment()[..], environment].concat();
         let host = Some(Host::start(root)?);
         let server = Server::start_on(root, Driver::Hesper, host, &program, &model, &log, &environment)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Driver, GuestJob, GuestResult, Machine, Root, Vm, guest_job, llama};
 
 use super::run::client_for;
@@ -59,7 +59,7 @@ fn jobs(stop: Duration) -> Result<Vec<GuestJob>> {
         "{} {} -m {} -ngl 99 -p 0 -n {BENCH_TOKENS} -r 1 -o json >bench.json",
         environment(),
         llama::BENCH,
-        models::tiny(Tiny::Q4K)?.display()
+        models::tiny(Weights::Q4K)?.display()
     );
     // The second server's answer is cut off, which the first one's must not notice.
     let kill = format!(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use hesper_rig::llama::{self, Server};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Architecture, Driver, Guest, Machine, Root, Vm, cross, target_folder};
 
 use super::jobs::{self, Kind, Plan};
@@ -43,7 +43,7 @@ pub(super) fn client_for(machine: Machine, client: &Path) -> Result<PathBuf> {
 /// When llama-server can't be run.
 pub fn tokens_of_the_host(root: &Root) -> Result<Vec<u64>> {
     let log = target_folder()?.join("llama-native-for-vm.log");
-    let model = models::tiny(Tiny::Q4K)?;
+    let model = models::tiny(Weights::Q4K)?;
     let native = Server::start(root, Driver::Native, Path::new(llama::ANY_PROCESSOR), &model, &log)?;
     Ok(native.tokens(&PROMPT, TOKENS)?.0)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hesper_rig::models::{self, Tiny};
+use hesper_rig::models::{self, Weights};
 use hesper_rig::{Driver, GuestResult, llama};
 
 /// How many tokens llama.cpp goes on for, greedily, after [`PROMPT`].
@@ -69,7 +69,7 @@ impl Server {
     /// # Errors
     /// When the model can't be made.
     pub fn start(self) -> Result<String> {
-        let model = models::tiny(Tiny::Q4K)?;
+        let model = models::tiny(Weights::Q4K)?;
         let port = self.port;
         Ok(format!(
             "{} {} {} --port {port} --model {} >{LOG} 2>&1 &

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hesper_decoder::Decoded;
+use hesper_decoder::{Decoded, Schema};
 
 use super::context::Context;
 use super::interpreter::Interpreter;
@@ -116,7 +116,7 @@ fn work(ring: &Layout, number: u64, context: &Arc<Context>, over: &AtomicBool) -
             continue;
         }
         let bytes = ring.read(position, tail);
-        interpreter.run(&bytes, &mut |command| {
+        let mut own = |command: &Decoded| {
             if command.name != "vkWaitVirtqueueSeqnoMESA" {
                 return Ok(false);
             }
@@ -124,9 +124,16 @@ fn work(ring: &Layout, number: u64, context: &Arc<Context>, over: &AtomicBool) -
                 std::thread::sleep(REST);
             }
             Ok(true)
-        })?;
-        position = tail;
-        ring.memory.word(ring.head).store(position, Ordering::Release);
+        };
+        // The head moves with each command, as at hosts: the last may wait for what the guest sends once it has seen the others' replies.
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let (command, others) = rest.split_at(Schema::load().next(rest)?.size);
+            interpreter.run(command, &mut own)?;
+            position = position.wrapping_add(command.len() as u32);
+            ring.memory.word(ring.head).store(position, Ordering::Release);
+            rest = others;
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::memory::{RingMemory, STATUS_ALIVE, STATUS_FATAL, STATUS_IDLE};
+use super::parking::VirtqueueSeqnos;
 use super::question::Question;
 use super::silence::{Silence, Verdict};
 use crate::seqno::{Seqno, widen};
@@ -25,6 +26,8 @@ pub struct HostThread {
     /// The tail for which the sleeping thread was called last. Under the ring's lock.
     called_for: AtomicU64,
     notify_always: bool,
+    /// What the context tells the thread that it waits for.
+    pub seqnos: VirtqueueSeqnos,
     looks: Mutex<Looks>,
     pub health: Arc<Health>,
     pub memory: RingMemory,
@@ -47,6 +50,7 @@ impl HostThread {
             known: AtomicU64::new(0),
             called_for: AtomicU64::new(0),
             notify_always,
+            seqnos: VirtqueueSeqnos::new(),
             looks: Mutex::default(),
             health,
             memory,
@@ -144,6 +148,16 @@ impl HostThread {
         Ok(())
     }
 
+    /// Ends the wait in which the thread was parked. For the one who holds the ring's lock, after the tail was stored.
+    pub fn unpark(&self, number: u64) -> Result<(), Error> {
+        let _span = crate::trace::span("unpark the host");
+        match self.seqnos.tell(&*self.winsys, self.id, number) {
+            Err(e @ Error::Lost(_)) => Err(self.lose(e)),
+            // A full kernel: whoever shows the next commands, or waits for these, tells the number again.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     fn notify(&self, seqno: u32) -> Result<(), Error> {
         self.winsys.submit(&transport::notify_ring(self.id, seqno)).map_err(|e| self.lose(e))
     }
@@ -161,6 +175,9 @@ impl HostThread {
     pub fn look(&self, now: Instant) -> Result<(), Error> {
         self.check()?;
         self.winsys.check().map_err(|e| self.lose(e))?;
+        if let Err(e @ Error::Lost(_)) = self.seqnos.tell_due(&*self.winsys, self.id) {
+            return Err(self.lose(e));
+        }
         // One looks for all who wait.
         let Some(mut looks) = self.looks.try_lock() else { return Ok(()) };
         let looks = &mut *looks;

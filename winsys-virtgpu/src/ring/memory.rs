@@ -127,6 +127,14 @@ impl RingMemory {
         self.write_in(self.main, position, bytes);
     }
 
+    /// Four bytes of commands.
+    #[cfg(test)]
+    pub fn read(&self, position: u32) -> [u8; 4] {
+        let mut bytes = [0; 4];
+        assert!(self.shmem.mapping().read(BUFFER + (position as usize & (self.size() - 1)), &mut bytes));
+        bytes
+    }
+
     /// The same in the ring for questions.
     pub fn write_question(&self, position: u64, bytes: &[u8]) {
         self.write_in(self.question, position, bytes);

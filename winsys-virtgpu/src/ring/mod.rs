@@ -4,12 +4,15 @@
 //! head has reached it. Commands that return something are sent with the place for their reply in front
 //! ([`Ring::call`]); nothing may come between the two, so both are written under one lock.
 
+mod asked;
 mod host_thread;
 mod memory;
 mod options;
+mod parking;
 mod question;
 mod silence;
 mod watch;
+mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,53 +22,20 @@ use crate::shared::{Mutex, fence};
 pub use crate::stream::Reply;
 use crate::stream::{Chunk, ReplyPool, StreamPool};
 use crate::{Error, Health, Winsys, trace, transport};
+pub use asked::{Asked, Show};
 use host_thread::HostThread;
 use memory::RingMemory;
 pub use options::{IDLE, RingOptions};
+use parking::Parked;
 use silence::MONITOR_US;
 pub use watch::Watch;
+use write::Write;
 
 /// Bytes of posted commands that the host isn't shown at once.
 const POSTED: usize = 4096;
 
-/// When the host is shown a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Show {
-    /// At once.
-    Now,
-    /// With what is sent next, as what is posted.
-    Later,
-}
-
-/// A command whose reply hasn't been read yet. It has to be answered, or else its ring to end: until then the host may write to
-/// the reply's memory, which is used again when this is dropped.
-#[must_use]
-pub struct Asked {
-    seqno: Seqno,
-    reply: Reply,
-    reply_size: usize,
-    large: Option<Chunk>,
-}
-
-impl Asked {
-    /// When the reply is there.
-    pub fn seqno(&self) -> Seqno {
-        self.seqno
-    }
-}
-
-struct Write {
-    /// Where the next command goes.
-    tail: u64,
-    /// What the host has been shown of that.
-    shown: u64,
-}
-
-impl Write {
-    fn posted(&self) -> usize {
-        (self.tail - self.shown) as usize
-    }
-}
+/// Bytes of chunks in commands that the host isn't shown at once: these chunks can't be used again meanwhile.
+const POINTED_AT: usize = 1 << 20;
 
 /// A ring.
 pub struct Ring {
@@ -74,8 +44,6 @@ pub struct Ring {
     write: Mutex<Write>,
     replies: ReplyPool,
     streams: Arc<StreamPool>,
-    /// The number of the last roundtrip; held until the context has been told of it.
-    roundtrips: Mutex<u64>,
     options: RingOptions,
 }
 
@@ -95,12 +63,11 @@ impl Ring {
         let memory = RingMemory::create(&*winsys, options.buffer_size)?;
         winsys.submit(&transport::create_ring(id, &memory.layout(options.idle_timeout_ns()), MONITOR_US))?;
         Ok(Self {
-            write: Mutex::new(Write { tail: 0, shown: 0 }),
+            write: Mutex::new(Write::at(0)),
             replies: ReplyPool::new(winsys.clone()),
             streams,
-            roundtrips: Mutex::new(0),
-            options,
             thread: HostThread::new(id, memory, health, winsys, options.notify_always),
+            options,
         })
     }
 
@@ -137,32 +104,54 @@ impl Ring {
         }
         let mut write = self.write.lock();
         self.put(&mut write, &[commands])?;
-        if write.posted() >= POSTED {
-            return self.publish(&mut write);
+        self.show_later(&mut write)
+    }
+
+    /// Shows the host what was written when that is enough to be worth it.
+    #[inline]
+    fn show_later(&self, write: &mut Write) -> Result<Seqno, Error> {
+        if write.posted() >= POSTED && self.has_enough(write) {
+            return self.publish(write);
         }
         self.thread.health.check()?;
         Ok(Seqno::new(write.tail))
     }
 
+    /// Whether what was written is worth showing to a thread that waits behind what it was shown: for less it isn't woken.
+    #[cold]
+    fn has_enough(&self, write: &Write) -> bool {
+        !self.parks() || write.posted() >= self.options.buffer_size / 2 || write.pointed_at >= POINTED_AT
+    }
+
     /// Shows the host what has been posted.
-    fn show(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn show(&self) -> Result<(), Error> {
         let mut write = self.write.lock();
         if write.tail == write.shown { Ok(()) } else { self.publish(&mut write).map(drop) }
     }
 
     /// Sends the first `len` bytes of a chunk, whole commands, and recycles the chunk when they have been read.
     pub fn submit_chunk(&self, chunk: Chunk, len: usize) -> Result<Seqno, Error> {
-        let seqno = self.submit_part(&chunk, 0, len);
+        let seqno = self.submit_part(&chunk, 0, len, Show::Now);
         self.streams.recycle(chunk, seqno.as_ref().ok().copied(), self);
         seqno
     }
 
     /// Sends `len` bytes at `from` of a chunk, whole commands, which must stay as they are until they have been read.
-    pub fn submit_part(&self, chunk: &Chunk, from: usize, len: usize) -> Result<Seqno, Error> {
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn submit_part(&self, chunk: &Chunk, from: usize, len: usize, show: Show) -> Result<Seqno, Error> {
         let execute = transport::execute_stream(chunk.resource(), chunk.offset() + from, len);
         let mut write = self.write.lock();
         self.put(&mut write, &[&execute])?;
-        self.publish(&mut write)
+        write.pointed_at += len;
+        match show {
+            Show::Now => self.publish(&mut write),
+            Show::Later => self.show_later(&mut write),
+        }
     }
 
     /// Commands above this go through other memory, so that a few can't fill the ring.
@@ -219,11 +208,9 @@ impl Ring {
                     self.put(&mut write, &[&set_reply, &execute])?;
                 }
             }
-            if show == Show::Now || write.posted() >= POSTED {
-                self.publish(&mut write)?
-            } else {
-                self.thread.health.check()?;
-                Seqno::new(write.tail)
+            match show {
+                Show::Now => self.publish(&mut write)?,
+                Show::Later => self.show_later(&mut write)?,
             }
         };
         Ok(Asked { seqno, reply, reply_size, large })
@@ -243,7 +230,7 @@ impl Ring {
 
     /// How far the ring has been filled, as a submission that is sent now would find it; the host needn't have been shown all of that.
     pub fn position(&self) -> Seqno {
-        Seqno::new(self.write.lock().tail)
+        Seqno::new(self.write.lock().end())
     }
 
     /// Whether the host has read everything up to `seqno`.
@@ -280,18 +267,12 @@ impl Ring {
 
     /// Begins a wait for something that commands in this ring bring about.
     pub fn watch(&self) -> Watch<'_> {
-        Watch::new(&self.thread, self.options.patience)
+        Watch::new(&self.thread, self.options.patience, &self.options.contention)
     }
 
     /// Makes the ring wait for everything that the context was told before (WIRE.md 5.7). Blocks nobody here.
     pub fn roundtrip(&self) -> Result<(), Error> {
-        let n = {
-            // The context notes the number that comes last: a lower one behind a higher one would have the ring wait forever.
-            let mut last = self.roundtrips.lock();
-            *last += 1;
-            self.thread.winsys.submit(&transport::submit_virtqueue_seqno(self.id(), *last))?;
-            *last
-        };
+        let n = self.thread.seqnos.tell_next(&*self.thread.winsys, self.id())?;
         self.submit(&transport::wait_virtqueue_seqno(n)).map(drop)
     }
 
@@ -322,7 +303,11 @@ impl Ring {
         if full(head) {
             // The host can't make room by reading what it hasn't been shown.
             if write.tail != write.shown {
-                self.publish(write)?;
+                self.show_up_to(write, false)?;
+            }
+            // Nor can a thread that waits for what is shown next.
+            if let Some(parked) = write.parked.take() {
+                self.thread.unpark(parked.number)?;
             }
             let mut watch = self.watch();
             while full(head) {
@@ -338,19 +323,53 @@ impl Ring {
         Ok(())
     }
 
+    /// Whether the host's thread waits behind what it is shown.
+    #[inline]
+    pub fn parks(&self) -> bool {
+        self.options.contention.is_high() && self.options.parks
+    }
+
     /// Shows the host the new tail, and wakes it if it sleeps.
     fn publish(&self, write: &mut Write) -> Result<Seqno, Error> {
-        let tail = write.tail;
-        write.shown = tail;
+        self.show_up_to(write, self.parks())
+    }
+
+    /// The same; `parks` says whether the host's thread is to wait behind that.
+    fn show_up_to(&self, write: &mut Write, parks: bool) -> Result<Seqno, Error> {
+        let tail = write.end();
         trace::instant(if self.id() == 1 { "ring" } else { "side ring" }, tail);
         self.thread.health.check()?;
+        if write.shown == write.tail && tail != write.tail {
+            // There is nothing new, and all the rest lies before the wait.
+            return Ok(Seqno::new(tail));
+        }
+        let parked = write.parked.take();
+        if parks {
+            self.park(write);
+        }
+        (write.shown, write.pointed_at) = (write.tail, 0);
         // Release: the host loads the tail with acquire, and finds the commands that were written before.
-        self.thread.memory.tail().store(tail as u32, Ordering::Release);
+        self.thread.memory.tail().store(write.tail as u32, Ordering::Release);
+        if let Some(parked) = parked {
+            self.thread.unpark(parked.number)?;
+        }
         // The host sets IDLE and then looks at the tail; here it is the other way round. Without a full barrier on both
         // sides each could miss what the other wrote, and the wake-up would be lost (WIRE.md 5.4). One is enough.
         fence(Ordering::SeqCst);
         self.thread.wake(tail)?;
         Ok(Seqno::new(tail))
+    }
+
+    /// Has the host's thread wait behind all that was written, where there is room for that.
+    fn park(&self, write: &mut Write) {
+        let memory = &self.thread.memory;
+        if (write.tail - self.thread.known_head()) as usize + parking::WAIT > memory.size() {
+            return;
+        }
+        let parked = Parked { number: self.thread.seqnos.next(), from: write.tail };
+        memory.write(parked.from, &transport::wait_virtqueue_seqno(parked.number));
+        write.tail = parked.to();
+        write.parked = Some(parked);
     }
 }
 

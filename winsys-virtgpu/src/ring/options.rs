@@ -1,7 +1,9 @@
 //! What a ring is like.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::contention::{Contention, Mode};
 use crate::waiting::Patience;
 
 /// How long the host's thread looks for work before it sleeps and has to be woken, where that takes 80 to 250 microseconds
@@ -9,7 +11,7 @@ use crate::waiting::Patience;
 pub const IDLE: Duration = Duration::from_millis(1);
 
 /// What a ring is like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RingOptions {
     /// Bytes of commands in flight; a power of two, at most 16 MiB.
     pub buffer_size: usize,
@@ -19,12 +21,23 @@ pub struct RingOptions {
     pub patience: Patience,
     /// Whether the host's thread is called for whatever it is shown while it sleeps, even where a call is on its way.
     pub notify_always: bool,
+    /// Whether the host's thread waits behind what it is shown while others want the processors: its own ones, that is.
+    pub parks: bool,
+    /// What is known of others who want the processors.
+    pub contention: Arc<Contention>,
 }
 
 impl Default for RingOptions {
     fn default() -> Self {
         // Small enough to stay in the processors' caches, where a memory that is written once around is always cold.
-        Self { buffer_size: 256 << 10, idle_timeout: IDLE, patience: Patience::default(), notify_always: false }
+        Self {
+            buffer_size: 256 << 10,
+            idle_timeout: IDLE,
+            patience: Patience::default(),
+            notify_always: false,
+            parks: true,
+            contention: Arc::new(Contention::new(Mode::Never)),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Rings with a host that the tests play themselves.
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::contention::{Contention, Mode};
 use crate::testing::Host;
 
 fn ring(host: &Arc<Host>, id: u64) -> Ring {
@@ -22,7 +24,7 @@ fn run(ring: &Ring) {
 
 /// The ring as if `position` bytes had gone through it.
 fn moved_to(ring: &Ring, position: u64) {
-    *ring.write.lock() = Write { tail: position, shown: position };
+    *ring.write.lock() = Write::at(position);
     ring.thread.memory.tail().store(position as u32, Ordering::Release);
     // The guest reads the head at least once for each time around.
     while ring.thread.known_head() < position {
@@ -244,5 +246,47 @@ fn a_thread_that_was_called_is_not_called_again_before_it_has_come() {
     for _ in 0..2 {
         always.submit(&[0; 64]).unwrap();
         assert_eq!(host.take(), [(NOTIFY, 2)]);
+    }
+}
+
+/// Runs commands of this size, a few whenever it looks, and waits as it is told, until all is over.
+fn play(host: &Host, ring: &Ring, size: usize, over: &AtomicBool) {
+    let memory = &ring.thread.memory;
+    let (mut head, mut looks) = (0u32, 0u32);
+    while !over.load(Ordering::Relaxed) {
+        let tail = memory.tail().load(Ordering::Acquire);
+        assert!(tail.wrapping_sub(head) <= 4096, "{} unread bytes", tail.wrapping_sub(head));
+        looks += 1;
+        for _ in 0..looks % 40 {
+            let word = |at: u32| u32::from_le_bytes(memory.read(head.wrapping_add(at)));
+            let waits = tail.wrapping_sub(head) >= parking::WAIT as u32 && [word(0), word(4)] == [252, 0];
+            let told = host.roundtrips.lock().last().copied().unwrap_or(0);
+            if head == tail || waits && told < u64::from(word(8)) {
+                break;
+            }
+            head = head.wrapping_add(if waits { parking::WAIT as u32 } else { size as u32 });
+            memory.head().store(head, Ordering::Release);
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_ring_that_parks_its_thread_is_never_overfilled() {
+    let contention = Arc::new(Contention::new(Mode::Always));
+    // All of them are written into the ring itself.
+    for size in [8, 24, 100, 168, 500, 1000, 1024] {
+        let (host, over) = (Host::new(), AtomicBool::new(false));
+        let options = RingOptions { buffer_size: 4096, contention: contention.clone(), ..RingOptions::default() };
+        let ring = ring_with(&host, 1, options);
+        std::thread::scope(|s| {
+            s.spawn(|| play(&host, &ring, size, &over));
+            let send =
+                |i: u8| if i.is_multiple_of(5) { ring.submit(&vec![i; size]) } else { ring.post(&vec![i; size]) };
+            let sent: Result<Vec<_>, _> = (0..=250).map(send).collect();
+            let waited = sent.and_then(|sent| sent.into_iter().try_for_each(|seqno| ring.wait(seqno)));
+            over.store(true, Ordering::Relaxed);
+            assert!(waited.is_ok(), "commands of {size} bytes: {waited:?}");
+        });
     }
 }

@@ -4,17 +4,18 @@ use std::time::Instant;
 
 use super::host_thread::HostThread;
 use crate::Error;
+use crate::contention::Contention;
 use crate::waiting::{Patience, Pause, Wait};
 
 /// A wait on a ring that ends with an error when the host is lost: a fatal ring, a closed connection, silence.
 pub struct Watch<'a> {
     thread: &'a HostThread,
-    wait: Wait,
+    wait: Wait<'a>,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(thread: &'a HostThread, patience: Patience) -> Self {
-        Self { thread, wait: Wait::new(patience) }
+    pub(super) fn new(thread: &'a HostThread, patience: Patience, contention: &'a Contention) -> Self {
+        Self { thread, wait: Wait::new(patience, contention) }
     }
 
     /// How often the wait has slept.

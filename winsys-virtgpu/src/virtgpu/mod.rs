@@ -207,6 +207,10 @@ impl Winsys for Virtgpu {
         IDLE
     }
 
+    fn shares_processors(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> Result<(), Error> {
         // When the machine's monitor is gone, so is the guest. What its renderer does shows in the rings.
         Ok(())

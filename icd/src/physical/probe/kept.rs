@@ -118,5 +118,10 @@ mod tests {
         assert_eq!(parse(&impossible), None);
         let older = whole.replace("probes 2", "probes 1");
         assert_eq!(parse(&older), None);
+        let (content, sum) = whole.split_once("checksum ").unwrap();
+        assert_ne!(sum.to_uppercase(), sum, "a sum of digits alone");
+        for otherwise in [format!("+{sum}"), sum.to_uppercase()] {
+            assert_eq!(parse(&format!("{content}checksum {otherwise}")), None);
+        }
     }
 }

@@ -42,6 +42,16 @@ impl Ring {
         self.submit(command).map(Asked)
     }
 
+    /// The host's thread is always awake.
+    pub fn parks(&self) -> bool {
+        false
+    }
+
+    /// All that was sent has been shown.
+    pub fn show(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     pub fn answer<R>(&self, asked: Asked, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         self.wait(asked.0)?;
         Ok(read(&[]))

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use hesper_models::run::{self, Model, Weak};
 
 pub use hesper_models::shared;
-pub use hesper_winsys::{Error, Health, health, notice, trace, transport};
+pub use hesper_winsys::{Error, Health, contention, health, notice, trace, transport};
 
 mod host;
 #[path = "../../../../winsys-virtgpu/src/ring/mod.rs"]
@@ -33,5 +33,6 @@ fn main() -> ExitCode {
         Model { name: "done", preemptions: 3, check: submitters::done, needs: &[Weak::Loads] },
         Model { name: "full", preemptions: 2, check: submitters::full, needs: &[] },
         Model { name: "noted", preemptions: 3, check: submitters::noted, needs: &[Weak::Loads] },
+        Model { name: "parked", preemptions: 2, check: submitters::parked, needs: &[] },
     ])
 }

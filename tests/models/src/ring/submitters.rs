@@ -4,12 +4,18 @@ use std::sync::Arc;
 
 use loom::thread;
 
+use crate::contention::{Contention, Mode};
 use crate::host::Host;
 use crate::ring::{Ring, RingOptions};
 use crate::stream::StreamPool;
 
 fn ring(host: &Arc<Host>) -> Arc<Ring> {
-    let options = RingOptions { buffer_size: 4096, ..RingOptions::default() };
+    ring_under(host, Mode::Never)
+}
+
+fn ring_under(host: &Arc<Host>, contention: Mode) -> Arc<Ring> {
+    let contention = Arc::new(Contention::new(contention));
+    let options = RingOptions { buffer_size: 4096, contention, ..RingOptions::default() };
     let streams = Arc::new(StreamPool::new(host.clone()));
     Arc::new(Ring::create(host.clone(), Arc::default(), 1, streams, options).unwrap())
 }
@@ -99,7 +105,20 @@ pub fn noted() {
         }
     });
     // By the same thread, so that nothing but what is noted orders the two.
-    host.run_what_is_shown(0, SIZE / 2);
+    host.run_what_is_shown(0, SIZE / 2).unwrap();
     (0..3).for_each(|n| assert!(ring.post(&[n; SIZE as usize / 2]).is_ok()));
     asking.join().unwrap();
+}
+
+/// Under contention the host's thread waits behind what it was shown, and never in front of it.
+pub fn parked() {
+    let host = Host::new();
+    let ring = ring_under(&host, Mode::Always);
+    let running = running(&host, 8);
+    let other = ring.clone();
+    let submitting = thread::spawn(move || other.submit(&[1; 8]).map(drop).unwrap());
+    let seqno = ring.submit(&[2; 8]).unwrap();
+    submitting.join().unwrap();
+    end(&host, running);
+    assert!(ring.done(seqno) && host.has_run(0) && host.has_run(1));
 }

@@ -1,11 +1,14 @@
 //! Waits of the model: time doesn't pass, others go on.
 
+use std::marker::PhantomData;
 use std::time::Instant;
+
+use crate::contention::Contention;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Patience {}
 
-pub struct Wait;
+pub struct Wait<'a>(PhantomData<&'a Contention>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
@@ -14,9 +17,9 @@ pub enum Pause {
     Slept,
 }
 
-impl Wait {
-    pub fn new(_: Patience) -> Self {
-        Self
+impl<'a> Wait<'a> {
+    pub fn new(_: Patience, _: &'a Contention) -> Self {
+        Self(PhantomData)
     }
 
     pub fn sleeps(&self) -> u32 {

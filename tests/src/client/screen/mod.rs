@@ -9,6 +9,8 @@ mod stage;
 pub mod strict;
 mod together;
 pub mod wayland;
+mod wayland_place;
+mod wayland_short;
 pub mod window;
 
 use anyhow::{Context, Result, ensure};

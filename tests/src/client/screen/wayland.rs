@@ -4,21 +4,14 @@ use std::io::{BufRead as _, Write as _, stdin, stdout};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use ash::{khr, vk};
+use ash::vk;
 use clap::ValueEnum;
-use wayland_client::protocol::wl_callback::{self, WlCallback};
-use wayland_client::protocol::wl_compositor::WlCompositor;
-use wayland_client::protocol::wl_registry::{self, WlRegistry};
-use wayland_client::protocol::wl_surface::WlSurface;
-use wayland_client::{Connection, Dispatch, EventQueue, Proxy as _, QueueHandle, delegate_noop};
 
-use super::stage::{Chain, Stage};
+use super::stage::Chain;
+use super::wayland_place::{AT_ONCE, Place, SIZE, Told, end_at_once};
+use super::wayland_short;
 
 const FIFO: vk::PresentModeKHR = vk::PresentModeKHR::FIFO;
-const SIZE: [u32; 2] = [50, 40];
-
-/// How long anything may take that waits for no compositor, on a machine with other work, too.
-const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// What a window goes through.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -41,6 +34,11 @@ pub enum Part {
     Closed,
     /// The connection is closed, and the swapchain never ends.
     Left,
+    /// The compositor looks at nothing for a while, and the program has asked for so much meanwhile that its socket is full. It does so from each `ready` on,
+    /// before the line of input that is waited for, until `full`.
+    Full,
+    /// Files can't be opened for a while.
+    NoFiles,
 }
 
 /// Goes through a part.
@@ -55,95 +53,17 @@ pub fn run(part: Part) -> Result<()> {
         Part::Renewed => renewed(),
         Part::Closed => closed(true),
         Part::Left => closed(false),
+        Part::Full => wayland_short::full(),
+        Part::NoFiles => wayland_short::no_files(),
     }?;
     println!("ok {part:?}");
     Ok(())
-}
-
-/// A surface on the compositor that the environment names.
-struct Place {
-    surface: WlSurface,
-    queue: EventQueue<Told>,
-    connection: Connection,
-}
-
-/// What the compositor told.
-#[derive(Default)]
-struct Told {
-    compositor: Option<WlCompositor>,
-    answers: u32,
-}
-
-impl Dispatch<WlRegistry, ()> for Told {
-    fn event(
-        told: &mut Self,
-        registry: &WlRegistry,
-        event: wl_registry::Event,
-        (): &(),
-        _: &Connection,
-        queue: &QueueHandle<Self>,
-    ) {
-        if let wl_registry::Event::Global { name, interface, .. } = event
-            && interface == WlCompositor::interface().name
-        {
-            told.compositor = Some(registry.bind(name, 4, queue, ()));
-        }
-    }
-}
-
-impl Dispatch<WlCallback, ()> for Told {
-    fn event(told: &mut Self, _: &WlCallback, _: wl_callback::Event, (): &(), _: &Connection, _: &QueueHandle<Self>) {
-        told.answers += 1;
-    }
-}
-
-delegate_noop!(Told: WlCompositor);
-delegate_noop!(Told: ignore WlSurface);
-
-impl Place {
-    fn new() -> Result<Self> {
-        let connection = Connection::connect_to_env().context("no Wayland compositor")?;
-        let (mut queue, mut told) = (connection.new_event_queue(), Told::default());
-        let _registry = connection.display().get_registry(&queue.handle(), ());
-        queue.roundtrip(&mut told)?;
-        let surface = told.compositor.context("no wl_compositor")?.create_surface(&queue.handle(), ());
-        Ok(Self { surface, queue, connection })
-    }
-
-    fn stage(&self) -> Result<Stage> {
-        stage(&self.connection, &self.surface)
-    }
-}
-
-/// A device with the surface of a window, which outlives it.
-pub fn stage(connection: &Connection, surface: &WlSurface) -> Result<Stage> {
-    Stage::on(khr::wayland_surface::NAME, |entry, instance| {
-        let loader = khr::wayland_surface::Instance::new(entry, instance);
-        let display = connection.backend().display_ptr().cast();
-        let info = vk::WaylandSurfaceCreateInfoKHR::default().display(display).surface(surface.id().as_ptr().cast());
-        // SAFETY: a valid instance with the extension, and valid pointers.
-        unsafe {
-            let physical = *instance.enumerate_physical_devices()?.first().context("there is no device")?;
-            let presents = loader.get_physical_device_wayland_presentation_support(physical, 0, &mut *display);
-            ensure!(presents, "queues of the first family don't present");
-            loader.create_wayland_surface(&info, None).context("vkCreateWaylandSurfaceKHR")
-        }
-    })?
-    .context("the device has no VK_KHR_swapchain")
 }
 
 /// A color for a frame, opaque or not.
 fn color(frame: u32, alpha: f32) -> [f32; 4] {
     let [r, g, b] = [frame * 37 % 256, frame * 91 % 256, frame * 11 % 256].map(|c| c as f32 / 255.0 * alpha);
     [r, g, b, alpha]
-}
-
-/// Ends a swapchain; nothing that a compositor does may hold that up.
-fn end_at_once(stage: &Stage, chain: Chain) -> Result<()> {
-    let start = Instant::now();
-    stage.end(chain)?;
-    ensure!(start.elapsed() < AT_ONCE, "the swapchain took {:?} to end", start.elapsed());
-    Ok(())
 }
 
 /// Prints a line a picture: what the compositor is to see. Meanwhile, events of the program's own queue stay in that.

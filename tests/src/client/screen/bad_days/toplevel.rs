@@ -13,7 +13,7 @@ use wayland_protocols::xdg::shell::client::xdg_toplevel::XdgToplevel;
 use wayland_protocols::xdg::shell::client::xdg_wm_base::{self, XdgWmBase};
 
 use super::super::stage::Stage;
-use super::super::wayland;
+use super::super::wayland_place;
 use super::place::Place;
 
 /// How often a compositor is asked whether it has told the window's size, and the rest between two times.
@@ -71,7 +71,7 @@ impl Toplevel {
 
 impl Place for Toplevel {
     fn stage(&self) -> Result<Stage> {
-        wayland::stage(&self.connection, &self.surface)
+        wayland_place::stage(&self.connection, &self.surface)
     }
 
     fn resize(&mut self, _: [u32; 2]) -> Result<()> {

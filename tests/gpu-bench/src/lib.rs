@@ -1,0 +1,17 @@
+//! llama.cpp on three drivers, on a machine with a GPU and no network: `gpu-bench` runs inside the bundle that `cargo xtask gpu-bench pack` makes, and writes lines
+//! that `cargo xtask gpu-bench report` reads.
+
+pub mod batched;
+pub mod bench;
+pub mod busy;
+pub mod clients;
+pub mod closed_loop;
+pub mod cpu;
+pub mod host;
+pub mod machine;
+pub mod model;
+pub mod output;
+pub mod record;
+pub mod run;
+pub mod section;
+pub mod sections;

@@ -1,0 +1,139 @@
+//! The machine with the GPU: how programs of the bundle get to each driver.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, ensure};
+use hesper_rig::Driver;
+
+use crate::output;
+
+/// The manifest of Mesa's driver.
+const MESA: &str = "/usr/share/vulkan/icd.d/virtio_icd.json";
+/// In the bundle: the manifest of this project's driver, and the folder of the test layer.
+pub const HESPER: &str = "/opt/hesper/hesper_icd.json";
+pub const LAYER: &str = "/opt/layer";
+/// The layer's library in its folder.
+pub const LAYER_LIBRARY: &str = "libhesper_test_layer.so";
+
+/// Whether guests can map video memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// No: programs copy what they write there.
+    Copied,
+    /// Yes, as on a host with DRM; the layer's library is preloaded into host and guests for that (`tests/rig/layer/src/device_file.rs`).
+    Mapped,
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Copied => "copied",
+            Self::Mapped => "mapped",
+        })
+    }
+}
+
+impl FromStr for Memory {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Copied, Self::Mapped]
+            .into_iter()
+            .find(|m| m.to_string() == text)
+            .ok_or_else(|| format!("{text} is neither copied nor mapped"))
+    }
+}
+
+/// Fails for a device, by the name that llama.cpp has for it, that isn't the driver's.
+///
+/// # Errors
+/// When a guest's driver is on the host's own device, or the other way round.
+pub fn check_device(driver: Driver, device: &str) -> Result<()> {
+    let is_guests = device.starts_with("Virtio-GPU Venus (");
+    ensure!(is_guests == driver.needs_host(), "the model is on {device}, which isn't {driver}");
+    Ok(())
+}
+
+/// The bundle's root on a machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The manifest of the host's own driver.
+    pub native: PathBuf,
+    /// That of this project's driver.
+    pub hesper: PathBuf,
+    /// The test layer's folder.
+    pub layer: PathBuf,
+    pub memory: Memory,
+    /// The folder for what drivers keep on disk.
+    pub caches: PathBuf,
+    /// Whether the host's own driver keeps shaders there.
+    pub keeps_shaders: bool,
+}
+
+impl Machine {
+    /// Where a driver's processes, or those of its host, keep things.
+    pub fn cache(&self, driver: Driver) -> PathBuf {
+        self.caches.join(driver.name())
+    }
+
+    /// What the processes of `driver` keep on disk, and where; the host's own driver is NVIDIA's or one of Mesa's.
+    pub fn cache_environment(&self, driver: Driver) -> Vec<(&'static str, OsString)> {
+        let cache = self.cache(driver);
+        let keeps = if self.keeps_shaders { "1" } else { "0" };
+        let off = if self.keeps_shaders { "false" } else { "true" };
+        vec![
+            ("XDG_CACHE_HOME", cache.clone().into()),
+            ("__GL_SHADER_DISK_CACHE", keeps.into()),
+            ("__GL_SHADER_DISK_CACHE_PATH", cache.clone().into()),
+            ("MESA_SHADER_CACHE_DIR", cache.into()),
+            ("MESA_SHADER_CACHE_DISABLE", off.into()),
+        ]
+    }
+
+    /// The machine's own device as llama.cpp lists it.
+    ///
+    /// # Errors
+    /// When there is none; with what llama-bench says.
+    pub fn device(&self) -> Result<String> {
+        let mut command = self.command("/usr/bin/llama-bench", Driver::Native, None);
+        let out = command.arg("--list-devices").output().context("starting llama-bench")?;
+        let text = String::from_utf8_lossy(&out.stdout);
+        let device = text.lines().map(str::trim).find(|l| l.starts_with("Vulkan0:"));
+        let device = device.with_context(|| {
+            format!("{} has no device: {}", self.native.display(), output::end(&String::from_utf8_lossy(&out.stderr)))
+        });
+        Ok(device?.to_owned())
+    }
+
+    /// What is preloaded into host and guests.
+    pub fn preload(&self) -> Option<(&'static str, PathBuf)> {
+        (self.memory == Memory::Mapped).then(|| ("LD_PRELOAD", self.layer.join(LAYER_LIBRARY)))
+    }
+
+    /// A command that runs a program on a driver, over the host that listens at `socket` if it needs one.
+    pub fn command(&self, program: &str, driver: Driver, socket: Option<&Path>) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.cache_environment(driver));
+        let socket = socket.unwrap_or(Path::new(""));
+        match driver {
+            Driver::Native => command.env("VK_DRIVER_FILES", &self.native),
+            Driver::Mesa => command
+                .env("VK_DRIVER_FILES", MESA)
+                .env("VN_DEBUG", "vtest")
+                .env("VTEST_SOCKET_NAME", socket)
+                .env("VTEST_RENDERER_SOCKET_NAME", socket),
+            Driver::Hesper => command
+                .env("VK_DRIVER_FILES", &self.hesper)
+                .env("HESPER_DEBUG", "vtest")
+                .env("HESPER_VTEST_SOCKET", socket),
+        };
+        if driver.needs_host() {
+            command.envs(self.preload());
+        }
+        command
+    }
+}

@@ -1,0 +1,160 @@
+//! `gpu-bench`, in the bundle that `cargo xtask gpu-bench pack` makes.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use hesper_gpu_bench::busy::Load;
+use hesper_gpu_bench::machine::{HESPER, LAYER, Machine, Memory};
+use hesper_gpu_bench::model::Model;
+use hesper_gpu_bench::output::Output;
+use hesper_gpu_bench::record::About;
+use hesper_gpu_bench::run::Run;
+use hesper_gpu_bench::section::Section;
+use hesper_gpu_bench::sections::{self, Plan, Test};
+use hesper_rig::Driver;
+
+/// Measures llama.cpp on the machine's own Vulkan driver, Mesa's venus and Hesper, in turns.
+#[derive(Parser)]
+#[command(name = "gpu-bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: Sub,
+}
+
+#[derive(Subcommand)]
+enum Sub {
+    /// Measures, and writes each result as it comes.
+    Run(Box<RunArgs>),
+    /// Makes models with random weights in a folder.
+    Model {
+        folder: PathBuf,
+        /// As in llama3.1-8b:q4_k.
+        #[arg(required = true)]
+        models: Vec<Model>,
+    },
+}
+
+#[derive(clap::Args)]
+struct RunArgs {
+    /// The file of results, lines of JSON.
+    #[arg(long)]
+    out: PathBuf,
+    /// What to measure, in this order: matrix, load, cpu, first-token, batched, server, spin.
+    #[arg(long, value_delimiter = ',', required = true)]
+    sections: Vec<Section>,
+    /// Seconds after which nothing is begun any more.
+    #[arg(long, default_value_t = 540.0)]
+    budget: f64,
+    /// The models, as in llama3.1-8b:f16; without this, those of real shapes with all weights in the matrix, and llama3.2-1b:q4_k and llama3.1-8b:q4_k elsewhere.
+    #[arg(long, value_delimiter = ',')]
+    models: Vec<Model>,
+    /// Tests of the matrix.
+    #[arg(long, value_delimiter = ',', default_value = "pp512,pp2048,tg128,tg128@8192")]
+    tests: Vec<Test>,
+    /// Flash attention in the matrix.
+    #[arg(long, value_delimiter = ',', default_value = "on,off")]
+    flash: Vec<String>,
+    /// Other work in the section load: idle, memory, or busy with a percentage of the processors.
+    #[arg(long, value_delimiter = ',', default_value = "idle,busy50,busy100,busy200,memory")]
+    loads: Vec<Load>,
+    /// Numbers of sequences in the section batched.
+    #[arg(long, value_delimiter = ',', default_value = "1,4,16")]
+    parallel: Vec<u32>,
+    /// Numbers of clients in the section server, and for how many seconds each number asks.
+    #[arg(long, value_delimiter = ',', default_value = "1,8")]
+    clients: Vec<u32>,
+    #[arg(long, default_value_t = 6.0)]
+    seconds: f64,
+    /// Values of HESPER_SPIN_US in the section spin.
+    #[arg(long, value_delimiter = ',', default_value = "0,50,200,500,2000,10000")]
+    spin: Vec<u32>,
+    #[arg(long, value_delimiter = ',', default_value = "native,mesa,hesper")]
+    drivers: Vec<Driver>,
+    /// Processes of each driver in each row.
+    #[arg(long, default_value_t = 3)]
+    processes: u32,
+    /// Samples that each process takes of each row.
+    #[arg(long, default_value_t = 3)]
+    repetitions: u32,
+    /// Seconds that one process may take.
+    #[arg(long, default_value_t = 120.0)]
+    limit: f64,
+    /// Whether guests can map video memory: copied or mapped.
+    #[arg(long, default_value = "copied")]
+    memory: Memory,
+    /// The manifest of the machine's own driver.
+    #[arg(long, default_value = "/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json")]
+    native: PathBuf,
+    /// That of Hesper.
+    #[arg(long, default_value = HESPER)]
+    hesper: PathBuf,
+    /// The folder of the test layer.
+    #[arg(long, default_value = LAYER)]
+    layer: PathBuf,
+    /// The folder for what drivers keep on disk.
+    #[arg(long, default_value = "/tmp/gpu-bench-caches")]
+    caches: PathBuf,
+    /// The folder for models: gigabytes.
+    #[arg(long = "models-in", default_value = "/models")]
+    folder: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Sub::Run(args) => run(*args),
+        Sub::Model { folder, models } => models.iter().try_for_each(|m| {
+            println!("{}", m.ensure(&folder)?.display());
+            Ok(())
+        }),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: RunArgs) -> Result<()> {
+    let seconds = |s: f64, what: &str| Duration::try_from_secs_f64(s).with_context(|| format!("{what} of {s} seconds"));
+    let output = Output::create(&args.out, seconds(args.budget, "a budget")?, &args.memory.to_string())?;
+    let machine = Machine {
+        native: args.native,
+        hesper: args.hesper,
+        layer: args.layer,
+        memory: args.memory,
+        caches: args.caches,
+        keeps_shaders: true,
+    };
+    for driver in Driver::ALL {
+        let cache = machine.cache(driver);
+        std::fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
+    }
+    let mut run = Run {
+        machine,
+        output,
+        models: args.folder,
+        drivers: args.drivers,
+        processes: args.processes,
+        repetitions: args.repetitions,
+        limit: seconds(args.limit, "a limit")?,
+    };
+    let about = About::of_this_machine(run.machine.device()?);
+    run.output.say(&about.device);
+    run.output.about(about)?;
+    let plan = Plan {
+        models: (!args.models.is_empty()).then_some(args.models),
+        tests: args.tests,
+        flash: args.flash,
+        loads: args.loads,
+        parallel: args.parallel,
+        clients: args.clients,
+        spin: args.spin,
+        seconds: args.seconds,
+    };
+    args.sections.iter().try_for_each(|section| sections::run(&mut run, *section, &plan))
+}

@@ -1,0 +1,110 @@
+//! The file of results, and how much time there is.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use hesper_rig::Driver;
+
+use crate::record::{About, Failure, Line, Value};
+
+/// A command isn't begun with less than this left: it would be cut off.
+const SHORTEST: Duration = Duration::from_secs(10);
+
+/// Where results go, and until when.
+pub struct Output {
+    file: File,
+    start: Instant,
+    end: Instant,
+    memory: String,
+}
+
+/// A row of a table.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub section: &'static str,
+    pub name: String,
+    pub driver: Driver,
+    /// From 1.
+    pub process: u32,
+}
+
+impl Output {
+    /// Begins a file; commands may run for `budget`. `memory` is said in each line.
+    ///
+    /// # Errors
+    /// When the file can't be made.
+    pub fn create(path: &Path, budget: Duration, memory: &str) -> Result<Self> {
+        let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
+        let start = Instant::now();
+        Ok(Self { file, start, end: start + budget, memory: memory.to_owned() })
+    }
+
+    /// How long commands may still run.
+    pub fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether there is no time to begin anything.
+    pub fn is_over(&self) -> bool {
+        self.left() < SHORTEST
+    }
+
+    /// # Errors
+    /// When it can't be written.
+    pub fn about(&mut self, about: About) -> Result<()> {
+        self.line(&Line::About(about))
+    }
+
+    /// Writes what a process measured in a row.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn value(&mut self, row: &Row, unit: &str, samples: &[f64]) -> Result<()> {
+        let shown: Vec<String> = samples.iter().map(|s| format!("{s:.4}")).collect();
+        self.say(&format!("{} {} {} {}: {} {unit}", row.section, row.name, row.driver, row.process, shown.join(" ")));
+        self.line(&Line::Value(Value {
+            section: row.section.to_owned(),
+            memory: self.memory.clone(),
+            row: row.name.clone(),
+            unit: unit.to_owned(),
+            driver: row.driver.to_string(),
+            process: row.process,
+            samples: samples.to_vec(),
+        }))
+    }
+
+    /// Writes that a row came to nothing.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn failure(&mut self, row: &Row, message: &str) -> Result<()> {
+        self.say(&format!("{} {} {} {}: FAILED: {message}", row.section, row.name, row.driver, row.process));
+        self.line(&Line::Failure(Failure {
+            section: row.section.to_owned(),
+            row: row.name.clone(),
+            driver: row.driver.to_string(),
+            message: message.to_owned(),
+        }))
+    }
+
+    /// Tells whoever watches.
+    pub fn say(&self, text: &str) {
+        println!("[{:5.0} s] {text}", self.start.elapsed().as_secs_f64());
+    }
+
+    /// Lines are there when they are written: whoever stops this program keeps them.
+    fn line(&mut self, line: &Line) -> Result<()> {
+        let mut text = serde_json::to_string(line)?;
+        text.push('\n');
+        self.file.write_all(text.as_bytes()).context("writing the results")
+    }
+}
+
+/// The last lines of a log, in one.
+pub fn end(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(8)..].join(" | ")
+}

@@ -1,0 +1,119 @@
+//! A run: the drivers in turns, and what comes of them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use hesper_rig::Driver;
+
+use crate::bench::{self, Bench, Measured};
+use crate::machine::Machine;
+use crate::model::Model;
+use crate::output::{Output, Row};
+
+/// Everything that sections share.
+pub struct Run {
+    pub machine: Machine,
+    pub output: Output,
+    /// The folder for models.
+    pub models: PathBuf,
+    pub drivers: Vec<Driver>,
+    /// Processes of each driver in each row; a table has their medians.
+    pub processes: u32,
+    /// Samples that a process takes of each row.
+    pub repetitions: u32,
+    /// How long one process may take.
+    pub limit: Duration,
+}
+
+/// One process among those of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    pub section: &'static str,
+    pub driver: Driver,
+    /// From 1.
+    pub process: u32,
+}
+
+impl Turn {
+    /// The row of this name.
+    pub fn row(self, name: impl Into<String>) -> Row {
+        Row { section: self.section, name: name.into(), driver: self.driver, process: self.process }
+    }
+}
+
+impl Run {
+    /// Has `one` run for each process of each driver, the drivers in turns, so that a machine that gets slower or faster meanwhile does so for all. What fails is
+    /// written down under `name`, and that driver left out from then on; so is what there is no time for.
+    ///
+    /// # Errors
+    /// When the results can't be written.
+    pub fn turns(
+        &mut self,
+        section: &'static str,
+        name: &str,
+        mut one: impl FnMut(&mut Self, Turn) -> Result<()>,
+    ) -> Result<()> {
+        let mut drivers = self.drivers.clone();
+        for process in 1..=self.processes {
+            for driver in drivers.clone() {
+                let turn = Turn { section, driver, process };
+                let outcome = if self.output.is_over() {
+                    Err(anyhow::anyhow!("left out: the time is over"))
+                } else {
+                    one(self, turn)
+                };
+                if let Err(e) = outcome {
+                    self.output.failure(&turn.row(name), &format!("{e:#}"))?;
+                    drivers.retain(|d| *d != driver);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The model's file; made if it isn't there.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn model(&self, model: Model) -> Result<PathBuf> {
+        let start = std::time::Instant::now();
+        let path = model.ensure(&self.models)?;
+        if start.elapsed() > Duration::from_millis(100) {
+            self.output.say(&format!("{model} made in {:.1} s", start.elapsed().as_secs_f64()));
+        }
+        Ok(path)
+    }
+
+    /// How long a process that starts now may take.
+    pub fn limit(&self) -> Duration {
+        self.limit.min(self.output.left())
+    }
+
+    /// Runs llama-bench for a turn; `name` makes a row's name of a result's.
+    ///
+    /// # Errors
+    /// As [`bench::run`].
+    pub fn bench(
+        &mut self,
+        turn: Turn,
+        model: Model,
+        arguments: &[String],
+        environment: &[(&'static str, String)],
+        name: impl Fn(&Measured) -> String,
+    ) -> Result<()> {
+        let bench = Bench {
+            model: self.model(model)?,
+            arguments: arguments.to_vec(),
+            environment: environment.to_vec(),
+            limit: self.limit(),
+        };
+        let output = &mut self.output;
+        bench::run(&self.machine, turn.driver, &bench, |measured| {
+            let row = turn.row(name(&measured));
+            output.value(&row, "tokens/s", &measured.speeds)?;
+            let used = measured.used.per_thousand(measured.tokens, turn.driver.needs_host());
+            used.into_iter().try_for_each(|(unit, value)| output.value(&row, unit, &[value]))
+        })
+    }
+}

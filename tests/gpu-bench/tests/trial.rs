@@ -1,0 +1,69 @@
+//! The whole of it in the rig's root, on lavapipe and tiny models.
+
+use std::path::Path;
+use std::process::Command;
+
+use hesper_gpu_bench::record::{self, Line, Value};
+use hesper_rig::{Driver, build_driver, llama, target_folder};
+use hesper_tests::{quick, root};
+
+/// Runs gpu-bench; what it measured.
+fn run(name: &str, arguments: &[&str]) -> Vec<Value> {
+    let build = build_driver().unwrap();
+    // What drivers keep on disk is kept here, too: lavapipe compiles llama.cpp's shaders for half a minute.
+    let folder = target_folder().unwrap().join("gpu-bench-trial");
+    std::fs::create_dir_all(&folder).unwrap();
+    let results = folder.join(format!("{name}.jsonl"));
+    let option = |name: &str, path: &Path| format!("--{name}={}", path.display());
+    let mut command: Command = root().client(Driver::Native, None, env!("CARGO_BIN_EXE_gpu-bench")).unwrap();
+    command
+        .arg("run")
+        .args([option("out", &results), option("hesper", &build.manifest), option("layer", &build.layer)])
+        .args([option("caches", &folder.join("caches")), option("models-in", &folder.join("models"))])
+        .args(["--native", "/usr/share/vulkan/icd.d/lvp_icd.json", "--processes=1", "--repetitions=2", "--limit=300"])
+        .args(arguments)
+        .envs(llama::ENVIRONMENT);
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let (lines, bad) = record::read(&std::fs::read_to_string(results).unwrap());
+    assert_eq!(bad, 0);
+    assert!(matches!(lines[0], Line::About(_)), "{lines:?}");
+    let values = lines.into_iter().skip(1).map(|line| match line {
+        Line::Value(value) => value,
+        other => panic!("{other:?}"),
+    });
+    values.collect()
+}
+
+#[test]
+fn all_three_drivers_are_measured() {
+    if quick() {
+        return;
+    }
+    let values = run("drivers", &["--sections=matrix", "--models=tiny", "--tests=tg8", "--flash=on"]);
+    let units =
+        |driver: &str| values.iter().filter(|v| v.driver == driver).map(|v| v.unit.as_str()).collect::<Vec<_>>();
+    let own = ["tokens/s", "CPU ms per 1000 tokens"];
+    let both = ["guest CPU ms per 1000 tokens", "host CPU ms per 1000 tokens"];
+    assert_eq!(units("native"), own);
+    for driver in ["mesa", "hesper"] {
+        assert_eq!(units(driver), [own, both].concat());
+    }
+    for value in &values {
+        assert_eq!((value.section.as_str(), value.row.as_str()), ("matrix", "tiny:q4_k tg8 fa"));
+        assert!(value.samples.iter().all(|s| s.is_finite() && *s > 0.0), "{value:?}");
+        assert_eq!(value.samples.len(), if value.unit == "tokens/s" { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn models_of_all_weights_and_with_experts_are_models_to_llama_cpp() {
+    if quick() {
+        return;
+    }
+    let models = ["tiny:q8_0", "tiny:f16", "tiny-moe:q4_k"];
+    let list = format!("--models={}", models.join(","));
+    let values = run("models", &["--sections=matrix", "--drivers=native", &list, "--tests=tg4", "--flash=off"]);
+    let rows: Vec<&str> = values.iter().filter(|v| v.unit == "tokens/s").map(|v| v.row.as_str()).collect();
+    assert_eq!(rows, models.map(|m| format!("{m} tg4 nofa")));
+}

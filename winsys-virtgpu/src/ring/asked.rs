@@ -1,0 +1,30 @@
+//! Commands whose replies are read later.
+
+use crate::seqno::Seqno;
+use crate::stream::{Chunk, Reply};
+
+/// When the host is shown a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// At once.
+    Now,
+    /// With what is sent next, as what is posted.
+    Later,
+}
+
+/// A command whose reply hasn't been read yet. It has to be answered, or else its ring to end: until then the host may write to
+/// the reply's memory, which is used again when this is dropped.
+#[must_use]
+pub struct Asked {
+    pub(super) seqno: Seqno,
+    pub(super) reply: Reply,
+    pub(super) reply_size: usize,
+    pub(super) large: Option<Chunk>,
+}
+
+impl Asked {
+    /// When the reply is there.
+    pub fn seqno(&self) -> Seqno {
+        self.seqno
+    }
+}

@@ -1,0 +1,30 @@
+//! How far a ring has been written, and how much of that the host was shown.
+
+use super::parking::Parked;
+
+pub struct Write {
+    /// Where the next command goes.
+    pub tail: u64,
+    /// What the host has been shown of that.
+    pub shown: u64,
+    /// Bytes of chunks that the rest points at.
+    pub pointed_at: usize,
+    /// What the host's thread waits in, once it has come to the end of what it was shown.
+    pub parked: Option<Parked>,
+}
+
+impl Write {
+    pub fn at(position: u64) -> Self {
+        Self { tail: position, shown: position, pointed_at: 0, parked: None }
+    }
+
+    /// Bytes that the host hasn't been shown.
+    pub fn posted(&self) -> usize {
+        (self.tail - self.shown) as usize
+    }
+
+    /// Where the last command ends.
+    pub fn end(&self) -> u64 {
+        self.parked.filter(|p| p.to() == self.tail).map_or(self.tail, |p| p.from)
+    }
+}
