@@ -21,6 +21,7 @@ pub mod progress;
 pub mod result_codes;
 pub mod rings;
 pub mod room;
+pub mod scratch;
 pub mod settings;
 pub mod shared;
 pub mod signals;
