@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use hesper_gpu_bench::busy::Load;
 use hesper_gpu_bench::machine::{HESPER, LAYER, Machine, Memory};
@@ -79,6 +79,9 @@ struct RunArgs {
     /// Samples that each process takes of each row.
     #[arg(long, default_value_t = 3)]
     repetitions: u32,
+    /// Tokens of a prompt in front of each process's tests, which nothing is told of: a GPU that has rested takes some tenths of a second of work to reach its clock.
+    #[arg(long, default_value_t = 8192)]
+    warm_up: u32,
     /// Seconds that one process may take.
     #[arg(long, default_value_t = 120.0)]
     limit: f64,
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: RunArgs) -> Result<()> {
+    ensure!(args.tests.iter().all(|t| t.prompt == 0 || t.prompt != args.warm_up), "the warm-up is a test, too");
     let seconds = |s: f64, what: &str| Duration::try_from_secs_f64(s).with_context(|| format!("{what} of {s} seconds"));
     let output = Output::create(&args.out, seconds(args.budget, "a budget")?, &args.memory.to_string())?;
     let machine = Machine {
@@ -141,6 +145,7 @@ fn run(args: RunArgs) -> Result<()> {
         drivers: args.drivers,
         processes: args.processes,
         repetitions: args.repetitions,
+        warm_up: args.warm_up,
         limit: seconds(args.limit, "a limit")?,
     };
     let about = About::of_this_machine(run.machine.device()?);

@@ -22,6 +22,8 @@ pub struct Run {
     pub processes: u32,
     /// Samples that a process takes of each row.
     pub repetitions: u32,
+    /// Tokens of a prompt that each process computes first and nothing is told of; 0 for none.
+    pub warm_up: u32,
     /// How long one process may take.
     pub limit: Duration,
 }
@@ -109,7 +111,11 @@ impl Run {
             limit: self.limit(),
         };
         let output = &mut self.output;
+        let warm_up = format!("pp{}", self.warm_up);
         bench::run(&self.machine, turn.driver, &bench, |measured| {
+            if measured.name.split(' ').next() == Some(&warm_up) {
+                return Ok(());
+            }
             let row = turn.row(name(&measured));
             output.value(&row, "tokens/s", &measured.speeds)?;
             let used = measured.used.per_thousand(measured.tokens, turn.driver.needs_host());

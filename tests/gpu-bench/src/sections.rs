@@ -95,14 +95,14 @@ pub fn run(run: &mut Run, section: Section, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Arguments of llama-bench for tests of one depth.
-fn arguments(tests: &[Test], depth: u32, flash: &[String], repetitions: u32) -> Vec<String> {
-    let list = |of: fn(&Test) -> u32| {
-        let all: Vec<String> =
-            tests.iter().filter(|t| t.depth == depth).map(of).filter(|n| *n > 0).map(|n| n.to_string()).collect();
+/// Arguments of llama-bench for tests of one depth. In front of those without depth comes a prompt of `warm_up` tokens: what fills the depth of others is as good.
+fn arguments(tests: &[Test], depth: u32, flash: &[String], repetitions: u32, warm_up: u32) -> Vec<String> {
+    let list = |first: u32, of: fn(&Test) -> u32| {
+        let counts = tests.iter().filter(|t| t.depth == depth).map(of);
+        let all: Vec<String> = std::iter::once(first).chain(counts).filter(|n| *n > 0).map(|n| n.to_string()).collect();
         if all.is_empty() { "0".to_owned() } else { all.join(",") }
     };
-    let (prompt, text) = (list(|t| t.prompt), list(|t| t.text));
+    let (prompt, text) = (list(if depth == 0 { warm_up } else { 0 }, |t| t.prompt), list(0, |t| t.text));
     let (depth, repetitions) = (depth.to_string(), repetitions.to_string());
     ["-p", &prompt, "-n", &text, "-d", &depth, "-fa", &flash.join(","), "-r", &repetitions].map(str::to_owned).into()
 }
@@ -112,7 +112,7 @@ fn matrix(run: &mut Run, model: Model, plan: &Plan) -> Result<()> {
     depths.sort_unstable();
     depths.dedup();
     for depth in depths {
-        let arguments = arguments(&plan.tests, depth, &plan.flash, run.repetitions);
+        let arguments = arguments(&plan.tests, depth, &plan.flash, run.repetitions, run.warm_up);
         run.turns(Section::Matrix.name(), &format!("{model} d{depth}"), |run, turn| {
             run.bench(turn, model, &arguments, &[], |m| format!("{model} {}", m.name))
         })?;
@@ -125,7 +125,7 @@ const SHORT: [Test; 2] = [Test { prompt: 512, text: 0, depth: 0 }, Test { prompt
 const LONG: [Test; 2] = [Test { prompt: 2048, text: 0, depth: 0 }, Test { prompt: 0, text: 512, depth: 0 }];
 
 fn load(run: &mut Run, model: Model, plan: &Plan) -> Result<()> {
-    let arguments = arguments(&SHORT, 0, &["on".to_owned()], run.repetitions);
+    let arguments = arguments(&SHORT, 0, &["on".to_owned()], run.repetitions, run.warm_up);
     for load in &plan.loads {
         run.turns(Section::Load.name(), &format!("{model} {load}"), |run, turn| {
             let _work = load.start();
@@ -136,7 +136,7 @@ fn load(run: &mut Run, model: Model, plan: &Plan) -> Result<()> {
 }
 
 fn cpu(run: &mut Run, model: Model) -> Result<()> {
-    let arguments = arguments(&LONG, 0, &["on".to_owned()], run.repetitions);
+    let arguments = arguments(&LONG, 0, &["on".to_owned()], run.repetitions, run.warm_up);
     run.turns(Section::Cpu.name(), &model.to_string(), |run, turn| {
         run.bench(turn, model, &arguments, &[], |m| format!("{model} {}", m.name))
     })
@@ -144,7 +144,7 @@ fn cpu(run: &mut Run, model: Model) -> Result<()> {
 
 /// The other drivers once beside each value, as what the curve is compared with.
 fn spin(run: &mut Run, model: Model, plan: &Plan) -> Result<()> {
-    let arguments = arguments(&SHORT[1..], 0, &["on".to_owned()], run.repetitions);
+    let arguments = arguments(&SHORT[1..], 0, &["on".to_owned()], run.repetitions, run.warm_up);
     run.turns(Section::Spin.name(), &model.to_string(), |run, turn| {
         if turn.driver != Driver::Hesper {
             return run.bench(turn, model, &arguments, &[], |m| format!("{model} {}", m.name));
@@ -192,8 +192,9 @@ mod tests {
     fn tests_become_arguments() {
         let tests: Vec<Test> = ["pp512", "pp2048", "tg128", "tg128@8192"].map(|t| t.parse().unwrap()).into();
         let flash = ["on".to_owned(), "off".to_owned()];
-        assert_eq!(arguments(&tests, 0, &flash, 3).join(" "), "-p 512,2048 -n 128 -d 0 -fa on,off -r 3");
-        assert_eq!(arguments(&tests, 8192, &flash[..1], 3).join(" "), "-p 0 -n 128 -d 8192 -fa on -r 3");
+        assert_eq!(arguments(&tests, 0, &flash, 3, 0).join(" "), "-p 512,2048 -n 128 -d 0 -fa on,off -r 3");
+        assert_eq!(arguments(&tests, 0, &flash, 3, 9).join(" "), "-p 9,512,2048 -n 128 -d 0 -fa on,off -r 3");
+        assert_eq!(arguments(&tests, 8192, &flash[..1], 3, 9).join(" "), "-p 0 -n 128 -d 8192 -fa on -r 3");
         for wrong in ["", "p", "xx12", "pp", "tg1@x", "µµ"] {
             assert!(wrong.parse::<Test>().is_err(), "{wrong}");
         }

@@ -21,6 +21,7 @@ fn run(name: &str, arguments: &[&str]) -> Vec<Value> {
         .args([option("out", &results), option("hesper", &build.manifest), option("layer", &build.layer)])
         .args([option("caches", &folder.join("caches")), option("models-in", &folder.join("models"))])
         .args(["--native", "/usr/share/vulkan/icd.d/lvp_icd.json", "--processes=1", "--repetitions=2", "--limit=300"])
+        .arg("--warm-up=16")
         .args(arguments)
         .envs(llama::ENVIRONMENT);
     let out = command.output().unwrap();
