@@ -121,7 +121,7 @@ fn what_leads_the_loader_elsewhere() {
     good.blames("node", 3, "can't connect to /nowhere/socket", "virgl_test_server");
     assert_eq!(good.check("manifest")["status"], "pass");
     for (name, value, why) in [
-        ("VK_DRIVER_FILES", "/etc/hostname", "names others, and leaves out /usr/share/vulkan/icd.d/hesper_icd.json"),
+        ("VK_DRIVER_FILES", "/etc/ld.so.conf", "names others, and leaves out /usr/share/vulkan/icd.d/hesper_icd.json"),
         ("VK_ICD_FILENAMES", "/tmp", "names others"),
         ("VK_LOADER_DRIVERS_SELECT", "*lvp*,*virtio*", "VK_LOADER_DRIVERS_SELECT=*lvp*,*virtio* doesn't select it"),
         ("VK_LOADER_DRIVERS_DISABLE", "Hesper*", "VK_LOADER_DRIVERS_DISABLE=Hesper* disables it"),
@@ -159,7 +159,7 @@ fn the_library_is_missing_or_for_others() {
     doctor().blames("library", 11, "it isn't there", "hesper install");
     for (bytes, why, advice) in [
         (b"text".to_vec(), "it is no ELF file", "hesper install"),
-        (built[..4000].to_vec(), "libvulkan_hesper.so: ", "hesper install"),
+        (built[..4000].to_vec(), "it ends too early", "hesper install"),
         (
             fs::read(Guest::Arm64.tree().unwrap().join("usr/lib/aarch64-linux-gnu/libc.so.6")).unwrap(),
             "it is for AArch64",

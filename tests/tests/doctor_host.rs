@@ -35,8 +35,7 @@ fn a_node_whose_host_is_silent() {
     let root = root();
     let nodes = Nodes::new(&[("renderD128", "")]).unwrap();
     let mut command = root.client_on(&nodes, build_driver().unwrap().program).unwrap();
-    let report = Report::of(&mut command);
-    assert!(report.check("ring")["status"] == "fail" || report.check("host")["status"] == "fail", "{report:#?}");
+    Report::of(&mut command).blames("ring", 12, "/dev/dri/renderD128: the host doesn't answer", "still run");
 }
 
 #[test]
@@ -82,7 +81,7 @@ fn a_host_whose_driver_fails() {
     for (fails, id, why) in [
         ("vkCreateDevice:-3:1", "memory", "no device can be made: vkCreateDevice"),
         ("vkAllocateMemory:-2:1", "memory", "mapped memory: vkAllocateMemory"),
-        ("vkCreateComputePipelines:-1:1", "dispatch", "a shader: vkCreateComputePipelines"),
+        ("vkCreateComputePipelines:-1:1", "dispatch", "the host couldn't make a pipeline"),
     ] {
         let host = host(fails);
         Report::of(&mut at(&root, host.socket())).blames(id, 13, why, "log of the machine's monitor");
@@ -95,5 +94,5 @@ fn a_host_without_its_render_server() {
     let root = root();
     let host = Host::start_without_render_server(&root).unwrap();
     let report = Report::of(&mut at(&root, host.socket()));
-    report.blames("ring", 9, "the test server has closed the connection", "is virgl_render_server installed there");
+    report.blames("ring", 9, "/socket: ", "is virgl_render_server installed there");
 }

@@ -12,6 +12,8 @@ use crate::doctor::seen::manifests::{self, Manifests};
 use crate::doctor::seen::{Libc, Machine};
 use crate::icd;
 
+const INSTALL_AGAIN: &str = "run `hesper install` again, or have the manifest name the library's place";
+
 /// Whether the loader finds and takes the manifest.
 pub fn manifest(machine: &Machine) -> Finding {
     let all = &machine.manifests;
@@ -94,10 +96,13 @@ pub fn library(machine: &Machine) -> Finding {
             let (why, advice) = explain(&named, elf, machine.libc, &words);
             Finding::fail(exit::DRIVER, format!("{}: {why}", named.display()), advice)
         }
-        Outcome::Died(how) => {
-            let why = format!("{}: opening it ends the program: {how}", named.display());
-            Finding::fail(exit::DRIVER, why, "install it anew")
-        }
+        Outcome::Died(how) => match elf {
+            Some(Err(wrong)) => Finding::fail(exit::DRIVER, format!("{}: {wrong}", named.display()), INSTALL_AGAIN),
+            _ => {
+                let why = format!("{}: opening it ends the program: {how}", named.display());
+                Finding::fail(exit::DRIVER, why, INSTALL_AGAIN)
+            }
+        },
         Outcome::Silent(_) => {
             let why = format!("{}: opening it doesn't come to an end", named.display());
             Finding::fail(exit::DRIVER, why, "see whether the file system that it lies on answers")
@@ -110,12 +115,11 @@ pub fn library(machine: &Machine) -> Finding {
 /// Why a library can't be opened, and what to do; the dynamic linker's words where they are all that is known.
 fn explain(path: &Path, elf: Option<&Result<Elf, String>>, here: Libc, words: &str) -> (String, String) {
     let build = "install a build for this guest: `cargo xtask build --target amd64`, arm64, amd64-musl or arm64-musl (docs/builds.md)";
-    let again = "run `hesper install` again, or have the manifest name the library's place";
     if path.is_absolute() && !path.exists() {
-        return ("it isn't there".to_owned(), again.to_owned());
+        return ("it isn't there".to_owned(), INSTALL_AGAIN.to_owned());
     }
     match elf {
-        Some(Err(wrong)) => (format!("{wrong}"), again.to_owned()),
+        Some(Err(wrong)) => (wrong.clone(), INSTALL_AGAIN.to_owned()),
         Some(Ok(elf)) => {
             if Some(elf.machine) != elf::MACHINE {
                 let (theirs, ours) = (elf::architecture(elf.machine), std::env::consts::ARCH);
@@ -137,7 +141,7 @@ fn explain(path: &Path, elf: Option<&Result<Elf, String>>, here: Libc, words: &s
                 "install what it needs; a build of `cargo xtask build --target` needs the C library alone".to_owned(),
             )
         }
-        None => (format!("it can't be opened: {words}"), again.to_owned()),
+        None => (format!("it can't be opened: {words}"), INSTALL_AGAIN.to_owned()),
     }
 }
 

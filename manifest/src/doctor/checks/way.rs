@@ -133,7 +133,7 @@ pub struct KnownFault {
     pub advice: &'static str,
 }
 
-/// The capset has no number of virglrenderer's: 1.1 says 2, and 1.3 says 4 of the protocol's version.
+/// The capset has no number of virglrenderer's: of the protocol's version 1.1 says 2, and 1.3 says 3.
 pub const OLD_HOST_OF_NVIDIA: KnownFault = KnownFault {
     venus: 2,
     vendor: 0x10de,

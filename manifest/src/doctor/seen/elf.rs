@@ -87,6 +87,9 @@ impl Elf {
             })
         };
         let segments = (0..count).map(segment).collect::<Result<Vec<_>>>()?;
+        // What is mapped from behind the file's end kills the program that touches it (SIGBUS).
+        let whole = |s: &Segment| s.offset.checked_add(s.size).is_some_and(|end| end <= bytes.len() as u64);
+        ensure!(segments.iter().filter(|s| s.kind == LOAD).all(whole), "it ends too early");
         let Some(dynamic) = segments.iter().find(|s| s.kind == DYNAMIC) else {
             return Ok(Self { machine, ..Self::default() });
         };
