@@ -73,6 +73,25 @@ fn a_host_of_debian_13() {
     assert_eq!(report.fact("host", "venus"), 2);
 }
 
+/// What is known of virglrenderer before 1.2 on NVIDIA's driver: it makes no device. Here another driver has NVIDIA's number, and is told to make none.
+#[test]
+fn an_old_host_on_nvidias_driver() {
+    if quick() {
+        return;
+    }
+    let root = root();
+    let set = [("HESPER_TEST_LAYER_VENDOR", "4318"), ("HESPER_TEST_LAYER_FAIL", "vkCreateDevice:-3:1")];
+    let host = Host::start_version(&root, HostVersion::V1_1_0, &set).unwrap();
+    let report = Report::of(&mut at(&root, host.socket()));
+    report.blames(
+        "memory",
+        13,
+        "virglrenderer is older than 1.2, which makes no devices on NVIDIA's driver",
+        "1.2 or newer",
+    );
+    assert_eq!(report.check("host")["status"], "warn");
+}
+
 /// Vulkan calls that fail at the host, each at its stage.
 #[test]
 fn a_host_whose_driver_fails() {

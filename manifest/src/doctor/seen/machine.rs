@@ -16,9 +16,9 @@ use crate::children::{Capabilities, Offer, Opened, Part, Shown, Task, Tried};
 use crate::environment::Environment;
 
 /// How long a host may be silent in a stage of the way to it. Calls from an emulated machine take up to a second (docs/hosts.md).
-const WAY: Duration = Duration::from_secs(4);
+const WAY: Duration = Duration::from_secs(5);
 /// How long Vulkan may be silent in a stage: drivers try out a device and compile.
-const VULKAN: Duration = Duration::from_secs(20);
+const VULKAN: Duration = Duration::from_secs(30);
 
 /// The C library of programs here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
