@@ -47,7 +47,7 @@ impl Bench {
             let (from, to) = range.seen;
             let seen = format!("seen elsewhere: {from} to {to}");
             let bad = if good { "" } else { "; worse than it should be" };
-            text += &format!("{:11} {value:10.1} {:6} {}; {seen}{bad}\n", range.name, range.unit, range.what);
+            text += &format!("{:11} {value:10.2} {:6} {}; {seen}{bad}\n", range.name, range.unit, range.what);
         }
         text
     }

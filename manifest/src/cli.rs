@@ -59,7 +59,7 @@ pub enum Sub {
         #[arg(long)]
         json: bool,
     },
-    /// Measures for ten seconds what programs wait for, and says whether it is as it should be (exit status 1 if it isn't).
+    /// Measures for fifteen seconds what programs wait for, and says whether it is as it should be (exit status 1 if it isn't).
     Bench {
         /// JSON instead of text (docs/doctor.md).
         #[arg(long)]
