@@ -122,7 +122,7 @@ fn what_leads_the_loader_elsewhere() {
     assert_eq!(good.check("manifest")["status"], "pass");
     for (name, value, why) in [
         ("VK_DRIVER_FILES", "/etc/ld.so.conf", "names others, and leaves out /usr/share/vulkan/icd.d/hesper_icd.json"),
-        ("VK_ICD_FILENAMES", "/tmp", "names others"),
+        ("VK_ICD_FILENAMES", "/usr/share/vulkan", "names others"),
         ("VK_LOADER_DRIVERS_SELECT", "*lvp*,*virtio*", "VK_LOADER_DRIVERS_SELECT=*lvp*,*virtio* doesn't select it"),
         ("VK_LOADER_DRIVERS_DISABLE", "Hesper*", "VK_LOADER_DRIVERS_DISABLE=Hesper* disables it"),
     ] {
