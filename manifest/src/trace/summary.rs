@@ -8,8 +8,8 @@ use super::events::{Event, Events};
 /// Events in which a thread of the program's waits for the host (`winsys-virtgpu`, `icd/src/sync`).
 const WAITS: [&str; 7] =
     ["wait for the host", "poll", "block", "doze", "look", "wait for an upload", "unpark the host"];
-/// Rows of the table.
-const ROWS: usize = 15;
+/// Rows of a table.
+const ROWS: usize = 12;
 
 /// All events of one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,6 +20,8 @@ struct Kind {
     /// Microseconds of all, and of the longest.
     total: f64,
     longest: f64,
+    /// Microseconds of those that are within no other.
+    outermost: f64,
 }
 
 /// Microseconds of a thread.
@@ -71,7 +73,12 @@ impl Summary {
                         kind.own -= e.duration;
                     }
                 }
-                None => thread.calls += e.duration,
+                None => {
+                    thread.calls += e.duration;
+                    if let Some(kind) = kinds.get_mut(e.name) {
+                        kind.outermost += e.duration;
+                    }
+                }
             }
             if waits(e) && !around.iter().any(waits) {
                 thread.waits += e.duration;
@@ -97,18 +104,25 @@ impl Summary {
             let outside = seconds(self.span - t.calls).max(0.0);
             text += &format!("{number:6} {:11.3} {:17.3} {outside:13.3}\n", seconds(t.calls), seconds(t.waits));
         }
-        let mut kinds: Vec<_> = self.kinds.iter().filter(|(_, k)| k.total > 0.0).collect();
-        kinds.sort_by(|a, b| b.1.own.total_cmp(&a.1.own));
-        let left_out = kinds.len().saturating_sub(ROWS);
         text += "\nby itself (ms)    calls   each (us)   longest (us)\n";
+        self.table(&mut text, |k| k.own);
+        text += "\nwith what it contains (ms)\n";
+        self.table(&mut text, |k| k.outermost);
+        text
+    }
+
+    /// Those that took longest, by a measure in microseconds.
+    fn table(&self, text: &mut String, by: impl Fn(&Kind) -> f64) {
+        let mut kinds: Vec<_> = self.kinds.iter().filter(|(_, k)| by(k) > 0.0).collect();
+        kinds.sort_by(|a, b| by(b.1).total_cmp(&by(a.1)));
+        let left_out = kinds.len().saturating_sub(ROWS);
         for (name, k) in kinds.into_iter().take(ROWS) {
             let each = k.total / k.count as f64;
-            text += &format!("{:14.3} {:8} {each:11.2} {:14.1}  {name}\n", k.own / 1e3, k.count, k.longest);
+            *text += &format!("{:14.3} {:8} {each:11.2} {:14.1}  {name}\n", by(k) / 1e3, k.count, k.longest);
         }
         if left_out > 0 {
-            text += &format!("and {left_out} more\n");
+            *text += &format!("and {left_out} more\n");
         }
-        text
     }
 }
 
@@ -133,6 +147,7 @@ mod tests {
         assert_eq!(s.threads[&1], Thread { calls: 80.0, waits: 50.0 });
         assert_eq!(s.threads[&2], Thread { calls: 5.0, waits: 0.0 });
         assert_eq!((s.kinds["vkWaitForFences"].own, s.kinds["block"].own), (10.0, 50.0));
+        assert_eq!((s.kinds["vkWaitForFences"].outermost, s.kinds["block"].outermost), (60.0, 0.0));
         assert_eq!((s.kinds["vkQueueSubmit"].count, s.kinds["vkQueueSubmit"].longest), (2, 20.0));
         let text = s.text(Duration::from_secs(1));
         let position = |word: &str| text.find(word).unwrap();
