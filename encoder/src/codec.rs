@@ -1,7 +1,7 @@
 //! What the host's codec knows: a struct or command of an extension may only be sent if it does (WIRE.md 8.4).
 
 /// The versions and extensions of the codec at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Codec {
     /// The core version of its vk.xml, as major << 16 | minor.
     pub version: u32,

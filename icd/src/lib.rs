@@ -29,7 +29,7 @@ pub mod readers {
 
     /// What a file of probes tells, written anew.
     pub fn probes(text: &str) -> Option<String> {
-        kept::parse(text).map(|(driver, found)| kept::text(driver, &found))
+        kept::parse(text).map(|entries| kept::text(&entries))
     }
 }
 

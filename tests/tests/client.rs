@@ -240,29 +240,3 @@ fn forks_are_apart() {
     good("the client's forks", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("forks"));
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }
-
-/// The host's own driver multiplies matrices of every shape that it offers; through the protocol they aren't offered unless all of the extension
-/// works, whether it is tried out or not. A shader that the host's compiler can't take costs at most the context in which it was tried out.
-#[test]
-fn cooperative_matrices_on_lavapipe() {
-    let root = root();
-    let part = "cooperative-matrix2";
-    let text = good("the client on native", root.client(Driver::Native, None, CLIENT).unwrap().arg(part));
-    assert!(text.contains("products right, 0 wrong"), "{text}");
-    let host = Host::start(&root).unwrap();
-    let folder = std::env::temp_dir().join(format!("hesper-probes-{}", std::process::id()));
-    for debug in ["vtest", "vtest,probe", "vtest,no-probe"] {
-        let client = |part: &str| {
-            let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
-            command.arg(part).env("HESPER_DEBUG", debug).env("HESPER_LOG", "debug").env("XDG_CACHE_HOME", &folder);
-            good(&format!("the client with HESPER_DEBUG={debug}"), &mut command)
-        };
-        let text = client(part);
-        assert!(text.contains("cooperative-matrix2: not offered"), "{text}");
-        let found = text.contains("tried out on the host's device: Findings([None, None])");
-        assert_eq!(found, debug == "vtest,probe", "{text}");
-        assert!(!text.contains("the host is lost"), "{text}");
-        client("compute");
-    }
-    let _ = std::fs::remove_dir_all(&folder);
-}

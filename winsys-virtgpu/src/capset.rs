@@ -16,7 +16,7 @@ const MASK_IS_VALID: u32 = 1;
 const WIRE_FORMAT: u32 = 1;
 
 /// A checked capset.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Capset {
     /// `VK_MAKE_API_VERSION` of the vk.xml behind the host's codec.
     pub vk_xml_version: u32,

@@ -9,7 +9,7 @@ use hesper_rig::shader_compiler::ShaderCompiler;
 use hesper_rig::workspace;
 
 use crate::step::Step;
-use crate::{bfloat16, setup};
+use crate::{bfloat16, decode_vector, setup};
 
 /// Folders of shaders, with the version of Vulkan that they are for.
 const FOLDERS: [(&str, &str); 4] = [
@@ -24,6 +24,9 @@ const BFLOAT16: [[&str; 2]; 1] = [[
     "icd/shaders/matrices/generated/multiply_f16_f32.comp.spv",
     "icd/shaders/matrices/generated/multiply_bf16_f32.spv",
 ]];
+
+/// A shader that loads matrices in vectors, which the compiler can't say.
+const DECODE_VECTOR: &str = "icd/shaders/matrices/generated/vector_loads.comp.spv";
 
 /// Compiles the shaders of icd/, manifest/ and tests/ into the `generated/` folders beside them.
 ///
@@ -85,6 +88,9 @@ fn compiled() -> Result<Vec<(PathBuf, Vec<u8>)>> {
             all.push((folder.join("generated").join(name + ".spv"), compiler.compile(&source, target)?));
         }
     }
+    let vectors = workspace().join(DECODE_VECTOR);
+    let (_, spirv) = all.iter_mut().find(|(path, _)| *path == vectors).context("the shader of vectors is missing")?;
+    *spirv = decode_vector::of(spirv).with_context(|| format!("making {DECODE_VECTOR}"))?;
     for [from, to] in BFLOAT16.map(|names| names.map(|n| workspace().join(n))) {
         let (_, spirv) =
             all.iter().find(|(path, _)| *path == from).context("the shader of 16-bit floats is missing")?;

@@ -1,11 +1,10 @@
 //! The connection of one instance with its host: a context, its main ring, and side rings for calls that take long.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use hesper_encoder::{Codec, Reader, Scratch, Writer};
+use hesper_encoder::{Codec, Reader, Writer};
 use hesper_winsys::contention::Contention;
 use hesper_winsys::ring::{self, Asked, Reply, RingOptions, Show};
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
@@ -18,6 +17,7 @@ use crate::base::log::error;
 use crate::base::outcomes::{self, Due, Outcomes};
 use crate::base::rings;
 use crate::base::room::Room;
+use crate::base::scratch::with_encoded;
 use crate::base::settings::Settings;
 use crate::base::timelines::Timelines;
 
@@ -52,30 +52,6 @@ pub struct Connection {
     pub displays: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// The process that has opened it.
     generation: u32,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-/// Encodes with this thread's scratch memory and hands the bytes to `then`.
-fn with_encoded<R>(
-    codec: &Codec,
-    encode: impl FnOnce(&mut Writer),
-    then: impl FnOnce(&[u8]) -> Result<R, Error>,
-) -> Result<R, Error> {
-    let mut encode = Some(encode);
-    let mut then = Some(then);
-    let mut run = |scratch: &mut Scratch| match (encode.take(), then.take()) {
-        (Some(e), Some(t)) => t(scratch.encode(codec, e).ok_or(Error::OutOfHostMemory)?),
-        _ => Err(Error::OutOfHostMemory),
-    };
-    // A thread that is ending, or a call within a call, gets memory of its own.
-    let done = SCRATCH.try_with(|s| s.try_borrow_mut().ok().map(|mut s| run(&mut s)));
-    match done {
-        Ok(Some(result)) => result,
-        _ => run(&mut Scratch::default()),
-    }
 }
 
 impl Connection {
@@ -361,6 +337,11 @@ impl Connection {
     /// Of its loss nobody reads on stderr: it is the driver's own affair.
     pub fn lose_silently(&self) {
         self.reported.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody reads of it any more.
+    pub fn is_silent(&self) -> bool {
+        self.reported.load(Ordering::Relaxed)
     }
 
     #[cold]

@@ -7,6 +7,8 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use crate::base::own_threads;
+
 static ANY: AtomicBool = AtomicBool::new(false);
 /// How often this process, and those that it was forked from, have been a fork's child.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -29,14 +31,18 @@ pub fn generation() -> u32 {
 
 /// Has forks be noticed.
 pub fn watch_forks() {
+    extern "C" fn before() {
+        own_threads::wait();
+    }
     extern "C" fn child() {
+        own_threads::forget();
         FORKS.fetch_add(1, Ordering::Relaxed);
         ANY.store(true, Ordering::Relaxed);
     }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handler only changes two words, which is allowed between fork and exec. The C library forgets it when this library
-        // is unloaded. Where there is no memory for it, forks go unnoticed.
-        let _ = unsafe { libc::pthread_atfork(None, None, Some(child)) };
+        // SAFETY: the child's handler only changes words, which is allowed between fork and exec; the one before the fork looks at a word and
+        // sleeps. The C library forgets them when this library is unloaded. Where there is no memory for them, forks go unnoticed.
+        let _ = unsafe { libc::pthread_atfork(Some(before), None, Some(child)) };
     });
 }

@@ -10,7 +10,7 @@ use crate::physical::extensions::{DeviceExtension, Origin};
 /// VK_HEADER_VERSION of the vk.xml that this was generated from.
 pub const HEADER_VERSION: u32 = 357;
 /// Sorted by name.
-pub static DEVICE_EXTENSIONS: [DeviceExtension; 204] = [
+pub static DEVICE_EXTENSIONS: [DeviceExtension; 205] = [
 DeviceExtension { name: c"VK_ARM_rasterization_order_attachment_access", number: 343, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_4444_formats", number: 341, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_EXT_attachment_feedback_loop_dynamic_state", number: 525, spec_version: 1, origin: Origin::Host },
@@ -213,6 +213,7 @@ DeviceExtension { name: c"VK_KHR_workgroup_memory_explicit_layout", number: 337,
 DeviceExtension { name: c"VK_KHR_zero_initialize_workgroup_memory", number: 326, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_NV_compute_shader_derivatives", number: 202, spec_version: 1, origin: Origin::Host },
 DeviceExtension { name: c"VK_NV_cooperative_matrix2", number: 594, spec_version: 1, origin: Origin::Probe },
+DeviceExtension { name: c"VK_NV_cooperative_matrix_decode_vector", number: 690, spec_version: 1, origin: Origin::Probe },
 DeviceExtension { name: c"VK_NV_shader_sm_builtins", number: 155, spec_version: 1, origin: Origin::Probe },
 DeviceExtension { name: c"VK_VALVE_mutable_descriptor_type", number: 352, spec_version: 1, origin: Origin::Host },
 ];

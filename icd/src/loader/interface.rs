@@ -39,7 +39,7 @@ pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(
     name: *const c_char,
 ) -> vk::PFN_vkVoidFunction {
     // What every program asks first, so that nothing can be asked before the driver knows how to try out devices.
-    probe::register(trial::run);
+    probe::register(trial::serve);
     let wanted = move |s| instance != vk::Instance::null() || s == Scope::Global;
     // SAFETY: no handle; the name is handed on.
     unsafe { guard(vk::Instance::null(), "vk_icdGetInstanceProcAddr", None, || lookup(name, wanted)) }

@@ -9,45 +9,46 @@ use ash::vk;
 use hesper_encoder::generated::types;
 
 use crate::base::log::debug;
-use crate::base::object::{self, Part};
+use crate::base::object::Part;
 use crate::device::logical_device::{self, Device};
 use crate::loader::procs;
 use crate::loader::trial_work;
+use crate::physical::enumeration;
+use crate::physical::instance::{self, Hearing};
 use crate::physical::physical_device::PhysicalDevice;
-use crate::physical::probe::trial::{Run, Told};
-use crate::physical::{enumeration, instance};
+use crate::physical::probe::features::Features;
+use crate::physical::probe::trial::Bench;
 
 const MATRICES: &CStr = ash::khr::cooperative_matrix::NAME;
 const BFLOAT16: &CStr = c"VK_KHR_shader_bfloat16";
 
-/// Runs the shaders on the device with this deviceUUID at the host.
+/// Serves a bench on the device with this deviceUUID at the host, and ends what it has made for that, but for what still runs: its context
+/// is left as it is, and ends with the process.
 ///
 /// # Errors
 /// What a command returned that isn't about a single shader.
-pub fn run(uuid: [u8; 16], runs: &[Run]) -> Result<Vec<Told>, vk::Result> {
+pub fn serve(uuid: [u8; 16], bench: &Bench) -> Result<(), vk::Result> {
     let start = Instant::now();
     let application = vk::ApplicationInfo::default().application_name(c"hesper").api_version(vk::API_VERSION_1_3);
     let info = vk::InstanceCreateInfo::default().application_info(&application);
     let mut handle = vk::Instance::null();
     // SAFETY: a valid create info, and a local.
-    unsafe { instance::create_instance(&info, ptr::null(), &mut handle) }.result()?;
-    // SAFETY: a new instance.
-    unsafe { object::get(handle) }.connection().lose_silently();
+    unsafe { instance::create(&info, &mut handle, Hearing::Nobody) }.result()?;
     let entry = |name: &CStr| procs::find(name).map_or(ptr::null(), |p| p.address());
     // SAFETY: the driver's own entry points, by their names.
     let program = unsafe { ash::Instance::load_with(entry, handle) };
-    let told = on_instance(&program, uuid, runs);
-    debug!("{} shaders tried out in {} ms: {:?}", runs.len(), start.elapsed().as_millis(), told.as_ref().map(Vec::len));
-    // What still runs holds the device: the context is left as it is, and ends with the process.
-    if told != Err(vk::Result::TIMEOUT) {
+    debug!("an instance to try out devices after {} ms", start.elapsed().as_millis());
+    let served = on_instance(&program, uuid, bench, start);
+    if served != Err(vk::Result::TIMEOUT) {
         // SAFETY: nothing of the instance is used any more.
         unsafe { program.destroy_instance(None) };
+        debug!("the end of that instance after {} ms", start.elapsed().as_millis());
     }
-    told
+    served
 }
 
-/// The same on this instance.
-fn on_instance(program: &ash::Instance, uuid: [u8; 16], runs: &[Run]) -> Result<Vec<Told>, vk::Result> {
+/// The same on this instance, which is there since `start`.
+fn on_instance(program: &ash::Instance, uuid: [u8; 16], bench: &Bench, start: Instant) -> Result<(), vk::Result> {
     let (mut devices, mut n) = ([vk::PhysicalDevice::null(); 32], 32);
     // SAFETY: a valid instance, and room for as many devices.
     let found = unsafe { enumeration::enumerate_physical_devices(program.handle(), &mut n, devices.as_mut_ptr()) };
@@ -62,7 +63,7 @@ fn on_instance(program: &ash::Instance, uuid: [u8; 16], runs: &[Run]) -> Result<
     let compute = |f: &vk::QueueFamilyProperties| f.queue_flags.contains(vk::QueueFlags::COMPUTE);
     let family = d.families.iter().position(compute).ok_or(vk::Result::ERROR_FEATURE_NOT_PRESENT)? as u32;
     // SAFETY: a valid device of this instance's.
-    let handle = unsafe { create_device(program, physical, d, family) }?;
+    let handle = unsafe { create_device(physical, d.trial_features(), family) }?;
     // A compiler that refuses a shader is no error that anybody should read of.
     // SAFETY: a new device.
     unsafe { Device::of(handle) }.recorders.wait_always();
@@ -73,64 +74,64 @@ fn on_instance(program: &ash::Instance, uuid: [u8; 16], runs: &[Run]) -> Result<
     };
     // SAFETY: the driver's own entry points, by their names.
     let device = unsafe { ash::Device::load_with(entry, handle) };
-    let told = trial_work::run(&device, d, family, runs);
-    if told != Err(vk::Result::TIMEOUT) {
+    debug!("a device to try out after {} ms", start.elapsed().as_millis());
+    let served = bench.serve(|runs| {
+        let told = trial_work::run(&device, d, family, runs);
+        debug!("{} shaders tried out after {} ms: {:?}", runs.len(), start.elapsed().as_millis(), told.as_ref().err());
+        told
+    });
+    if served != Err(vk::Result::TIMEOUT) {
         // SAFETY: nothing is at work on it; what an error left behind goes with it at the host.
         unsafe { device.destroy_device(None) };
     }
-    told
+    served
 }
 
-/// A device with what the shaders use beside what is tried out, as far as the host has it.
+/// A device with these features and their extensions.
 ///
 /// # Safety
-/// A valid physical device of the instance's.
+/// A valid physical device that has the features.
 unsafe fn create_device(
-    program: &ash::Instance,
     physical: vk::PhysicalDevice,
-    d: &PhysicalDevice,
+    features: Features,
     family: u32,
 ) -> Result<vk::Device, vk::Result> {
     let priority = [1.0];
     let queues = [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&priority)];
-    let mut info = vk::DeviceCreateInfo::default().queue_create_infos(&queues);
+    let core = vk::PhysicalDeviceFeatures { shader_int16: features.shader_int16, ..Default::default() };
+    let mut features11 = vk::PhysicalDeviceVulkan11Features {
+        storage_buffer16_bit_access: features.storage_buffer16_bit_access,
+        ..Default::default()
+    };
+    let mut features12 = vk::PhysicalDeviceVulkan12Features {
+        storage_buffer8_bit_access: features.storage_buffer8_bit_access,
+        shader_float16: features.shader_float16,
+        shader_int8: features.shader_int8,
+        buffer_device_address: features.buffer_device_address,
+        vulkan_memory_model: features.vulkan_memory_model,
+        vulkan_memory_model_device_scope: features.vulkan_memory_model_device_scope,
+        ..Default::default()
+    };
+    // Work groups whose size is a specialization constant.
+    let mut sizes = vk::PhysicalDeviceMaintenance4Features::default().maintenance4(true);
+    let mut matrices = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default().cooperative_matrix(true);
+    let mut bfloat16 = types::PhysicalDeviceShaderBfloat16FeaturesKHR {
+        shader_b_float16_type: features.bfloat16,
+        shader_b_float16_dot_product: features.bfloat16_dot_product,
+        shader_b_float16_cooperative_matrix: features.bfloat16_cooperative_matrix,
+        ..Default::default()
+    };
     let mut names = vec![MATRICES.as_ptr()];
-    let mut bfloat16 = types::PhysicalDeviceShaderBfloat16FeaturesKHR::default();
-    let mut matrices = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default();
-    let mut features11 = vk::PhysicalDeviceVulkan11Features::default();
-    let mut features12 = vk::PhysicalDeviceVulkan12Features::default();
-    let mut sizes = vk::PhysicalDeviceMaintenance4Features::default();
-    let mut features = vk::PhysicalDeviceFeatures::default();
-    if d.offers(MATRICES) && d.properties.api_version >= vk::API_VERSION_1_3 {
-        let mut has11 = vk::PhysicalDeviceVulkan11Features::default();
-        let mut has12 = vk::PhysicalDeviceVulkan12Features::default();
-        let mut has = vk::PhysicalDeviceFeatures2::default().push_next(&mut has11).push_next(&mut has12);
-        // SAFETY: a valid physical device, and a struct with its chain.
-        unsafe { program.get_physical_device_features2(physical, &mut has) };
-        features.shader_int16 = has.features.shader_int16;
-        features11.storage_buffer16_bit_access = has11.storage_buffer16_bit_access;
-        features12.storage_buffer8_bit_access = has12.storage_buffer8_bit_access;
-        features12.shader_float16 = has12.shader_float16;
-        features12.shader_int8 = has12.shader_int8;
-        features12.buffer_device_address = has12.buffer_device_address;
-        features12.vulkan_memory_model = has12.vulkan_memory_model;
-        features12.vulkan_memory_model_device_scope = has12.vulkan_memory_model_device_scope;
-        matrices.cooperative_matrix = vk::TRUE;
-        if d.offers(BFLOAT16) {
-            names.push(BFLOAT16.as_ptr());
-        }
-        info = info.enabled_extension_names(&names).enabled_features(&features);
-        // Work groups whose size is a specialization constant.
-        sizes.maintenance4 = vk::TRUE;
+    let mut info = vk::DeviceCreateInfo::default().queue_create_infos(&queues);
+    if features.has_matrices() {
         info =
             info.push_next(&mut features11).push_next(&mut features12).push_next(&mut sizes).push_next(&mut matrices);
-        if d.offers(BFLOAT16) {
-            let mut has = vk::PhysicalDeviceFeatures2 { p_next: (&raw mut bfloat16).cast(), ..Default::default() };
-            // SAFETY: as above.
-            unsafe { program.get_physical_device_features2(physical, &mut has) };
+        if features.bfloat16 != vk::FALSE {
+            names.push(BFLOAT16.as_ptr());
             bfloat16.p_next = info.p_next.cast_mut();
             info.p_next = (&raw const bfloat16).cast();
         }
+        info = info.enabled_extension_names(&names).enabled_features(&core);
     }
     let mut handle = vk::Device::null();
     // SAFETY: a valid physical device, and a create info with its chain.

@@ -1,8 +1,9 @@
-//! The work of a trial: each shader gets its part of one buffer, all are compiled at the same time, and dispatched in one submission.
+//! The work of a trial: of a batch of shaders each gets its part of one buffer, all are compiled at the same time, and dispatched in one
+//! submission.
 
 use std::num::NonZero;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -93,10 +94,14 @@ fn work(
         }
         make_layouts(device, o)?;
         let sets = make_sets(device, o, &parts)?;
-        o.pipelines = compiled(device, o.layout, runs);
+        let (pipelines, failed) = compiled(device, o.layout, runs);
+        o.pipelines = pipelines;
+        failed.map_or(Ok(()), Err)?;
         debug!("shaders compiled after {} ms", start.elapsed().as_millis());
-        submit(device, family, &sets, o)?;
-        debug!("shaders run after {} ms", start.elapsed().as_millis());
+        if o.pipelines.iter().any(|p| *p != vk::Pipeline::null()) {
+            submit(device, family, &sets, o)?;
+            debug!("shaders run after {} ms", start.elapsed().as_millis());
+        }
         let told = |((run, part), pipeline): ((&Run, &Parts), &vk::Pipeline)| {
             if *pipeline == vk::Pipeline::null() {
                 return Told::Refused;
@@ -165,17 +170,23 @@ unsafe fn make_sets(
     }
 }
 
-/// The pipelines of the runs; null where the host makes none. Several threads make them, as the host's compiler takes some milliseconds for each.
-fn compiled(device: &ash::Device, layout: vk::PipelineLayout, runs: &[Run]) -> Vec<vk::Pipeline> {
+/// The pipelines of the runs, null where the host makes none, and what isn't about a single one, after which no more are made. Several threads
+/// make them, as the host's compiler takes some milliseconds for each.
+fn compiled(device: &ash::Device, layout: vk::PipelineLayout, runs: &[Run]) -> (Vec<vk::Pipeline>, Option<vk::Result>) {
     let next = AtomicUsize::new(0);
-    let made = Mutex::new(vec![vk::Pipeline::null(); runs.len()]);
+    let made = Mutex::new((vec![vk::Pipeline::null(); runs.len()], None));
     let compile = || {
         while let Some((at, run)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, runs.get(i)?))) {
             // SAFETY: a valid device and layout.
-            let pipeline = unsafe { pipeline(device, layout, run) }.unwrap_or_default();
-            let Ok(mut made) = made.lock() else { return };
-            if let Some(to) = made.get_mut(at) {
-                *to = pipeline;
+            let pipeline = made_or_refused(unsafe { pipeline(device, layout, run) });
+            let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+            match (pipeline, made.0.get_mut(at)) {
+                (Ok(pipeline), Some(to)) => *to = pipeline,
+                (Err(e), _) => {
+                    made.1 = Some(e);
+                    next.store(runs.len(), Ordering::Relaxed);
+                }
+                _ => {}
             }
         }
     };
@@ -188,7 +199,23 @@ fn compiled(device: &ash::Device, layout: vk::PipelineLayout, runs: &[Run]) -> V
         }
         compile();
     });
-    made.into_inner().unwrap_or_default()
+    made.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A pipeline, or null where the host refuses its shader.
+///
+/// # Errors
+/// Of a host that has no memory for it or is lost: that says nothing of the shader.
+fn made_or_refused(made: Result<vk::Pipeline, vk::Result>) -> Result<vk::Pipeline, vk::Result> {
+    match made {
+        Err(
+            e @ (vk::Result::ERROR_OUT_OF_HOST_MEMORY
+            | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY
+            | vk::Result::ERROR_DEVICE_LOST),
+        ) => Err(e),
+        Err(_) => Ok(vk::Pipeline::null()),
+        made => made,
+    }
 }
 
 /// # Safety
@@ -273,7 +300,30 @@ impl Objects {
 
 #[cfg(test)]
 mod tests {
+    use ash::vk::Handle;
+
     use super::*;
+
+    #[test]
+    fn no_memory_is_no_refusal() {
+        for e in [
+            vk::Result::ERROR_OUT_OF_HOST_MEMORY,
+            vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+            vk::Result::ERROR_DEVICE_LOST,
+        ] {
+            assert_eq!(made_or_refused(Err(e)), Err(e));
+        }
+        for e in [
+            vk::Result::ERROR_UNKNOWN,
+            vk::Result::ERROR_INITIALIZATION_FAILED,
+            vk::Result::ERROR_INVALID_SHADER_NV,
+            vk::Result::ERROR_FEATURE_NOT_PRESENT,
+        ] {
+            assert_eq!(made_or_refused(Err(e)), Ok(vk::Pipeline::null()));
+        }
+        let made = vk::Pipeline::from_raw(7);
+        assert_eq!(made_or_refused(Ok(made)), Ok(made));
+    }
 
     #[test]
     fn parts_follow_each_other_and_none_is_empty() {

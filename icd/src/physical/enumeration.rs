@@ -115,7 +115,9 @@ unsafe fn fill_in(d: &mut PhysicalDevice, handle: vk::PhysicalDevice) -> Result<
         forward::get_physical_device_memory_properties(handle, &mut d.memory);
         if let Some(problem) = memory_problem(&d.memory) {
             let name = host.device_name_as_c_str().unwrap_or(c"without a name").to_string_lossy();
-            error!("the host's device {name} is left out: {problem}");
+            if !connection.is_silent() {
+                error!("the host's device {name} is left out: {problem}");
+            }
             return Ok(false);
         }
         let mut n = 0;

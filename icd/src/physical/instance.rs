@@ -64,6 +64,28 @@ pub unsafe fn create_instance(
     _: *const vk::AllocationCallbacks,
     p_instance: *mut vk::Instance,
 ) -> vk::Result {
+    // SAFETY: handed on.
+    unsafe { create(p_create_info, p_instance, Hearing::User) }
+}
+
+/// Who hears of what keeps an instance from being made, and of the loss of its host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hearing {
+    /// The user reads of it on stderr.
+    User,
+    /// Nobody: the instance is the driver's own, and whoever makes it gets the result.
+    Nobody,
+}
+
+/// vkCreateInstance.
+///
+/// # Safety
+/// As that command has it.
+pub unsafe fn create(
+    p_create_info: *const vk::InstanceCreateInfo,
+    p_instance: *mut vk::Instance,
+    hearing: Hearing,
+) -> vk::Result {
     // SAFETY: a valid create info.
     let info = unsafe { &*p_create_info };
     // SAFETY: its array of this length.
@@ -89,12 +111,15 @@ pub unsafe fn create_instance(
             // Programs try again and again; one line is enough, and most machines without a device never heard of this driver.
             static SAID: AtomicBool = AtomicBool::new(false);
             let wanted = settings::get().chosen || !matches!(e, Error::NoDevice(_));
-            if wanted && !SAID.swap(true, Ordering::Relaxed) {
+            if hearing == Hearing::User && wanted && !SAID.swap(true, Ordering::Relaxed) {
                 error!("{e}");
             }
             return unusable(result_of_error(&e));
         }
     };
+    if hearing == Hearing::Nobody {
+        connection.lose_silently();
+    }
     info!("connected: {}, Venus spec version {}", connection.winsys.name(), connection.capset().venus_version);
 
     let host_version = match host_version(&connection) {
@@ -102,7 +127,9 @@ pub unsafe fn create_instance(
         Err(e) => return unusable(e),
     };
     if host_version < vk::API_VERSION_1_1 {
-        error!("no Venus device: the host's Vulkan is older than 1.1");
+        if hearing == Hearing::User {
+            error!("no Venus device: the host's Vulkan is older than 1.1");
+        }
         return vk::Result::ERROR_INCOMPATIBLE_DRIVER;
     }
     // SAFETY: null or a valid struct.

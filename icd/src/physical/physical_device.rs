@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ash::vk;
 use hesper_winsys::Numbers;
@@ -18,8 +18,9 @@ use crate::physical::extensions::DeviceExtension;
 use crate::physical::features;
 use crate::physical::format_properties::Formats;
 use crate::physical::layered::{HostDevice, List};
+use crate::physical::probe::features::Features;
 use crate::physical::probe::findings::{self, Findings};
-use crate::physical::probe::probing::Probe;
+use crate::physical::probe::probing;
 use crate::physical::probe::subject::Subject;
 
 /// What a VkPhysicalDevice points at.
@@ -38,7 +39,7 @@ pub struct PhysicalDevice {
     /// The host's driver.
     pub host_driver: vk::DriverId,
     /// Found out when it is asked for.
-    probe: Probe,
+    findings: OnceLock<Findings>,
     /// The largest buffer; nothing is known of older hosts'.
     pub max_buffer_size: vk::DeviceSize,
     /// What it does with each format.
@@ -69,7 +70,7 @@ impl PhysicalDevice {
             families: Vec::new(),
             extensions: Vec::new(),
             host_driver: vk::DriverId::default(),
-            probe: Probe::default(),
+            findings: OnceLock::new(),
             max_buffer_size: 0,
             formats: Formats::default(),
             host_device: HostDevice::default(),
@@ -78,13 +79,22 @@ impl PhysicalDevice {
 
     /// What the device has that the protocol can't tell, found out at the first question.
     pub fn findings(&self) -> &Findings {
-        self.probe.of(&Subject {
-            uuid: self.host_device.uuid(),
-            driver: self.host_driver,
-            driver_version: self.host_device.driver_version(),
-            limits: &self.properties.limits,
-            offers: &|extension| self.offers(extension),
+        self.findings.get_or_init(|| {
+            probing::findings(&Subject {
+                uuid: self.host_device.uuid(),
+                driver: self.host_driver,
+                driver_version: self.host_device.driver_version(),
+                limits: &self.properties.limits,
+                features: self.trial_features(),
+                capset: self.connection().capset(),
+            })
         })
+    }
+
+    /// What a device enables that tries this one out.
+    pub fn trial_features(&self) -> Features {
+        let offers = |extension: &CStr| self.offers(extension);
+        Features::of(&self.features, &self.more_features, self.properties.api_version, &offers)
     }
 
     /// Whether an extension is offered, but for those that are tried out.
@@ -92,12 +102,12 @@ impl PhysicalDevice {
         self.extensions.iter().any(|(e, _)| e.name == extension)
     }
 
-    /// A memory type, if there is one with this index.
     /// Whether it is the host's processor, whose memory is the one that the guest maps.
     pub fn is_processor(&self) -> bool {
         self.properties.device_type == vk::PhysicalDeviceType::CPU
     }
 
+    /// A memory type, if there is one with this index.
     fn memory_type(&self, index: u32) -> Option<&vk::MemoryType> {
         self.memory.memory_types.get(index as usize).filter(|_| index < self.memory.memory_type_count)
     }

@@ -1,6 +1,6 @@
 //! vkAcquireNextImageKHR and its relatives.
 //!
-//! An image is handed out when the copy of what it held has ended, so there is nothing left that a semaphore or a fence could wait for: both count as
+//! An image is handed out when what it held has been copied or shown, so there is nothing left that a semaphore or a fence could wait for: both count as
 //! signalled at once, in the guest. To the host the semaphore is one whose payload came from outside: it hears of that in front of the submission that
 //! waits for it (`submission::outside`). There it does no harm: what is in front of it on the queue is in front of the submission, too. On any other
 //! queue, or sooner, the signal might stand behind work that waits for what the program does only later.

@@ -6,7 +6,7 @@ use crate::base::chain::{find, slice};
 use crate::memory::{bind, image};
 use crate::wsi::swapchain;
 
-/// Such images lie there as the swapchain's own do.
+/// Such images lie there as the swapchain's own do: linear, where the guest reads those in place.
 pub unsafe fn create_image(
     device: vk::Device,
     info: *const vk::ImageCreateInfo,

@@ -1,4 +1,4 @@
-//! What a surface can do on a physical device: the same for each device that has a queue which copies, since every image reaches the screen by a copy.
+//! What a surface can do on a physical device: the same for each device that has a queue which copies, since every image reaches the screen by a copy, or by a wait on a queue.
 
 use ash::vk;
 

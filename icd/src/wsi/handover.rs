@@ -2,7 +2,9 @@
 //! into, as dma-bufs that the window system's server reads itself; or, where that can't be, by one more copy, of the guest's processor's.
 //!
 //! Where the device is the host's processor, that copy is the only one: it draws in memory that the guest maps, as fast as in any other, and a copy on the queue
-//! would only move bytes within it. Such images are linear, and everything that can be done with optimal ones can be done with them ([`draws_in_place`]).
+//! would only move bytes within it. Such images are linear, and everything that can be done with optimal ones can be done with them ([`draws_in_place`]). No
+//! barrier makes the device's work visible to the host's processor, since that has done the work: once the fence of a present is signalled, the guest's processor,
+//! which shares memory and coherent caches with it, reads what it wrote.
 //! `HESPER_DEBUG=copied-windows` turns that off.
 //!
 //! There are always buffers enough, so that nobody waits for one: whoever presents an image needs one, each image that the screen has needs another at most,
@@ -104,12 +106,18 @@ pub unsafe fn new(
     Ok(Handover { canvas, memory })
 }
 
-/// Whether the device is the host's processor, and a linear image of this info can be whatever an optimal one of these formats can.
+/// Whether the device is the host's processor, all memory that the guest maps is coherent, and a linear image of this info can be whatever an optimal one of
+/// these formats can.
 ///
 /// # Safety
 /// A valid device.
 unsafe fn draws_in_place(d: &Device, info: &vk::SwapchainCreateInfoKHR<'_>, views: &[vk::Format]) -> bool {
-    if !d.physical().is_processor() {
+    let memory = d.physical().memory.memory_types_as_slice();
+    let is_coherent = |t: &vk::MemoryType| {
+        use vk::MemoryPropertyFlags as M;
+        !t.property_flags.contains(M::HOST_VISIBLE) || t.property_flags.contains(M::HOST_COHERENT)
+    };
+    if !d.physical().is_processor() || !memory.iter().all(is_coherent) {
         return false;
     }
     let physical = d.physical_handle();

@@ -1,4 +1,4 @@
-//! Who has which of the buffers that pictures travel in. Free of Vulkan objects, so that tests can go through it.
+//! Who has which of the buffers that pictures travel in, images' own memory among them. Free of Vulkan objects, so that tests can go through it.
 //!
 //! A buffer has one picture in it at a time, and one [`Lease`] goes with that picture: to the copy that writes the buffer, to the thread that waits for the
 //! copy's end, and to the window system, where its server reads the buffer itself, until the server gives it back. Whoever has the lease may read the buffer;

@@ -77,15 +77,6 @@ pub struct PictureBuffers {
     pub leases: Leases,
 }
 
-/// What an image is copied into.
-#[derive(Clone, Copy)]
-pub enum Target {
-    /// A buffer, with so many texels from one row to the next.
-    Buffer(vk::Buffer, u32),
-    /// Nothing: the guest reads the image where it is.
-    Itself,
-}
-
 /// One of them. What was never made is null.
 #[derive(Default)]
 struct PictureBuffer {
@@ -116,9 +107,9 @@ impl PictureBuffers {
         if self.in_place { self.leases.lease_of(image) } else { self.leases.lease() }
     }
 
-    /// Whether anybody sees the pictures.
-    pub fn are_seen(&self) -> bool {
-        !self.buffers.is_empty()
+    /// Whether pictures get into the memory by copies of the device's.
+    pub fn are_copied_into(&self) -> bool {
+        !self.buffers.is_empty() && !self.in_place
     }
 
     /// Makes so many; where that fails, nothing is left behind.
@@ -159,10 +150,9 @@ impl PictureBuffers {
         Ok(DmaBufs { files, row: self.layout.pitch })
     }
 
-    /// Where an image is copied to for the buffer with this number.
-    pub fn target(&self, number: usize) -> Option<Target> {
-        let buffer = self.buffers.get(number)?.buffer;
-        Some(if self.in_place { Target::Itself } else { Target::Buffer(buffer, self.layout.pitch / TEXEL) })
+    /// The buffer with this number, and the texels from one row to the next in it.
+    pub fn target(&self, number: usize) -> Option<(vk::Buffer, u32)> {
+        self.buffers.get(number).map(|b| (b.buffer, self.layout.pitch / TEXEL))
     }
 
     /// The picture in a buffer.
@@ -270,7 +260,7 @@ mod tests {
         let buffers = PictureBuffers::in_place(vk::Device::null(), &[InPlace { layout, mapped: 0 }; 2]).unwrap();
         let second = buffers.lease(1).unwrap();
         assert_eq!(second.number(), 1);
-        assert!(buffers.lease(1).is_none() && matches!(buffers.target(1), Some(Target::Itself)));
+        assert!(buffers.lease(1).is_none() && !buffers.are_copied_into());
         drop((second, buffers.lease(0)));
         assert!(buffers.lease(1).is_some());
         let wider = Layout::shared(vk::Extent2D { width: 5, height: 3 }).unwrap();

@@ -1,4 +1,5 @@
-//! vkQueuePresentKHR: the queue copies each image, behind what the present waits for, and the thread of its swapchain shows the copy.
+//! vkQueuePresentKHR: the queue copies each image, behind what the present waits for, unless the guest reads the image where it is; the thread of its swapchain
+//! shows the picture, or the program's own (`presenter`).
 
 use std::time::{Duration, Instant};
 
@@ -145,15 +146,25 @@ unsafe fn present(
     // SAFETY: by contract.
     match unsafe { copy(queue, q, s, index, waits) } {
         Ok((lease, copied)) => {
+            let mode = {
+                let mut own = s.mode.lock();
+                *own = mode.unwrap_or(*own);
+                *own
+            };
+            let mut present = Present { index, id, mode, queue, copied, lease };
             if let Some(together) = together {
-                // The program waits for this picture in any case (`settle`), so its thread waits for the copy, too: it learns of the end sooner than the thread
-                // that shows pictures, which asks again what has become of the copy.
+                // The program waits for this picture in any case (`settle`), so its thread waits for the copy, too, and shows the picture, if it can: that takes
+                // one hand-over less than by the thread that shows pictures, and that one has to ask again what has become of the copy.
                 // SAFETY: a valid device, and a fence in nobody else's hands, whose submission was sent.
-                let _ = unsafe { wait_for_fences(q.device, 1, &copied, vk::TRUE, left(together)) };
+                let ended = unsafe { wait_for_fences(q.device, 1, &copied, vk::TRUE, left(together)) };
+                if ended == vk::Result::SUCCESS {
+                    present = match s.presenter.show_now(present) {
+                        Ok(()) => return Ok(fits),
+                        Err(present) => present,
+                    };
+                }
             }
-            let mut own = s.mode.lock();
-            *own = mode.unwrap_or(*own);
-            s.images.present(Present { index, id, mode: *own, queue, copied, lease });
+            s.images.present(present);
             Ok(fits)
         }
         Err(e) => {
@@ -176,10 +187,10 @@ unsafe fn copy(
 ) -> Result<(Lease, vk::Fence), vk::Result> {
     let picture = s.pictures.get(index as usize).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
     // There is one for each image that the screen has (`handover`).
-    let lease = s.buffers.lease(index as usize).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+    let lease = s.presenter.buffers.lease(index as usize).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
     // SAFETY: by contract; the fence is in nobody else's hands.
     unsafe {
-        let copy = picture.copy(q.device, q.family, &s.buffers, &lease)?;
+        let copy = picture.copy(q.device, q.family, &s.presenter.buffers, &lease)?;
         let copied = own_fence(q)?;
         match submit(queue, waits, copy.as_slice(), copied) {
             vk::Result::SUCCESS => {

@@ -16,7 +16,7 @@ use crate::physical::physical_device::PhysicalDevice;
 use crate::recording::command_buffer;
 use crate::wsi::device::Device;
 use crate::wsi::lease::Lease;
-use crate::wsi::picture_buffer::{InPlace, Layout, PictureBuffers, Target, for_reading};
+use crate::wsi::picture_buffer::{InPlace, Layout, PictureBuffers, for_reading};
 
 /// An image with its memory.
 pub struct PresentableImage {
@@ -29,7 +29,7 @@ pub struct PresentableImage {
     copies: Mutex<Vec<CopyCommands>>,
 }
 
-/// A command buffer that has an image in the buffer with this number, for queues of this family.
+/// A command buffer that copies an image into the buffer with this number, for queues of this family.
 struct CopyCommands {
     family: u32,
     number: usize,
@@ -128,7 +128,8 @@ impl PresentableImage {
         Ok(InPlace { layout, mapped: bytes.addr() + place.offset as usize })
     }
 
-    /// A command buffer that has the image in the buffer which is leased, for queues of this family; none where nobody sees the picture.
+    /// A command buffer that copies the image into the buffer that is leased, for queues of this family; none where the guest reads the image itself, or nobody
+    /// sees it.
     ///
     /// # Safety
     /// The device of the image and the buffers.
@@ -142,7 +143,7 @@ impl PresentableImage {
         buffers: &PictureBuffers,
         lease: &Lease,
     ) -> Result<Option<vk::CommandBuffer>, vk::Result> {
-        if !buffers.are_seen() {
+        if !buffers.are_copied_into() {
             return Ok(None);
         }
         let number = lease.number();
@@ -177,9 +178,9 @@ impl PresentableImage {
         }
     }
 
-    /// Records the copy with all work before it, and the look of the guest and of others behind it: what has been made visible to the host's processor is in
-    /// the memory itself once the copy's fence is signalled.
-    unsafe fn record(&self, copy: vk::CommandBuffer, to: Target) -> Result<(), vk::Result> {
+    /// Records the copy into a buffer with so many texels from row to row, with all work before it, and the look of the guest and of others behind it: what
+    /// has been made visible to the host's processor is in the memory itself once the copy's fence is signalled.
+    unsafe fn record(&self, copy: vk::CommandBuffer, (buffer, row): (vk::Buffer, u32)) -> Result<(), vk::Result> {
         use vk::{AccessFlags as A, ImageLayout as L, PipelineStageFlags as S};
         let color = vk::ImageAspectFlags::COLOR;
         let range = vk::ImageSubresourceRange::default().aspect_mask(color).level_count(1).layer_count(1);
@@ -198,19 +199,6 @@ impl PresentableImage {
         let before = turn(presented_layout::AT_HOST, L::TRANSFER_SRC_OPTIMAL, A::MEMORY_WRITE, A::TRANSFER_READ);
         let after = turn(L::TRANSFER_SRC_OPTIMAL, presented_layout::AT_HOST, A::empty(), A::empty());
         let told = vk::MemoryBarrier::default().src_access_mask(A::TRANSFER_WRITE).dst_access_mask(A::HOST_READ);
-        let Target::Buffer(buffer, row) = to else {
-            let seen = turn(presented_layout::AT_HOST, presented_layout::AT_HOST, A::MEMORY_WRITE, A::HOST_READ);
-            // SAFETY: a command buffer of the caller's alone, and pointers to locals.
-            return unsafe {
-                command_buffer::begin_command_buffer(copy, &vk::CommandBufferBeginInfo::default()).result()?;
-                command_buffer::record(copy, |w| {
-                    let (from, to) = (S::ALL_COMMANDS, S::HOST);
-                    let (flags, memory, buffers) = (vk::DependencyFlags::empty(), ptr::null(), ptr::null());
-                    request::cmd_pipeline_barrier(w, 0, copy, from, to, flags, 0, memory, 0, buffers, 1, &seen);
-                });
-                command_buffer::end_command_buffer(copy).result()
-            };
-        };
         let vk::Extent2D { width, height } = self.extent;
         let region = vk::BufferImageCopy {
             buffer_row_length: row,

@@ -10,10 +10,10 @@ pub struct Present {
     /// The program's number for it; 0 for none.
     pub id: u64,
     pub mode: vk::PresentModeKHR,
-    /// The queue that copies the image, and the driver's own fence that is signalled afterwards.
+    /// The queue that copies the image or ends the work on it, and the driver's own fence that is signalled afterwards.
     pub queue: vk::Queue,
     pub copied: vk::Fence,
-    /// The buffer that it is copied into.
+    /// The buffer that it is copied into, or the image's own memory.
     pub lease: Lease,
 }
 

@@ -1,4 +1,5 @@
-//! The thread of a swapchain that waits until images have been copied, and shows them.
+//! What shows the pictures of a swapchain: a thread, which waits until images have been copied; or the thread of the program that presents one, if it waits for
+//! its picture in any case and nothing is in front of that.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ash::vk;
+use parking_lot::Mutex;
 
 use crate::base::log::{error, warn_};
 use crate::base::object::Part;
@@ -26,15 +28,16 @@ const NAP: Duration = Duration::from_millis(5);
 /// How long a wait for room on the screen may take until it is looked whether the swapchain ends.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What the thread needs of its swapchain.
+/// What either needs of its swapchain.
 pub struct Presenter {
     pub device: vk::Device,
     /// The swapchain's number: younger ones have higher numbers.
     pub number: u64,
     pub surface: Arc<Surface>,
     pub images: Arc<Images>,
-    pub buffers: Arc<PictureBuffers>,
-    pub canvas: Box<dyn Canvas>,
+    pub buffers: PictureBuffers,
+    /// Held by whoever shows a picture, for as long as that takes; none behind the end of the thread.
+    pub canvas: Mutex<Option<Box<dyn Canvas>>>,
 }
 
 impl Presenter {
@@ -42,48 +45,76 @@ impl Presenter {
     ///
     /// # Errors
     /// When the system has no room for another thread.
-    pub fn start(self) -> std::io::Result<JoinHandle<()>> {
+    pub fn start(self: Arc<Self>) -> std::io::Result<JoinHandle<()>> {
         let signals = Blocked::all();
         let started = std::thread::Builder::new().name("hesper-present".into()).spawn(move || {
-            let mut presenter = self;
+            let presenter = self;
             if catch_unwind(AssertUnwindSafe(|| presenter.run())).is_err() {
-                error!("a bug in the driver: showing a picture panicked (please report it)");
-                presenter.images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
+                presenter.lose_after_panic();
                 // Images are destroyed when the thread has ended, so what copies them is waited for nonetheless.
                 while let Some(present) = presenter.images.next() {
                     finish_copy(presenter.device, &presenter.images, &present);
                     presenter.images.over(present, None);
                 }
             }
+            // Before the memory that it shows.
+            *presenter.canvas.lock() = None;
         });
         drop(signals);
         started
     }
 
-    fn run(&mut self) {
+    /// Shows a picture whose copy has ended now, in the thread that presents it, if the thread of the swapchain has none in front of it and the screen has room;
+    /// gives it back otherwise.
+    pub fn show_now(&self, present: Present) -> Result<(), Present> {
+        if !self.images.is_alone() {
+            return Err(present);
+        }
+        let mut canvas = self.canvas.lock();
+        let Some(canvas) = canvas.as_deref_mut() else { return Err(present) };
+        if !canvas.is_ready(present.mode) {
+            return Err(present);
+        }
+        end_copy(self.device, &self.images, &present, vk::Result::SUCCESS);
+        let shown = catch_unwind(AssertUnwindSafe(|| self.show(canvas, &present)));
+        let fits = shown.unwrap_or_else(|_| {
+            self.lose_after_panic();
+            None
+        });
+        self.images.over(present, fits);
+        Ok(())
+    }
+
+    fn lose_after_panic(&self) {
+        error!("a bug in the driver: showing a picture panicked (please report it)");
+        self.images.lose(vk::Result::ERROR_SURFACE_LOST_KHR);
+    }
+
+    fn run(&self) {
         let refresh = self.surface.window.refresh().unwrap_or(Duration::ZERO);
         let mut due = Instant::now();
         while let Some(present) = self.images.next() {
             let finish_copy = |p: &Present| finish_copy(self.device, &self.images, p);
             finish_copy(&present);
-            let present = await_room(&self.images, self.canvas.as_mut(), present, due, finish_copy);
+            let mut canvas = self.canvas.lock();
+            let Some(canvas) = canvas.as_deref_mut() else { return };
+            let present = await_room(&self.images, canvas, present, due, finish_copy);
             if present.mode != vk::PresentModeKHR::IMMEDIATE {
                 self.images.rest(due);
             }
-            let fits = self.show(&present);
+            let fits = self.show(canvas, &present);
             self.images.over(present, fits);
             due = next_due(due, refresh, Instant::now());
         }
     }
 
     /// Shows a picture; whether it fits, if it was shown.
-    fn show(&mut self, present: &Present) -> Option<bool> {
+    fn show(&self, canvas: &mut dyn Canvas, present: &Present) -> Option<bool> {
         if self.images.is_lost() {
             return None;
         }
         // SAFETY: its copy has ended.
         let picture = unsafe { self.buffers.picture(&present.lease) }?;
-        let canvas = &mut self.canvas;
         match self.surface.showing(self.number, || canvas.show(&picture))? {
             Ok(window) => Some(window.is_none_or(|w| w == picture.extent)),
             Err(Gone) => {
@@ -96,22 +127,24 @@ impl Presenter {
 
 /// Waits until an image has been copied.
 fn finish_copy(device: vk::Device, images: &Images, present: &Present) {
+    // A few microseconds don't matter here, and the processor is better left to the program.
+    // SAFETY: a device and a fence of the driver's own, which live longer than the swapchain; the fence's only submission was sent.
+    let wait = || unsafe { wait_at_host(Strategy::Aside, device, &[present.copied], vk::TRUE, u64::MAX) };
+    end_copy(device, images, present, until_known(wait, || std::thread::sleep(NAP)));
+}
+
+/// Takes the fence of a copy back, whose end is known.
+fn end_copy(device: vk::Device, images: &Images, present: &Present, mut result: vk::Result) {
     let fence = present.copied;
-    // SAFETY: a device, a queue and a fence of the driver's own, which live longer than the swapchain; the fence's only submission was sent.
-    let result = unsafe {
-        // A few microseconds don't matter here, and the processor is better left to the program.
-        let mut result = until_known(
-            || wait_at_host(Strategy::Aside, device, &[fence], vk::TRUE, u64::MAX),
-            || std::thread::sleep(NAP),
-        );
+    // SAFETY: a device, a queue and a fence of the driver's own, which live longer than the swapchain; nobody waits for the fence any more.
+    unsafe {
         if result == vk::Result::SUCCESS {
             result = fence::reset_fences(device, 1, &fence);
         }
         let queue = Queue::of(present.queue);
         let list = if result == vk::Result::SUCCESS { &queue.fences } else { &queue.pending };
         list.lock().push(fence);
-        result
-    };
+    }
     if result != vk::Result::SUCCESS {
         images.lose(vk::Result::ERROR_DEVICE_LOST);
     }

@@ -26,8 +26,8 @@ pub struct Swapchain {
     pub surface: Arc<Surface>,
     pub images: Arc<Images>,
     pub pictures: Vec<PresentableImage>,
-    /// What the images are copied into. The thread has its part of them until it ends.
-    pub buffers: Arc<PictureBuffers>,
+    /// What shows them. The thread has its part of it until it ends.
+    pub presenter: Arc<Presenter>,
     /// How pictures are shown that don't say otherwise; changed by presents that do.
     pub mode: Mutex<vk::PresentModeKHR>,
     device: vk::Device,
@@ -171,9 +171,9 @@ unsafe fn make(
     // SAFETY: a valid device by contract, and its images; the buffers end with their swapchain.
     let handover = unsafe { handover.of(device, d, info, &pictures) };
     match handover.and_then(|(canvas, buffers)| show(device, surface.clone(), images.clone(), canvas, buffers)) {
-        Ok((buffers, thread)) => {
+        Ok((presenter, thread)) => {
             let (mode, thread) = (Mutex::new(info.present_mode), Some(thread));
-            Ok(Swapchain { surface, images, pictures, buffers, mode, device, thread })
+            Ok(Swapchain { surface, images, pictures, presenter, mode, device, thread })
         }
         Err(e) => {
             // SAFETY: nobody has seen them.
@@ -190,20 +190,19 @@ fn show(
     images: Arc<Images>,
     canvas: Box<dyn Canvas>,
     buffers: PictureBuffers,
-) -> Result<(Arc<PictureBuffers>, JoinHandle<()>), vk::Result> {
+) -> Result<(Arc<Presenter>, JoinHandle<()>), vk::Result> {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
-    let buffers = Arc::new(buffers);
-    let presenter = Presenter {
+    let presenter = Arc::new(Presenter {
         device,
         // Relaxed: the numbers count swapchains of one surface, whose lock the caller holds.
         number: NUMBER.fetch_add(1, Ordering::Relaxed),
         surface,
         images,
-        buffers: buffers.clone(),
-        canvas,
-    };
-    let thread = presenter.start().map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
-    Ok((buffers, thread))
+        buffers,
+        canvas: Mutex::new(Some(canvas)),
+    });
+    let thread = presenter.clone().start().map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
+    Ok((presenter, thread))
 }
 
 /// Makes all images, or none.

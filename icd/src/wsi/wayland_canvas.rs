@@ -76,9 +76,13 @@ fn has_room(buffers: &Buffers) -> bool {
     buffers.held() < buffers.slots.len().min(HELD)
 }
 
+/// Whether it may be given one in this mode.
+fn is_due(buffers: &Buffers, mode: vk::PresentModeKHR) -> bool {
+    has_room(buffers) && (mode != vk::PresentModeKHR::FIFO || buffers.frame.is_none())
+}
+
 impl Canvas for WaylandCanvas {
     fn ready(&mut self, mode: vk::PresentModeKHR, within: Duration) -> Result<bool, Gone> {
-        let is_due = |b: &Buffers| mode != vk::PresentModeKHR::FIFO || b.frame.is_none();
         let hidden = HIDDEN.saturating_sub(self.last.elapsed());
         let is_read = self.buffers.take_back();
         let within = match has_room(&self.buffers) {
@@ -86,8 +90,17 @@ impl Canvas for WaylandCanvas {
             false if is_read => within.min(LOOK),
             false => within,
         };
-        let told = self.link.hear(&mut self.queue, &mut self.buffers, within, |b| has_room(b) && is_due(b))?;
+        let told = self.link.hear(&mut self.queue, &mut self.buffers, within, |b| is_due(b, mode))?;
         Ok(told || has_room(&self.buffers) && self.last.elapsed() >= HIDDEN)
+    }
+
+    fn is_ready(&mut self, mode: vk::PresentModeKHR) -> bool {
+        // What fails is found by whoever shows the picture.
+        if self.link.check().is_err() || self.queue.dispatch_pending(&mut self.buffers).is_err() {
+            return false;
+        }
+        self.buffers.take_back();
+        is_due(&self.buffers, mode)
     }
 
     fn show(&mut self, picture: &Picture<'_>) -> Result<Option<vk::Extent2D>, Gone> {

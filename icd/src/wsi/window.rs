@@ -165,6 +165,12 @@ pub trait Canvas: Send {
         Ok(true)
     }
 
+    /// Whether the next picture can be shown in this mode now, by what is at hand: nothing is asked for and nothing is read, so that the program's own thread
+    /// may ask, whatever it is about to do with the connection.
+    fn is_ready(&mut self, _mode: vk::PresentModeKHR) -> bool {
+        false
+    }
+
     /// Shows one; its memory may change when nobody has its lease any more. Returns the window's size, `None` where any will do.
     ///
     /// # Errors

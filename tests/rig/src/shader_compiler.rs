@@ -20,14 +20,14 @@ impl ShaderCompiler {
         display::tree("glslang-tools", "glslang (30 MB of Debian's packages)").map(Self)
     }
 
-    /// A shader of the checkout as SPIR-V, for a version of Vulkan such as `vulkan1.1`.
+    /// A shader of the checkout as SPIR-V, for a version of Vulkan such as `vulkan1.1`, with functions that nobody calls.
     ///
     /// # Errors
     /// When it doesn't compile, with the compiler's words.
     pub fn compile(&self, source: &Path, target: &str) -> Result<Vec<u8>> {
         let to = std::env::temp_dir().join(format!("hesper-shader-{}.spv", std::process::id()));
         let mut command = self.0.command("/usr/bin/glslangValidator")?;
-        command.args(["--quiet", "-V", "--target-env", target, "-o"]).arg(&to).arg(source);
+        command.args(["--quiet", "-V", "--keep-uncalled", "--target-env", target, "-o"]).arg(&to).arg(source);
         cache::run(&mut command).with_context(|| format!("compiling {}", source.display()))?;
         let spirv = fs::read(&to).with_context(|| format!("reading {}", to.display()))?;
         fs::remove_file(&to)?;

@@ -59,7 +59,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         XDG_CACHE_HOME=/x\nHESPER_PIPELINE_CACHE=off\nHESPER_VTEST_SOCKET=/s\nVK_DRIVER_FILES=/a/hesper_icd.json:/b.json\n";
     // The checksum of no data.
     let cache = [&b"HESPERPC"[..], &0xcbf2_9ce4_8422_2325_u64.to_le_bytes()].concat();
-    let mut probes = "probes 1 driver 580\nVK_NV_cooperative_matrix2 -\nVK_NV_shader_sm_builtins 132 64\n".to_owned();
+    let mut probes = "probes 2\nVK_NV_shader_sm_builtins 00000000000002a0 found 132 64\n\
+        VK_NV_cooperative_matrix2 00000000000002a1 failed 1753000000 2\nVK_NV_cooperative_matrix_decode_vector unknown\n"
+        .to_owned();
     let mut checksum = DefaultHasher::new();
     probes.hash(&mut checksum);
     probes += &format!("checksum {:016x}\n", checksum.finish());

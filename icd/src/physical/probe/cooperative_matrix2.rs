@@ -5,8 +5,10 @@ use ash::vk;
 
 use crate::base::log::debug;
 use crate::physical::probe::extension::Extension;
+use crate::physical::probe::features::Features;
 use crate::physical::probe::multiplication::{BF16_F32, F16_F16, F16_F32, Product, S8_S32, Types, U8_U32};
-use crate::physical::probe::operations;
+use crate::physical::probe::operations::{self, Operation};
+use crate::physical::probe::planned::Planned;
 use crate::physical::probe::subject::Subject;
 use crate::physical::probe::trial::{Run, Told};
 
@@ -14,13 +16,14 @@ use crate::physical::probe::trial::{Run, Told};
 /// that the implementation takes for itself.
 pub const EXTENSION: Extension = Extension {
     name: c"VK_NV_cooperative_matrix2",
-    needs: Some(c"VK_KHR_cooperative_matrix"),
+    needs: Features::has_matrices,
+    extends: None,
     // VkPhysicalDeviceCooperativeMatrix2FeaturesNV.
     features: vk::StructureType::from_raw(1_000_593_000),
     members: &FEATURES,
     // VkPhysicalDeviceCooperativeMatrix2PropertiesNV.
-    properties: vk::StructureType::from_raw(1_000_593_002),
-    runs: |subject| plan(subject).into_iter().map(|(_, work)| work.run()).collect(),
+    properties: Some(vk::StructureType::from_raw(1_000_593_002)),
+    runs: |subject| plan(subject).into_iter().map(|(_, planned)| planned).collect(),
     judge: |subject, runs, told| {
         let found = judged(subject, runs, told);
         is_enough(&found).then_some(found.to_vec())
@@ -89,29 +92,12 @@ enum Proof {
     Reserved(u32),
 }
 
-/// How a run is made.
-#[derive(Clone, Copy)]
-enum Work {
-    Product(Product),
-    Operation(fn() -> Run),
-    SharedMemory(u32),
-}
-
-impl Work {
-    fn run(self) -> Run {
-        match self {
-            // A matrix of a subgroup works in a group of one.
-            Self::Product(p) if p.invocations == 0 => Product { invocations: 32, ..p }.run(),
-            Self::Product(p) => p.run(),
-            Self::Operation(run) => run(),
-            Self::SharedMemory(own) => operations::shared_memory(own),
-        }
-    }
-}
-
 /// All runs, and what each proves.
-fn plan(subject: &Subject<'_>) -> Vec<(Proof, Work)> {
-    let product = |proof, p| (proof, Work::Product(p));
+fn plan(subject: &Subject<'_>) -> Vec<(Proof, Planned)> {
+    // A matrix of a subgroup works in a group of one.
+    let group = |p: Product| if p.invocations == 0 { 32 } else { p.invocations };
+    let product = |proof, p: Product| (proof, Product { invocations: group(p), ..p }.planned());
+    let operation = |proof, o: Operation| (proof, o.planned(Vec::new()));
     let own = subject.limits.max_compute_shared_memory_size.saturating_sub(RESERVED);
     let mut plan = vec![
         product(Proof::Feature(0), shape(F16_F32, WORKGROUP, 64, 64, 32, 128)),
@@ -119,15 +105,15 @@ fn plan(subject: &Subject<'_>) -> Vec<(Proof, Work)> {
         // No powers of two, and no sizes that VK_KHR_cooperative_matrix lists.
         product(Proof::Feature(1), shape(F16_F32, SUBGROUP, 48, 24, 48, 0)),
         product(Proof::Feature(1), shape(F16_F32, WORKGROUP, 96, 96, 48, 256)),
-        (Proof::Feature(2), Work::Operation(operations::reductions)),
-        (Proof::Feature(3), Work::Operation(operations::conversions)),
-        (Proof::Feature(4), Work::Operation(operations::per_element)),
-        (Proof::Feature(5), Work::Operation(operations::tensor_addressing)),
-        (Proof::Feature(6), Work::Operation(operations::block_loads)),
-        (Proof::Reserved(RESERVED), Work::SharedMemory(own)),
+        operation(Proof::Feature(2), operations::REDUCTIONS),
+        operation(Proof::Feature(3), operations::CONVERSIONS),
+        operation(Proof::Feature(4), operations::PER_ELEMENT),
+        operation(Proof::Feature(5), operations::TENSOR_ADDRESSING),
+        operation(Proof::Feature(6), operations::BLOCK_LOADS),
+        (Proof::Reserved(RESERVED), operations::SHARED_MEMORY.planned(vec![own / 4])),
     ];
     // A type that programs can't use otherwise is no type of matrices.
-    let has_type = |s: &Product| s.types != BF16_F32 || (subject.offers)(c"VK_KHR_shader_bfloat16");
+    let has_type = |s: &Product| s.types != BF16_F32 || subject.features.has_bfloat16_matrices();
     let shapes = SHAPES.iter().enumerate().filter(|(_, s)| has_type(s));
     plan.extend(shapes.map(|(i, s)| product(Proof::Shape(i), *s)));
     for d in DIMENSIONS {

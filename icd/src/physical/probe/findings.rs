@@ -18,6 +18,13 @@ impl Findings {
         TABLE.iter().zip(self.0.iter().map(Option::as_deref))
     }
 
+    /// Notes the numbers of the extension at this place of the table.
+    pub fn put(&mut self, place: usize, numbers: Option<&[u32]>) {
+        if let Some(to) = self.0.get_mut(place) {
+            *to = numbers.map(<[u32]>::to_vec);
+        }
+    }
+
     /// The numbers of an extension that was found to work.
     pub fn of(&self, extension: &CStr) -> Option<&[u32]> {
         self.each().find(|(e, _)| e.name == extension).and_then(|(_, numbers)| numbers)
@@ -45,7 +52,7 @@ impl Findings {
     pub unsafe fn fill_properties(&self, to: *mut vk::BaseOutStructure<'static>) {
         // SAFETY: by contract.
         let (s_type, first) = unsafe { ((*to).s_type, to.add(1).cast::<u32>()) };
-        for (e, numbers) in self.each().filter(|(e, _)| e.properties == s_type) {
+        for (e, numbers) in self.each().filter(|(e, _)| e.properties == Some(s_type)) {
             for (i, value) in numbers.map(e.limits).into_iter().flatten().enumerate() {
                 // SAFETY: the table has as many values as the struct has members, which follow the head.
                 unsafe { first.add(i).write(value) };
@@ -61,7 +68,7 @@ pub fn has_features(s_type: vk::StructureType) -> bool {
 
 /// The same of properties.
 pub fn has_properties(s_type: vk::StructureType) -> bool {
-    TABLE.iter().any(|e| e.properties == s_type)
+    TABLE.iter().any(|e| e.properties == Some(s_type))
 }
 
 /// Whether a chain asks for features that are tried out.

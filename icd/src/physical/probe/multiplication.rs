@@ -3,7 +3,7 @@
 use ash::vk::ComponentTypeKHR as Component;
 
 use crate::physical::probe::halves;
-use crate::physical::probe::trial::Run;
+use crate::physical::probe::planned::{Data, Planned};
 
 /// The types of factors and sums, and the shader that multiplies them (icd/shaders/matrices/multiply.glsl).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,14 +71,19 @@ fn push(to: &mut Vec<u8>, component: Component, number: i32) {
 }
 
 impl Product {
+    /// The run that computes it.
+    pub fn planned(self) -> Planned {
+        let constants = vec![self.invocations, self.scope, self.m, self.n, self.k];
+        Planned::new(self.types.shader, constants, move || self.data())
+    }
+
     /// Both factors in rows, and what the shader must write for them.
-    pub fn run(&self) -> Run {
+    pub fn data(&self) -> Data {
         let (types, [a, b]) = (self.types, self.factors());
         let (mut given, mut right) = (Vec::new(), Vec::new());
         a.iter().chain(&b).for_each(|number| push(&mut given, types.factors, *number));
         self.sums().iter().for_each(|number| push(&mut right, types.sums, *number));
-        let constants = vec![self.invocations, self.scope, self.m, self.n, self.k];
-        Run { shader: types.shader, constants, given, room: right.len(), right }
+        Data::of(given, right)
     }
 
     /// The components of both factors, in rows.
@@ -110,7 +115,7 @@ mod tests {
     #[test]
     fn a_product_is_one() {
         let p = Product { types: S8_S32, scope: 2, invocations: 128, m: 2, n: 3, k: 4 };
-        let run = p.run();
+        let run = p.planned().run();
         let given: Vec<i32> = run.given.iter().map(|b| i32::from(*b as i8)).collect();
         let (a, b) = given.split_at(8);
         for (at, sum) in run.right.chunks(4).enumerate() {
@@ -125,7 +130,7 @@ mod tests {
     #[test]
     fn no_two_rows_and_no_two_columns_are_alike() {
         let p = Product { types: U8_U32, scope: 2, invocations: 128, m: 16, n: 16, k: 32 };
-        let right = p.run().right;
+        let right = p.data().right;
         let rows: std::collections::BTreeSet<_> = right.chunks(64).collect();
         let columns: std::collections::BTreeSet<Vec<_>> =
             (0..16).map(|j| right.chunks(64).map(|row| &row[j * 4..j * 4 + 4]).collect()).collect();

@@ -3,18 +3,20 @@
 use ash::vk;
 
 use crate::physical::probe::extension::Extension;
-use crate::physical::probe::trial::{Run, Told};
+use crate::physical::probe::planned::{Data, Planned};
+use crate::physical::probe::trial::Told;
 
 const SHADER: &[u8] = include_bytes!("../../../shaders/generated/multiprocessors.comp.spv");
 
 /// Its numbers are those of the multiprocessors and of warps on each.
 pub const EXTENSION: Extension = Extension {
     name: c"VK_NV_shader_sm_builtins",
-    needs: None,
+    needs: |_| true,
+    extends: None,
     features: vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_FEATURES_NV,
     members: &["shaderSMBuiltins"],
-    properties: vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV,
-    runs: |_| vec![Run { shader: SHADER, constants: Vec::new(), given: Vec::new(), room: 8, right: Vec::new() }],
+    properties: Some(vk::StructureType::PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV),
+    runs: |_| vec![Planned::new(SHADER, Vec::new(), || Data { given: Vec::new(), room: 8, right: Vec::new() })],
     judge: |_, _, told| match told {
         [Told::Wrote(bytes)] => Some(words(bytes)),
         _ => None,

@@ -1,8 +1,9 @@
 //! What is tried out.
 
-use std::ffi::CStr;
-
 use ash::vk;
+use hesper_winsys::Capset;
+
+use crate::physical::probe::features::Features;
 
 /// The device that is tried out, as the host's driver shows it.
 pub struct Subject<'a> {
@@ -11,6 +12,8 @@ pub struct Subject<'a> {
     pub driver: vk::DriverId,
     pub driver_version: u32,
     pub limits: &'a vk::PhysicalDeviceLimits,
-    /// Whether the device has an extension that isn't tried out.
-    pub offers: &'a dyn Fn(&CStr) -> bool,
+    /// What the trial's device enables.
+    pub features: Features,
+    /// What the host's Venus says of itself.
+    pub capset: &'a Capset,
 }

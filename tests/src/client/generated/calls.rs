@@ -4173,7 +4173,7 @@ pub static LEFT_OUT: [(&str, &str); 38] = [
 ("vkWriteSamplerDescriptorsEXT", "the feature behind it is off"),
 ];
 /// The extensions that the driver may offer; sorted.
-pub static EXTENSIONS: [&core::ffi::CStr; 204] = [
+pub static EXTENSIONS: [&core::ffi::CStr; 205] = [
 c"VK_ARM_rasterization_order_attachment_access",
 c"VK_EXT_4444_formats",
 c"VK_EXT_attachment_feedback_loop_dynamic_state",
@@ -4376,6 +4376,7 @@ c"VK_KHR_workgroup_memory_explicit_layout",
 c"VK_KHR_zero_initialize_workgroup_memory",
 c"VK_NV_compute_shader_derivatives",
 c"VK_NV_cooperative_matrix2",
+c"VK_NV_cooperative_matrix_decode_vector",
 c"VK_NV_shader_sm_builtins",
 c"VK_VALVE_mutable_descriptor_type",
 ];

@@ -1,0 +1,98 @@
+//! What the driver finds out by trying (`icd/src/physical/probe`), on a host whose driver it wouldn't try out by itself.
+
+use std::path::PathBuf;
+
+use hesper_rig::{Driver, Host, Root};
+use hesper_tests::{good, root};
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
+const TRIED: &str = "shaders tried out after";
+
+/// A folder for what is kept, which is empty; it goes away when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("hesper-probes-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        Self(folder)
+    }
+
+    /// The file of what was found out, if there is one.
+    fn kept(&self) -> Option<String> {
+        let files = std::fs::read_dir(self.0.join("hesper")).ok()?;
+        let file = files.map(|f| f.unwrap().path()).find(|f| f.to_string_lossy().contains("probes-"))?;
+        Some(std::fs::read_to_string(file).unwrap())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a part of the client says with these switches, and the driver with it.
+fn client(root: &Root, host: &Host, folder: &Folder, debug: &str, part: &str) -> String {
+    let mut command = root.client(Driver::Hesper, Some(host), CLIENT).unwrap();
+    command.arg(part).env("HESPER_DEBUG", debug).env("HESPER_LOG", "debug").env("XDG_CACHE_HOME", &folder.0);
+    good(&format!("the client with HESPER_DEBUG={debug}"), &mut command)
+}
+
+/// The host's own driver multiplies matrices of every shape that it offers; through the protocol they aren't offered unless all of the extension
+/// works, whether it is tried out or not. A shader on which the host's driver ends costs the context in which it was tried out, once: the next
+/// start tries what comes after it, and a user reads of none of that.
+#[test]
+fn cooperative_matrices_on_lavapipe() {
+    let root = root();
+    let part = "cooperative-matrix2";
+    let text = good("the client on native", root.client(Driver::Native, None, CLIENT).unwrap().arg(part));
+    assert!(text.contains("products right, 0 wrong"), "{text}");
+    let host = Host::start(&root).unwrap();
+    let folder = Folder::new("matrices");
+    for debug in ["vtest", "vtest,no-probe"] {
+        let text = client(&root, &host, &folder, debug, part);
+        assert!(text.contains("cooperative-matrix2: not offered") && !text.contains("tried out"), "{text}");
+        client(&root, &host, &folder, debug, "compute");
+    }
+    assert_eq!(folder.kept(), None);
+    let probe = |part| client(&root, &host, &folder, "vtest,probe", part);
+    let failed = "VK_NV_shader_sm_builtins can't be tried out on the host's device: Vulkan(ERROR_DEVICE_LOST)";
+    for start in 0..3 {
+        let text = probe(part);
+        assert!(text.contains("cooperative-matrix2: not offered"), "{text}");
+        assert!(text.contains("tried out on the host's device: Findings([None, None, None])"), "{text}");
+        assert_eq!(
+            (text.contains(TRIED), text.contains(failed)),
+            (start == 0 || text.contains("31 shaders"), start == 0)
+        );
+        assert!(start < 2 || !text.contains("can't be tried out"), "all is known by then: {text}");
+        assert!(!text.contains("the host is lost"), "{text}");
+    }
+    probe("compute");
+    let kept = folder.kept().unwrap();
+    let line = |extension: &str| kept.lines().find_map(|l| l.strip_prefix(extension)).unwrap_or_default().to_owned();
+    assert!(line("VK_NV_shader_sm_builtins ").contains(" failed "), "{kept}");
+    // lavapipe's compiler may take longer than a program is kept waiting.
+    let matrices = line("VK_NV_cooperative_matrix2 ");
+    assert!(matrices.contains(" failed ") || matrices.ends_with(" absent"), "{kept}");
+}
+
+/// A host that has no memory while shaders are compiled has refused none of them. The trial ends behind the program's back meanwhile, which may
+/// end before, or fork.
+#[test]
+fn a_host_without_memory_is_asked_again() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_FAIL", "vkCreateComputePipelines:-2:1")]).unwrap();
+    let folder = Folder::new("memory");
+    for part in ["cooperative-matrix2", "cooperative-matrix2", "forks"] {
+        let text = client(&root, &host, &folder, "vtest,probe", part);
+        for extension in ["VK_NV_shader_sm_builtins", "VK_NV_cooperative_matrix2"] {
+            let why = "can't be tried out on the host's device: Vulkan(ERROR_OUT_OF_DEVICE_MEMORY)";
+            assert!(text.contains(&format!("{extension} {why}")), "{text}");
+        }
+        assert!(text.contains(TRIED) && !text.contains("panicked"), "{text}");
+        assert_eq!(folder.kept(), None);
+    }
+    assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
+}
