@@ -39,7 +39,14 @@ pub fn library_of(path: &Path) -> Result<String> {
 /// # Errors
 /// When the text is no ICD manifest.
 pub fn library_in(text: &str) -> Result<String> {
-    let json: Value = serde_json::from_str(text).context("no JSON")?;
+    library_in_json(&serde_json::from_str(text).context("no JSON")?)
+}
+
+/// The library that a manifest names.
+///
+/// # Errors
+/// When the JSON is no ICD manifest's.
+pub fn library_in_json(json: &Value) -> Result<String> {
     match json.pointer("/ICD/library_path").and_then(Value::as_str) {
         Some(library) => Ok(library.to_owned()),
         None => bail!("no library is named (ICD.library_path)"),

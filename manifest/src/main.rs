@@ -1,82 +1,16 @@
 //! `hesper`: installs the driver, passes it into containers, and says why no GPU is found.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, Parser, Subcommand};
-use hesper_manifest::{cdi, doctor, files, icd, install};
-
-/// Installs Hesper, the Vulkan driver for virtio-gpu guests, and says why no GPU is found.
-#[derive(Parser)]
-#[command(name = "hesper", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Sub,
-}
-
-#[derive(Subcommand)]
-enum Sub {
-    /// Prints the ICD manifest, the file that tells the Vulkan loader where the driver is.
-    Manifest {
-        /// The library as the manifest shall name it: a file name that the dynamic linker finds, or a path.
-        #[arg(long, default_value = icd::LIBRARY)]
-        library: String,
-    },
-    /// Installs the library and its manifest.
-    Install {
-        /// The library to install; the one beside this program if it isn't named.
-        #[arg(long)]
-        library: Option<PathBuf>,
-        #[command(flatten)]
-        layout: LayoutArgs,
-    },
-    /// Removes the manifest and the library that it names. Nothing there is no error.
-    Uninstall {
-        #[command(flatten)]
-        layout: LayoutArgs,
-    },
-    /// Writes the CDI spec, so that container engines take `--device hesper/gpu=all`.
-    Cdi {
-        /// Where to write it; `-` is standard output.
-        #[arg(long, default_value = cdi::DEFAULT_OUTPUT)]
-        output: PathBuf,
-        /// A render node to pass, again for each; the first virtio-gpu node, or /dev/dri/renderD128, if none is named.
-        #[arg(long)]
-        node: Vec<PathBuf>,
-        #[command(flatten)]
-        layout: LayoutArgs,
-    },
-    /// Says whether Hesper can work here, and if not, why and what to do.
-    ///
-    /// Exit status: 0 it can; 1 an error of this program; 2 wrong usage; 3 no device; 4 no permission to open it or to map its memory;
-    /// 5 no virtio-gpu; 6 the kernel is too old; 7 the host offers no Venus; 8 no host-visible memory; 9 the host refuses.
-    Doctor {
-        /// JSON instead of text.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Args)]
-struct LayoutArgs {
-    /// A folder that stands before every path written, for packages.
-    #[arg(long)]
-    destdir: Option<PathBuf>,
-    /// Where share/vulkan/icd.d and the libraries are.
-    #[arg(long, default_value = "/usr")]
-    prefix: PathBuf,
-    /// The folder of the library; PREFIX/lib/<multiarch>, PREFIX/lib64 or PREFIX/lib, whichever is there, if it isn't named.
-    #[arg(long)]
-    libdir: Option<PathBuf>,
-}
-
-impl LayoutArgs {
-    fn layout(self) -> install::Layout {
-        install::Layout { destdir: self.destdir, prefix: self.prefix, libdir: self.libdir }
-    }
-}
+use clap::Parser;
+use hesper_manifest::bench::Bench;
+use hesper_manifest::children::Task;
+use hesper_manifest::cli::{Cli, Examine, Sub};
+use hesper_manifest::env::Files;
+use hesper_manifest::{cdi, doctor, files, generate, icd, install, trace};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -102,11 +36,29 @@ fn run(command: Sub) -> Result<ExitCode> {
             print(&if json { icd::pretty(&report.json()) } else { report.text() })?;
             return Ok(ExitCode::from(report.status()));
         }
+        Sub::Bench { json } => {
+            let bench = Bench::run().map_err(anyhow::Error::msg)?;
+            print(&if json { icd::pretty(&bench.json()) } else { bench.text() })?;
+            return Ok(if bench.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Sub::Env { podman } => {
+            let files = Files::find()?;
+            print(&if podman { files.engine_here(Path::new(cdi::DEFAULT_OUTPUT))? + "\n" } else { files.shell() })?;
+        }
+        Sub::Trace { keep, program, arguments } => {
+            let run = trace::run(&program, &arguments, keep)?;
+            // Standard output is the program's.
+            eprint!("{}", run.text);
+            return Ok(ExitCode::from(run.status));
+        }
+        Sub::Generate { prefix } => say(&generate::write(&prefix)?)?,
+        Sub::Examine { task: Examine::Way } => return Ok(Task::Way.run()),
+        Sub::Examine { task: Examine::Vulkan { driver, part } } => return Ok(Task::Vulkan { driver, part }.run()),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_cdi(output: &std::path::Path, nodes: Vec<PathBuf>, layout: install::Layout) -> Result<()> {
+fn write_cdi(output: &Path, nodes: Vec<PathBuf>, layout: install::Layout) -> Result<()> {
     let manifest = layout.manifest();
     // What is installed decides; a manifest of another prefix or an edited one is followed.
     let library = if manifest.exists() { icd::library_of(&manifest)?.into() } else { layout.library() };

@@ -132,3 +132,59 @@ fn the_doctor_says_something_in_both_forms() {
     assert_eq!(report["usable"].as_bool().unwrap(), json.status.success());
     assert!(report["verdict"].is_string());
 }
+
+#[test]
+fn pages_and_completions_name_every_command() {
+    let dir = Dir::new("generate");
+    let said = stdout(&["generate", dir.0.to_str().unwrap()]);
+    let read = |path: &str| fs::read_to_string(dir.0.join(path)).unwrap_or_else(|e| panic!("{path}: {e}\n{said}"));
+    for command in ["manifest", "install", "uninstall", "cdi", "doctor", "bench", "env", "trace", "generate"] {
+        let page = read(&format!("share/man/man1/hesper-{command}.1"));
+        assert!(page.contains(".SH NAME") && page.contains(command), "{command}: {page}");
+        for completions in [
+            "bash-completion/completions/hesper",
+            "zsh/site-functions/_hesper",
+            "fish/vendor_completions.d/hesper.fish",
+        ] {
+            assert!(read(&format!("share/{completions}")).contains(command), "{command} in {completions}");
+        }
+    }
+    assert!(read("share/man/man1/hesper.1").contains("doctor"));
+    assert!(!said.contains("examine"), "what is hidden has a page: {said}");
+}
+
+#[test]
+fn a_program_without_vulkan_is_traced_in_vain() {
+    let out = hesper(&["trace", "sh", "-c", "echo $HESPER_TRACE; exit 7"]);
+    assert_eq!(out.status.code(), Some(7));
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("made no instance of Vulkan on this driver"), "{said}");
+    let file = String::from_utf8(out.stdout).unwrap();
+    assert!(file.trim().ends_with("/trace.json") && !Path::new(file.trim()).parent().unwrap().exists(), "{file}");
+    assert_eq!(hesper(&["trace", "sh", "-c", "kill -9 $$"]).status.code(), Some(137));
+    assert_eq!(hesper(&["trace", "/nowhere/program"]).status.code(), Some(1));
+}
+
+#[test]
+fn the_environment_leads_to_the_manifest() {
+    let dir = Dir::new("env");
+    let manifest = dir.0.join("it's hesper_icd.json");
+    fs::write(&manifest, r#"{"ICD":{"library_path":"./libvulkan_hesper.so"}}"#).unwrap();
+    let run = |args: &[&str]| {
+        let out =
+            Command::new(env!("CARGO_BIN_EXE_hesper")).args(args).env("VK_DRIVER_FILES", &manifest).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let script = format!("{}printf %s \"$VK_DRIVER_FILES$VK_ICD_FILENAMES\"", run(&["env"]));
+    let out = Command::new("sh").args(["-c", &script]).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stdout), format!("{0}{0}", manifest.display()));
+    let arguments = run(&["env", "--podman"]);
+    let library = dir.0.join("./libvulkan_hesper.so");
+    for word in ["--device /dev/dri/", &format!("--volume {0}:{0}:ro", library.display()), "--env 'VK_DRIVER_FILES="] {
+        assert!(arguments.contains(word) || Path::new("/etc/cdi/hesper.json").exists(), "{word}: {arguments}");
+    }
+    let none =
+        Command::new(env!("CARGO_BIN_EXE_hesper")).arg("env").env("VK_DRIVER_FILES", "/nowhere").output().unwrap();
+    let beside = Path::new(env!("CARGO_BIN_EXE_hesper")).with_file_name("hesper_icd.json").exists();
+    assert_eq!(none.status.success(), beside);
+}

@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod compositor;
+pub mod doctor;
 pub mod endure;
 pub mod guests;
 pub mod hosts;

@@ -1,6 +1,6 @@
 //! Render nodes as the driver and `hesper doctor` find them in a guest: which one is used, why others aren't, and what theirs demands.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use hesper_rig::llama::{self, Server};
@@ -12,10 +12,8 @@ const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.json";
 
 fn doctor(nodes: &Nodes, environment: &[(&str, &str)]) -> Output {
-    let program = build_driver().unwrap().program;
-    let mut command = Command::new(program);
-    command.arg("doctor").envs(nodes.environment()).envs(environment.iter().copied());
-    output("hesper doctor", &mut command)
+    let mut command = root().client_on(nodes, build_driver().unwrap().program).unwrap();
+    output("hesper doctor", command.arg("doctor").envs(environment.iter().copied()))
 }
 
 /// A node's script, what is said of it, what advice is given, and the doctor's status.

@@ -12,8 +12,12 @@ use crate::step::Step;
 use crate::{bfloat16, decode_vector, setup};
 
 /// Folders of shaders, with the version of Vulkan that they are for.
-const FOLDERS: [(&str, &str); 3] =
-    [("icd/shaders", "vulkan1.1"), ("icd/shaders/matrices", "vulkan1.3"), ("tests/shaders", "vulkan1.0")];
+const FOLDERS: [(&str, &str); 4] = [
+    ("icd/shaders", "vulkan1.1"),
+    ("icd/shaders/matrices", "vulkan1.3"),
+    ("manifest/shaders", "vulkan1.0"),
+    ("tests/shaders", "vulkan1.0"),
+];
 
 /// Shaders with 16-bit floats that are also made for bfloat16.
 const BFLOAT16: [[&str; 2]; 1] = [[
@@ -24,7 +28,7 @@ const BFLOAT16: [[&str; 2]; 1] = [[
 /// A shader that loads matrices in vectors, which the compiler can't say.
 const DECODE_VECTOR: &str = "icd/shaders/matrices/generated/vector_loads.comp.spv";
 
-/// Compiles the shaders of icd/ and tests/ into the `generated/` folders beside them.
+/// Compiles the shaders of icd/, manifest/ and tests/ into the `generated/` folders beside them.
 ///
 /// The compiler is Debian 13's glslang, in a tree of its own in the user's cache folder, which is made once.
 #[derive(clap::Args)]

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ use crate::{HostVersion, Root, Usage, driver_build, pin, processes};
 
 /// lavapipe's manifest in every tree.
 pub const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.json";
+
+const SERVER: &str = "/usr/bin/virgl_test_server";
+const RENDER_SERVER: &str = "/usr/libexec/virgl_render_server";
 
 /// A running host; it and its folder go away when dropped.
 pub struct Host {
@@ -48,6 +51,22 @@ impl Host {
     /// # Errors
     /// When its tree can't be made, or it can't be started; with its log.
     pub fn start_version(root: &Root, version: HostVersion, environment: &[(&str, &str)]) -> Result<Self> {
+        Self::start_command(version, version.tree(root)?.command(SERVER)?, environment)
+    }
+
+    /// Starts a host that has no render server, the program in which virglrenderer runs Venus.
+    ///
+    /// # Errors
+    /// When it can't be started; with its log.
+    pub fn start_without_render_server(root: &Root) -> Result<Self> {
+        let version = HostVersion::chosen()?;
+        let mut command = version.tree(root)?.command("/bin/sh")?;
+        // In the mount namespace of this command alone.
+        command.args(["-c", &format!("mount --bind /dev/null {RENDER_SERVER} && exec {SERVER} \"$@\""), "sh"]);
+        Self::start_command(version, command, &[])
+    }
+
+    fn start_command(version: HostVersion, mut command: Command, environment: &[(&str, &str)]) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let build = driver_build::build_driver()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -56,7 +75,6 @@ impl Host {
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let socket = folder.join("socket");
         let log = File::create(folder.join("log"))?;
-        let mut command = version.tree(root)?.command("/usr/bin/virgl_test_server")?;
         command
             .args(version.arguments())
             .arg(format!("--socket-path={}", socket.display()))

@@ -9,6 +9,8 @@ use crate::Error;
 pub enum Obstacle {
     /// It is another GPU.
     NotVirtioGpu,
+    /// Nobody listens at the test server's socket.
+    NoServer,
     /// There is no render node.
     NoDevice,
     /// This user may not open it.
@@ -45,6 +47,9 @@ impl Obstacle {
         match self {
             Self::NoDevice => {
                 "give the machine a virtio-gpu (krunkit and libkrun do), and pass it to the container: --device /dev/dri"
+            }
+            Self::NoServer => {
+                "start `virgl_test_server --no-virgl --venus --multi-clients` there; or unset HESPER_VTEST_SOCKET, so that the device is used"
             }
             Self::NoPermission => {
                 "add the user to the node's group (render or video), or run the container with --group-add keep-groups"

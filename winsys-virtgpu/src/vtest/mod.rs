@@ -17,7 +17,8 @@ use crate::{BlobFlags, Config, Error, Mapping, Resource, Shmem, Winsys, alignmen
 use protocol::{Command, EXPORTS};
 use socket::Socket;
 
-const DEFAULT_SOCKET: &str = "/tmp/.virgl_test";
+/// Where a test server listens that was told nothing else.
+pub const DEFAULT_SOCKET: &str = "/tmp/.virgl_test";
 
 struct Server {
     socket: Mutex<Socket>,

@@ -13,7 +13,8 @@
 //! `HESPER_TEST_LAYER_ALLOCATIONS=<n>` gives it room for few allocations (`scarce`); `HESPER_TEST_LAYER_FAIL=<command>:<code>:<n>` has a
 //! command fail (`failing`).
 //!
-//! `HESPER_TEST_LAYER_APPLE=moltenvk|moltenvk-bare|kosmickrisp` makes the device one of Apple's (`apple`).
+//! `HESPER_TEST_LAYER_APPLE=moltenvk|moltenvk-bare|kosmickrisp` makes the device one of Apple's (`apple`), `HESPER_TEST_LAYER_VENDOR=<number>` another
+//! vendor's by its number alone (`vendor`).
 //!
 //! `HESPER_TEST_LAYER_QUEUES` shows two queue families of two queues each (`queues`); `HESPER_TEST_LAYER_STATES` watches command buffers
 //! (`states`).
@@ -50,6 +51,7 @@ mod scarce;
 mod second_type;
 mod slow;
 mod states;
+mod vendor;
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -107,6 +109,13 @@ unsafe extern "system" fn get_instance_proc_addr(
         b"vkGetPhysicalDeviceExternalBufferPropertiesKHR" => physical::get_external_buffer_properties,
         b"vkGetPhysicalDeviceImageFormatProperties2" => physical::get_image_format_properties2,
     );
+    if vendor::on() {
+        intercept!(text,
+            b"vkGetPhysicalDeviceProperties" => vendor::get_properties,
+            b"vkGetPhysicalDeviceProperties2" => vendor::get_properties2,
+            b"vkGetPhysicalDeviceProperties2KHR" => vendor::get_properties2,
+        );
+    }
     if queues::on() {
         intercept!(text,
             b"vkGetPhysicalDeviceQueueFamilyProperties" => queues::families::get_queue_family_properties,
