@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hesper_rig::{Driver, Guest, Host, Lib64, Nodes, Root, build_driver};
+use hesper_rig::{Driver, Guest, Host, Libraries, Nodes, Root, SmallTree, build_driver};
 use hesper_tests::doctor::Report;
 use hesper_tests::{output, root};
 
@@ -77,7 +77,7 @@ fn all_is_well_over_a_socket_and_on_a_node() {
 fn no_loader_and_one_of_another_architecture() {
     let root = root();
     let host = Host::start(&root).unwrap();
-    let system = Lib64::make(&root).unwrap();
+    let system = SmallTree::make(&root, Libraries::Fedora).unwrap();
     let loader = system.tree().path().join("usr/lib64/libvulkan.so.1");
     fs::remove_file(&loader).unwrap();
     let report = Report::of(&mut over(system.tree(), &host));
@@ -99,7 +99,7 @@ fn no_loader_and_one_of_another_architecture() {
 #[test]
 fn what_leads_the_loader_elsewhere() {
     let root = root();
-    let system = Lib64::make(&root).unwrap();
+    let system = SmallTree::make(&root, Libraries::Fedora).unwrap();
     let doctor = |set: &[(&str, &str)]| {
         let mut command = nowhere(system.tree());
         Report::of(command.env_remove("VK_DRIVER_FILES").envs(set.iter().copied()))
@@ -254,7 +254,7 @@ fn a_node_of_somebody_elses() {
 #[test]
 fn containers_are_known_by_their_engines_files() {
     let root = root();
-    let system = Lib64::make(&root).unwrap();
+    let system = SmallTree::make(&root, Libraries::Fedora).unwrap();
     assert_eq!(Report::of(&mut nowhere(system.tree())).fact("place", "container"), false);
     let run = system.tree().path().join("run");
     fs::create_dir_all(&run).unwrap();
