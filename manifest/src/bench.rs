@@ -25,7 +25,11 @@ impl Bench {
         let pace = match machine.vulkan("pace") {
             Outcome::Done(pace) => pace,
             Outcome::Failed(why) => return Err(format!("measuring failed: {why}")),
-            _ => return Err("programs find no GPU by this driver: `hesper doctor` says why".to_owned()),
+            Outcome::Silent(time) => return Err(format!("measuring didn't come to an end in {} s", time.as_secs())),
+            Outcome::Died(how) => return Err(format!("the process that measures died: {how}")),
+            Outcome::NotReached => {
+                return Err("programs find no GPU by this driver: `hesper doctor` says why".to_owned());
+            }
         };
         let device = machine.device().ok_or("there is no device")?;
         Ok(Self { processor: device.is_processor(), device: device.name, pace })

@@ -67,8 +67,8 @@ pub enum Sub {
     },
     /// Prints what leads programs to this driver: `eval "$(hesper env)"`, or `podman run $(hesper env --podman) …`.
     Env {
-        /// Arguments for a container engine instead of lines for a shell.
-        #[arg(long, visible_alias = "docker")]
+        /// Arguments for podman instead of lines for a shell.
+        #[arg(long)]
         podman: bool,
     },
     /// Runs a program with a trace of the driver's, and says where time went. Ends with the program's own status.

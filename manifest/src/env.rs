@@ -39,7 +39,7 @@ impl Files {
         VARIABLES.map(|name| format!("export {name}={}\n", quoted(&self.manifest.display().to_string()))).concat()
     }
 
-    /// Arguments for `podman run`, `docker run` and their like, in one line; with a CDI spec at `cdi_spec` by that.
+    /// Arguments for `podman run` in one line; with a CDI spec at `cdi_spec` by that.
     ///
     /// # Errors
     /// When the manifest doesn't say where the library is.

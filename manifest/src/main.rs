@@ -47,8 +47,8 @@ fn run(command: Sub) -> Result<ExitCode> {
         }
         Sub::Trace { keep, program, arguments } => {
             let run = trace::run(&program, &arguments, keep)?;
-            // Standard output is the program's.
-            eprint!("{}", run.text);
+            // Standard output is the program's. Where nobody reads the other, the program's status is told nonetheless.
+            let _ = std::io::stderr().write_all(run.text.as_bytes());
             return Ok(ExitCode::from(run.status));
         }
         Sub::Generate { prefix } => say(&generate::write(&prefix)?)?,

@@ -162,6 +162,8 @@ fn a_program_without_vulkan_is_traced_in_vain() {
     let file = String::from_utf8(out.stdout).unwrap();
     assert!(file.trim().ends_with("/trace.json") && !Path::new(file.trim()).parent().unwrap().exists(), "{file}");
     assert_eq!(hesper(&["trace", "sh", "-c", "kill -9 $$"]).status.code(), Some(137));
+    // As from the keyboard, to both.
+    assert_eq!(hesper(&["trace", "sh", "-c", "kill -INT $PPID; kill -INT $$"]).status.code(), Some(130));
     assert_eq!(hesper(&["trace", "/nowhere/program"]).status.code(), Some(1));
 }
 

@@ -1,10 +1,9 @@
 //! How a process tells the one that has started it how far it came: a line of JSON when a stage begins, and one when it ends.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Bytes of what a process says on standard error that are kept.
-const COMPLAINTS: u64 = 64 << 10;
+const COMPLAINTS: usize = 64 << 10;
 /// How long a process that has told everything may take to end.
 const ENDS: Duration = Duration::from_secs(5);
+/// How long the rest of its complaints may take to come after that.
+const REST: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Line {
@@ -52,7 +53,7 @@ pub enum End {
     Well,
     /// It told nothing new for so long, and was killed.
     Silent(Duration),
-    /// It crashed, or couldn't be started.
+    /// It crashed, ended in the middle of a stage, or couldn't be started.
     Died(String),
 }
 
@@ -65,7 +66,7 @@ pub enum Outcome<T> {
     Failed(String),
     /// It didn't end within this time.
     Silent(Duration),
-    /// The process crashed in it.
+    /// The process ended in it.
     Died(String),
     /// It wasn't begun.
     NotReached,
@@ -119,7 +120,11 @@ impl Told {
                 }
             }
         };
-        self.complaints = complaints.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A panic ends a process, and libraries may end it, too.
+        if self.end == End::Well && self.begun.is_some() {
+            self.end = End::Died("it ended before its work did".to_owned());
+        }
+        self.complaints = std::iter::from_fn(|| complaints.recv_timeout(REST).ok()).collect();
     }
 
     fn ends(&mut self, note: impl FnOnce(&mut Self)) {
@@ -169,8 +174,8 @@ fn lines_of(child: &mut Child) -> Receiver<Line> {
     if let Some(out) = child.stdout.take() {
         thread::spawn(move || {
             // Lines of others are left out: libraries that a driver needs may print something.
-            let lines = BufReader::new(out).lines().map_while(Result::ok);
-            for line in lines.filter_map(|l| serde_json::from_str(&l).ok()) {
+            let lines = BufReader::new(out).split(b'\n').map_while(Result::ok);
+            for line in lines.filter_map(|l| serde_json::from_slice(&l).ok()) {
                 if send.send(line).is_err() {
                     return;
                 }
@@ -180,17 +185,22 @@ fn lines_of(child: &mut Child) -> Receiver<Line> {
     lines
 }
 
-fn complaints_of(child: &mut Child) -> Arc<Mutex<String>> {
-    let said = Arc::new(Mutex::new(String::new()));
+fn complaints_of(child: &mut Child) -> Receiver<String> {
+    let (send, complaints) = channel();
     if let Some(err) = child.stderr.take() {
-        let said = said.clone();
         thread::spawn(move || {
-            for line in BufReader::new(err.take(COMPLAINTS)).lines().map_while(Result::ok) {
-                *said.lock().unwrap_or_else(PoisonError::into_inner) += &format!("{line}\n");
+            let mut bytes = 0;
+            for line in BufReader::new(err).split(b'\n').map_while(Result::ok) {
+                bytes += line.len() + 1;
+                // The rest is read and dropped: a full pipe would hold the process up, and a closed one be an error to it.
+                if bytes <= COMPLAINTS {
+                    // Where nobody listens any more, nothing is lost.
+                    let _ = send.send(String::from_utf8_lossy(&line).into_owned() + "\n");
+                }
             }
         });
     }
-    said
+    complaints
 }
 
 fn ended(child: &mut Child) -> End {
@@ -221,4 +231,36 @@ fn kill(child: &mut Child) {
     let _ = child.kill();
     thread::sleep(Duration::from_millis(20));
     let _ = child.try_wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(script: &str) -> Told {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut told = Told::nothing();
+        told.listen(command.spawn().unwrap(), Duration::from_secs(2));
+        told
+    }
+
+    #[test]
+    fn each_end_is_told_apart() {
+        let of = |script: &str| told(script).outcome::<u32>("a");
+        let (begins, done) = (r#"echo '{"Begins":"a"}';"#, r#"echo '{"Done":["a",7]}';"#);
+        assert_eq!(of(&format!("{begins} printf 'text \\377\\n'; {done} exit 1")), Outcome::Done(7));
+        assert_eq!(of(&format!(r#"{begins} echo '{{"Failed":["a","why"]}}'"#)), Outcome::Failed("why".to_owned()));
+        assert!(matches!(of(&format!("{begins} exit 0")), Outcome::Died(_)));
+        assert!(matches!(of(&format!("{begins} kill -9 $$")), Outcome::Died(_)));
+        assert!(matches!(of(&format!("{begins} exec sleep 60")), Outcome::Silent(_)));
+        assert_eq!(of("exit 1"), Outcome::NotReached);
+    }
+
+    #[test]
+    fn many_complaints_hold_nobody_up() {
+        let all = told(r#"head -c 1000000 /dev/zero | tr '\0' '\n' >&2 && echo '{"Done":["a",7]}'"#);
+        assert_eq!(all.outcome::<u32>("a"), Outcome::Done(7));
+        assert_eq!(all.complaints.len(), COMPLAINTS);
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use ash::Entry;
+use ash::{Entry, vk};
 
 use super::gpu::{self, Gpu};
 use super::{capabilities, open, pace, told, work};
@@ -72,8 +72,11 @@ pub fn go(driver: Option<&Path>, part: Part) -> Result<()> {
     let instance = instance.context("vkCreateInstance")?;
     let shown = told::stage("devices", || capabilities::devices(&instance))?;
     let at = shown.iter().position(|d| d.is_ours()).ok_or_else(|| anyhow!("none of this driver's"))?;
-    let physical = gpu::physical_device(&instance, at)?;
-    told::stage("capabilities", || Ok(capabilities::of(&instance, physical)))?;
+    let mut physical = vk::PhysicalDevice::null();
+    told::stage("capabilities", || {
+        physical = gpu::physical_device(&instance, at)?;
+        Ok(capabilities::of(&instance, physical))
+    })?;
     let mut gpu = None;
     told::stage("device", || {
         gpu = Some(Gpu::new(&instance, physical)?);

@@ -61,23 +61,24 @@ impl Tried {
     }
 }
 
-/// Tries all ways that the driver would. A stage is named as its way.
+/// Tries the ways that the driver would, up to the first that works. A stage is named as its way.
 pub fn go() {
     let config = Environment::of_process().config();
-    // Whatever fails has been told.
-    let try_one = |way: String, attempt: &dyn Fn() -> Result<Usable, Problem>| {
-        let _ = told::stage(&way, || Ok(Tried::new(way.clone(), attempt())));
+    // Whatever fails is told.
+    let works = |way: String, attempt: &dyn Fn() -> Result<Usable, Problem>| {
+        told::stage(&way, || Ok(Tried::new(way.clone(), attempt()))).is_ok_and(|t| t.offer.is_some())
     };
     if config.vtest {
-        return try_one(socket(&config), &|| probe::try_out_server(&config));
+        works(socket(&config), &|| probe::try_out_server(&config));
+        return;
     }
     match probe::nodes(config.render_node.as_deref()) {
         Ok(nodes) => {
-            for node in nodes {
-                try_one(node.display().to_string(), &|| probe::try_out(&node, &config));
-            }
+            nodes.iter().any(|node| works(node.display().to_string(), &|| probe::try_out(node, &config)));
         }
-        Err(problem) => try_one(String::new(), &|| Err(problem.clone())),
+        Err(problem) => {
+            works(String::new(), &|| Err(problem.clone()));
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub fn run(program: &OsString, arguments: &[OsString], keep: Option<PathBuf>) ->
     let file = std::path::absolute(keep.as_deref().unwrap_or(&folder.0.join("trace.json")))?;
     // One of an earlier run isn't this program's.
     files::remove(&file)?;
+    outlive_interrupts();
     let start = Instant::now();
     let status = Command::new(program).args(arguments).env("HESPER_TRACE", &file).status();
     let status = status.with_context(|| format!("starting {}", program.to_string_lossy()))?;
@@ -67,6 +68,13 @@ impl Drop for Folder {
         // What is left is of no use, and failing to remove it is no news.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Has the keyboard's signal (SIGINT), which ends most servers, end the program alone: its time is summed up nonetheless.
+fn outlive_interrupts() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing. The program doesn't inherit it, as it would a signal that is ignored.
+    unsafe { libc::signal(libc::SIGINT, nothing as extern "C" fn(libc::c_int) as libc::sighandler_t) };
 }
 
 fn code(status: ExitStatus) -> u8 {

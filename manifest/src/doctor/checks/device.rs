@@ -12,7 +12,7 @@ use crate::doctor::seen::Machine;
 const MONITORS_LOG: &str = "see the log of the machine's monitor on the host; `HESPER_LOG=info` says more here";
 
 /// What a stage has found, or the finding that says why there is nothing.
-fn found<T: DeserializeOwned>(machine: &Machine, stage: &str, what: &str) -> Result<T, Finding> {
+pub fn found<T: DeserializeOwned>(machine: &Machine, stage: &str, what: &str) -> Result<T, Finding> {
     let words = machine.drivers_words().map(|w| format!(" ({w})")).unwrap_or_default();
     let bad = |code, how: String| Err(Finding::fail(code, format!("{what}: {how}{words}"), MONITORS_LOG));
     match machine.vulkan(stage) {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::device::found;
 use crate::children::Capabilities;
 use crate::doctor::finding::Finding;
 use crate::doctor::seen::Machine;
@@ -11,9 +12,9 @@ const FEW: u64 = 1 << 30;
 
 /// Says what there is; what is missing makes llama.cpp slower, or leaves it too little memory.
 pub fn check(machine: &Machine) -> Finding {
-    match machine.capabilities() {
-        Some(c) => judge(&c).with(json!(c)),
-        None => Finding::skip("not reached"),
+    match found::<Capabilities>(machine, "capabilities", "what the device has") {
+        Ok(c) => judge(&c).with(json!(c)),
+        Err(finding) => finding,
     }
 }
 

@@ -24,9 +24,9 @@ fn part(machine: &Machine, part: Part, pass: impl Fn(&str, Option<&Offer>) -> Fi
         return pass(&way, Some(&offer));
     }
     let Some(problem) = machine.problem() else {
-        let why = "the process that tries it died";
-        return match machine.way_died() {
-            Some(obstacle) if part == Part::Ring => Finding::fail(obstacles::status(obstacle), why, obstacle.advice()),
+        let (why, obstacle) = ("the process that tries it died", Obstacle::Refused);
+        return match part {
+            Part::Ring => Finding::fail(obstacles::status(obstacle), why, obstacle.advice()),
             _ => Finding::skip(why),
         };
     };

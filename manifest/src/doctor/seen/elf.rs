@@ -10,7 +10,7 @@ const NEEDED: u64 = 1;
 const STRTAB: u64 = 5;
 const VERNEED: u64 = 0x6fff_fffe;
 const VERNEEDNUM: u64 = 0x6fff_ffff;
-/// More entries than any list here has.
+/// More entries than any list here has, and bytes than any string.
 const MANY: usize = 4096;
 
 /// What a shared object was built for.
@@ -114,6 +114,7 @@ impl Elf {
                 let library = text(file.number(at + 4, 4)?)?;
                 let mut name = at.saturating_add(file.number(at + 8, 4)?);
                 for _ in 0..file.number(at + 2, 2)? {
+                    ensure!(versions.len() < MANY, "it needs too many versions");
                     versions.push((library.clone(), text(file.number(name + 8, 4)?)?));
                     name = name.saturating_add(file.number(name + 12, 4)?);
                 }
@@ -165,7 +166,7 @@ impl Bytes<'_> {
     /// A string that ends with NUL.
     fn text(&self, at: u64) -> Result<String> {
         let rest = usize::try_from(at).ok().and_then(|a| self.0.get(a..)).context("a string is elsewhere")?;
-        let end = rest.iter().position(|b| *b == 0).context("a string doesn't end")?;
+        let end = rest.iter().take(MANY).position(|b| *b == 0).context("a string doesn't end")?;
         Ok(String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned())
     }
 }

@@ -4,15 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
-use hesper_winsys::probe::{Obstacle, Problem};
+use anyhow::{Context, Result, ensure};
+use hesper_winsys::probe::Problem;
 
 use super::elf::{CLibrary, Elf};
 use super::manifests::{self, Manifests};
 use super::place::Place;
 use super::rights::Rights;
-use crate::children::told::{End, Outcome, Told};
-use crate::children::{Capabilities, Offer, Opened, Part, Shown, Task, Tried};
+use crate::children::told::{Outcome, Told};
+use crate::children::{Offer, Opened, Part, Shown, Task, Tried};
 use crate::environment::Environment;
 
 /// How long a host may be silent in a stage of the way to it. Calls from an emulated machine take up to a second (docs/hosts.md).
@@ -63,8 +63,8 @@ impl Machine {
             libc: libc_here(),
             manifests: Manifests::look(&environment, loader.and_then(|v| manifests::version(&v))),
             library: opened.or(driver).filter(|p| p.is_absolute()).map(|path| {
-                let elf = fs::read(&path).context("reading it").and_then(|bytes| Elf::parse(&bytes));
-                (path, elf.map_err(|e| format!("{e:#}")))
+                let elf = look_into(&path).map_err(|e| format!("{e:#}"));
+                (path, elf)
             }),
             rights: nodes.map(|n| Rights::look(Path::new(&n))).collect(),
             environment,
@@ -112,11 +112,6 @@ impl Machine {
         self.vulkan.found("devices")
     }
 
-    /// What this driver's device has.
-    pub fn capabilities(&self) -> Option<Capabilities> {
-        self.vulkan.found("capabilities")
-    }
-
     /// This driver's device.
     pub fn device(&self) -> Option<Shown> {
         self.devices()?.into_iter().find(Shown::is_ours)
@@ -126,11 +121,12 @@ impl Machine {
     pub fn drivers_words(&self) -> Option<&str> {
         self.vulkan.complaints.lines().find_map(|l| l.strip_prefix("hesper: "))
     }
+}
 
-    /// What the way's process died of.
-    pub fn way_died(&self) -> Option<Obstacle> {
-        matches!(self.way.end, End::Died(_)).then_some(Obstacle::Refused)
-    }
+fn look_into(library: &Path) -> Result<Elf> {
+    // Reading a pipe would wait for whoever writes to it.
+    ensure!(library.is_file(), "it is no file");
+    Elf::parse(&fs::read(library).context("reading it")?)
 }
 
 /// The C library that this program runs on.
