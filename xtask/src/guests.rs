@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use hesper_manifest::{files, icd};
 use hesper_rig::cross::{self, CrossBuild};
+use hesper_rig::zig::Profile;
 use hesper_rig::{Guest, Host, Root, target_folder, zig};
 use hesper_tests::hosts::PARTS;
 use hesper_tests::shared_object::SharedObject;
@@ -56,8 +57,12 @@ pub fn run(all: &[Guest], open: bool) -> Result<()> {
 /// When the build fails, or the driver isn't as it should be.
 pub fn build(guest: Guest) -> Result<CrossBuild> {
     let title = format!("Building the driver for {}", guest.name());
-    step::run(&title, "2 to 4 minutes the first time on 2 cores", &mut zig::build(guest, &cross::PACKAGES)?)?;
-    let (from, to) = (zig::output(guest)?, target_folder()?.join("dist").join(guest.name()));
+    step::run(
+        &title,
+        "2 to 4 minutes the first time on 2 cores",
+        &mut zig::build(guest, &cross::PACKAGES, Profile::Release)?,
+    )?;
+    let (from, to) = (zig::output(guest, Profile::Release)?, target_folder()?.join("dist").join(guest.name()));
     std::fs::create_dir_all(&to).with_context(|| format!("making {}", to.display()))?;
     for file in [icd::LIBRARY, "hesper"] {
         std::fs::copy(from.join(file), to.join(file)).with_context(|| format!("copying {file} to {}", to.display()))?;

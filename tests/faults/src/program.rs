@@ -56,12 +56,13 @@ impl Equipment {
     pub fn new() -> Result<Self> {
         let built = build_driver()?;
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        let build = build.args(["build", "--release", "--quiet", "--package=hesper-tests", "--bin=hesper-client"]);
+        // The one that tests run, which is there already.
+        let build = build.args(["build", "--quiet", "--package=hesper-tests", "--bin=hesper-client"]);
         let status = build.current_dir(hesper_rig::workspace()).status().context("building the test client")?;
         anyhow::ensure!(status.success(), "building the test client failed");
         Ok(Self {
             root: Root::ensure()?,
-            client: hesper_rig::target_folder()?.join("release/hesper-client"),
+            client: hesper_rig::target_folder()?.join("debug/hesper-client"),
             model: models::tiny(Weights::Q4K)?,
             fallback: format!("{}:/usr/share/vulkan/icd.d/lvp_icd.json", built.manifest.display()),
         })

@@ -36,8 +36,26 @@ pub fn home() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When cargo can't say where its target folder is.
-pub fn output(guest: Guest) -> Result<PathBuf> {
-    Ok(folder()?.join(guest.triple()).join("release"))
+pub fn output(guest: Guest, profile: Profile) -> Result<PathBuf> {
+    Ok(folder()?.join(guest.triple()).join(profile.name()))
+}
+
+/// How a build is optimised: profiles of the workspace's Cargo.toml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As what is handed out.
+    Release,
+    /// To be there soon: what is looked at there isn't its speed.
+    Soon,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Soon => "soon",
+        }
+    }
 }
 
 /// A target folder of its own: build scripts look at RUSTC_BOOTSTRAP, and where it changes between two builds in one folder both are made anew each time.
@@ -45,16 +63,16 @@ fn folder() -> Result<PathBuf> {
     Ok(target_folder()?.join("guests"))
 }
 
-/// `cargo build --release` for a guest.
+/// `cargo build` for a guest.
 ///
 /// # Errors
 /// When Zig or the standard library's sources can't be had.
-pub fn build(guest: Guest, packages: &[&str]) -> Result<Command> {
+pub fn build(guest: Guest, packages: &[&str], profile: Profile) -> Result<Command> {
     let target = guest.zig_target();
     ensure!(cfg!(target_arch = "x86_64"), "building for other guests needs an x86-64 machine: Zig is pinned for that");
     let mut command = Command::new(ZIGBUILD.program("cargo_zigbuild-0.24.1.data/scripts/cargo-zigbuild")?);
     command
-        .args(["zigbuild", "--release", "--locked", "--target", &target, "--target-dir"])
+        .args(["zigbuild", "--profile", profile.name(), "--locked", "--target", &target, "--target-dir"])
         .arg(folder()?)
         .current_dir(workspace());
     command.args(packages.iter().flat_map(|p| ["--package", p]));
