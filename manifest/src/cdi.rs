@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-/// Vendor and class of the devices.
+/// Vendor and class of the devices, unless others are chosen.
 pub const KIND: &str = "hesper/gpu";
 /// Where container engines look.
 pub const DEFAULT_OUTPUT: &str = "/etc/cdi/hesper.json";
@@ -14,6 +14,8 @@ pub const DEFAULT_OUTPUT: &str = "/etc/cdi/hesper.json";
 /// What goes into containers.
 #[derive(Clone, Debug)]
 pub struct Spec {
+    /// Vendor and class: specs of two libraries, as for containers with glibc and with musl, need two.
+    pub kind: String,
     /// Render nodes; the first is device `0`. All together are device `all`.
     pub nodes: Vec<PathBuf>,
     /// The installed library, under the same path in containers because the manifest names it.
@@ -26,8 +28,9 @@ impl Spec {
     /// The spec as JSON.
     ///
     /// # Errors
-    /// When there is no node, or a path isn't absolute (CDI wants absolute paths).
+    /// When there is no node, a path isn't absolute (CDI wants absolute paths), or the kind isn't one.
     pub fn json(&self) -> Result<Value> {
+        ensure!(is_kind(&self.kind), "{:?} is no vendor and class such as {KIND}", self.kind);
         ensure!(!self.nodes.is_empty(), "no render node of a virtio-gpu: name one with --node");
         for path in self.nodes.iter().chain([&self.library, &self.manifest]) {
             ensure!(path.is_absolute(), "{} must be an absolute path", path.display());
@@ -40,7 +43,7 @@ impl Spec {
         let devices: Vec<Value> = each.chain([device("all".to_owned(), &self.nodes)]).collect();
         Ok(json!({
             "cdiVersion": "0.6.0",
-            "kind": KIND,
+            "kind": self.kind,
             "containerEdits": {
                 // Loaders before 1.3.207 know only the second name; newer ones take the first.
                 "env": [
@@ -54,6 +57,18 @@ impl Spec {
     }
 }
 
+/// Whether this is a vendor and a class as CDI wants them: letters, digits, `_`, `-` and, in vendors, `.` between a letter and a letter or digit.
+fn is_kind(kind: &str) -> bool {
+    let is_name = |name: &str, inside: &[u8]| {
+        let bytes = name.as_bytes();
+        bytes.first().is_some_and(u8::is_ascii_alphabetic)
+            && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || inside.contains(b))
+    };
+    kind.split_once('/').is_some_and(|(vendor, class)| is_name(vendor, b"_-.") && is_name(class, b"_-"))
+}
+
+/// With a type, which is optional: buildah without namespaces passes mounts over that have none.
 fn mount(path: &Path) -> Value {
-    json!({ "hostPath": path, "containerPath": path, "options": ["ro", "nosuid", "nodev", "bind"] })
+    json!({ "hostPath": path, "containerPath": path, "type": "bind", "options": ["ro", "nosuid", "nodev", "bind"] })
 }

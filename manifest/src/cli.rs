@@ -46,6 +46,9 @@ pub enum Sub {
         /// A render node to pass, again for each; the first virtio-gpu node, or /dev/dri/renderD128, if none is named.
         #[arg(long)]
         node: Vec<PathBuf>,
+        /// Vendor and class of the devices. Containers with another C library need another library, and so a spec of another kind.
+        #[arg(long, default_value = cdi::KIND)]
+        kind: String,
         #[command(flatten)]
         layout: LayoutArgs,
     },

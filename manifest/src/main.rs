@@ -30,7 +30,7 @@ fn run(command: Sub) -> Result<ExitCode> {
             say(&install::install(&layout.layout(), &library)?)?;
         }
         Sub::Uninstall { layout } => say(&install::uninstall(&layout.layout())?)?,
-        Sub::Cdi { output, node, layout } => write_cdi(&output, node, layout.layout())?,
+        Sub::Cdi { output, node, kind, layout } => write_cdi(&output, node, kind, layout.layout())?,
         Sub::Doctor { json } => {
             let report = doctor::examine();
             print(&if json { icd::pretty(&report.json()) } else { report.text() })?;
@@ -58,12 +58,13 @@ fn run(command: Sub) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_cdi(output: &Path, nodes: Vec<PathBuf>, layout: install::Layout) -> Result<()> {
+fn write_cdi(output: &Path, nodes: Vec<PathBuf>, kind: String, layout: install::Layout) -> Result<()> {
     let manifest = layout.manifest();
     // What is installed decides; a manifest of another prefix or an edited one is followed.
     let library = if manifest.exists() { icd::library_of(&manifest)?.into() } else { layout.library() };
     let nodes = if nodes.is_empty() { doctor::nodes() } else { nodes };
-    let text = icd::pretty(&cdi::Spec { nodes, library: library.clone(), manifest: manifest.clone() }.json()?);
+    let said = format!("wrote {}: podman run --device {kind}=all …", output.display());
+    let text = icd::pretty(&cdi::Spec { kind, nodes, library: library.clone(), manifest: manifest.clone() }.json()?);
     if output.as_os_str() == "-" {
         return print(&text);
     }
@@ -71,7 +72,7 @@ fn write_cdi(output: &Path, nodes: Vec<PathBuf>, layout: install::Layout) -> Res
         ensure!(path.exists(), "{} is not there: run `hesper install` first", path.display());
     }
     files::write(output, text.as_bytes())?;
-    say(&[format!("wrote {}: podman run --device {}=all …", output.display(), cdi::KIND)])
+    say(&[said])
 }
 
 fn say(lines: &[String]) -> Result<()> {

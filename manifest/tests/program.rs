@@ -61,6 +61,11 @@ fn the_cdi_spec_is_the_golden_one() {
     let names: Vec<_> = two["devices"].as_array().unwrap().iter().map(|d| d["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["0", "1", "all"]);
     assert_eq!(two["devices"][2]["containerEdits"]["deviceNodes"].as_array().unwrap().len(), 2);
+    let musl: Value = serde_json::from_str(&stdout(&[&args[..], &["--kind=hesper/gpu-musl"]].concat())).unwrap();
+    assert_eq!(musl["kind"], "hesper/gpu-musl");
+    for kind in ["", "hesper", "hesper/", "/gpu", "hesper/gpu=all", "hesper/9", "hesper-/gpu", "hesper/gpu/all"] {
+        assert_eq!(hesper(&[&args[..], &["--kind", kind]].concat()).status.code(), Some(1), "{kind}");
+    }
 }
 
 #[test]

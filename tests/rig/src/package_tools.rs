@@ -1,6 +1,7 @@
 //! Others' tools for packages and images, in a tree.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -15,6 +16,18 @@ const RECIPE: &str = include_str!("../package_tools.sh");
 pub fn package_tools() -> Result<Root> {
     let about = "making a tree with tools for packages and images (100 MB from Debian's archive)";
     cache::made("package-tools", &[RECIPE], about, |new| cache::run(&mut cache::recipe(RECIPE, new)?)).map(Root::at)
+}
+
+/// A command by which an engine runs a program in a container: with the files of `base`, a device of the CDI spec in the file `spec`, and the folder `shared`. `out` is an empty folder. The program and
+/// its arguments are to follow; variables of the command that begin with HESPER_ are the program's, too.
+///
+/// # Errors
+/// Without the right to mount, and when the tools can't be had.
+pub fn run_with_device(spec: &Path, device: &str, base: &Root, shared: &Path, out: &Path) -> Result<Command> {
+    let mut command = package_tools()?.command("/bin/sh")?;
+    command.arg(driver_build::workspace().join("tests/rig/engine_device.sh"));
+    command.arg(spec).arg(device).arg(base.path()).arg(shared).arg(out);
+    Ok(command)
 }
 
 /// An image that a container engine has built and unpacked.
