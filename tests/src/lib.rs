@@ -1,20 +1,31 @@
-//! What the end-to-end tests share.
+//! What the end-to-end tests share. Without the feature `rig` it is what the test client shares with them, which is built for other guests alone.
 
+#[cfg(feature = "rig")]
 pub mod clients;
+#[cfg(feature = "rig")]
 pub mod compositor;
 pub mod doctor;
+#[cfg(feature = "rig")]
 pub mod endure;
+#[cfg(feature = "rig")]
 pub mod guests;
+#[cfg(feature = "rig")]
 pub mod hosts;
 pub mod house;
+#[cfg(feature = "rig")]
 pub mod newer_host;
+#[cfg(feature = "rig")]
 pub mod parity;
 pub mod pictures;
+#[cfg(feature = "rig")]
 pub mod png;
 pub mod result_codes;
+#[cfg(feature = "rig")]
 pub mod scenes;
 pub mod shared_object;
+#[cfg(feature = "rig")]
 pub mod stills;
+#[cfg(feature = "rig")]
 pub mod systems;
 pub mod test_server;
 pub mod x_screen;
@@ -31,6 +42,7 @@ pub use generated::demanded::DEMANDED;
 use std::process::{Child, Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "rig")]
 use hesper_rig::Root;
 
 /// Features that the driver has itself, whatever the host has: swapchains, where memory is mapped, who hears of it, and which threads use a queue.
@@ -50,6 +62,7 @@ pub const OWN_FEATURES: [&str; 9] = [
 ///
 /// # Panics
 /// When it can't be made, with the reason.
+#[cfg(feature = "rig")]
 pub fn root() -> Root {
     Root::ensure().unwrap_or_else(|e| panic!("the rig: {e:?}"))
 }

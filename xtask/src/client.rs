@@ -15,7 +15,15 @@ pub fn ready() -> Result<(Root, PathBuf)> {
     setup::ensure()?;
     let root = Root::ensure()?;
     hesper_rig::build_driver()?;
-    let mut build = cargo::cargo(&["build", "--release", "--package", "hesper-tests", "--bin", "hesper-client"]);
+    let mut build = cargo::cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "hesper-tests",
+        "--bin",
+        "hesper-client",
+        "--no-default-features",
+    ]);
     step::run("Building the test client", "under a minute", &mut build)?;
     Ok((root, hesper_rig::target_folder()?.join("release/hesper-client")))
 }

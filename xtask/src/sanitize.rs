@@ -69,7 +69,7 @@ fn everything(sanitizer: &Sanitizer, minutes: f64) -> Result<()> {
     let (name, options) = (sanitizer.name, sanitizer.options);
     let builds: [&[&str]; 3] = [
         &["build", "--quiet", "-p=hesper-icd", "--lib"],
-        &["build", "--quiet", "-p=hesper-tests", "--bin=hesper-client"],
+        &["build", "--quiet", "-p=hesper-tests", "--bin=hesper-client", "--no-default-features"],
         &["build", "--quiet", "-p=hesper-fuzz"],
     ];
     for build in builds {

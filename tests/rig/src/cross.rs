@@ -32,7 +32,7 @@ pub struct CrossBuild {
 pub fn build_driver(guest: Guest) -> Result<CrossBuild> {
     static BUILT: Once<CrossBuild> = Mutex::new(BTreeMap::new());
     once(&BUILT, guest, || {
-        let folder = build(guest, &PACKAGES, Profile::Release)?;
+        let folder = build(guest, &PACKAGES, Profile::Release, &[])?;
         let library = folder.join("libvulkan_hesper.so");
         ensure!(library.is_file(), "the build left no {}", library.display());
         let manifest = driver_build::manifest_in(&folder.join("rig"), &library)?;
@@ -46,7 +46,10 @@ pub fn build_driver(guest: Guest) -> Result<CrossBuild> {
 /// When the build fails, with its output.
 pub fn build_client(guest: Guest) -> Result<PathBuf> {
     static BUILT: Once<PathBuf> = Mutex::new(BTreeMap::new());
-    once(&BUILT, guest, || Ok(build(guest, &["hesper-tests"], Profile::Soon)?.join("hesper-client")))
+    // Without what the tests need besides.
+    let build =
+        || Ok(build(guest, &["hesper-tests"], Profile::Soon, &["--no-default-features"])?.join("hesper-client"));
+    once(&BUILT, guest, build)
 }
 
 /// What was built for a guest, or why it couldn't be.
@@ -60,8 +63,8 @@ fn once<T: Clone>(built: &Once<T>, guest: Guest, build: impl FnOnce() -> Result<
 }
 
 /// Builds packages, and returns the folder with what is left.
-fn build(guest: Guest, packages: &[&str], profile: Profile) -> Result<PathBuf> {
-    let out = zig::build(guest, packages, profile)?.arg("--quiet").output()?;
+fn build(guest: Guest, packages: &[&str], profile: Profile, more: &[&str]) -> Result<PathBuf> {
+    let out = zig::build(guest, packages, profile)?.arg("--quiet").args(more).output()?;
     if !out.status.success() {
         let (what, output) = (packages.join(", "), String::from_utf8_lossy(&out.stderr));
         bail!("building {what} for {} failed:\n{output}", guest.name());
