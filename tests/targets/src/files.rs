@@ -23,9 +23,11 @@ fn manifest(content: &[u8]) {
     let Ok(text) = std::str::from_utf8(content) else { return };
     let Ok(library) = icd::library_in(text) else { return };
     assert_eq!(icd::library_in(&icd::text(&library)).unwrap(), library);
-    let paths = (PathBuf::from("/dev/dri/renderD128"), PathBuf::from(&library), PathBuf::from("/m.json"));
-    let spec = cdi::Spec { nodes: vec![paths.0], library: paths.1.clone(), manifest: paths.2 }.json();
-    assert_eq!(spec.is_ok(), paths.1.is_absolute());
+    let library = PathBuf::from(&library);
+    let is_absolute = library.is_absolute();
+    let nodes = vec![PathBuf::from("/dev/dri/renderD128")];
+    let spec = cdi::Spec { kind: cdi::KIND.to_owned(), nodes, library, manifest: PathBuf::from("/m.json") };
+    assert_eq!(spec.json().is_ok(), is_absolute);
 }
 
 /// A cache on disk is whole, or none; what is kept is read back.
