@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use hesper_rig::vulkaninfo::VULKANINFO;
 use hesper_rig::{Host, TreeCopy, build_driver};
@@ -26,21 +25,18 @@ struct System {
     host: Host,
 }
 
-/// The system, installed once by `hesper install`.
-fn system() -> &'static System {
-    static SYSTEM: OnceLock<System> = OnceLock::new();
-    SYSTEM.get_or_init(|| {
+impl System {
+    /// Installs this driver by `hesper install` in a copy of the rig's root, which has the others.
+    fn new() -> Self {
         let (root, build) = (root(), build_driver().unwrap());
-        let system = System { copy: TreeCopy::of(&root).unwrap(), host: Host::start(&root).unwrap() };
+        let system = Self { copy: TreeCopy::of(&root).unwrap(), host: Host::start(&root).unwrap() };
         let mut install = system.command(&build.program);
         let out = install.arg("install").arg("--library").arg(&build.library).output().unwrap();
         assert!(out.status.success(), "{}", both(&out));
         assert!(system.copy.tree().path().join(MANIFEST.trim_start_matches('/')).is_file(), "{}", both(&out));
         system
-    })
-}
+    }
 
-impl System {
     /// A program in the tree, with the way to the host for both drivers that need one.
     fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = self.copy.tree().command(program.as_ref()).unwrap();
@@ -72,14 +68,15 @@ fn every_start_shows_the_same_order() {
     if quick() {
         return;
     }
-    let first = system().drivers(&[]);
+    let system = System::new();
+    let first = system.drivers(&[]);
     let mut sorted = first.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, ALL);
     let known: Vec<&str> = first.iter().map(String::as_str).collect();
     std::thread::scope(|s| {
         for _ in 0..2 {
-            s.spawn(|| system().expect(STARTS / 2, &[], &known));
+            s.spawn(|| system.expect(STARTS / 2, &[], &known));
         }
     });
 }
@@ -89,7 +86,7 @@ fn variables_of_the_loader_choose() {
     if quick() {
         return;
     }
-    let system = system();
+    let system = System::new();
     let only: [&[(&str, &str)]; 6] = [
         &[("VK_DRIVER_FILES", MANIFEST)],
         &[("VK_ICD_FILENAMES", MANIFEST)],
@@ -123,7 +120,7 @@ fn mesas_layer_for_choosing_devices_leaves_none_out() {
     if quick() {
         return;
     }
-    let mut chosen = system().drivers(&[("MESA_VK_DEVICE_SELECT", "10005:0")]);
+    let mut chosen = System::new().drivers(&[("MESA_VK_DEVICE_SELECT", "10005:0")]);
     chosen.sort_unstable();
     assert_eq!(chosen, ALL);
 }
