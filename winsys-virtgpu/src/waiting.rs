@@ -75,6 +75,16 @@ impl<'a> Wait<'a> {
         self.sleeps
     }
 
+    /// How long the wait has taken; it doesn't look any longer without sleeping where it hasn't run for a while and others want the processor.
+    fn look_for_gap(&mut self, start: Instant) -> Duration {
+        let waited = start.elapsed();
+        if self.sleeps == 0 && self.contention.hear(start + waited, waited.saturating_sub(self.waited)) {
+            self.spin = Duration::ZERO;
+        }
+        self.waited = waited;
+        waited
+    }
+
     /// Pauses before the next look, at most until `deadline`.
     pub fn pause(&mut self, deadline: Option<Instant>) -> Pause {
         self.looks = self.looks.saturating_add(1);
@@ -91,15 +101,13 @@ impl<'a> Wait<'a> {
             core::hint::spin_loop();
             return Pause::Short;
         }
-        let waited = start.elapsed();
-        if self.sleeps == 0 && self.contention.hear(start + waited, waited.saturating_sub(self.waited)) {
-            self.spin = Duration::ZERO;
-        }
-        self.waited = waited;
+        let waited = self.look_for_gap(start);
         if waited < self.spin {
             self.yields |= waited >= ALONE || single_core();
             if self.yields {
                 std::thread::yield_now();
+                // At once, and not at the next pause: while others had the processor the other side has mostly answered, and there is no next pause.
+                self.look_for_gap(start);
             }
             return Pause::Short;
         }
@@ -110,5 +118,46 @@ impl<'a> Wait<'a> {
         // A small part of what has passed: the wait is at most that much too long, and the sleeps are few.
         self.sleep = (waited / 32).clamp(SHORTEST, LONGEST);
         Pause::Slept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+    use nix::unistd::Pid;
+
+    use super::*;
+    use crate::contention::Mode;
+
+    /// Has this thread, and those that it begins, run on one processor.
+    fn stay_on_one_processor() {
+        let me = Pid::from_raw(0);
+        let allowed = sched_getaffinity(me).unwrap();
+        let first = (0..CpuSet::count()).find(|i| allowed.is_set(*i).unwrap()).unwrap();
+        let mut one = CpuSet::new();
+        one.set(first).unwrap();
+        sched_setaffinity(me, &one).unwrap();
+    }
+
+    /// A yield that leaves the processor to others for a turn of theirs is mostly the last pause of its wait: the other side has answered meanwhile.
+    #[test]
+    #[cfg_attr(miri, ignore = "nobody computes beside")]
+    fn a_yield_that_took_long_is_noticed_though_the_wait_is_over() {
+        stay_on_one_processor();
+        let (contention, over) = (Contention::new(Mode::Noticed), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| while !over.load(Ordering::Relaxed) {});
+            let begin = Instant::now();
+            while !contention.is_high() && begin.elapsed() < Duration::from_secs(20) {
+                let mut wait = Wait::new(Patience::default(), &contention);
+                while !wait.yields {
+                    wait.pause(None);
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        assert!(contention.is_high(), "nothing was noticed");
     }
 }

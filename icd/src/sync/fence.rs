@@ -226,7 +226,11 @@ pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
         let worth = if f.slot.get().is_some() { WORTH_LOOKING / 2 } else { WORTH_LOOKING };
         f.spinning.loops() || f.forecast.usual() >= worth
     };
-    settings::get().feedback.unwrap_or_else(|| d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(gains))
+    // Where others want the processors, each question costs both sides a turn, and a host that stays in one burns what is left of its thread's.
+    let contended = || d.strategy == Strategy::Poll && d.connection().contention().is_high();
+    settings::get()
+        .feedback
+        .unwrap_or_else(|| contended() || (d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(gains)))
 }
 
 /// The place where the GPU tells it, empty; `None` where there is none left.

@@ -63,7 +63,20 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
         vk::Result::SUCCESS
     } else if f.slot_expected.load(Ordering::Relaxed) {
         // SAFETY: the entry point's parameters.
-        unsafe { f.status_by_slot(device, fence) }
+        let status = || unsafe { f.status_by_slot(device, fence) };
+        if d.connection().contention().is_high() {
+            let ask = || Some(status()).filter(|r| *r != vk::Result::NOT_READY);
+            let look = |patience| {
+                let (of, is_over) = (std::iter::once(&f.forecast), || f.is_signaled(fence));
+                match looking::look(d.connection().contention(), patience, of, is_over, ask) {
+                    vk::Result::TIMEOUT => vk::Result::NOT_READY,
+                    result => result,
+                }
+            };
+            f.spinning.look(clock::processor_time, look)
+        } else {
+            status()
+        }
     } else {
         // SAFETY: the entry point's parameters.
         let ask = |stay| unsafe {
@@ -167,7 +180,8 @@ pub unsafe fn wait_at_host(
     let poll = |stay| unsafe { poll(device, asked, all, stay) };
     let states = asked.iter().filter_map(|f| FENCES.get(*f));
     let (all, forecasts) = (all != vk::FALSE, states.clone().map(|f| &f.forecast));
-    let result = if strategy == Strategy::Block && states.clone().all(|f| f.slot_expected.load(Ordering::Relaxed)) {
+    let looks = strategy == Strategy::Block || d.connection().contention().is_high();
+    let result = if looks && states.clone().all(|f| f.slot_expected.load(Ordering::Relaxed)) {
         let is_over = || if all { asked.iter().all(known) } else { asked.iter().any(known) };
         let ask = || {
             // Each notes that the host is asked.

@@ -16,6 +16,8 @@ use crate::sync::forecast::Forecast;
 #[derive(Debug, Default)]
 pub struct Spinning {
     answered: AtomicU64,
+    /// What processor time the asking thread had had by then, where others want the processors.
+    answered_after: AtomicU64,
     patience: AtomicU64,
     /// Whether the last answer was the end of the work.
     over: AtomicBool,
@@ -23,8 +25,12 @@ pub struct Spinning {
 
 /// Within this time after an answer, the same question is part of a loop (llama.cpp's loop pauses for 27 to 70 microseconds).
 const LOOP: u64 = 100_000;
+/// The same in the thread's processor time, which has what the kernel does at each switch as well.
+const LOOKING_LOOP: u64 = 300_000;
 /// The first and the longest time for which a loop's question stays.
 const PATIENCE: (u64, u64) = (50_000, 500_000);
+/// The longest time for which a question stays that is asleep: half of somebody else's turn.
+const LOOKING: u64 = 1_000_000;
 /// The longest time for which a question holds up what else goes to the host.
 const STAY: u64 = 100_000;
 /// How long after its submission small work is waited for.
@@ -51,7 +57,8 @@ impl Spinning {
         }
         // The first answer may have taken long by itself: the host had to wake up.
         let awake = now();
-        let patience = self.next_patience(start).min(settings::spin_limit());
+        let loops = start.saturating_sub(self.answered.load(Ordering::Relaxed)) <= LOOP;
+        let patience = self.next_patience(loops, PATIENCE.1).min(settings::spin_limit());
         let young = forecast.submitted_at().saturating_add(YOUNG.min(settings::spin_limit()));
         let end = awake.saturating_add(patience).max(young);
         while result == vk::Result::NOT_READY && now() < end {
@@ -75,19 +82,31 @@ impl Spinning {
     /// One question, which stays at the host: where processors are few, or others want them, asking on and on would take them from the work, and the
     /// host's thread would fall asleep between two questions of a program that is held up.
     fn ask_once(&self, start: u64, mut ask: impl FnMut(u64) -> vk::Result) -> vk::Result {
-        let result = ask(self.next_patience(start).min(STAY).min(settings::spin_limit()));
+        let loops = start.saturating_sub(self.answered.load(Ordering::Relaxed)) <= LOOP;
+        let result = ask(self.next_patience(loops, PATIENCE.1).min(STAY).min(settings::spin_limit()));
         self.answered.store(now(), Ordering::Relaxed);
         self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
         result
     }
 
-    /// How long a question that came at `start` stays.
-    fn next_patience(&self, start: u64) -> u64 {
-        let loops = start.saturating_sub(self.answered.load(Ordering::Relaxed)) <= LOOP;
+    /// The answer of `look` to a question about work whose end the GPU tells, where others want the processors: `look` looks for some nanoseconds, asleep in
+    /// between, since a program that asks on and on would lose a turn for each that it takes. `time` is the thread's processor time: what the program has
+    /// done since the last answer, although it may have stood still for milliseconds.
+    pub fn look(&self, time: impl Fn() -> u64, look: impl FnOnce(u64) -> vk::Result) -> vk::Result {
+        let before = self.answered_after.load(Ordering::Relaxed);
+        let loops = before > 0 && time().checked_sub(before).is_some_and(|since| since <= LOOKING_LOOP);
+        let result = look(self.next_patience(loops, LOOKING));
+        self.answered_after.store(time(), Ordering::Relaxed);
+        self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
+        result
+    }
+
+    /// How long a question stays that is or isn't part of a loop.
+    fn next_patience(&self, loops: bool, longest: u64) -> u64 {
         let before = self.patience.load(Ordering::Relaxed);
         let patience = match self.over.load(Ordering::Relaxed) {
-            true => before,
-            false if loops => (2 * before).clamp(PATIENCE.0, PATIENCE.1),
+            true => before.min(longest),
+            false if loops => (2 * before).clamp(PATIENCE.0, longest),
             false => 0,
         };
         self.patience.store(patience, Ordering::Relaxed);
@@ -97,21 +116,46 @@ impl Spinning {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
     use super::*;
 
     #[test]
     fn questions_of_a_loop_stay_longer_each_time() {
         let s = Spinning::default();
-        let at = 1_000_000_000;
-        assert_eq!(s.next_patience(at), 0, "asked for the first time");
-        s.answered.store(at, Ordering::Relaxed);
-        let stays: Vec<u64> = (0..6).map(|_| s.next_patience(at + LOOP / 2)).collect();
+        let next = |loops| s.next_patience(loops, PATIENCE.1);
+        assert_eq!(next(false), 0, "asked for the first time");
+        let stays: Vec<u64> = (0..6).map(|_| next(true)).collect();
         assert_eq!(stays, [50_000, 100_000, 200_000, 400_000, 500_000, 500_000]);
         s.over.store(true, Ordering::Relaxed);
-        assert_eq!(s.next_patience(at + 9 * LOOP), 500_000, "the next work, where the last was waited for like this");
+        assert_eq!(next(false), 500_000, "the next work, where the last was waited for like this");
         s.over.store(false, Ordering::Relaxed);
-        assert_eq!(s.next_patience(at + 2 * LOOP), 0, "asked now and then");
+        assert_eq!(next(false), 0, "asked now and then");
         s.over.store(true, Ordering::Relaxed);
-        assert_eq!(s.next_patience(at + 2 * LOOP), 0, "and found to be over");
+        assert_eq!(next(false), 0, "and found to be over");
+    }
+
+    #[test]
+    fn where_others_want_the_processors_a_loops_questions_sleep() {
+        let s = Spinning::default();
+        let (time, stays) = (Cell::new(7_000_000), RefCell::new(Vec::new()));
+        let ask = |after, answer| {
+            time.set(time.get() + after);
+            let look = |stay| {
+                stays.borrow_mut().push(stay);
+                answer
+            };
+            assert_eq!(s.look(|| time.get(), look), answer);
+        };
+        for _ in 0..7 {
+            ask(LOOKING_LOOP, vk::Result::NOT_READY);
+        }
+        assert_eq!(*stays.borrow(), [0, 50_000, 100_000, 200_000, 400_000, 800_000, LOOKING]);
+        ask(0, vk::Result::SUCCESS);
+        ask(9 * LOOKING_LOOP, vk::Result::NOT_READY);
+        assert_eq!(stays.borrow().last(), Some(&LOOKING), "the next work");
+        ask(2 * LOOKING_LOOP, vk::Result::NOT_READY);
+        assert_eq!(stays.borrow().last(), Some(&0), "asked now and then");
+        assert_eq!(s.next_patience(true, PATIENCE.1), PATIENCE.0);
     }
 }
