@@ -49,8 +49,13 @@ impl Host {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
+        let nice = machine.host_nice;
+        let prepare = move || {
+            open_as_many_files_as_allowed()?;
+            if nice == 0 { Ok(()) } else { be_nice(nice) }
+        };
         // SAFETY: between fork and exec only system calls are made, on memory of this closure.
-        unsafe { command.pre_exec(open_as_many_files_as_allowed) };
+        unsafe { command.pre_exec(prepare) };
         let child = command.spawn().context("starting virgl_test_server")?;
         let mut host = Self { child, socket, log: path };
         let start = Instant::now();
@@ -87,6 +92,14 @@ impl Host {
 fn open_as_many_files_as_allowed() -> std::io::Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
+}
+
+fn be_nice(nice: i32) -> std::io::Result<()> {
+    // SAFETY: a call without memory of this process.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
 }
 
 impl Drop for Host {

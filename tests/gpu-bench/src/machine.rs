@@ -72,6 +72,8 @@ pub struct Machine {
     pub caches: PathBuf,
     /// Whether the host's own driver keeps shaders there.
     pub keeps_shaders: bool,
+    /// How nice the host's processes are (setpriority(2)).
+    pub host_nice: i32,
 }
 
 impl Machine {

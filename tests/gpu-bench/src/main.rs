@@ -88,6 +88,9 @@ struct RunArgs {
     /// Whether guests can map video memory: copied or mapped.
     #[arg(long, default_value = "copied")]
     memory: Memory,
+    /// How nice the host's processes are, from -20 to 19: with -15, how fast a guest is whose host never waits for a processor.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    host_nice: i32,
     /// The manifest of the machine's own driver.
     #[arg(long, default_value = "/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json")]
     native: PathBuf,
@@ -132,6 +135,7 @@ fn run(args: RunArgs) -> Result<()> {
         layer: args.layer,
         memory: args.memory,
         caches: args.caches,
+        host_nice: args.host_nice,
         keeps_shaders: true,
     };
     for driver in Driver::ALL {

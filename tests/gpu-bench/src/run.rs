@@ -10,6 +10,7 @@ use crate::bench::{self, Bench, Measured};
 use crate::machine::Machine;
 use crate::model::Model;
 use crate::output::{Output, Row};
+use crate::section::Section;
 
 /// Everything that sections share.
 pub struct Run {
@@ -118,7 +119,11 @@ impl Run {
             }
             let row = turn.row(name(&measured));
             output.value(&row, "tokens/s", &measured.speeds)?;
-            let used = measured.used.per_thousand(measured.tokens, turn.driver.needs_host());
+            let has_host = turn.driver.needs_host();
+            let mut used = measured.used.per_thousand(measured.tokens, has_host);
+            if turn.section == Section::Load.name() {
+                used.extend(measured.used.waited_per_thousand(measured.tokens, has_host));
+            }
             used.into_iter().try_for_each(|(unit, value)| output.value(&row, unit, &[value]))
         })
     }
