@@ -2,7 +2,8 @@
 //!
 //! As soon as every processor has a thread that always runs, whoever looks for something again and again, or yields in between, uses its turn up and loses the
 //! processor for milliseconds, while whoever sleeps is preferred when it wakes. The host's thread looks for work like that, too. So under contention
-//! waits sleep from their start, and where the host's thread runs on the same processors, it sleeps as soon as it has nothing to do (`ring/parking.rs`).
+//! waits sleep from their start, the GPU tells of the end of fences by memory where it can (the driver's `sync/feedback.rs`), and where the host's thread runs on the same processors, it sleeps
+//! as soon as it has nothing to do (`ring/parking.rs`).
 //!
 //! A wait that looks without sleeping notices time in which it didn't run. One such gap may be an interrupt's; two that follow each other closely count as
 //! contention, which is taken for granted for a while. Then the ordinary ways are tried again: where gaps come back at once, the next while is

@@ -6,7 +6,8 @@
 //!
 //! The additional commands cost a GPU more than questions to the host do (docs/performance.md), so this is for where questions are worse:
 //! where the GPU is the host's processor, and the work isn't over at once or a program asks for its fence in a loop. There the questions, and the host's thread
-//! that answers them, would take the processor from the work that they ask about.
+//! that answers them, would take the processor from the work that they ask about. And where other programs want the processors: there a question costs both sides a turn, and a
+//! host that stays in one mostly spins.
 
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
