@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 /// For how long each fuzz target runs here.
-const FUZZ_TARGET_SECONDS: u64 = 20;
+const FUZZ_TARGET_SECONDS: u64 = 15;
 
 pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;

@@ -7,12 +7,28 @@ use hesper_gpu_bench::record::{self, Line, Value};
 use hesper_rig::{Driver, build_driver, llama, target_folder};
 use hesper_tests::{quick, root};
 
+/// Has all drivers keep things in one folder: lavapipe compiles below each of them, and once is enough here.
+fn share_caches(caches: &Path) {
+    let all = caches.join("all");
+    std::fs::create_dir_all(&all).unwrap();
+    for driver in Driver::ALL {
+        let own = caches.join(driver.name());
+        if !own.is_symlink() {
+            let _ = std::fs::remove_dir_all(&own);
+            // The other test may have been first.
+            let _ = std::os::unix::fs::symlink(&all, &own);
+        }
+        assert!(own.is_dir(), "{}", own.display());
+    }
+}
+
 /// Runs gpu-bench; what it measured.
 fn run(name: &str, arguments: &[&str]) -> Vec<Value> {
     let build = build_driver().unwrap();
     // What drivers keep on disk is kept here, too: lavapipe compiles llama.cpp's shaders for half a minute.
     let folder = target_folder().unwrap().join("gpu-bench-trial");
     std::fs::create_dir_all(&folder).unwrap();
+    share_caches(&folder.join("caches"));
     let results = folder.join(format!("{name}.jsonl"));
     let option = |name: &str, path: &Path| format!("--{name}={}", path.display());
     let mut command: Command = root().client(Driver::Native, None, env!("CARGO_BIN_EXE_gpu-bench")).unwrap();
