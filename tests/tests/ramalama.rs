@@ -30,10 +30,10 @@ impl Drop for Folder {
     }
 }
 
-/// For how long clients ask: seconds in HESPER_LOAD_SECONDS.
+/// For how long clients ask: seconds in HESPER_TEST_LOAD_SECONDS.
 fn time() -> Duration {
-    let set = std::env::var("HESPER_LOAD_SECONDS").ok();
-    Duration::from_secs(set.map_or(4, |s| s.parse().expect("HESPER_LOAD_SECONDS is no number of seconds")))
+    let set = std::env::var("HESPER_TEST_LOAD_SECONDS").ok();
+    Duration::from_secs(set.map_or(4, |s| s.parse().expect("HESPER_TEST_LOAD_SECONDS is no number of seconds")))
 }
 
 /// What a server says to a question of OpenAI's API, greedily.
