@@ -13,7 +13,13 @@ pub mod guests;
 pub mod hosts;
 pub mod house;
 #[cfg(feature = "rig")]
+pub mod load;
+#[cfg(feature = "rig")]
+pub mod measure;
+#[cfg(feature = "rig")]
 pub mod newer_host;
+#[cfg(feature = "rig")]
+pub mod paired;
 #[cfg(feature = "rig")]
 pub mod parity;
 pub mod pictures;
@@ -117,12 +123,24 @@ pub fn both(out: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
 }
 
-/// The middle of some numbers.
-///
-/// # Panics
-/// When there are none.
+/// The middle of some numbers; NaN if there are none.
 pub fn median(numbers: &[f64]) -> f64 {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
+    match (sorted.get(sorted.len().wrapping_sub(1) / 2), sorted.get(sorted.len() / 2)) {
+        (Some(a), Some(b)) => (a + b) / 2.0,
+        _ => f64::NAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0]), 2.5);
+        assert!(median(&[]).is_nan());
+    }
 }

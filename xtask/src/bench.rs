@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use hesper_rig::Driver;
+use hesper_tests::measure::measure;
 use serde_json::{Value, json};
 
-use crate::measure::measure;
 use crate::results::Results;
 use crate::step::Step;
 use crate::{against, client};
@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
     for run in 1..=args.runs {
         for driver in Driver::ALL {
             let step = Step::start(&format!("Run {run} of {} on {driver}", args.runs), "");
-            take(&mut results, driver, &measure(&root, driver, &client, &args.only, None)?);
+            results.take(driver, &measure(&root, driver, &client, &args.only, &[])?);
             step.done("");
         }
     }
@@ -86,29 +86,9 @@ fn worse_than(results: &Results, baseline: &Value) -> Vec<String> {
     results.ratios().into_iter().filter_map(worse).collect()
 }
 
-/// Takes the lines `{"name": …, "value": …, "unit": …}` of one run on a driver.
-fn take(results: &mut Results, driver: Driver, output: &str) {
-    for line in output.lines() {
-        let Ok(json) = serde_json::from_str::<Value>(line) else { continue };
-        let (Some(name), Some(value)) = (json["name"].as_str(), json["value"].as_f64()) else { continue };
-        results.add(driver, name, json["unit"].as_str().unwrap_or_default(), value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_of_results_are_taken() {
-        let mut results = Results::default();
-        let native = "hello\n{\"name\":\"submit\",\"value\":10,\"unit\":\"us\"}\n{\"name\":\"other\",\"value\":1.5}\n";
-        take(&mut results, Driver::Native, native);
-        take(&mut results, Driver::Hesper, "{\"name\":\"submit\",\"value\":20,\"unit\":\"us\"}");
-        take(&mut results, Driver::Hesper, "{\"name\":\"submit\",\"value\":40,\"unit\":\"us\"}");
-        let table = results.table();
-        assert!(table.contains("submit") && table.contains("3.00") && table.contains('-'), "{table}");
-    }
 
     #[test]
     fn rows_that_became_worse_are_named() {

@@ -4,15 +4,15 @@ use anyhow::{Result, anyhow, ensure};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-const WIDTH: u32 = 900;
-const ROW: u32 = 22;
+pub const WIDTH: u32 = 900;
+pub const ROW: u32 = 22;
 /// Above and below the bars: a title, the scale.
 const TITLE: u32 = 34;
 const SCALE: u32 = 30;
 /// To the right of the longest bar, for its number.
 const NUMBERS: u32 = 60;
-const FONT: (&str, u32) = ("sans-serif", 13);
-const TITLE_FONT: (&str, u32) = ("sans-serif", 16);
+pub const FONT: (&str, u32) = ("sans-serif", 13);
+pub const TITLE_FONT: (&str, u32) = ("sans-serif", 16);
 
 const GOOD: RGBColor = RGBColor(0x2a, 0x7f, 0x62);
 const BAD: RGBColor = RGBColor(0xb5, 0x53, 0x3c);
@@ -166,12 +166,13 @@ pub fn curve(title: &str, axes: [&str; 2], joined: &[Point], others: &[Point]) -
 
 /// Rows of a model: three bars and a gap.
 const GROUP: u32 = 4;
-const DRIVERS: [(&str, RGBColor); 3] = [("native", PLAIN), ("Mesa's venus", OTHER), ("Hesper", GOOD)];
+pub const DRIVERS: [(&str, RGBColor); 3] = [("native", PLAIN), ("Mesa's venus", OTHER), ("Hesper", GOOD)];
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-type DrawError<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+pub type DrawError<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
 
-fn draw_legend<'a>(area: &Area<'a>, from: i32) -> Result<(), DrawError<'a>> {
+/// The drivers' colors, and what they are.
+pub fn draw_legend<'a>(area: &Area<'a>, from: i32) -> Result<(), DrawError<'a>> {
     for (i, (name, color)) in (0..).zip(DRIVERS) {
         let x = from + i * 140;
         area.draw(&Rectangle::new([(x, 6), (x + 14, 18)], color.filled()))?;

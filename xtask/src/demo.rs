@@ -7,10 +7,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use hesper_rig::llama::{self, Server, Timings};
 use hesper_rig::{Driver, Host, Root, cache, models};
+use hesper_tests::median;
 
 use crate::setup;
 use crate::step::{self, Step};
-use crate::table::{median, table};
+use crate::table::table;
 
 /// Shows llama.cpp generating text through Hesper, on a machine without a GPU.
 ///

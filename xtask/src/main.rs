@@ -23,7 +23,8 @@ mod handed_out;
 mod hosts;
 mod image;
 mod licences;
-mod measure;
+mod lines;
+mod load;
 mod miri;
 mod models;
 mod nightly;
@@ -43,6 +44,7 @@ mod table;
 mod test;
 mod vkmark;
 mod vm;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -74,6 +76,8 @@ enum Sub {
     Rig(rig::Args),
     Bench(bench::Args),
     GpuBench(gpu_bench::Args),
+    Load(load::Args),
+    Watch(watch::Args),
     Charts(charts::Args),
     Parity(parity::Args),
     Vm(vm::Args),
@@ -101,6 +105,8 @@ fn main() -> ExitCode {
         Sub::Rig(args) => rig::run(&args),
         Sub::Bench(args) => bench::run(&args),
         Sub::GpuBench(args) => gpu_bench::run(&args),
+        Sub::Load(args) => load::run(&args),
+        Sub::Watch(args) => watch::run(&args),
         Sub::Charts(args) => charts::run(&args),
         Sub::Parity(args) => parity::run(&args),
         Sub::Vm(args) => vm::run(&args),

@@ -1,9 +1,11 @@
 //! What was measured on the three drivers.
 
 use hesper_rig::Driver;
+use hesper_tests::measure::Sample;
+use hesper_tests::median;
 use serde_json::{Value, json};
 
-use crate::table::{median, table};
+use crate::table::table;
 
 /// Rows in the order in which they came first.
 #[derive(Default)]
@@ -27,6 +29,13 @@ impl Results {
             if of == driver {
                 values.push(value);
             }
+        }
+    }
+
+    /// Takes what one run has measured.
+    pub fn take(&mut self, driver: Driver, samples: &[Sample]) {
+        for sample in samples {
+            self.add(driver, &sample.name, &sample.unit, sample.value);
         }
     }
 
@@ -81,6 +90,11 @@ impl Results {
         self.0.iter().find(|m| m.name == name).map(Measured::medians)
     }
 
+    /// The rows: their names and units, and their medians in the order of [`Driver::ALL`].
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str, [f64; 3])> {
+        self.0.iter().map(|m| (m.name.as_str(), m.unit.as_str(), m.medians()))
+    }
+
     /// The names of the rows.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|m| m.name.as_str())
@@ -124,10 +138,11 @@ mod tests {
         for (driver, submit, copy) in
             [(Driver::Mesa, 10.0, 10.0), (Driver::Hesper, 15.0, 5.0), (Driver::Hesper, 15.0, 5.0)]
         {
-            results.add(driver, "submit", "us", submit);
-            results.add(driver, "copy", "GB/s", copy);
+            results.take(driver, &[Sample::new("submit", submit, "us"), Sample::new("copy", copy, "GB/s")]);
         }
         results.add(Driver::Hesper, "alone", "us", 1.0);
+        let table = results.table();
+        assert!(table.contains("submit") && table.contains("1.50") && table.contains('-'), "{table}");
         assert_eq!(results.ratios(), [("submit".to_owned(), 1.5), ("copy".to_owned(), 2.0)]);
         let json = results.json();
         assert_eq!(json["results"][0]["values"]["hesper"], json!([15.0, 15.0]));

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
@@ -44,20 +44,22 @@ pub fn server() -> Result<PathBuf> {
 }
 
 /// What llama.cpp needs to know on any driver of the rig.
-pub const ENVIRONMENT: [(&str, &str); 2] = [
+pub const ENVIRONMENT: [(&str, &str); 3] = [
     // A software GPU is used only when it is named.
     ("GGML_VK_VISIBLE_DEVICES", "0"),
     // The host decodes no cooperative matrices, so no driver shall use them: the comparison stays one of drivers.
     ("GGML_VK_DISABLE_COOPMAT", "1"),
+    // llama-server writes one answer at a time, where nobody sets it to more.
+    (PARALLEL, "1"),
 ];
-/// Arguments of llama-server: all layers on the GPU, one answer at a time, and a log that says where the layers are.
-pub const ARGUMENTS: [&str; 15] = [
+/// How many answers llama-server writes at a time.
+pub const PARALLEL: &str = "LLAMA_ARG_N_PARALLEL";
+/// Arguments of llama-server: all layers on the GPU, and a log that says where the layers are.
+pub const ARGUMENTS: [&str; 13] = [
     "--n-gpu-layers",
     "99",
     "--ctx-size",
     "2048",
-    "--parallel",
-    "1",
     "--no-webui",
     "--log-verbosity",
     "4",
@@ -137,10 +139,17 @@ impl Server {
             .arg(model)
             .envs(ENVIRONMENT)
             .envs(environment.iter().copied())
-            .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file);
-        let child = command.spawn().context("starting llama-server in the rig's root")?;
+        Self::start_whole(command, host, port, log)
+    }
+
+    /// Starts a server by a command that has everything that it needs: it listens at `port`, and logs into the file `log`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_whole(mut command: Command, host: Option<Host>, port: u16, log: &Path) -> Result<Self> {
+        let child = command.stdin(Stdio::null()).spawn().context("starting llama-server in the rig's root")?;
         let mut server = Self { child, port, log: log.to_path_buf(), host };
         server.wait()?;
         Ok(server)
@@ -225,6 +234,17 @@ impl Server {
     fn signal(&self, signal: Signal) -> Result<()> {
         let process = Pid::from_raw(i32::try_from(self.child.id())?);
         kill(process, signal).with_context(|| format!("sending {signal} to llama-server"))
+    }
+
+    /// Asks the server, and what started it, to end, as whoever manages servers does, and waits for that.
+    ///
+    /// # Errors
+    /// When it doesn't end within twenty seconds.
+    pub fn end(mut self) -> Result<ExitStatus> {
+        let group = Pid::from_raw(i32::try_from(self.child.id())?);
+        killpg(group, Signal::SIGTERM).context("sending SIGTERM to llama-server")?;
+        let ended = self.ended_within(Duration::from_secs(20))?;
+        ended.with_context(|| format!("llama-server doesn't end; the end of its log:\n{}", self.log_end(10)))
     }
 
     /// Waits for the server to end by itself, at most `limit`; how it ended, or nothing if it goes on.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use hesper_gpu_bench::record::{About, Failure, Line, Value};
 use hesper_rig::Driver;
+use hesper_tests::median;
 use serde_json::json;
 
 use crate::chart::Tokens;
 use crate::results::Results;
-use crate::table::median;
 
 /// The tables in the order in which they came first, and what failed.
 #[derive(Default)]

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Makes a small tree with Python and what RamaLama imports, from Debian; RamaLama itself is a package of the Python index. Programs of it run in the rig's root, FROM; libraries
+# that are there aren't taken twice. Usage: ramalama.sh DIR FROM (root; needs mmdebstrap and Debian's archive).
+set -eu
+dir=$1 from=$2
+# The machine's own mirror, wherever that is.
+mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
+[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the packages come from there" >&2; exit 1; }
+# Nothing is set up: files are all that is needed.
+mmdebstrap --quiet --mode=root --variant=extract \
+  --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/*' --dpkgopt='path-exclude=/usr/lib/*/gconv/*' \
+  --include=python3.13,python3-yaml,python3-jinja2,python3-argcomplete trixie "$dir" "deb $mirror trixie main"
+rm -rf "$dir/var" "$dir/dev"
+for library in "$dir"/usr/lib/x86_64-linux-gnu/*.so*; do
+  [ ! -e "$from${library#"$dir"}" ] || rm "$library"
+done
