@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use hesper_gpu_bench::busy::Load;
 use hesper_rig::Driver;
 use hesper_tests::measure::measure;
 use serde_json::{Value, json};
@@ -29,6 +30,9 @@ pub struct Args {
     /// Measures only these groups of rows, such as objects and queries; `hesper-client bench --help` lists them.
     #[arg(long, num_args = 1.., conflicts_with = "keep")]
     only: Vec<String>,
+    /// Beside which other work, each in turn: idle, memory, or busy with a percentage of the processors that threads compute on, as busy50,busy100,busy200.
+    #[arg(long, value_delimiter = ',', default_value = "idle", conflicts_with_all = ["keep", "against"])]
+    loads: Vec<Load>,
 }
 
 /// Ratios of Hesper to Mesa's driver, by row. Ratios, because machines differ.
@@ -47,9 +51,16 @@ pub fn run(args: &Args) -> Result<()> {
     let mut results = Results::default();
     // In turns, so that a machine that gets slower or faster meanwhile does so for all.
     for run in 1..=args.runs {
-        for driver in Driver::ALL {
-            let step = Step::start(&format!("Run {run} of {} on {driver}", args.runs), "");
-            results.take(driver, &measure(&root, driver, &client, &args.only, &[])?);
+        for (load, driver) in args.loads.iter().flat_map(|l| Driver::ALL.map(|d| (*l, d))) {
+            let step = Step::start(&format!("Run {run} of {} on {driver}, {load}", args.runs), "");
+            let mut samples = {
+                let _work = load.start();
+                measure(&root, driver, &client, &args.only, &[])?
+            };
+            if load != Load::Idle {
+                samples.iter_mut().for_each(|s| s.name = format!("{}, {load}", s.name));
+            }
+            results.take(driver, &samples);
             step.done("");
         }
     }
