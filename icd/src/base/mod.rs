@@ -26,4 +26,5 @@ pub mod settings;
 pub mod shared;
 pub mod signals;
 pub mod slab;
+pub mod thread_use;
 pub mod timelines;

@@ -4,6 +4,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use ash::vk;
 use hesper_encoder::generated::request;
@@ -38,7 +39,7 @@ pub struct Fence {
     submission: Mutex<Submission>,
     /// Where the GPU tells that it is signalled; `None` inside where there is no such place.
     slot: OnceLock<Option<Slot>>,
-    /// Whether the GPU will tell so of its submission. Relaxed: `slot` is found by way of its own lock, and the GPU's word is loaded with acquire.
+    /// Whether the GPU will tell so of its submission. Set with release after the slot was emptied, and loaded with acquire, so that nobody finds the word of the submission before.
     pub(super) slot_expected: AtomicBool,
     /// What has left this process, or come from another.
     pub(super) outside: Mutex<Outside>,
@@ -84,7 +85,7 @@ impl Fence {
     #[inline]
     pub(super) fn is_signaled(&self, fence: vk::Fence) -> bool {
         self.signaled.load(Ordering::Acquire)
-            || (self.slot_expected.load(Ordering::Relaxed) && self.is_slot_written(fence))
+            || (self.slot_expected.load(Ordering::Acquire) && self.is_slot_written(fence))
     }
 
     /// Whether the GPU has told that it is signalled.
@@ -219,6 +220,10 @@ pub fn forget_submission(fence: vk::Fence) {
     }
 }
 
+/// Drivers of whose GPUs it was tried that whoever finds the word written finds what the submission wrote before. Others, Metal's and such with memory behind a bus among
+/// them, promise that of fences alone.
+const TELL_IN_TIME: [vk::DriverId; 2] = [vk::DriverId::NVIDIA_PROPRIETARY, vk::DriverId::MESA_LLVMPIPE];
+
 /// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
 pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
     let gains = |f: &Fence| {
@@ -227,7 +232,11 @@ pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
         f.spinning.loops() || f.forecast.usual() >= worth
     };
     // Where others want the processors, each question costs both sides a turn, and a host that stays in one burns what is left of its thread's.
-    let contended = || d.strategy == Strategy::Poll && d.connection().contention().is_high();
+    let contended = || {
+        d.strategy == Strategy::Poll
+            && TELL_IN_TIME.contains(&d.physical().host_driver)
+            && d.connection().contention().look(Instant::now())
+    };
     settings::get()
         .feedback
         .unwrap_or_else(|| contended() || (d.strategy == Strategy::Block && FENCES.get(fence).is_some_and(gains)))
@@ -246,7 +255,7 @@ pub unsafe fn slot(device: vk::Device, fence: vk::Fence) -> Option<&'static Slot
 pub fn expect_slot(fence: vk::Fence) {
     if let Some(f) = FENCES.get(fence) {
         f.host_asked.store(clock::now(), Ordering::Relaxed);
-        f.slot_expected.store(true, Ordering::Relaxed);
+        f.slot_expected.store(true, Ordering::Release);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::base::clock;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
 use crate::base::settings::Strategy;
+use crate::base::thread_use::ThreadUse;
 use crate::generated::forward;
 use crate::sync::device::Device;
 use crate::sync::fence::FENCES;
@@ -20,6 +21,20 @@ use crate::sync::wait;
 /// The status of a device's fence of which the host can't tell.
 fn status_outside(d: &Device, fence: vk::Fence) -> Option<vk::Result> {
     if d.shares_fences() { FENCES.get(fence)?.outside.lock().status() } else { None }
+}
+
+/// vkGetFenceStatus for a wait of the driver's own, which sleeps between its questions: none of them stays.
+unsafe fn status_at_once(device: vk::Device, fence: vk::Fence) -> vk::Result {
+    // SAFETY: a valid device.
+    let d = unsafe { Device::of(device) };
+    match FENCES.get(fence).filter(|f| f.slot_expected.load(Ordering::Acquire)) {
+        Some(f) if d.connection().contention().is_high() && status_outside(d, fence).is_none() => {
+            // SAFETY: a valid device and a fence of its own.
+            if f.is_signaled(fence) { vk::Result::SUCCESS } else { unsafe { f.status_by_slot(device, fence) } }
+        }
+        // SAFETY: a valid device and a fence of its own.
+        _ => unsafe { get_fence_status(device, fence) },
+    }
 }
 
 /// Waits for fences, of some of which the host can't tell.
@@ -36,8 +51,8 @@ unsafe fn wait_outside(device: vk::Device, list: &[vk::Fence], all: bool, timeou
         let mut over = if all { vk::Result::SUCCESS } else { vk::Result::NOT_READY };
         for f in list {
             // SAFETY: a valid device and a fence of its own.
-            match unsafe { get_fence_status(device, *f) } {
-                vk::Result::SUCCESS if !all => over = vk::Result::SUCCESS,
+            match unsafe { status_at_once(device, *f) } {
+                vk::Result::SUCCESS if !all => return vk::Result::SUCCESS,
                 vk::Result::NOT_READY if all => over = vk::Result::NOT_READY,
                 vk::Result::SUCCESS | vk::Result::NOT_READY => {}
                 e => return e,
@@ -60,8 +75,11 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
         return vk::Result::SUCCESS;
     }
     let result = if f.is_signaled(fence) {
+        if d.connection().contention().is_high() && f.refused.load(Ordering::Relaxed) != 0 {
+            f.spinning.note_over();
+        }
         vk::Result::SUCCESS
-    } else if f.slot_expected.load(Ordering::Relaxed) {
+    } else if f.slot_expected.load(Ordering::Acquire) {
         // SAFETY: the entry point's parameters.
         let status = || unsafe { f.status_by_slot(device, fence) };
         if d.connection().contention().is_high() {
@@ -73,7 +91,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
                     result => result,
                 }
             };
-            f.spinning.look(clock::processor_time, look)
+            f.spinning.look(ThreadUse::now, look)
         } else {
             status()
         }
@@ -181,7 +199,7 @@ pub unsafe fn wait_at_host(
     let states = asked.iter().filter_map(|f| FENCES.get(*f));
     let (all, forecasts) = (all != vk::FALSE, states.clone().map(|f| &f.forecast));
     let looks = strategy == Strategy::Block || d.connection().contention().is_high();
-    let result = if looks && states.clone().all(|f| f.slot_expected.load(Ordering::Relaxed)) {
+    let result = if looks && states.clone().all(|f| f.slot_expected.load(Ordering::Acquire)) {
         let is_over = || if all { asked.iter().all(known) } else { asked.iter().any(known) };
         let ask = || {
             // Each notes that the host is asked.

@@ -3,7 +3,8 @@
 //! Where the GPU is the host's processor, each question takes that processor from the work which it asks about, and where many want
 //! the processor, whoever waits in the host for the work is late by all turns of its thread. A look needs no thread of the host. A wait sleeps for half
 //! of the time that the work usually takes, then yields between looks for at most `HESPER_SPIN_US`, then sleeps between them, as long as is a small part of what
-//! has passed: a sleep costs a guest more than the time slept, and yielding lets whatever else wants the processor go first.
+//! has passed: a sleep costs a guest more than the time slept, and yielding lets whatever else wants the processor go first. Under contention it sleeps from the start, on every
+//! device whose GPU tells.
 
 use std::time::{Duration, Instant};
 

@@ -7,6 +7,7 @@ use hesper_winsys::contention::Contention;
 
 use crate::base::clock::now;
 use crate::base::settings::{self, Strategy};
+use crate::base::thread_use::ThreadUse;
 use crate::sync::forecast::Forecast;
 
 /// A question that a program asks again and again: it spins. Whoever asks the host every 20 microseconds finds its thread
@@ -16,8 +17,9 @@ use crate::sync::forecast::Forecast;
 #[derive(Debug, Default)]
 pub struct Spinning {
     answered: AtomicU64,
-    /// What processor time the asking thread had had by then, where others want the processors.
-    answered_after: AtomicU64,
+    /// What the asking thread had had of the processors by then, where others want them.
+    ran: AtomicU64,
+    sleeps: AtomicU64,
     patience: AtomicU64,
     /// Whether the last answer was the end of the work.
     over: AtomicBool,
@@ -25,11 +27,11 @@ pub struct Spinning {
 
 /// Within this time after an answer, the same question is part of a loop (llama.cpp's loop pauses for 27 to 70 microseconds).
 const LOOP: u64 = 100_000;
-/// The same in the thread's processor time, which has what the kernel does at each switch as well.
-const LOOKING_LOOP: u64 = 300_000;
+/// The same in microseconds for which the thread ran, which has what the kernel does at each switch as well.
+const LOOKING_LOOP: u64 = 300;
 /// The first and the longest time for which a loop's question stays.
 const PATIENCE: (u64, u64) = (50_000, 500_000);
-/// The longest time for which a question stays that is asleep: half of somebody else's turn.
+/// The longest time for which a question stays that is asleep: a part of somebody else's turn.
 const LOOKING: u64 = 1_000_000;
 /// The longest time for which a question holds up what else goes to the host.
 const STAY: u64 = 100_000;
@@ -90,15 +92,23 @@ impl Spinning {
     }
 
     /// The answer of `look` to a question about work whose end the GPU tells, where others want the processors: `look` looks for some nanoseconds, asleep in
-    /// between, since a program that asks on and on would lose a turn for each that it takes. `time` is the thread's processor time: what the program has
-    /// done since the last answer, although it may have stood still for milliseconds.
-    pub fn look(&self, time: impl Fn() -> u64, look: impl FnOnce(u64) -> vk::Result) -> vk::Result {
-        let before = self.answered_after.load(Ordering::Relaxed);
-        let loops = before > 0 && time().checked_sub(before).is_some_and(|since| since <= LOOKING_LOOP);
+    /// between, since a program that asks on and on would lose a turn for each that it takes. `thread` is what the asking thread has had of the processors: a program
+    /// that spins has run for a moment since the last answer, however long it stood still, and one that slept by itself doesn't spin.
+    pub fn look(&self, thread: impl Fn() -> ThreadUse, look: impl FnOnce(u64) -> vk::Result) -> vk::Result {
+        let (ran, sleeps) = (self.ran.load(Ordering::Relaxed), self.sleeps.load(Ordering::Relaxed));
+        let now = thread();
+        let loops = ran > 0 && now.sleeps == sleeps && now.ran.checked_sub(ran).is_some_and(|ran| ran <= LOOKING_LOOP);
         let result = look(self.next_patience(loops, LOOKING));
-        self.answered_after.store(time(), Ordering::Relaxed);
+        let now = thread();
+        self.ran.store(now.ran, Ordering::Relaxed);
+        self.sleeps.store(now.sleeps, Ordering::Relaxed);
         self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
         result
+    }
+
+    /// The work was over when the program asked again.
+    pub fn note_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 
     /// How long a question stays that is or isn't part of a loop.
@@ -138,24 +148,31 @@ mod tests {
     #[test]
     fn where_others_want_the_processors_a_loops_questions_sleep() {
         let s = Spinning::default();
-        let (time, stays) = (Cell::new(7_000_000), RefCell::new(Vec::new()));
-        let ask = |after, answer| {
-            time.set(time.get() + after);
+        let (thread, stays) = (Cell::new(ThreadUse { ran: 7_000, sleeps: 5 }), RefCell::new(Vec::new()));
+        let ask = |ran, sleeps, answer| {
+            let before = thread.get();
+            thread.set(ThreadUse { ran: before.ran + ran, sleeps: before.sleeps + sleeps });
             let look = |stay| {
                 stays.borrow_mut().push(stay);
+                // Asleep.
+                thread.set(ThreadUse { sleeps: thread.get().sleeps + 3, ..thread.get() });
                 answer
             };
-            assert_eq!(s.look(|| time.get(), look), answer);
+            assert_eq!(s.look(|| thread.get(), look), answer);
         };
         for _ in 0..7 {
-            ask(LOOKING_LOOP, vk::Result::NOT_READY);
+            ask(LOOKING_LOOP, 0, vk::Result::NOT_READY);
         }
         assert_eq!(*stays.borrow(), [0, 50_000, 100_000, 200_000, 400_000, 800_000, LOOKING]);
-        ask(0, vk::Result::SUCCESS);
-        ask(9 * LOOKING_LOOP, vk::Result::NOT_READY);
+        ask(0, 0, vk::Result::SUCCESS);
+        ask(9 * LOOKING_LOOP, 2, vk::Result::NOT_READY);
         assert_eq!(stays.borrow().last(), Some(&LOOKING), "the next work");
-        ask(2 * LOOKING_LOOP, vk::Result::NOT_READY);
+        ask(2 * LOOKING_LOOP, 0, vk::Result::NOT_READY);
         assert_eq!(stays.borrow().last(), Some(&0), "asked now and then");
+        for _ in 0..3 {
+            ask(1, 1, vk::Result::NOT_READY);
+            assert_eq!(stays.borrow().last(), Some(&0), "by a program that sleeps in between");
+        }
         assert_eq!(s.next_patience(true, PATIENCE.1), PATIENCE.0);
     }
 }
