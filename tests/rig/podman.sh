@@ -36,8 +36,12 @@ mkdir -p "$machine/$user"
 if [ "$user" = root ]; then
   status=0
   "$@" || status=$?
-  # podman leaves them behind, empty.
-  rmdir /sys/fs/cgroup/libpod_parent/conmon /sys/fs/cgroup/libpod_parent 2>/dev/null || :
+  # The group of containers (Podman::run) stays, and their watcher lives in it a little longer than podman.
+  group=/sys/fs/cgroup/${machine##*/} tries=50
+  while [ -d "$group" ] && [ $tries -gt 0 ]; do
+    find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || sleep 0.1
+    tries=$((tries - 1))
+  done
   exit $status
 fi
 id=$(id -u "$user")

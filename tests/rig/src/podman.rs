@@ -94,11 +94,14 @@ impl Podman {
     pub fn run(&self, user: User) -> Result<Command> {
         let mut command = self.command(user)?;
         command.args(["run", "--rm", "--network=none", "--env=HESPER_*"]);
-        command.arg(match user {
-            // With rules for devices. The hierarchy that has these needn't have limits.
-            User::Root => "--pids-limit=0",
-            User::Ordinary => "--cgroups=disabled",
-        });
+        match user {
+            // With rules for devices, in a group of the machine's own. The hierarchy that has these needn't have limits.
+            User::Root => {
+                let group = self.folder.file_name().unwrap_or_default().to_string_lossy();
+                command.arg("--pids-limit=0").arg(format!("--cgroup-parent=/{group}"))
+            }
+            User::Ordinary => command.arg("--cgroups=disabled"),
+        };
         Ok(command)
     }
 
