@@ -1,5 +1,5 @@
 //! The CDI spec: how container engines pass the GPU and this driver into a container
-//! (Container Device Interface 0.6.0, SPEC.md; podman and docker take `--device hesper/gpu=all`).
+//! (Container Device Interface, SPEC.md; podman and docker take `--device hesper/gpu=all`).
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 /// Vendor and class of the devices, unless others are chosen.
 pub const KIND: &str = "hesper/gpu";
+/// The oldest version that has all that is in a spec: mounts with a type are of 0.4.0, names of devices that begin with a digit of 0.5.0. Engines refuse what is newer than they are; Debian 12's podman
+/// knows this one.
+const VERSION: &str = "0.5.0";
 /// Where container engines look.
 pub const DEFAULT_OUTPUT: &str = "/etc/cdi/hesper.json";
 
@@ -42,7 +45,7 @@ impl Spec {
         let each = self.nodes.iter().enumerate().map(|(i, n)| device(i.to_string(), std::slice::from_ref(n)));
         let devices: Vec<Value> = each.chain([device("all".to_owned(), &self.nodes)]).collect();
         Ok(json!({
-            "cdiVersion": "0.6.0",
+            "cdiVersion": VERSION,
             "kind": self.kind,
             "containerEdits": {
                 // Loaders before 1.3.207 know only the second name; newer ones take the first.

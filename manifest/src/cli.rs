@@ -43,7 +43,7 @@ pub enum Sub {
         /// Where to write it; `-` is standard output.
         #[arg(long, default_value = cdi::DEFAULT_OUTPUT)]
         output: PathBuf,
-        /// A render node to pass, again for each; the first virtio-gpu node, or /dev/dri/renderD128, if none is named.
+        /// A render node to pass, again for each; all virtio-gpus' nodes if none is named.
         #[arg(long)]
         node: Vec<PathBuf>,
         /// Vendor and class of the devices. Containers with another C library need another library, and so a spec of another kind.

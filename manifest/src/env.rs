@@ -39,10 +39,10 @@ impl Files {
         VARIABLES.map(|name| format!("export {name}={}\n", quoted(&self.manifest.display().to_string()))).concat()
     }
 
-    /// Arguments for `podman run` in one line; with a CDI spec at `cdi_spec` by that.
+    /// Arguments for `podman run` in one line, from which a shell makes words of them: quotes there would be part of the words. With a CDI spec at `cdi_spec` by that.
     ///
     /// # Errors
-    /// When the manifest doesn't say where the library is.
+    /// When the manifest doesn't say where the library is, or a path would be taken apart.
     pub fn engine_here(&self, cdi_spec: &Path) -> Result<String> {
         self.engine(&Environment::of_process(), cdi_spec)
     }
@@ -54,13 +54,15 @@ impl Files {
         } else {
             let library = self.library.as_ref();
             let library = library.context("the manifest names a library that is searched: its place must be known")?;
-            arguments.extend(doctor::nodes().iter().map(|n| format!("--device {}", quoted(&n.display().to_string()))));
-            for file in [library, &self.manifest] {
-                let path = file.display();
-                arguments.push(format!("--volume {}", quoted(&format!("{path}:{path}:ro"))));
+            let nodes = doctor::nodes();
+            for node in &nodes {
+                arguments.push(format!("--device {}", whole(node)?));
             }
-            let set = |name: &str| format!("--env {}", quoted(&format!("{name}={}", self.manifest.display())));
-            arguments.extend(VARIABLES.map(set));
+            for file in [library, &self.manifest] {
+                arguments.push(format!("--volume {0}:{0}:ro", whole(file)?));
+            }
+            let manifest = whole(&self.manifest)?;
+            arguments.extend(VARIABLES.map(|name| format!("--env {name}={manifest}")));
         }
         // SAFETY: no preconditions.
         if unsafe { libc::geteuid() } != 0 {
@@ -70,6 +72,14 @@ impl Files {
         arguments.extend(environment.names("HESPER_").map(|name| format!("--env {name}")));
         Ok(arguments.join(" "))
     }
+}
+
+/// A path that stays one in arguments that a shell splits: it takes words apart at blanks and fills in patterns, podman takes volumes apart at colons.
+fn whole(path: &Path) -> Result<&str> {
+    let apart = |c: char| c.is_whitespace() || "*?[\\:".contains(c);
+    path.to_str().filter(|p| !p.contains(apart)).with_context(|| {
+        format!("{path:?} would be taken apart in a command line: install the driver under another path, or give it to containers by a CDI spec (`hesper cdi`)")
+    })
 }
 
 /// A word for a POSIX shell.
@@ -110,6 +120,12 @@ mod tests {
         assert!(!said.contains("OTHER"));
         let by_spec = files.engine(&Environment::default(), Path::new("/proc/self/exe")).unwrap();
         assert!(by_spec.starts_with("--device hesper/gpu=all"), "{by_spec}");
+        for path in ["/a b", "/a\n", "/a:b", "/a*", "/[a]", "/a\\"] {
+            let files = Files { manifest: Path::new(path).join("hesper_icd.json"), ..files.clone() };
+            let error = files.engine(&environment, Path::new("/nowhere")).unwrap_err().to_string();
+            assert!(error.contains("would be taken apart") && error.contains("hesper cdi"), "{error}");
+            assert!(files.engine(&environment, Path::new("/proc/self/exe")).is_ok());
+        }
         let searched = Files { library: None, ..files };
         assert!(searched.engine(&environment, Path::new("/nowhere")).is_err());
     }

@@ -62,14 +62,19 @@ fn write_cdi(output: &Path, nodes: Vec<PathBuf>, kind: String, layout: install::
     let manifest = layout.manifest();
     // What is installed decides; a manifest of another prefix or an edited one is followed.
     let library = if manifest.exists() { icd::library_of(&manifest)?.into() } else { layout.library() };
-    let nodes = if nodes.is_empty() { doctor::nodes() } else { nodes };
+    // Nodes that are named may come later.
+    let (nodes, found) = if nodes.is_empty() { (doctor::nodes(), true) } else { (nodes, false) };
     let said = format!("wrote {}: podman run --device {kind}=all …", output.display());
-    let text = icd::pretty(&cdi::Spec { kind, nodes, library: library.clone(), manifest: manifest.clone() }.json()?);
+    let spec = cdi::Spec { kind, nodes, library, manifest };
+    let text = icd::pretty(&spec.json()?);
     if output.as_os_str() == "-" {
         return print(&text);
     }
-    for path in [&library, &manifest] {
+    for path in [&spec.library, &spec.manifest] {
         ensure!(path.exists(), "{} is not there: run `hesper install` first", path.display());
+    }
+    for node in spec.nodes.iter().filter(|_| found) {
+        ensure!(node.exists(), "{} is not there: name the render nodes with --node", node.display());
     }
     files::write(output, text.as_bytes())?;
     say(&[said])

@@ -69,6 +69,26 @@ fn the_cdi_spec_is_the_golden_one() {
 }
 
 #[test]
+fn a_spec_is_written_of_what_is_there() {
+    let dir = Dir::new("cdi");
+    let (prefix, spec) = (format!("--prefix={}", dir.0.join("usr").display()), dir.0.join("hesper.json"));
+    let output = format!("--output={}", spec.display());
+    let cdi = |more: &[&str]| hesper(&[&["cdi", &output, &prefix], more].concat());
+    let refused = |out: Output, advice: &str| {
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(1) && error.contains(advice) && !spec.exists(), "{error}");
+    };
+    refused(cdi(&["--node=/dev/dri/renderD129"]), "hesper install");
+    stdout(&["install", "--library", &library(&dir.0), &prefix]);
+    if !Path::new("/dev/dri").exists() {
+        refused(cdi(&[]), "--node");
+    }
+    assert!(cdi(&["--node=/dev/dri/renderD129"]).status.success());
+    let json: Value = serde_json::from_str(&fs::read_to_string(&spec).unwrap()).unwrap();
+    assert_eq!(json["devices"][0]["containerEdits"]["deviceNodes"][0]["path"], "/dev/dri/renderD129");
+}
+
+#[test]
 fn installed_and_removed_again() {
     let dir = Dir::new("install");
     let (built, dest) = (library(&dir.0), dir.0.join("dest"));
@@ -177,18 +197,27 @@ fn the_environment_leads_to_the_manifest() {
     let dir = Dir::new("env");
     let manifest = dir.0.join("it's hesper_icd.json");
     fs::write(&manifest, r#"{"ICD":{"library_path":"./libvulkan_hesper.so"}}"#).unwrap();
-    let run = |args: &[&str]| {
-        let out =
-            Command::new(env!("CARGO_BIN_EXE_hesper")).args(args).env("VK_DRIVER_FILES", &manifest).output().unwrap();
-        String::from_utf8(out.stdout).unwrap()
+    let run = |manifest: &Path, args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_hesper")).args(args).env("VK_DRIVER_FILES", manifest).output().unwrap()
     };
-    let script = format!("{}printf %s \"$VK_DRIVER_FILES$VK_ICD_FILENAMES\"", run(&["env"]));
+    let text = |out: Output| String::from_utf8(out.stdout).unwrap();
+    let script = format!("{}printf %s \"$VK_DRIVER_FILES$VK_ICD_FILENAMES\"", text(run(&manifest, &["env"])));
     let out = Command::new("sh").args(["-c", &script]).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&out.stdout), format!("{0}{0}", manifest.display()));
-    let arguments = run(&["env", "--podman"]);
     let library = dir.0.join("./libvulkan_hesper.so");
-    for word in ["--device /dev/dri/", &format!("--volume {0}:{0}:ro", library.display()), "--env 'VK_DRIVER_FILES="] {
-        assert!(arguments.contains(word) || Path::new("/etc/cdi/hesper.json").exists(), "{word}: {arguments}");
+    if !Path::new("/etc/cdi/hesper.json").exists() {
+        // A shell would take this path apart.
+        let out = run(&manifest, &["env", "--podman"]);
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!((out.status.code(), out.stdout.len()), (Some(1), 0), "{error}");
+        assert!(error.starts_with("hesper: ") && error.contains("hesper cdi"), "{error}");
+        let plain = dir.0.join("hesper_icd.json");
+        fs::copy(&manifest, &plain).unwrap();
+        let arguments = text(run(&plain, &["env", "--podman"]));
+        let volume = format!("--volume {0}:{0}:ro", library.display());
+        for word in ["--device /dev/dri/", &volume, &format!("--env VK_DRIVER_FILES={}", plain.display())] {
+            assert!(arguments.contains(word), "{word}: {arguments}");
+        }
     }
     let none =
         Command::new(env!("CARGO_BIN_EXE_hesper")).arg("env").env("VK_DRIVER_FILES", "/nowhere").output().unwrap();

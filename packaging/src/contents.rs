@@ -18,6 +18,11 @@ pub const PAPERS: &str = "usr/share/doc/hesper";
 /// The name of the bill of materials there.
 pub const BILL: &str = "sbom.cdx.json";
 
+/// Who maintains the packages: the authors that Cargo.toml names, with commas between them.
+pub fn maintainer() -> String {
+    env!("CARGO_PKG_AUTHORS").replace(':', ", ")
+}
+
 /// Where a system's libraries lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Places {

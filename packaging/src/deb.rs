@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::archive::{self, File};
-use crate::contents::{Contents, Places};
+use crate::contents::{Contents, Places, maintainer};
 
 /// The package's version: upstream's and the number of the package made of it.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-1");
@@ -41,13 +41,14 @@ fn control(architecture: &str, files: &[File]) -> String {
         "Package: hesper\n\
          Version: {VERSION}\n\
          Architecture: {architecture}\n\
-         Maintainer: Hesper contributors <hesper@example.invalid>\n\
+         Maintainer: {}\n\
          Installed-Size: {size}\n\
          Depends: libc6 (>= 2.28)\n\
          Recommends: libvulkan1\n\
          Section: libs\n\
          Priority: optional\n\
          Description: {SUMMARY}\n {}\n",
+        maintainer(),
         DESCRIPTION.join("\n ")
     )
 }

@@ -5,7 +5,7 @@ use hesper_rig::Guest;
 use rpm::{BuildConfig, CompressionWithLevel, Dependency, FileOptions, PackageBuilder};
 
 use crate::archive;
-use crate::contents::{Contents, Places};
+use crate::contents::{Contents, Places, maintainer};
 use crate::deb::{DESCRIPTION, SUMMARY};
 
 const RELEASE: &str = "1";
@@ -38,6 +38,7 @@ pub fn package(contents: &Contents) -> Result<Vec<u8>> {
         .release(RELEASE)
         .description(DESCRIPTION.join("\n"))
         .build_host("localhost")
+        .packager(maintainer())
         .requires(Dependency::any("libc.so.6(GLIBC_2.28)(64bit)"))
         .recommends(Dependency::any("vulkan-loader"));
     let files = contents.files(Places::Fedora);

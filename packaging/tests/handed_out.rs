@@ -155,6 +155,14 @@ fn the_layout_is_whole_and_the_same_each_time() {
     assert_eq!(named + 2, files.len(), "a file that nothing names");
 }
 
+/// Whether these are the authors in Cargo.toml, and none that stand for others: domains that lead nowhere (RFC 2606), and words for what is still to be filled in.
+fn is_meant(maintainer: &str) -> bool {
+    let small = maintainer.to_lowercase();
+    let stands_for_others = ["example", "invalid", "localhost", ".test", "noreply", "todo", "your name"];
+    let are_authors = !maintainer.is_empty() && env!("CARGO_PKG_AUTHORS").split(':').eq(maintainer.split(", "));
+    are_authors && !stands_for_others.iter().any(|w| small.contains(w))
+}
+
 #[test]
 fn a_deb_is_read_back() {
     let folder = Folder::new("deb");
@@ -179,6 +187,8 @@ fn a_deb_is_read_back() {
     for line in ["Package: hesper", "Architecture: arm64", "Depends: libc6 (>= 2.28)", "Recommends: libvulkan1"] {
         assert!(control.lines().any(|l| l == line), "{control}");
     }
+    let maintainer = control.lines().find_map(|l| l.strip_prefix("Maintainer: ")).unwrap();
+    assert!(is_meant(maintainer), "{maintainer} maintains nothing");
     let files = untar(&unpacked(files));
     assert_eq!(files["./usr/lib/aarch64-linux-gnu/libvulkan_hesper.so"], b"\x7fELF library for arm64");
     assert_eq!(files.keys().filter(|k| !k.ends_with('/')).count(), 6);
@@ -197,6 +207,7 @@ fn an_rpm_is_read_back() {
     assert_eq!((about.get_name().unwrap(), about.get_arch().unwrap()), ("hesper", "aarch64"));
     let licence = about.get_license().unwrap();
     assert!(licence.contains("ISC AND MIT AND") && licence.contains("(MIT OR Apache-2.0)"), "{licence}");
+    assert!(is_meant(about.get_packager().unwrap()));
     assert!(about.get_requires().unwrap().iter().any(|d| d.name == "libc.so.6(GLIBC_2.28)(64bit)"));
     let mut found = BTreeMap::new();
     for file in package.files().unwrap() {

@@ -4,10 +4,7 @@
 # there aren't taken twice. LISTS is the folder with the lists of packages. Usage: clients.sh DIR FROM LISTS (root; needs mmdebstrap and pip).
 set -eu
 dir=$1 from=$2 lists=$3
-# The machine's own mirror, wherever that is.
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
-[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the packages come from there" >&2; exit 1; }
+. "${0%/*}/mirror.sh"
 rm -rf "$dir"
 # Nothing is set up: files are all that is needed.
 files() {

@@ -1,12 +1,9 @@
 #!/bin/sh
-# Makes a tree with another release's Venus host: virglrenderer and lavapipe as a Debian release has them. Usage: hosts.sh RELEASE DIR (root; needs
+# Makes a tree with another release's Venus host: virglrenderer and lavapipe as a Debian release has them. Usage: hosts.sh DIR RELEASE (root; needs
 # mmdebstrap and Debian's archive).
 set -eu
-release=$1 dir=$2
-# The machine's own mirror, wherever that is.
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
-[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the packages come from there" >&2; exit 1; }
+dir=$1 release=$2
+. "${0%/*}/mirror.sh"
 # vulkaninfo and the libraries of llama.cpp are for programs on the host's own driver.
 mmdebstrap --quiet --mode=root --variant=minbase \
   --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \

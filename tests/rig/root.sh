@@ -3,10 +3,7 @@
 # driver), QEMU and llama.cpp. Usage: root.sh DIR (root; needs mmdebstrap and Debian's archive).
 set -eu
 dir=$1
-# The machine's own mirror, wherever that is.
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
-[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the rig's packages come from there" >&2; exit 1; }
+. "${0%/*}/mirror.sh"
 
 pins=$(mktemp)
 cat >"$pins" <<'P'

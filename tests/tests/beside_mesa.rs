@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use hesper_rig::vulkaninfo::VULKANINFO;
+use hesper_rig::vulkaninfo::{self, VULKANINFO};
 use hesper_rig::{Host, TreeCopy, build_driver};
 use hesper_tests::{both, quick, root};
 
@@ -50,9 +50,7 @@ impl System {
         let out = self.command(VULKANINFO).arg("--summary").envs(environment.iter().copied()).output().unwrap();
         let text = both(&out);
         assert!(out.status.success(), "{environment:?}: {text}");
-        let name =
-            |line: &str| Some(line.split_once('=').filter(|(n, _)| n.trim() == "driverName")?.1.trim().to_owned());
-        text.lines().filter_map(name).collect()
+        vulkaninfo::drivers(&text).into_iter().map(str::to_owned).collect()
     }
 
     /// Fails unless every one of so many starts shows these drivers.

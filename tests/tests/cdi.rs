@@ -1,72 +1,87 @@
-//! The CDI spec in the hands of a container engine.
+//! The CDI spec in podman's hands, in containers with namespaces and rules for devices of their own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use hesper_rig::package_tools::run_with_device;
-use hesper_rig::vulkaninfo::VULKANINFO;
-use hesper_rig::{Host, Libraries, SmallTree, build_driver};
-use hesper_tests::{both, quick, root};
-use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use hesper_rig::package_tools::check_cdi_spec;
+use hesper_rig::podman::{Podman, User};
+use hesper_rig::vulkaninfo::{self, VULKANINFO};
+use hesper_rig::{DriverBuild, Host, Libraries, Nodes, SmallTree, build_driver};
+use hesper_tests::{both, good, quick, root};
+use serde_json::Value;
 
-/// A machine's folder with the driver installed, two nodes and the spec, and containers of its engine.
+const IMAGE: &str = "localhost/base";
+const NODES: [&str; 2] = ["/dev/dri/renderD128", "/dev/dri/renderD129"];
+
+/// A machine with two render nodes, and the driver installed for containers with glibc and under another prefix for those with musl, each with its spec.
 struct Machine {
-    folder: PathBuf,
+    podman: Podman,
+    build: DriverBuild,
     host: Host,
-    base: SmallTree,
 }
 
 impl Machine {
-    fn new() -> Self {
-        let (root, build) = (root(), build_driver().unwrap());
-        let folder = std::env::temp_dir().join(format!("hesper-cdi-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir(&folder).unwrap();
-        let machine = Self {
-            base: SmallTree::make(&root, Libraries::Debian).unwrap(),
-            host: Host::start(&root).unwrap(),
-            folder,
-        };
-        for node in machine.nodes() {
-            // The null device: the way to the host is the socket here.
-            mknod(&node, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 3)).unwrap();
+    /// `user` gets an image with vulkaninfo.
+    fn new(user: User) -> Self {
+        let root = root();
+        let machine =
+            Self { podman: Podman::new().unwrap(), build: build_driver().unwrap(), host: Host::start(&root).unwrap() };
+        // Whoever runs podman may speak with the host.
+        fs::set_permissions(machine.host.socket(), fs::Permissions::from_mode(0o777)).unwrap();
+        for number in [128, 129] {
+            machine.podman.add_node(number).unwrap();
         }
-        let layout = [option("prefix", &machine.folder.join("usr")), option("libdir", &machine.folder.join("lib"))];
-        let hesper = |arguments: &[String]| {
-            let out = Command::new(&build.program).args(arguments).args(&layout).output().unwrap();
-            assert!(out.status.success(), "{}", both(&out));
-        };
-        hesper(&["install".to_owned(), option("library", &build.library)]);
-        let nodes = machine.nodes().map(|node| option("node", &node));
-        hesper(&[&["cdi".to_owned(), option("output", &machine.spec())], &nodes[..]].concat());
+        // The program doesn't look into the library.
+        let musl = machine.podman.folder().join("built-for-musl.so");
+        fs::write(&musl, "\x7fELF").unwrap();
+        let nodes = NODES.map(|node| format!("--node={node}"));
+        for (name, library, kind) in
+            [("glibc", &machine.build.library, "hesper/gpu"), ("musl", &musl, "hesper/gpu-musl")]
+        {
+            let prefix = machine.prefix(name);
+            let layout = [option("prefix", &prefix), option("libdir", &prefix.join("lib"))];
+            machine.hesper(&[&["install".to_owned(), option("library", library)], &layout[..]].concat());
+            let output = option("output", &machine.podman.spec(&format!("{name}.json")));
+            machine.hesper(&[&["cdi".to_owned(), format!("--kind={kind}"), output], &nodes[..], &layout[..]].concat());
+        }
+        let base = SmallTree::make(&root, Libraries::Debian).unwrap();
+        machine.podman.import(user, base.tree(), IMAGE).unwrap();
         machine
     }
 
-    fn spec(&self) -> PathBuf {
-        self.folder.join("hesper.json")
+    fn prefix(&self, name: &str) -> PathBuf {
+        self.podman.folder().join(name)
     }
 
-    fn nodes(&self) -> [PathBuf; 2] {
-        ["renderD128", "renderD129"].map(|name| self.folder.join(name))
+    fn manifest(&self, name: &str) -> PathBuf {
+        self.prefix(name).join("share/vulkan/icd.d/hesper_icd.json")
     }
 
-    /// What vulkaninfo says in a container with a device.
-    fn vulkaninfo(&self, device: &str) -> Output {
-        let out = self.folder.join("engine");
-        fs::create_dir(&out).unwrap();
-        let shared = self.host.socket().parent().unwrap();
-        let mut command = run_with_device(&self.spec(), device, self.base.tree(), shared, &out).unwrap();
-        command.args([VULKANINFO, "--summary"]).env("HESPER_DEBUG", "vtest");
-        let said = command.env("HESPER_VTEST_SOCKET", self.host.socket()).output().unwrap();
-        fs::remove_dir_all(&out).unwrap();
-        said
+    /// The `hesper` program on the machine.
+    fn hesper(&self, arguments: &[String]) -> String {
+        good("hesper", Command::new(&self.build.program).args(arguments))
     }
-}
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+    /// What a shell says in a container that is run with these options, with the way to the host.
+    fn shell(&self, user: User, options: &[&str], script: &str) -> Output {
+        let shared = self.host.socket().parent().unwrap().display();
+        let mut command = self.podman.run(user).unwrap();
+        command.env("HESPER_DEBUG", "vtest").env("HESPER_VTEST_SOCKET", self.host.socket());
+        // The image has no shell.
+        command.args(["--volume=/usr/bin/dash:/usr/bin/sh:ro", &format!("--volume={shared}:{shared}")]).args(options);
+        command.args([IMAGE, "sh", "-c", script]).output().unwrap()
+    }
+
+    /// What the doctor says of the place and of render nodes in a container, by its JSON.
+    fn doctor(&self, user: User, options: &[&str]) -> (Value, Value) {
+        let volume = format!("--volume={}:/usr/bin/hesper:ro", self.build.program.display());
+        let script = "unset HESPER_DEBUG HESPER_VTEST_SOCKET; hesper doctor --json";
+        let out = self.shell(user, &[&[volume.as_str()], options].concat(), script);
+        let report: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", both(&out)));
+        let check = |id: &str| report["checks"].as_array().unwrap().iter().find(|c| c["id"] == id).unwrap().clone();
+        (check("place"), check("node"))
     }
 }
 
@@ -74,17 +89,139 @@ fn option(name: &str, path: &Path) -> String {
     format!("--{name}={}", path.display())
 }
 
+/// A script's lines about nodes that are there, and whether they may be opened: without a device behind a node the kernel says ENXIO, and with one nothing.
+fn nodes_there() -> String {
+    NODES.map(|node| format!("[ ! -c {node} ] || {{ echo {node}; (: <>{node}) 2>&1; }}\n")).concat()
+}
+
+/// The nodes of a script's lines; none of them may be denied.
+fn allowed(text: &str) -> Vec<&str> {
+    assert!(!text.contains("Permission denied") && !text.contains("Operation not permitted"), "{text}");
+    text.lines().filter(|l| NODES.contains(l)).collect()
+}
+
+fn fails_with(finding: &Value, advice: &str) {
+    assert_eq!((&finding["status"], &finding["facts"]["obstacle"]), (&"fail".into(), &"no_permission".into()));
+    assert!(finding["advice"].as_str().unwrap().contains(advice), "{finding}");
+}
+
 #[test]
-fn an_engine_takes_devices_of_the_spec() {
+fn specs_fit_the_specifications_schema() {
     if quick() {
         return;
     }
-    // The engine's containers have all nodes of the machine where it can't use namespaces: it takes what the spec says of them, and that is all.
-    let machine = Machine::new();
-    for device in ["hesper/gpu=all", "hesper/gpu=0", "hesper/gpu=1"] {
-        let text = both(&machine.vulkaninfo(device));
-        assert!(text.lines().any(|l| l.split_whitespace().eq(["driverName", "=", "hesper"])), "{device}: {text}");
+    let (podman, program) = (Podman::new().unwrap(), build_driver().unwrap().program);
+    for arguments in
+        [&[][..], &["--node=/dev/dri/renderD128", "--node=/dev/dri/renderD129"], &["--kind=hesper/gpu-musl"]]
+    {
+        let spec = podman.spec("hesper.json");
+        // A spec that goes elsewhere may name files that aren't here.
+        let text = good("hesper cdi", Command::new(&program).args(["cdi", "--output=-"]).args(arguments));
+        fs::write(&spec, &text).unwrap();
+        check_cdi_spec(&spec).unwrap();
+        for (right, wrong) in
+            [("hostPath", "hostpath"), ("deviceNodes", "nodes"), ("\"devices\"", "\"device\""), ("\"rw\"", "6")]
+        {
+            fs::write(&spec, text.replace(right, wrong)).unwrap();
+            assert!(check_cdi_spec(&spec).is_err(), "{wrong} fits the schema");
+        }
     }
-    let out = machine.vulkaninfo("hesper/gpu=2");
+}
+
+#[test]
+fn podman_takes_devices_of_the_spec() {
+    if quick() {
+        return;
+    }
+    let machine = Machine::new(User::Root);
+    let script = format!("{}exec {VULKANINFO} --summary", nodes_there());
+    for (options, nodes) in [
+        (&["--device=hesper/gpu=all"][..], &NODES[..]),
+        (&["--device=hesper/gpu=0"], &NODES[..1]),
+        (&["--device=hesper/gpu=1"], &NODES[1..]),
+        // The nodes are the user's in the container, whatever groups he is in.
+        (&["--device=hesper/gpu=all", "--user=1000:1000"], &NODES[..]),
+    ] {
+        let text = both(&machine.shell(User::Root, options, &script));
+        assert_eq!(
+            (allowed(&text), vulkaninfo::drivers(&text)),
+            (nodes.to_vec(), vec!["hesper"]),
+            "{options:?}: {text}"
+        );
+    }
+    let out = machine.shell(User::Root, &["--device=hesper/gpu=2"], "echo started");
     assert!(!out.status.success() && both(&out).contains("hesper/gpu=2"), "{}", both(&out));
+    // A node that wasn't given to the container is there, and the kernel refuses it.
+    let out = machine.shell(User::Root, &["--device=hesper/gpu=0", "--volume=/dev/dri:/dev/dri:dev"], &nodes_there());
+    assert_eq!(both(&out).matches("Operation not permitted").count(), 1, "{}", both(&out));
+    let (place, node) = machine.doctor(User::Root, &["--volume=/dev/dri:/dev/dri:dev"]);
+    assert_eq!(place["facts"]["engine"], "podman", "{place}");
+    fails_with(&node, "--device /dev/dri");
+}
+
+#[test]
+fn a_kind_of_its_own_has_the_library_for_another_c_library() {
+    if quick() {
+        return;
+    }
+    let machine = Machine::new(User::Root);
+    let script =
+        format!("{}echo $VK_DRIVER_FILES; while read line; do echo \"$line\"; done <$VK_DRIVER_FILES", nodes_there());
+    let text = both(&machine.shell(User::Root, &["--device=hesper/gpu-musl=1"], &script));
+    assert_eq!(allowed(&text), NODES[1..]);
+    let library = machine.prefix("musl").join("lib/libvulkan_hesper.so");
+    for path in [machine.manifest("musl"), library] {
+        assert!(text.contains(path.to_str().unwrap()), "no {} in {text}", path.display());
+    }
+    assert!(!text.contains(machine.prefix("glibc").to_str().unwrap()), "{text}");
+}
+
+/// An ordinary user's containers have no numbers for the machine's groups: the node's is nobody's there, and he is in it only if his own are kept.
+#[test]
+fn an_ordinary_users_podman_keeps_the_nodes_group() {
+    if quick() {
+        return;
+    }
+    let machine = Machine::new(User::Ordinary);
+    let device = "--device=hesper/gpu=all";
+    let (place, node) = machine.doctor(User::Ordinary, &[device]);
+    assert_eq!(place["facts"]["rootless"], true, "{place}");
+    fails_with(&node, "--group-add keep-groups");
+    let script = format!("{}exec {VULKANINFO} --summary", nodes_there());
+    let text = both(&machine.shell(User::Ordinary, &[device, "--group-add=keep-groups"], &script));
+    assert_eq!((allowed(&text), vulkaninfo::drivers(&text)), (NODES.to_vec(), vec!["hesper"]), "{text}");
+}
+
+#[test]
+fn a_spec_has_the_nodes_of_every_virtio_gpu() {
+    let nodes = [("renderD128", "driver i915"), ("renderD129", ""), ("renderD131", "param 1 0")];
+    let nodes = Nodes::new(&nodes).unwrap();
+    let mut command = root().client_on(&nodes, build_driver().unwrap().program).unwrap();
+    let spec: Value = serde_json::from_str(&good("hesper cdi", command.args(["cdi", "--output=-"]))).unwrap();
+    let device = |name: &str| {
+        let device = spec["devices"].as_array().unwrap().iter().find(|d| d["name"] == name).unwrap();
+        let nodes = device["containerEdits"]["deviceNodes"].as_array().unwrap().iter();
+        nodes.map(|n| n["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = ["/dev/dri/renderD129", "/dev/dri/renderD131"];
+    assert_eq!([device("0"), device("1"), device("all")], [&all[..1], &all[1..], &all[..]]);
+}
+
+/// `podman run $(hesper env --podman) …`, with the words as a shell splits them.
+#[test]
+fn podman_takes_what_the_program_prints() {
+    if quick() {
+        return;
+    }
+    let machine = Machine::new(User::Root);
+    let mut env = Command::new(&machine.build.program);
+    env.args(["env", "--podman"]).env("VK_DRIVER_FILES", machine.manifest("glibc"));
+    let words = good("hesper env", &mut env);
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let text = both(&machine.shell(User::Root, &words, &format!("{}exec {VULKANINFO} --summary", nodes_there())));
+    assert_eq!(
+        (allowed(&text), vulkaninfo::drivers(&text)),
+        (NODES[..1].to_vec(), vec!["hesper"]),
+        "{words:?}: {text}"
+    );
 }

@@ -6,8 +6,10 @@ use hesper_packaging::oci::{self, Tag};
 use hesper_packaging::{Contents, deb, rpm};
 use hesper_rig::llama::{ANY_PROCESSOR, Server};
 use hesper_rig::models::{self, Weights};
-use hesper_rig::package_tools::build_image;
-use hesper_rig::{Guest, Host, Libraries, SmallTree, TreeCopy, cross, target_folder, vulkaninfo, workspace};
+use hesper_rig::podman::{Podman, User};
+use hesper_rig::{
+    Guest, Host, HostVersion, Libraries, SmallTree, TreeCopy, cross, target_folder, vulkaninfo, workspace,
+};
 use hesper_tests::systems::{Programs, image, packaged};
 use hesper_tests::{quick, root};
 
@@ -28,29 +30,33 @@ fn vtest(host: &Host) -> [(&'static str, String); 2] {
     [("HESPER_DEBUG", format!("vtest,{more}")), ("HESPER_VTEST_SOCKET", host.socket().display().to_string())]
 }
 
-/// The recipe of the documents, on a base of Fedora's layout and one without a shell.
+/// The commands of the documents, on stand-ins for base images: older and newer than Ubuntu 24.04 (llama.cpp, whisper.cpp) and UBI (RamaLama), with either's layout, and without a shell.
 #[test]
-fn a_container_engine_builds_an_image_with_the_driver() {
+fn podman_builds_and_runs_images_with_the_driver() {
     if quick() {
         return;
     }
     let (root, layout) = (root(), folder("layout"));
     let host = Host::start(&root).unwrap();
     image::write(&programs(), &layout).unwrap();
-    for libraries in [Libraries::Fedora, Libraries::Debian] {
-        let base = SmallTree::make(&root, libraries).unwrap();
-        let out = folder("engine");
-        std::fs::create_dir_all(&out).unwrap();
-        let recipe = workspace().join("container/with-hesper.Containerfile");
-        let built = build_image(&layout, image::NAME, &recipe, base.tree(), &out).unwrap();
-        let mut command = built.tree.command(vulkaninfo::VULKANINFO).unwrap();
-        let variables = built.environment.into_iter().filter(|(name, _)| name != "PATH");
+    let debian_12 = HostVersion::V0_10_4.tree(&root).unwrap();
+    for (from, libraries) in
+        [(&root, Libraries::Fedora), (&debian_12, Libraries::Fedora), (&debian_12, Libraries::Debian)]
+    {
+        let podman = Podman::new().unwrap();
+        podman.import(User::Root, SmallTree::make(from, libraries).unwrap().tree(), "localhost/base").unwrap();
+        podman.said(User::Root, &["pull", "--quiet", &format!("oci:{}:{}", layout.display(), image::NAME)]).unwrap();
+        let recipe = workspace().join("container/with-hesper.Containerfile").display().to_string();
+        let build = ["build", "--quiet", "--build-arg", "BASE=localhost/base", "-f", &recipe, "-t", "with-hesper", "."];
+        podman.said(User::Root, &build).unwrap();
+        let socket = host.socket().parent().unwrap().display();
+        let mut command = podman.run(User::Root).unwrap();
+        command.envs(vtest(&host)).arg(format!("--volume={socket}:{socket}"));
         let facts = vulkaninfo::facts_of({
-            command.envs(variables).envs(vtest(&host));
+            command.args(["localhost/with-hesper", vulkaninfo::VULKANINFO]);
             command
         });
         assert_eq!(facts.unwrap()["VkPhysicalDeviceVulkan12Properties/driverName"], "hesper", "{libraries:?}");
-        std::fs::remove_dir_all(&out).unwrap();
     }
     std::fs::remove_dir_all(&layout).unwrap();
 }

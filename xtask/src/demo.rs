@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use hesper_rig::llama::{self, Server, Timings};
-use hesper_rig::{Driver, Host, Root, cache, models};
+use hesper_rig::{Driver, Host, Root, cache, models, vulkaninfo};
 use hesper_tests::median;
 
 use crate::setup;
@@ -142,12 +142,12 @@ fn is_from(device: &str, driver: Driver) -> bool {
 
 /// Whether the first device of a summary is of that driver.
 fn is_named(summary: &str, driver: Driver) -> bool {
-    let name = summary.lines().find_map(|l| l.trim().strip_prefix("driverName")?.split_once("= "));
-    name.is_some_and(|(_, name)| match driver {
-        Driver::Native => name == "llvmpipe",
-        Driver::Mesa => name == "venus",
-        Driver::Hesper => name == "hesper",
-    })
+    let name = match driver {
+        Driver::Native => "llvmpipe",
+        Driver::Mesa => "venus",
+        Driver::Hesper => "hesper",
+    };
+    vulkaninfo::drivers(summary).first() == Some(&name)
 }
 
 fn shown(path: &Path) -> String {

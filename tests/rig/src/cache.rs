@@ -59,13 +59,18 @@ pub fn made(name: &str, recipes: &[&str], about: &str, make: impl FnOnce(&Path) 
     Ok(made)
 }
 
-/// A command that runs a recipe on the folder `new`, of [`made`]. What the recipe mounts ends with it, killed or not.
+/// What recipes source. Where packages come from doesn't change what is made of them: no folder is made anew for another mirror.
+const MIRROR: &str = include_str!("../mirror.sh");
+
+/// A command that runs a recipe on the folder `new`, of [`made`] or one that is renamed when it is whole. What the recipe mounts ends with it, killed or not.
 ///
 /// # Errors
 /// When the recipe can't be written beside the folder.
 pub fn recipe(text: &str, new: &Path) -> Result<Command> {
     let file = new.with_extension("sh");
-    fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+    for (file, text) in [(&file, text), (&new.with_file_name("mirror.sh"), MIRROR)] {
+        fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+    }
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh"]).arg(file).arg(new);
     Ok(command)

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
@@ -122,10 +121,8 @@ fn make(release: &str, tree: &PathBuf) -> Result<()> {
     let _ = fs::remove_dir_all(&new);
     let above = tree.parent().context("the cache has no folder")?;
     fs::create_dir_all(above).with_context(|| format!("making {}", above.display()))?;
-    let recipe = above.join("recipe.sh");
-    fs::write(&recipe, RECIPE).with_context(|| format!("writing {}", recipe.display()))?;
     let bar = cache::progress(format!("making a host of Debian's release {release} (250 MB from Debian's archive)"));
-    cache::run(Command::new("sh").arg(&recipe).arg(release).arg(&new))?;
+    cache::run(cache::recipe(RECIPE, &new)?.arg(release))?;
     fs::rename(&new, tree).with_context(|| format!("making {}", tree.display()))?;
     bar.finish_and_clear();
     Ok(())

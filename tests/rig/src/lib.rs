@@ -28,6 +28,7 @@ pub mod models;
 mod nodes;
 pub mod package_tools;
 pub mod pin;
+pub mod podman;
 pub mod processes;
 mod qmp;
 mod ramalama;

@@ -79,14 +79,12 @@ impl Root {
 fn make(path: &Path) -> Result<()> {
     let above = path.parent().context("the cache has no folder")?;
     fs::create_dir_all(above).with_context(|| format!("making {}", above.display()))?;
-    let recipe = above.join("recipe.sh");
-    fs::write(&recipe, RECIPE)?;
     let bar = cache::progress(format!(
         "making the rig's root in {} (about 1 GB from Debian's archive, 1 to 5 minutes)",
         path.display()
     ));
     let new = path.with_extension("new");
-    cache::run(Command::new("sh").arg(&recipe).arg(&new))?;
+    cache::run(&mut cache::recipe(RECIPE, &new)?)?;
     let (files, bytes) = count(&new)?;
     fs::write(new.join(WHOLE), format!("{files} {bytes}\n"))?;
     fs::rename(&new, path).with_context(|| format!("making {}", path.display()))?;

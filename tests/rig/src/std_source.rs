@@ -26,12 +26,11 @@ pub fn ensure() -> Result<PathBuf> {
     let _lock = cache::lock("rust-src")?;
     // Renamed into place when whole.
     if !folder.is_dir() {
-        let (new, recipe) = (folder.with_extension("new"), folder.with_extension("sh"));
+        let new = folder.with_extension("new");
         fs::create_dir_all(cache::folder().join(format!("rust-{VERSION}")))?;
         let _ = (fs::remove_dir_all(&new), fs::remove_dir_all(new.with_extension("new.tree")));
-        fs::write(&recipe, RECIPE).with_context(|| format!("writing {}", recipe.display()))?;
         let bar = cache::progress("fetching the standard library's sources (45 MB from Debian's archive)".to_owned());
-        cache::run(Command::new("sh").arg(&recipe).arg(&new))?;
+        cache::run(&mut cache::recipe(RECIPE, &new)?)?;
         fs::rename(&new, &folder).with_context(|| format!("making {}", folder.display()))?;
         bar.finish_and_clear();
     }

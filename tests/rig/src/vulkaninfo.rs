@@ -44,6 +44,17 @@ pub fn facts_of(mut command: Command) -> Result<Facts> {
     Ok(facts)
 }
 
+/// The values of this name in what `vulkaninfo --summary` prints, of one device after the other.
+pub fn shown<'a>(summary: &'a str, name: &str) -> Vec<&'a str> {
+    let value = |line: &'a str| Some(line.split_once('=').filter(|(n, _)| n.trim() == name)?.1.trim());
+    summary.lines().filter_map(value).collect()
+}
+
+/// The drivers of the devices there.
+pub fn drivers(summary: &str) -> Vec<&str> {
+    shown(summary, "driverName")
+}
+
 /// Whether a fact is about a feature.
 pub fn is_feature(name: &str) -> bool {
     name.starts_with("VkPhysicalDevice") && name.split('/').next().is_some_and(|s| s.contains("Features"))
@@ -113,6 +124,14 @@ memoryHeaps[0]:
 \tsize   = 5 (0x5)
 \tbudget = 6
 ";
+
+    #[test]
+    fn a_summary_is_read() {
+        let text = "GPU0:\n\tdeviceName         = A (B = C)\n\tdriverName         = hesper\nGPU1:\n\tdriverName         = venus\n";
+        assert_eq!(drivers(text), ["hesper", "venus"]);
+        assert_eq!(shown(text, "deviceName"), ["A (B = C)"]);
+        assert!(shown(text, "driver").is_empty());
+    }
 
     #[test]
     fn the_text_is_read() {

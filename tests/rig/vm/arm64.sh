@@ -5,10 +5,7 @@ set -eu
 dir=$1
 # The hook has this from the environment.
 export qemu="$2"
-# The machine's own mirror, wherever that is.
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
-[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the packages come from there" >&2; exit 1; }
+. "${0%/*}/mirror.sh"
 
 # Mesa as in the rig's root.
 pins=$(mktemp)

@@ -6,10 +6,7 @@ dir=$1
 arch=$2
 # The hook has these from the environment.
 export package="$3" suite="$4"
-# The machine's own mirror, wherever that is.
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
-[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the kernel comes from there" >&2; exit 1; }
+. "${0%/*}/mirror.sh"
 # Nothing is installed: there is nothing to boot here but the rig's own machine. Newer kernels are several packages.
 mmdebstrap --quiet --mode=root --variant=extract --architectures="$arch" \
   --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Sandbox::User "root"' \

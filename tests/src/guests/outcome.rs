@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use hesper_rig::{Driver, GuestJob, GuestResult};
+use hesper_rig::{Driver, GuestJob, GuestResult, vulkaninfo};
 
 use super::jobs::Kind;
 use super::servers::{self, Answer, Idle};
@@ -73,8 +73,8 @@ impl Outcome {
 fn device(result: &GuestResult) -> Result<(String, String)> {
     let text = result.good()?;
     let value = |name: &str| {
-        let line = text.lines().find_map(|l| l.trim().strip_prefix(name)?.trim_start().strip_prefix("= "));
-        line.map(str::to_owned).with_context(|| format!("vulkaninfo shows no {name}:\n{text}"))
+        let first = vulkaninfo::shown(text, name).first().map(|value| (*value).to_owned());
+        first.with_context(|| format!("vulkaninfo shows no {name}:\n{text}"))
     };
     Ok((value("deviceName")?, value("driverName")?))
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use hesper_packaging::{Contents, deb, rpm};
 use hesper_rig::package_tools::package_tools;
-use hesper_rig::vulkaninfo::VULKANINFO;
+use hesper_rig::vulkaninfo::{self, VULKANINFO};
 use hesper_rig::{Host, HostVersion, Root, TreeCopy, tree_files};
 
 use super::programs::{Programs, said};
@@ -83,8 +83,7 @@ impl Manager {
         let device = || -> Result<bool> {
             // Without a device vulkaninfo ends with an error.
             let out = start(VULKANINFO)?.arg("--summary").output().context("starting vulkaninfo")?;
-            let summary = crate::both(&out);
-            Ok(summary.lines().any(|l| l.split_whitespace().eq(["driverName", "=", "hesper"])))
+            Ok(vulkaninfo::drivers(&crate::both(&out)).contains(&"hesper"))
         };
         ensure!(!device()?, "vulkaninfo shows a device of the driver before the installation");
         let before = tree_files(copy.tree())?;
