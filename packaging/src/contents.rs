@@ -15,6 +15,8 @@ use crate::{crates, notices, sbom, toolchain};
 const MANIFESTS: &str = "usr/share/vulkan/icd.d";
 /// The folder of the papers.
 pub const PAPERS: &str = "usr/share/doc/hesper";
+/// The name of the licences' text there.
+pub const NOTICES: &str = "copyright";
 /// The name of the bill of materials there.
 pub const BILL: &str = "sbom.cdx.json";
 
@@ -32,6 +34,8 @@ pub enum Places {
     Debian,
     /// Fedora's.
     Fedora,
+    /// All in one folder, which may lie anywhere.
+    Together,
 }
 
 /// The driver and the program of a build, and their papers.
@@ -84,26 +88,34 @@ impl Contents {
         format!("/{MANIFESTS}/{}", icd::MANIFEST)
     }
 
+    /// The name of all of it together, with the version and the guest.
+    pub fn folder(&self) -> String {
+        format!("hesper-{}-{}", env!("CARGO_PKG_VERSION"), self.guest.name())
+    }
+
     /// All files, at the places of a kind of system.
     pub fn files(&self, places: Places) -> Vec<File> {
+        let (together, own) = (places == Places::Together, self.folder());
         let folder = match (places, self.guest) {
             (Places::Own, _) => "usr/lib/hesper",
             (Places::Debian, Guest::Amd64 | Guest::Amd64Musl) => "usr/lib/x86_64-linux-gnu",
             (Places::Debian, Guest::Arm64 | Guest::Arm64Musl) => "usr/lib/aarch64-linux-gnu",
             (Places::Fedora, _) => "usr/lib64",
+            (Places::Together, _) => &own,
         };
+        let [programs, manifests, papers] = if together { [folder; 3] } else { ["usr/bin", MANIFESTS, PAPERS] };
         let library = format!("{folder}/{}", icd::LIBRARY);
-        let manifest = icd::text(&format!("/{library}"));
+        let named = if together { format!("./{}", icd::LIBRARY) } else { format!("/{library}") };
         let mut files = vec![
-            File::program("usr/bin/hesper", self.program.clone()),
+            File::program(format!("{programs}/hesper"), self.program.clone()),
             File::data(library, self.library.clone()),
-            File::data(format!("{MANIFESTS}/{}", icd::MANIFEST), manifest),
+            File::data(format!("{manifests}/{}", icd::MANIFEST), icd::text(&named)),
         ];
         let bill = sbom::bill(self.guest.name(), &files, &self.crates, &self.parts, &self.rust);
         files.extend([
-            File::data(format!("{PAPERS}/copyright"), self.notices.clone()),
-            File::data(format!("{PAPERS}/rust-standard-library.html"), self.standard_library_notices.clone()),
-            File::data(format!("{PAPERS}/{BILL}"), icd::pretty(&bill)),
+            File::data(format!("{papers}/{NOTICES}"), self.notices.clone()),
+            File::data(format!("{papers}/rust-standard-library.html"), self.standard_library_notices.clone()),
+            File::data(format!("{papers}/{BILL}"), icd::pretty(&bill)),
         ]);
         files
     }

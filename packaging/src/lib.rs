@@ -9,6 +9,7 @@ pub mod deb;
 pub mod digest;
 pub mod notices;
 pub mod oci;
+pub mod release;
 pub mod rpm;
 pub mod sbom;
 pub mod toolchain;

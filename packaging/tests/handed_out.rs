@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use hesper_packaging::digest::sha256;
 use hesper_packaging::oci::{self, Tag};
+use hesper_packaging::release::{self, VERSION};
 use hesper_packaging::{Contents, Places, archive, deb, rpm};
 use hesper_rig::Guest;
 use hesper_rig::cross::CrossBuild;
@@ -251,4 +253,49 @@ fn what_cant_be_handed_out_is_an_error() {
     let error = format!("{:#}", oci::write(&folder.0.join("layout"), &[tag], None).unwrap_err());
     assert!(error.contains("more than 6 MiB"), "{error}");
     assert!(archive::tar(&[archive::File::data("x".repeat(200), "")], "").is_err());
+}
+
+#[test]
+fn a_release_is_whole_and_the_same_each_time() {
+    let folder = Folder::new("release");
+    let guests = [Guest::Amd64, Guest::Arm64, Guest::Amd64Musl, Guest::Arm64Musl];
+    let make = || {
+        let contents = guests.map(|g| contents(g, &folder.0));
+        let mut all = release::files(&contents).unwrap();
+        let tags = [Tag { name: "t".to_owned(), images: contents.into() }];
+        all.extend(release::images(&tags, Some("abc"), &folder.0.join("layout")).unwrap());
+        assert!(!folder.0.join("layout").exists());
+        all
+    };
+    let all = make();
+    assert!(release::sums(&all) == release::sums(&make()), "another time, other bytes");
+    let wanted = |name: &str| all.keys().filter(|n| n.contains(name)).count();
+    assert_eq!((all.len(), wanted(".deb"), wanted(".rpm"), wanted("sbom"), wanted("copyright")), (17, 2, 2, 4, 4));
+    assert!(all.keys().all(|n| n.contains(VERSION)), "{:?}", all.keys());
+
+    // A driver's archive, unpacked anywhere, is a driver that its manifest finds.
+    let archive = &all[&format!("hesper-{VERSION}-arm64-musl.tar.gz")];
+    fs::write(folder.0.join("archive"), archive).unwrap();
+    let tar = Command::new("tar").args(["--extract", "--file=archive"]).current_dir(&folder.0).status().unwrap();
+    assert!(tar.success());
+    let unpacked = folder.0.join(format!("hesper-{VERSION}-arm64-musl"));
+    let names: Vec<_> = read(&unpacked).into_keys().map(|p| p.to_str().unwrap().to_owned()).collect();
+    assert_eq!(
+        names,
+        [
+            "copyright",
+            "hesper",
+            "hesper_icd.json",
+            "libvulkan_hesper.so",
+            "rust-standard-library.html",
+            "sbom.cdx.json"
+        ]
+    );
+    let manifest = json(&fs::read(unpacked.join("hesper_icd.json")).unwrap());
+    let library = unpacked.join(manifest["ICD"]["library_path"].as_str().unwrap());
+    assert_eq!(fs::read(library).unwrap(), b"\x7fELF library for arm64-musl");
+
+    let images = untar(&all[&format!("hesper-{VERSION}-oci.tar")]);
+    assert!(images.contains_key("oci-layout") && images.contains_key("index.json"));
+    assert_eq!(json(&images["index.json"])["manifests"].as_array().unwrap().len(), 1);
 }

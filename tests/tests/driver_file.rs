@@ -1,8 +1,12 @@
 //! The shared object as it is shipped: small, and at home in any container.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use hesper_rig::build_driver;
+use hesper_rig::{Host, build_driver};
+use hesper_rig_open::VARIABLE;
 use hesper_tests::{both, good, output, root};
 
 #[test]
@@ -70,4 +74,27 @@ fn a_driver_that_nobody_chose_is_silent() {
     let set = [("VK_DRIVER_FILES", &*both), ("HESPER_DEBUG", "vtest"), ("HESPER_VTEST_SOCKET", socket)];
     assert!(run(&set).0, "lavapipe isn't found beside a driver that can't start");
     std::fs::remove_dir_all(&data).unwrap();
+}
+
+/// A setuid program writes no trace for a user who may not write there, and follows no other variable of theirs.
+#[test]
+fn variables_of_those_with_fewer_rights_do_not_count() {
+    const NOBODY: u32 = 65534;
+    let host = Host::start(&root()).unwrap();
+    let library = build_driver().unwrap().library;
+    let folder = std::env::temp_dir().join(format!("hesper-setuid-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (client, trace) = (folder.join("client"), folder.join("trace.json"));
+    fs::copy(env!("CARGO_BIN_EXE_hesper-client"), &client).unwrap();
+    fs::set_permissions(&client, fs::Permissions::from_mode(0o4755)).unwrap();
+    let run = |user: u32| {
+        let mut command = Command::new(&client);
+        command.arg("compute").uid(user).gid(user).current_dir("/").env(VARIABLE, &library);
+        command.env("HESPER_DEBUG", "vtest").env("HESPER_VTEST_SOCKET", host.socket()).env("HESPER_TRACE", &trace);
+        let out = output("the client", &mut command);
+        (out.status.success(), trace.exists())
+    };
+    assert_eq!(run(NOBODY), (false, false), "it goes where its user says");
+    assert_eq!(run(0), (true, true), "without more rights than its user's it doesn't");
+    fs::remove_dir_all(&folder).unwrap();
 }

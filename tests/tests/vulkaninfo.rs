@@ -39,6 +39,10 @@ fn shows_the_hosts_device() {
     assert_eq!(name, format!("Virtio-GPU Venus ({})", get(&native, &format!("{device}deviceName"))));
     assert_eq!(get(&hesper, "VkPhysicalDeviceVulkan12Properties/driverName"), "hesper");
     assert_eq!(get(&hesper, "VkPhysicalDeviceVulkan12Properties/driverID"), "DRIVER_ID_MESA_VENUS");
+    for part in ["major", "minor", "subminor", "patch"] {
+        let name = format!("VkPhysicalDeviceVulkan12Properties/conformanceVersion/{part}");
+        assert_eq!(get(&hesper, &name), get(&native, &name), "{name}");
+    }
     assert!((3..=minor(&native)).contains(&minor(&hesper)), "Vulkan 1.{}", minor(&hesper));
     let extensions = count(&hesper, "Device Extensions/");
     // Older codecs know fewer.

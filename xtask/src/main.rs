@@ -5,6 +5,7 @@ mod bench;
 mod bfloat16;
 mod build;
 mod cargo;
+mod changelog;
 mod chart;
 mod charts;
 mod client;
@@ -30,6 +31,7 @@ mod models;
 mod nightly;
 mod package;
 mod parity;
+mod release;
 mod results;
 mod revision;
 mod rig;
@@ -85,6 +87,7 @@ enum Sub {
     Build(build::Args),
     Image(image::Args),
     Package(package::Args),
+    Release(release::Args),
 }
 
 fn main() -> ExitCode {
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Sub::Build(args) => build::run(&args),
         Sub::Image(args) => image::run(&args),
         Sub::Package(args) => package::run(&args),
+        Sub::Release(args) => release::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::base::environment::variable;
+
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -14,11 +16,11 @@ pub enum Level {
 
 fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| match std::env::var("HESPER_LOG").as_deref() {
-        Ok("warn") => Level::Warn,
-        Ok("info") => Level::Info,
-        Ok("debug") => Level::Debug,
-        Ok("trace") => Level::Trace,
+    *LEVEL.get_or_init(|| match variable("HESPER_LOG").as_deref() {
+        Some("warn") => Level::Warn,
+        Some("info") => Level::Info,
+        Some("debug") => Level::Debug,
+        Some("trace") => Level::Trace,
         _ => Level::Error,
     })
 }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod connection;
 pub mod detour;
 pub mod device;
+pub mod environment;
 pub mod forwarding;
 pub mod gate;
 pub mod in_progress;

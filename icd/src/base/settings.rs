@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use hesper_winsys::contention::Mode;
 
+use crate::base::environment::variable;
+
 /// Where compiled pipelines are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PipelineCache {
@@ -71,7 +73,7 @@ pub struct Settings {
 /// The settings of this process.
 pub fn get() -> &'static Settings {
     static SETTINGS: OnceLock<Settings> = OnceLock::new();
-    SETTINGS.get_or_init(|| read(&|name| std::env::var(name).ok()))
+    SETTINGS.get_or_init(|| read(&variable))
 }
 
 /// `HESPER_SPIN_US` in nanoseconds.

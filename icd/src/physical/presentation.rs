@@ -49,20 +49,18 @@ pub fn present(d: &mut PhysicalDevice, answers: &mut Answers, connection: &Conne
         d.max_buffer_size = d.max_buffer_size.max(v.max_buffer_size);
     }
     let info = c_string(env!("CARGO_PKG_VERSION"));
-    let minor = vk::api_version_minor(d.properties.api_version) as u8;
-    let conformance = vk::ConformanceVersion { major: 1, minor, subminor: 0, patch: 0 };
     if let Some(v) = answers.get_mut::<vk::PhysicalDeviceDriverProperties>() {
         d.host_driver = v.driver_id;
+        v.conformance_version = shown_conformance(v.conformance_version, v.driver_id);
         v.driver_id = vk::DriverId::MESA_VENUS;
         copy_name(&mut v.driver_name, c"hesper");
         copy_name(&mut v.driver_info, &info);
-        v.conformance_version = conformance;
     }
     if let Some(v) = answers.get_mut::<vk::PhysicalDeviceVulkan12Properties>() {
+        v.conformance_version = shown_conformance(v.conformance_version, v.driver_id);
         v.driver_id = vk::DriverId::MESA_VENUS;
         copy_name(&mut v.driver_name, c"hesper");
         copy_name(&mut v.driver_info, &info);
-        v.conformance_version = conformance;
     }
 
     // SAFETY: sysconf takes a number, and touches no memory of this process.
@@ -78,6 +76,16 @@ fn shown_version(host: u32, capset: &Capset) -> u32 {
     // A codec may know less than the vk.xml that it was made from.
     let (major, minor) = (capset.codec.version >> 16, capset.codec.version & 0xffff);
     version.min(vk::make_api_version(0, major, minor, HEADER_VERSION))
+}
+
+/// The host's claim of conformance, handed on: this driver has none of its own (docs/conformance.md).
+///
+/// MoltenVK claims none, and programs that refuse such drivers take it nonetheless, by its driverID, which guests aren't shown. They get the least that isn't nothing.
+fn shown_conformance(host: vk::ConformanceVersion, driver: vk::DriverId) -> vk::ConformanceVersion {
+    if driver == vk::DriverId::MOLTENVK && host.major == 0 {
+        return vk::ConformanceVersion { major: 1, ..Default::default() };
+    }
+    host
 }
 
 /// Mappings lie at multiples of the guest's page, which may be smaller than what the host's lie at. `page` is a power of two.
@@ -153,6 +161,20 @@ mod tests {
         assert_eq!(shown(v(4, 305), v(3, 269), 3), v(3, 269), "an older codec");
         assert_eq!(shown(v(4, 305), v(4, 310), 3), v(3, HEADER_VERSION), "a codec without host image copies");
         assert_eq!(shown(v(5, 7), v(5, 1), 5), API_VERSION, "a host of the future");
+    }
+
+    #[test]
+    fn no_more_conformance_is_claimed_than_the_host_claims() {
+        let shown = |host: [u8; 4], driver| {
+            let [major, minor, subminor, patch] = host;
+            let v = shown_conformance(vk::ConformanceVersion { major, minor, subminor, patch }, driver);
+            [v.major, v.minor, v.subminor, v.patch]
+        };
+        for claimed in [[1, 3, 1, 1], [1, 4, 0, 0], [0; 4]] {
+            assert_eq!(shown(claimed, vk::DriverId::MESA_RADV), claimed);
+        }
+        assert_eq!(shown([0; 4], vk::DriverId::MOLTENVK), [1, 0, 0, 0]);
+        assert_eq!(shown([1, 4, 0, 0], vk::DriverId::MOLTENVK), [1, 4, 0, 0]);
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub fn command(root: &Path, further: &[&Path], shared: &[PathBuf], program: impl
         nix::unistd::geteuid().is_root(),
         "the rig mounts into a Debian tree and needs root: run it as root, or as root of a container"
     );
+    // Where /proc isn't mounted, binding it fails next.
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    ensure!(
+        mounts.is_empty() || has_root(&mounts),
+        "the rig can't mount here: / is no mount point, as in a bare chroot. Outside of it, `mount --bind TREE TREE` before `chroot TREE` helps"
+    );
     let system = ["/proc", "/sys", "/dev"].map(Path::new);
     let shared = || shared.iter().map(PathBuf::as_path);
     // The further trees first: where one lies in a shared folder, what was mounted into the tree comes along.
@@ -38,6 +44,11 @@ pub fn command(root: &Path, further: &[&Path], shared: &[PathBuf], program: impl
     // SAFETY: between fork and exec only system calls are made, on memory that was prepared before.
     unsafe { command.pre_exec(move || enter(&root, &binds)) };
     Ok(command)
+}
+
+/// Whether `/` is among the mount points (proc(5), mountinfo): what isn't can't be made private.
+fn has_root(mounts: &str) -> bool {
+    mounts.lines().any(|l| l.split(' ').nth(4) == Some("/"))
 }
 
 /// A folder, and where it is to be mounted in a tree.
@@ -64,5 +75,17 @@ fn enter(root: &CString, binds: &[(CString, CString)]) -> io::Result<()> {
         }
         ok(libc::chroot(root.as_ptr()))?;
         ok(libc::chdir(c"/".as_ptr()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_chroot_is_known() {
+        let line = |place: &str| format!("36 35 98:0 /mnt1 {place} rw,noatime master:1 - ext3 /dev/root rw\n");
+        assert!(has_root(&(line("/proc") + &line("/"))));
+        assert!(!has_root(&(line("/proc") + &line("/sys"))));
     }
 }

@@ -1,6 +1,8 @@
 //! The rules of the house, read from the sources: which file uses which, and how long it is.
 
+mod commands;
 mod graph;
+mod links;
 mod named_tests;
 mod paths;
 mod source;
@@ -8,7 +10,9 @@ mod strip;
 
 use std::collections::BTreeMap;
 
+pub use commands::{commands, rows, untried};
 use graph::Graph;
+pub use links::linked;
 pub use named_tests::{missing_tests, named_tests};
 pub use source::{Source, sources};
 
