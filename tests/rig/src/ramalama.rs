@@ -1,5 +1,6 @@
 //! RamaLama: it serves models with the llama-server of this machine, or has a container engine do so.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -77,11 +78,12 @@ impl RamaLama {
         let mut command = self.command(driver, host, &folder.join("store"))?;
         command
             .args(["--nocontainer", "serve", "--host", "127.0.0.1", "--port", &port.to_string(), "--webui", "off"])
-            .args(["--ngl", "99", "--ctx-size", "2048", "--runtime-args", RUNTIME_ARGUMENTS, "--logfile"])
-            .arg(&log)
+            .args(["--ngl", "99", "--ctx-size", "2048", "--runtime-args", RUNTIME_ARGUMENTS])
             .arg(format!("file://{}", model.display()))
             .envs(llama::ENVIRONMENT)
             .env(llama::PARALLEL, clients.to_string());
+        let file = File::create(&log).with_context(|| format!("making {}", log.display()))?;
+        command.stdout(file.try_clone()?).stderr(file);
         Server::start_whole(command, None, port, &log)
     }
 }

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use hesper_rig::http;
 use serde_json::{Value, json};
 
-/// Longer than a server that works is silent.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Longer than a server that works is silent, on two slow cores with other work.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// An answer that came to its end.
 pub struct Answer {

@@ -66,7 +66,7 @@ impl Load {
     }
 }
 
-/// A prompt whose first word is no other client's, so that servers find no beginning of it among what they have read; in words that the rig's tiny models know.
+/// A prompt whose first word is no other client's, so that servers find no beginning of it among what they have read: a dozen words, which are some 80 tokens to the rig's tiny models.
 fn prompt(client: u32, question: u64) -> String {
     let words = (1..12).map(|i| (u64::from(client) * 31 + question * 7 + i * 17) % 250);
     let words = std::iter::once(u64::from(client)).chain(words);
