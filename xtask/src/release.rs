@@ -24,6 +24,9 @@ pub struct Args {
     /// Go on where the tree has changes or CHANGELOG.md lacks the version, for a trial: into target/release-VERSION-trial, without the source.
     #[arg(long, conflicts_with = "tag")]
     trial: bool,
+    /// The guests of a trial; all if none is named.
+    #[arg(long, requires = "trial", value_delimiter = ',', num_args = 1..)]
+    target: Vec<Guest>,
     /// Set the tag vVERSION in the end.
     #[arg(long)]
     tag: bool,
@@ -38,7 +41,8 @@ pub fn run(args: &Args) -> Result<()> {
         ready => ready?,
     }
     let folder = target_folder()?.join(format!("release-{VERSION}{}", if args.trial { "-trial" } else { "" }));
-    let contents = handed_out::build(Guest::value_variants())?;
+    let guests = if args.target.is_empty() { Guest::value_variants() } else { &args.target };
+    let contents = handed_out::build(guests)?;
     let mut all = release::files(&contents)?;
     all.extend(release::images(&tags(contents), revision.as_deref(), &target_folder()?.join("release-layout"))?);
     if !args.trial {
@@ -66,7 +70,7 @@ fn ready(revision: Option<&str>, changelog: Result<()>) -> Result<()> {
 fn tags(contents: Vec<Contents>) -> Vec<Tag> {
     let (musl, glibc): (Vec<_>, Vec<_>) = contents.into_iter().partition(Contents::is_musl);
     let tag = |suffix: &str, images| Tag { name: format!("localhost/hesper:{VERSION}{suffix}"), images };
-    vec![tag("", glibc), tag("-musl", musl)]
+    [tag("", glibc), tag("-musl", musl)].into_iter().filter(|t| !t.images.is_empty()).collect()
 }
 
 /// The source, as the commit has it.
