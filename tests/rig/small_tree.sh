@@ -20,6 +20,7 @@ done
 for library in libvulkan.so.1 libpthread.so.0 libdl.so.2 librt.so.1; do
   cp -L "$from/usr/lib/x86_64-linux-gnu/$library" "$dir/usr/$folder"
 done
-cp -L "$from/lib64/ld-linux-x86-64.so.2" "$dir/usr/lib64"
+# In Debian 11 a link that leads from the tree's own root.
+cp "$from$(chroot "$from" realpath /lib64/ld-linux-x86-64.so.2)" "$dir/usr/lib64/ld-linux-x86-64.so.2"
 echo "/usr/$folder" >"$dir/etc/ld.so.conf"
 "$from/usr/sbin/ldconfig" -r "$dir"

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use hesper_rig::vulkaninfo::VULKANINFO;
-use hesper_rig::{Guest, Host, HostVersion, Libraries, Root, SmallTree, TreeCopy};
+use hesper_rig::{Guest, Host, HostVersion, Libraries, Root, SmallTree, TreeCopy, debian_11};
 use hesper_rig_open::VARIABLE;
 
 use super::programs::{Programs, Seen};
@@ -14,7 +14,9 @@ use super::{image, installed};
 /// A system that the programs of a guest run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
-    /// A tree of Debian 12's with its Vulkan loader, and the driver's image unpacked in it.
+    /// A tree of Debian 11's with its Vulkan loader, and the driver's image unpacked in it.
+    Debian11,
+    /// The same of Debian 12's with its Vulkan loader, and the driver's image unpacked in it.
     Debian12,
     /// The same in the rig's root, a tree of Debian 13's.
     Debian13,
@@ -22,6 +24,8 @@ pub enum System {
     Distroless,
     /// Debian 13's files where Fedora has them; the driver is installed there.
     Lib64,
+    /// Debian 11's files there, and the unpacked image.
+    OldLib64,
     /// Debian 13's glibc and Vulkan loader on an emulated processor, and the image unpacked beside them.
     Emulated,
     /// Debian 13's musl, on the guest's processor, emulated or not, and the unpacked image; there is no Vulkan loader for it.
@@ -32,7 +36,9 @@ impl System {
     /// Those of a guest's kind.
     pub fn of(guest: Guest) -> Vec<Self> {
         match guest {
-            Guest::Amd64 => vec![Self::Debian12, Self::Debian13, Self::Distroless, Self::Lib64],
+            Guest::Amd64 => {
+                vec![Self::Debian11, Self::Debian12, Self::Debian13, Self::Distroless, Self::OldLib64, Self::Lib64]
+            }
             Guest::Arm64 => vec![Self::Emulated],
             Guest::Amd64Musl | Guest::Arm64Musl => vec![Self::Musl(guest)],
         }
@@ -41,9 +47,11 @@ impl System {
     /// As tables call it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Debian11 => "Debian 11, glibc 2.31",
             Self::Debian12 => "Debian 12, glibc 2.36",
             Self::Debian13 => "Debian 13, glibc 2.41",
             Self::Distroless => "distroless layout, glibc 2.41",
+            Self::OldLib64 => "Fedora's layout, glibc 2.31",
             Self::Lib64 => "Fedora's layout, glibc 2.41",
             Self::Emulated => "glibc 2.41, emulated",
             Self::Musl(Guest::Arm64Musl) => "musl 1.2.5, emulated",
@@ -54,7 +62,9 @@ impl System {
     /// What leads programs to the driver.
     pub fn found_by(self) -> &'static str {
         match self {
-            Self::Debian12 | Self::Debian13 | Self::Distroless | Self::Emulated => "the image's layer",
+            Self::Debian11 | Self::Debian12 | Self::Debian13 | Self::Distroless | Self::OldLib64 | Self::Emulated => {
+                "the image's layer"
+            }
             Self::Lib64 => "hesper install",
             Self::Musl(_) => "the program",
         }
@@ -75,6 +85,8 @@ impl System {
             programs.look(start, image::LIBRARY.as_ref(), Some(VULKANINFO.as_ref()))
         };
         match self {
+            Self::Debian11 => layered(TreeCopy::of(&debian_11()?)?.tree()),
+            Self::OldLib64 => layered(SmallTree::make(&debian_11()?, Libraries::Fedora)?.tree()),
             Self::Debian12 => layered(TreeCopy::of(&HostVersion::V0_10_4.tree(root)?)?.tree()),
             Self::Debian13 => layered(TreeCopy::of(root)?.tree()),
             Self::Distroless => layered(SmallTree::make(root, Libraries::Debian)?.tree()),
