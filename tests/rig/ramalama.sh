@@ -3,10 +3,7 @@
 # that are there aren't taken twice. Usage: ramalama.sh DIR FROM (root; needs mmdebstrap and Debian's archive).
 set -eu
 dir=$1 from=$2
-# The machine's own mirror, wherever that is.
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
-[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt: the packages come from there" >&2; exit 1; }
+. "${0%/*}/mirror.sh"
 # Nothing is set up: files are all that is needed.
 mmdebstrap --quiet --mode=root --variant=extract \
   --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/*' --dpkgopt='path-exclude=/usr/lib/*/gconv/*' \

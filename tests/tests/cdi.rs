@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use hesper_rig::package_tools::check_cdi_spec;
 use hesper_rig::podman::{Podman, User};
 use hesper_rig::vulkaninfo::{self, VULKANINFO};
-use hesper_rig::{DriverBuild, Host, Libraries, Nodes, SmallTree, build_driver};
+use hesper_rig::{DriverBuild, Host, Libraries, Nodes, Root, SmallTree, build_driver, lent_llama, llama};
 use hesper_tests::{both, good, quick, root};
 use serde_json::Value;
 
@@ -149,6 +149,18 @@ fn podman_takes_devices_of_the_spec() {
             "{options:?}: {text}"
         );
     }
+    let lent = Root::at(machine.podman.folder().join("lent"));
+    lent_llama::lend(&root(), &lent).unwrap();
+    let (llama, model) = (lent_llama::in_tree(&lent), lent_llama::model().unwrap());
+    let backends = llama.join(lent_llama::BACKENDS.trim_start_matches('/'));
+    let there = [lent_llama::FOLDER, lent_llama::BACKENDS].map(Path::new);
+    let volumes = [(llama.as_path(), there[0]), (&backends, there[1]), (&model, &model)];
+    let mut options = vec!["--device=hesper/gpu=all".to_owned()];
+    options.extend(volumes.map(|(from, to)| format!("--volume={}:{}:ro", from.display(), to.display())));
+    options.extend(llama::ENVIRONMENT.map(|(name, value)| format!("--env={name}={value}")));
+    let script = format!("exec {}", lent_llama::words().unwrap().join(" "));
+    let out = machine.shell(User::Root, &options.iter().map(String::as_str).collect::<Vec<_>>(), &script);
+    lent_llama::told(&String::from_utf8_lossy(&out.stdout)).unwrap_or_else(|e| panic!("{e:#}: {}", both(&out)));
     let out = machine.shell(User::Root, &["--device=hesper/gpu=2"], "echo started");
     assert!(!out.status.success() && both(&out).contains("hesper/gpu=2"), "{}", both(&out));
     // A node that wasn't given to the container is there, and the kernel refuses it.

@@ -95,7 +95,8 @@ fn an_rpm_is_installed_used_and_removed() {
     if quick() {
         return;
     }
-    packaged::rpm(&Host::start(&root()).unwrap(), &programs()).unwrap();
+    let root = root();
+    packaged::rpm(&root, &Host::start(&root).unwrap(), &programs()).unwrap();
 }
 
 /// Real builds for both processors, packed twice.

@@ -23,6 +23,7 @@ mod host;
 pub mod host_version;
 pub mod http;
 mod inside;
+pub mod lent_llama;
 pub mod llama;
 mod machine;
 pub mod models;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use hesper_packaging::{Contents, deb, rpm};
 use hesper_rig::package_tools::package_tools;
 use hesper_rig::vulkaninfo::{self, VULKANINFO};
-use hesper_rig::{Host, HostVersion, Root, TreeCopy, tree_files};
+use hesper_rig::{Host, HostVersion, Root, TreeCopy, lent_llama, tree_files};
 
 use super::programs::{Programs, said};
 
@@ -33,7 +33,7 @@ struct Manager {
     remove: &'static [&'static str],
 }
 
-/// Installs the deb on Debian 12, where vulkaninfo and the doctor find the driver with no word of its manifest in the environment, and removes it.
+/// Installs the deb on Debian 12, where vulkaninfo and the doctor find the driver with no word of its manifest in the environment, llama.cpp computes on it, and removes it.
 ///
 /// # Errors
 /// When something fails, is put elsewhere, or stays.
@@ -48,14 +48,14 @@ pub fn deb(root: &Root, host: &Host, programs: &Programs) -> Result<()> {
         install: &["--path-include=/usr/share/doc/hesper/*", "--install"],
         remove: &["--purge", "hesper"],
     };
-    manager.look(host, "/usr/lib/x86_64-linux-gnu/libvulkan_hesper.so")
+    manager.look(root, host, "/usr/lib/x86_64-linux-gnu/libvulkan_hesper.so")
 }
 
 /// The same with the rpm and Debian's rpm, whose database knows nothing of the C library there: that one need isn't looked at.
 ///
 /// # Errors
 /// When something fails, is put elsewhere, or stays.
-pub fn rpm(host: &Host, programs: &Programs) -> Result<()> {
+pub fn rpm(root: &Root, host: &Host, programs: &Programs) -> Result<()> {
     let contents = Contents::collect(programs.guest, &programs.driver)?;
     let manager = Manager {
         tree: package_tools()?,
@@ -65,13 +65,16 @@ pub fn rpm(host: &Host, programs: &Programs) -> Result<()> {
         install: &["--nodeps", "--install"],
         remove: &["--erase", "hesper"],
     };
-    manager.look(host, "/usr/lib64/libvulkan_hesper.so")
+    manager.look(root, host, "/usr/lib64/libvulkan_hesper.so")
 }
 
 impl Manager {
-    fn look(&self, host: &Host, library: &str) -> Result<()> {
+    fn look(&self, root: &Root, host: &Host, library: &str) -> Result<()> {
         let copy = TreeCopy::of(&self.tree)?;
-        let start = |program: &str| -> Result<Command> {
+        lent_llama::lend(root, copy.tree())?;
+        // Made before the tree's files are looked at.
+        lent_llama::model()?;
+        let start = |program: &Path| -> Result<Command> {
             let mut command = copy.tree().command(program)?;
             // The way to the host; of manifests there is no word.
             command.env("HESPER_DEBUG", "vtest").env("HESPER_VTEST_SOCKET", host.socket());
@@ -82,7 +85,7 @@ impl Manager {
         };
         let device = || -> Result<bool> {
             // Without a device vulkaninfo ends with an error.
-            let out = start(VULKANINFO)?.arg("--summary").output().context("starting vulkaninfo")?;
+            let out = start(Path::new(VULKANINFO))?.arg("--summary").output().context("starting vulkaninfo")?;
             Ok(vulkaninfo::drivers(&crate::both(&out)).contains(&"hesper"))
         };
         ensure!(!device()?, "vulkaninfo shows a device of the driver before the installation");
@@ -101,10 +104,16 @@ impl Manager {
         ensure!(new == expected, "the package brings {new:?}");
         ensure!(device()?, "vulkaninfo shows no device of the driver");
         // It looks at render nodes as well, of which there are none.
-        let out = start("/usr/bin/hesper")?.arg("doctor").output().context("starting the doctor")?;
+        let out = start(Path::new("/usr/bin/hesper"))?.arg("doctor").output().context("starting the doctor")?;
         let report = crate::both(&out);
         let line = "/usr/share/vulkan/icd.d/hesper_icd.json: installed";
         ensure!(report.contains(line), "the doctor doesn't say `{line}`:\n{report}");
+        // The host's GPU is a processor here, as the tree's own lavapipe is: llama.cpp wouldn't take that one beside a GPU.
+        lent_llama::compute(|program| {
+            let mut command = start(program)?;
+            command.env("VK_LOADER_DRIVERS_SELECT", "*hesper*");
+            Ok(command)
+        })?;
         manage(self.remove, None)?;
         ensure!(tree_files(copy.tree())? == before, "something stays of the package");
         ensure!(!device()?, "vulkaninfo shows a device of the driver that was removed");
