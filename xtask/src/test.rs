@@ -10,7 +10,7 @@ use crate::{cargo, codegen, faults, fuzz, fuzz_targets, licences, setup, shaders
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
 /// The first run makes the test rig (a Debian 13 tree with virglrenderer and lavapipe), fetches llama.cpp and a model, and
-/// builds everything: 8 to 16 minutes on 2 cores. Later runs take up to eleven, two of them for random programs.
+/// builds everything: up to an hour on 2 cores. Later runs take half of that or less, two minutes of them for random programs.
 #[derive(clap::Args)]
 pub struct Args {
     /// Leave out the virtual machine and llama.cpp.
