@@ -3,4 +3,5 @@
 pub mod interface;
 pub mod procs;
 pub mod trial;
+mod trial_pipelines;
 mod trial_work;

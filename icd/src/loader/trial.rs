@@ -12,22 +12,22 @@ use crate::base::log::debug;
 use crate::base::object::Part;
 use crate::device::logical_device::{self, Device};
 use crate::loader::procs;
-use crate::loader::trial_work;
+use crate::loader::trial_work::Work;
 use crate::physical::enumeration;
 use crate::physical::instance::{self, Hearing};
 use crate::physical::physical_device::PhysicalDevice;
 use crate::physical::probe::features::Features;
-use crate::physical::probe::trial::Bench;
+use crate::physical::probe::trial::{Bench, Shader};
 
 const MATRICES: &CStr = ash::khr::cooperative_matrix::NAME;
 const BFLOAT16: &CStr = c"VK_KHR_shader_bfloat16";
 
-/// Serves a bench on the device with this deviceUUID at the host, and ends what it has made for that, but for what still runs: its context
+/// Serves a bench on the device with this deviceUUID at the host, which compiles the shaders `ahead` with those of the first batch, and ends what it has made for that, but for what still runs: its context
 /// is left as it is, and ends with the process.
 ///
 /// # Errors
 /// What a command returned that isn't about a single shader.
-pub fn serve(uuid: [u8; 16], bench: &Bench) -> Result<(), vk::Result> {
+pub fn serve(uuid: [u8; 16], ahead: Vec<Shader>, bench: &Bench) -> Result<(), vk::Result> {
     let start = Instant::now();
     let application = vk::ApplicationInfo::default().application_name(c"hesper").api_version(vk::API_VERSION_1_3);
     let info = vk::InstanceCreateInfo::default().application_info(&application);
@@ -38,7 +38,7 @@ pub fn serve(uuid: [u8; 16], bench: &Bench) -> Result<(), vk::Result> {
     // SAFETY: the driver's own entry points, by their names.
     let program = unsafe { ash::Instance::load_with(entry, handle) };
     debug!("an instance to try out devices after {} ms", start.elapsed().as_millis());
-    let served = on_instance(&program, uuid, bench, start);
+    let served = on_instance(&program, uuid, ahead, bench, start);
     if served != Err(vk::Result::TIMEOUT) {
         // SAFETY: nothing of the instance is used any more.
         unsafe { program.destroy_instance(None) };
@@ -48,7 +48,13 @@ pub fn serve(uuid: [u8; 16], bench: &Bench) -> Result<(), vk::Result> {
 }
 
 /// The same on this instance, which is there since `start`.
-fn on_instance(program: &ash::Instance, uuid: [u8; 16], bench: &Bench, start: Instant) -> Result<(), vk::Result> {
+fn on_instance(
+    program: &ash::Instance,
+    uuid: [u8; 16],
+    ahead: Vec<Shader>,
+    bench: &Bench,
+    start: Instant,
+) -> Result<(), vk::Result> {
     let (mut devices, mut n) = ([vk::PhysicalDevice::null(); 32], 32);
     // SAFETY: a valid instance, and room for as many devices.
     let found = unsafe { enumeration::enumerate_physical_devices(program.handle(), &mut n, devices.as_mut_ptr()) };
@@ -75,12 +81,14 @@ fn on_instance(program: &ash::Instance, uuid: [u8; 16], bench: &Bench, start: In
     // SAFETY: the driver's own entry points, by their names.
     let device = unsafe { ash::Device::load_with(entry, handle) };
     debug!("a device to try out after {} ms", start.elapsed().as_millis());
+    let mut work = Work::new(&device, d, family, ahead);
     let served = bench.serve(|runs| {
-        let told = trial_work::run(&device, d, family, runs);
+        let told = work.run(runs);
         debug!("{} shaders tried out after {} ms: {:?}", runs.len(), start.elapsed().as_millis(), told.as_ref().err());
         told
     });
     if served != Err(vk::Result::TIMEOUT) {
+        work.destroy();
         // SAFETY: nothing is at work on it; what an error left behind goes with it at the host.
         unsafe { device.destroy_device(None) };
     }

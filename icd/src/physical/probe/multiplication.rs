@@ -123,7 +123,7 @@ mod tests {
             let wanted: i32 = (0..4).map(|k| a[i * 4 + k] * b[k * 3 + j]).sum::<i32>() + 1;
             assert_eq!(sum, wanted.to_le_bytes());
         }
-        assert_eq!((run.room, run.constants), (2 * 3 * 4, vec![128, 2, 2, 3, 4]));
+        assert_eq!((run.room, run.shader.constants), (2 * 3 * 4, vec![128, 2, 2, 3, 4]));
     }
 
     /// A matrix that lies wrong, or has rows of another, gives another product.

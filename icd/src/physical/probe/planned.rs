@@ -1,6 +1,6 @@
 //! Runs that may be made: most starts know already what came of them.
 
-use crate::physical::probe::trial::Run;
+use crate::physical::probe::trial::{Run, Shader};
 
 /// What a run holds beside its shader and constants.
 pub struct Data {
@@ -18,18 +18,17 @@ impl Data {
 
 /// A run without its data, which take some milliseconds to compute.
 pub struct Planned {
-    pub shader: &'static [u8],
-    pub constants: Vec<u32>,
+    pub shader: Shader,
     data: Box<dyn Fn() -> Data>,
 }
 
 impl Planned {
-    pub fn new(shader: &'static [u8], constants: Vec<u32>, data: impl Fn() -> Data + 'static) -> Self {
-        Self { shader, constants, data: Box::new(data) }
+    pub fn new(code: &'static [u8], constants: Vec<u32>, data: impl Fn() -> Data + 'static) -> Self {
+        Self { shader: Shader { code, constants }, data: Box::new(data) }
     }
 
     pub fn run(&self) -> Run {
         let Data { given, room, right } = (self.data)();
-        Run { shader: self.shader, constants: self.constants.clone(), given, room, right }
+        Run { shader: self.shader.clone(), given, room, right }
     }
 }

@@ -10,13 +10,19 @@ use ash::vk;
 use crate::base::own_threads;
 use crate::base::signals::Blocked;
 
-/// A compute shader that is dispatched as one work group.
-#[derive(Clone, Debug)]
-pub struct Run {
+/// A compute shader, of which there is one pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shader {
     /// SPIR-V with the entry point `main`.
-    pub shader: &'static [u8],
+    pub code: &'static [u8],
     /// Specialization constants of 32 bits, with ids from 0.
     pub constants: Vec<u32>,
+}
+
+/// A shader that is dispatched as one work group.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub shader: Shader,
     /// What the storage buffer of binding 0 holds.
     pub given: Vec<u8>,
     /// Bytes of that of binding 1, zeros at first.
@@ -105,8 +111,9 @@ impl Bench {
     }
 }
 
-/// Serves a bench on the device with this deviceUUID at the host, and ends what it has made for that.
-pub type Trial = fn([u8; 16], &Bench) -> Result<(), vk::Result>;
+/// Serves a bench on the device with this deviceUUID at the host, and ends what it has made for that. With the first batch it compiles these
+/// shaders, too, which later ones may need.
+pub type Trial = fn([u8; 16], Vec<Shader>, &Bench) -> Result<(), vk::Result>;
 
 static TRIAL: OnceLock<Trial> = OnceLock::new();
 
@@ -128,13 +135,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes a device of the one with this deviceUUID.
+    /// Makes a device of the one with this deviceUUID, which compiles these shaders with those of the first batch: whatever comes of them is
+    /// that batch's affair.
     ///
     /// # Errors
     /// Where there can't be one, or it takes too long.
-    pub fn begin(uuid: [u8; 16]) -> Result<Self, Failure> {
+    pub fn begin(uuid: [u8; 16], ahead: Vec<Shader>) -> Result<Self, Failure> {
         let trial = *TRIAL.get().ok_or(Failure::NoTrial)?;
-        Self::with(PATIENCE, move |bench| trial(uuid, bench))
+        Self::with(PATIENCE, move |bench| trial(uuid, ahead, bench))
     }
 
     /// The same, for the thread that does `work`. All batches together may take as long as `patience`.
@@ -191,7 +199,8 @@ mod tests {
     const SHORT: vk::Result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
 
     fn some() -> Vec<Run> {
-        vec![Run { shader: &[], constants: Vec::new(), given: Vec::new(), room: 4, right: Vec::new() }]
+        let shader = Shader { code: &[], constants: Vec::new() };
+        vec![Run { shader, given: Vec::new(), room: 4, right: Vec::new() }]
     }
 
     /// A session of which each batch gets the next of these results.

@@ -17,7 +17,7 @@ const MULTIPROCESSORS: &CStr = c"VK_NV_shader_sm_builtins";
 const MATRICES: &CStr = c"VK_NV_cooperative_matrix2";
 const VECTORS: &CStr = c"VK_NV_cooperative_matrix_decode_vector";
 /// Runs of each.
-const BATCHES: [usize; 3] = [1, 31, 1];
+const BATCHES: [usize; 3] = [1, 28, 1];
 const NOW: u64 = 1_753_000_000;
 const LOST: Failure = Failure::Vulkan(vk::Result::ERROR_DEVICE_LOST);
 const SHORT: Failure = Failure::Vulkan(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
@@ -56,18 +56,21 @@ type Answer = dyn Fn(usize, Vec<Told>) -> Result<Vec<Told>, Failure>;
 struct Device {
     batches: RefCell<Vec<usize>>,
     devices: Cell<usize>,
+    /// Shaders that the last one compiles with those of the first batch.
+    ahead: Cell<usize>,
     answer: Box<Answer>,
 }
 
 fn device(answer: impl Fn(usize, Vec<Told>) -> Result<Vec<Told>, Failure> + 'static) -> Rc<Device> {
-    let (batches, devices, answer) = (RefCell::default(), Cell::default(), Box::new(answer));
-    Rc::new(Device { batches, devices, answer })
+    let (batches, devices, ahead) = (RefCell::default(), Cell::default(), Cell::default());
+    Rc::new(Device { batches, devices, ahead, answer: Box::new(answer) })
 }
 
 impl Device {
     fn find(self: &Rc<Self>, subject: &Subject<'_>, folder: Option<&Path>, now: u64) -> Findings {
-        find(subject, folder, now, &|uuid| {
+        find(subject, folder, now, &|uuid, ahead| {
             assert_eq!(uuid, subject.uuid);
+            self.ahead.set(ahead.len());
             self.devices.set(self.devices.get() + 1);
             let device = self.clone();
             Ok(Box::new(move |runs: Vec<Run>| {
@@ -102,7 +105,7 @@ fn what_is_right_is_offered_and_kept() {
         let device = good();
         let found = device.find(subject, Some(&folder), NOW);
         assert_eq!(found.of(MULTIPROCESSORS), Some(&[132, 64][..]));
-        assert_eq!(found.of(MATRICES), Some(&[0x7f, 0x7fff, 1024, 16384][..]));
+        assert_eq!(found.of(MATRICES), Some(&[0x7f, 0x7fff, 512, 16384][..]));
         assert_eq!(found.of(VECTORS), Some(&[4][..]));
         assert_eq!((device.was_given(), device.devices.get()), (BATCHES.to_vec(), 1), "one device for all");
         assert_eq!(device.find(subject, Some(&folder), NOW + 1_000_000_000), found, "the second start");
@@ -160,8 +163,8 @@ fn what_is_kept_holds_for_the_same_device_alone() {
 fn one_wrong_number_is_enough() {
     let folder = folder("wrong");
     with_subject(|subject| {
-        // The first of the feature of work groups, the last of its operations, and a shape that llama.cpp needs.
-        for at in [0, 8, 15] {
+        // The first of the feature of work groups, the last of its operations, a side of 512, and a shape that llama.cpp needs.
+        for at in [0, 8, 12, 18] {
             for refused in [true, false] {
                 let device = device(move |place, mut told| {
                     if place == 1 {
@@ -189,14 +192,11 @@ fn one_wrong_number_is_enough() {
             });
             device.find(subject, None, NOW).of(MATRICES).map(<[u32]>::to_vec)
         };
-        // A shape that llama.cpp doesn't need, and the larger dimension, are left out alone.
-        let fewer = found(|told| {
-            told[10] = Told::Refused;
-            *told.last_mut().unwrap() = Told::Refused;
-        });
+        // A shape that llama.cpp doesn't need is left out alone.
+        let fewer = found(|told| told[13] = Told::Refused);
         assert_eq!(fewer, Some(vec![0x7f, 0x7ffe, 512, 16384]));
         // Where shared memory is damaged, all of it counts as taken.
-        assert_eq!(found(|told| told[9] = Told::Refused), Some(vec![0x7f, 0x7fff, 1024, 49152]));
+        assert_eq!(found(|told| told[9] = Told::Refused), Some(vec![0x7f, 0x7fff, 512, 49152]));
         // Multiprocessors that can't be, and no result at all.
         let odd = device(|place, told| Ok(if place == 0 { vec![Told::Wrote(vec![0; 8])] } else { told }));
         let found = odd.find(subject, None, NOW);
@@ -237,7 +237,7 @@ fn a_shortage_is_no_answer() {
         assert_eq!(device.was_given(), BATCHES[1..]);
         fs::remove_dir_all(&folder).unwrap();
         for passing in [SHORT, Failure::NoTrial, Failure::NoThread] {
-            assert_eq!(find(subject, Some(&folder), NOW, &|_| Err(passing)), Findings::default());
+            assert_eq!(find(subject, Some(&folder), NOW, &|_, _| Err(passing)), Findings::default());
             assert!(!folder.exists());
         }
     });
@@ -251,11 +251,11 @@ fn what_failed_is_left_alone_for_a_while() {
             let bad = device(move |place, told| if place == 1 { Err(failure) } else { Ok(told) });
             let found = bad.find(subject, Some(&folder), NOW);
             assert_eq!((found.of(MULTIPROCESSORS), found.of(MATRICES)), (Some(&[132, 64][..]), None));
-            assert_eq!((bad.was_given(), bad.find(subject, Some(&folder), NOW + 599)), (vec![1, 31], found.clone()));
+            assert_eq!((bad.was_given(), bad.find(subject, Some(&folder), NOW + 599)), (vec![1, 28], found.clone()));
             assert_eq!(bad.was_given(), [0; 0]);
             // Ten minutes, then twenty.
             bad.find(subject, Some(&folder), NOW + 600);
-            assert_eq!(bad.was_given(), [31]);
+            assert_eq!(bad.was_given(), [28]);
             bad.find(subject, Some(&folder), NOW + 600 + 1199);
             assert_eq!(bad.was_given(), [0; 0]);
             // Another version of the host's driver begins anew.
@@ -267,13 +267,41 @@ fn what_failed_is_left_alone_for_a_while() {
     });
 }
 
+/// Where nothing has failed, all is compiled at once. After a failure each has its own batch's shaders compiled alone, until that failure is forgotten.
+#[test]
+fn what_is_unknown_is_compiled_at_once_unless_something_failed() {
+    let folder = folder("ahead");
+    with_subject(|subject| {
+        let ahead = |device: &Rc<Device>, now| {
+            device.ahead.set(usize::MAX);
+            device.find(subject, Some(&folder), now);
+            device.ahead.get()
+        };
+        let all: usize = BATCHES.iter().sum();
+        assert_eq!(ahead(&device(|_, _| Err(SHORT)), NOW), all);
+        assert_eq!(ahead(&device(|place, _| Err(if place == 0 { LOST } else { SHORT })), NOW), all);
+        assert_eq!(ahead(&device(|_, _| Err(SHORT)), NOW), 0, "multiprocessors have failed");
+        assert_eq!(ahead(&good(), NOW + 600), 0, "and are tried again");
+        assert_eq!(ahead(&good(), NOW + 600), usize::MAX, "all is known");
+        fs::remove_dir_all(&folder).unwrap();
+        // The first is known, the others aren't.
+        assert_eq!(ahead(&device(|place, told| if place == 0 { Ok(told) } else { Err(SHORT) }), NOW), all);
+        assert_eq!(ahead(&good(), NOW), BATCHES[1] + BATCHES[2]);
+        fs::remove_dir_all(&folder).unwrap();
+        let bare = Subject { features: Features::default(), ..*subject };
+        let device = good();
+        device.find(&bare, None, NOW);
+        assert_eq!(device.ahead.get(), BATCHES[0], "without matrices their shaders aren't compiled");
+    });
+}
+
 /// No device: none of the extensions is known, and none is tried at the next start.
 #[test]
 fn a_device_that_cannot_be_made_is_left_alone_for_a_while() {
     let folder = folder("none");
     with_subject(|subject| {
         let begun = Cell::new(0);
-        let begin = |_| {
+        let begin = |_, _| {
             begun.set(begun.get() + 1);
             Err(Failure::NoAnswer)
         };
@@ -301,8 +329,8 @@ fn without_bfloat16_its_shapes_are_left_out() {
         let features = Features { bfloat16_cooperative_matrix: vk::FALSE, ..subject.features };
         let (device, bare) = (good(), Subject { features, ..*subject });
         let found = device.find(&bare, None, NOW);
-        assert_eq!(device.was_given(), [1, 28, 1]);
-        assert_eq!(found.of(MATRICES), Some(&[0x7f, 0x7fff & !(1 << 4 | 1 << 9 | 1 << 14), 1024, 16384][..]));
+        assert_eq!(device.was_given(), [1, 25, 1]);
+        assert_eq!(found.of(MATRICES), Some(&[0x7f, 0x7fff & !(1 << 4 | 1 << 9 | 1 << 14), 512, 16384][..]));
     });
 }
 
