@@ -74,6 +74,14 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
     if f.signaled.load(Ordering::Acquire) {
         return vk::Result::SUCCESS;
     }
+    let note_refused = |result| {
+        if result == vk::Result::NOT_READY {
+            f.refused.store(clock::now(), Ordering::Relaxed);
+        }
+        result
+    };
+    // What looks at the slot for a while learns by itself when the work has ended.
+    let mut learned = false;
     let result = if f.is_signaled(fence) {
         if d.connection().contention().is_high() && f.refused.load(Ordering::Relaxed) != 0 {
             f.spinning.note_over();
@@ -91,9 +99,10 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
                     result => result,
                 }
             };
-            f.spinning.look(ThreadUse::now, look)
+            learned = true;
+            note_refused(f.spinning.look(ThreadUse::now, look))
         } else {
-            status()
+            note_refused(status())
         }
     } else {
         // SAFETY: the entry point's parameters.
@@ -106,17 +115,13 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
                 result => result,
             }
         };
-        f.spinning.ask(d.strategy, d.connection().contention(), &f.forecast, ask)
+        f.spinning.ask(d.strategy, d.connection().contention(), &f.forecast, &f.refused, ask)
     };
-    match result {
-        vk::Result::SUCCESS => {
-            if d.strategy == Strategy::Block {
-                f.forecast.hear(f.refused.load(Ordering::Relaxed));
-            }
-            f.note_signaled();
+    if result == vk::Result::SUCCESS {
+        if !learned {
+            f.forecast.hear(f.refused.load(Ordering::Relaxed));
         }
-        vk::Result::NOT_READY => f.refused.store(clock::now(), Ordering::Relaxed),
-        _ => {}
+        f.note_signaled();
     }
     result
 }

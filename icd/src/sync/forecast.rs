@@ -7,6 +7,13 @@ use crate::base::clock::now;
 /// Questions that are as close together, in nanoseconds, are a loop's whatever the work takes.
 const CLOSE: u64 = 200_000;
 
+/// Work is looked for as often as that is a small part of what it has taken so far.
+const NAPS: u64 = 256;
+/// Shorter naps aren't worth it: the kernel adds about 50 microseconds to each.
+const SHORTEST_NAP: u64 = 40_000;
+/// The longest: as much of a question's stay as isn't noticed.
+const LONGEST_NAP: u64 = 250_000;
+
 /// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
 /// kind of work again and again, so each keeps its own. All of it is a guess at times: relaxed, and where two threads learn at once, one is forgotten.
 #[derive(Debug, Default)]
@@ -38,6 +45,12 @@ impl Forecast {
         let typical = self.typical.load(Ordering::Relaxed);
         let margin = (3 * self.deviation.load(Ordering::Relaxed)).clamp(typical / 16, typical / 4);
         self.submitted.load(Ordering::Relaxed).saturating_add(typical - margin)
+    }
+
+    /// For how long whoever looks for the end of the work may sleep between two looks, once it is due; `None` for work that hasn't taken long enough.
+    pub fn nap(&self, now: u64) -> Option<u64> {
+        let nap = now.saturating_sub(self.submitted_at()) / NAPS;
+        (self.submitted_at() != 0 && nap >= SHORTEST_NAP).then_some(nap.min(LONGEST_NAP))
     }
 
     /// Learns from a wait that has ended now; `at_once` when the work had been done already at the first look.
@@ -111,6 +124,15 @@ mod tests {
         assert!(known >= 2 * ms, "a program that asks every millisecond tells: {known}");
         assert_eq!(heard(Some(12 * ms)), known);
         assert!(heard(None) <= known / 2 + 1, "done at the first look");
+    }
+
+    #[test]
+    fn only_long_work_is_looked_for_with_naps() {
+        let f = Forecast::default();
+        assert_eq!(f.nap(u64::MAX), None, "nothing was submitted");
+        f.submitted.store(7, Ordering::Relaxed);
+        let naps = [1_000_000, 10_000_000, 12_800_000, 40_000_000, 1_000_000_000].map(|took| f.nap(7 + took));
+        assert_eq!(naps, [None, None, Some(50_000), Some(156_250), Some(LONGEST_NAP)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! each question takes some microseconds, the answer is there as soon as the work is done, and the host's thread stays
 //! awake for the next submission; it keeps a core busy on both sides. *Blocking* has the host's driver wait, on a side ring:
 //! nobody is kept busy, but two threads have to be woken. A wait dozes until shortly before the work is due, polls for a
-//! bounded time, then blocks. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
+//! bounded time (with naps, if the work takes so long that they are a small part of it), then blocks. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
 //! moment before it answers, and a wait blocks after one such question, or, where the work is usually over soon, once it takes longer than that.
 //! (There a fence whose work takes longer has a slot, and `looking` says how its waits proceed; for timelines the question doesn't stay, as `semaphore` says.)
 
@@ -26,7 +26,7 @@ const NAP: u64 = 1_000_000;
 /// How long a wait polls before it blocks from the start: for what has been done already, or nearly.
 const GLANCE: u64 = 50_000;
 /// Shorter dozes aren't worth it: the kernel adds about 50 microseconds to each sleep.
-const SHORTEST_DOZE: u64 = 100_000;
+pub const SHORTEST_DOZE: u64 = 100_000;
 /// The longest doze without a question in between, early in a wait; later it is an eighth of what has passed. So a wait whose work ends much
 /// sooner than such work did before is at most that much too long, and a host that is lost meanwhile is noticed.
 const LONGEST_DOZE: u64 = 2_000_000;
@@ -70,6 +70,9 @@ pub fn wait<'a>(
         }
     }
     let polls_since = now();
+    // A question that stays is a nap at the host.
+    let nap =
+        |now| if strategy == Strategy::Poll { forecasts.clone().map(|f| f.nap(now)).min().flatten() } else { None };
     let mut at_once = true;
     let polling = trace::span("poll");
     // Once at least: the main ring has run everything before it answers, which `block` relies on.
@@ -89,6 +92,9 @@ pub fn wait<'a>(
         // Less than at first where other programs have come to want the processor.
         if now >= polls_since.saturating_add(spin.min(spin_limit(contention))) {
             break;
+        }
+        if let Some(nap) = nap(now) {
+            sleep(nap.min(end - now));
         }
     }
     drop(polling);
