@@ -36,4 +36,4 @@ chmod 755 "$node/bin/node"
 mkdir "$dir/node"
 cp "$lists/package.json" "$lists/package-lock.json" "$dir/node"
 cd "$dir/node"
-"$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent --ignore-scripts --no-audit --no-fund
+"$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --loglevel=error --ignore-scripts --no-audit --no-fund

@@ -4,6 +4,7 @@
 pub mod clients;
 #[cfg(feature = "rig")]
 pub mod compositor;
+pub mod copies;
 pub mod doctor;
 #[cfg(feature = "rig")]
 pub mod endure;

@@ -33,6 +33,7 @@ impl Machine {
         for number in [128, 129] {
             machine.podman.add_node(number).unwrap();
         }
+        fs::copy(&machine.build.program, machine.program()).unwrap();
         // The program doesn't look into the library.
         let musl = machine.podman.folder().join("built-for-musl.so");
         fs::write(&musl, "\x7fELF").unwrap();
@@ -53,6 +54,11 @@ impl Machine {
 
     fn prefix(&self, name: &str) -> PathBuf {
         self.podman.folder().join(name)
+    }
+
+    /// The `hesper` program where every user may read it: the checkout may lie in root's home.
+    fn program(&self) -> PathBuf {
+        self.podman.folder().join("hesper")
     }
 
     fn manifest(&self, name: &str) -> PathBuf {
@@ -76,7 +82,7 @@ impl Machine {
 
     /// What the doctor says of the place and of render nodes in a container, by its JSON.
     fn doctor(&self, user: User, options: &[&str]) -> (Value, Value) {
-        let volume = format!("--volume={}:/usr/bin/hesper:ro", self.build.program.display());
+        let volume = format!("--volume={}:/usr/bin/hesper:ro", self.program().display());
         let script = "unset HESPER_DEBUG HESPER_VTEST_SOCKET; hesper doctor --json";
         let out = self.shell(user, &[&[volume.as_str()], options].concat(), script);
         let report: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", both(&out)));

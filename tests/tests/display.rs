@@ -1,9 +1,11 @@
 //! Displays without a window system: pictures on a guest's screen as its kernel scans them out, and none where there is no card.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hesper_rig::vm::GPU;
-use hesper_rig::{Driver, GuestJob, Host, Kernel, Machine, Vm, Xvfb};
+use hesper_rig::{Driver, GuestJob, Host, Kernel, Machine, Vm, Xvfb, build_driver};
+use hesper_tests::copies::{self, AS_CHOSEN, FOLDER};
 use hesper_tests::{good, quick, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
@@ -37,12 +39,14 @@ fn a_guests_display_shows_what_is_presented() {
         timeout: Duration::from_secs(300),
     };
     let client = |part: &str| job(part, format!("{CLIENT} display {part}"));
+    let copies = copies::script(Path::new(CLIENT), &build_driver().unwrap().library);
+    let another_user = format!("{AS_CHOSEN} setpriv --reuid=1 --clear-groups {FOLDER}/program");
     let jobs = [
         client("pictures"),
         client("taken"),
         job("handed", format!("HESPER_LOG=warn {CLIENT} display handed")),
         // Who hasn't the right to take a card over hears the same.
-        job("refused", format!("chmod a+rw /dev/dri/* && setpriv --reuid=1 --clear-groups {CLIENT} display refused")),
+        job("refused", format!("{copies} && chmod a+rw /dev/dri/* && {another_user} display refused")),
         // Not vkcube: Debian's (vulkan-tools 1.4.304) asks for the displays of a null device, and crashes in the loader.
         // Whoever has no card has no displays.
         job("no card", format!("rm /dev/dri/card*; {CLIENT} display none")),

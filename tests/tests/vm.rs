@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use hesper_rig::{Driver, GuestJob, HostVersion, Kernel, Machine, Vm, vm};
+use hesper_tests::copies::{self, AS_CHOSEN, FOLDER};
 use hesper_tests::guests::{self, Plan};
 use hesper_tests::{quick, root};
 
@@ -54,13 +55,16 @@ fn guests_are_told_what_is_wrong() {
     if quick() {
         return;
     }
-    let doctor = format!("{} doctor", hesper_rig::build_driver().unwrap().program.display());
+    let build = hesper_rig::build_driver().unwrap();
+    let doctor = format!("{} doctor", build.program.display());
+    let copies = copies::script(&build.program, &build.library);
+    let nobody = format!("su nobody -s /bin/sh -c '{AS_CHOSEN} {FOLDER}/program doctor'");
     let jobs = [
         job("mesa's summary", Driver::Mesa, "vulkaninfo --summary | grep deviceName".into(), 180),
         job("summary", Driver::Hesper, "HESPER_LOG=info vulkaninfo --summary | grep deviceName".into(), 180),
         job("doctor", Driver::Hesper, doctor.clone(), 180),
         // Somebody without the right to open the node; 4 is the status for that.
-        job("doctor for nobody", Driver::Hesper, format!("su nobody -s /bin/sh -c '{doctor}'; test $? = 4"), 180),
+        job("doctor for nobody", Driver::Hesper, format!("{copies} && {nobody}; test $? = 4"), 180),
     ];
     let run = Vm::new(Machine::amd64(Kernel::Trixie)).run(&root(), &jobs).unwrap();
     for result in &run.results {
