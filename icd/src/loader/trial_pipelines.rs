@@ -1,6 +1,6 @@
 //! The pipelines of a trial, which several threads make at the same time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -44,7 +44,8 @@ impl<'d> Pipelines<'d> {
         if self.layout == vk::PipelineLayout::null() {
             self.make_layouts()?;
         }
-        let shaders: Vec<&Shader> = shaders.filter(|s| !self.made.contains_key(*s)).collect();
+        let mut seen = HashSet::new();
+        let shaders: Vec<&Shader> = shaders.filter(|s| !self.made.contains_key(*s) && seen.insert(*s)).collect();
         let (device, layout) = (self.device, self.layout);
         let next = AtomicUsize::new(0);
         let made = Mutex::new((&mut self.made, Ok(())));
@@ -58,7 +59,7 @@ impl<'d> Pipelines<'d> {
                         made.0.insert((*shader).clone(), pipeline);
                     }
                     Err(e) => {
-                        made.1 = Err(e);
+                        made.1 = made.1.and(Err(e));
                         next.store(shaders.len(), Ordering::Relaxed);
                     }
                 }

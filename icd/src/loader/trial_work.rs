@@ -8,7 +8,7 @@ use ash::vk;
 use crate::base::log::debug;
 use crate::loader::trial_pipelines::Pipelines;
 use crate::physical::physical_device::PhysicalDevice;
-use crate::physical::probe::trial::{Run, Shader, Told};
+use crate::physical::probe::trial::{Run, Shader, Told, is_shortage};
 
 /// How long the shaders may run. On an H100 it is a millisecond.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -55,7 +55,8 @@ impl<'d> Work<'d> {
     pub fn run(&mut self, runs: &[Run]) -> Result<Vec<Told>, vk::Result> {
         let start = Instant::now();
         let ahead = mem::take(&mut self.ahead);
-        self.pipelines.compile(ahead.iter())?;
+        // Where there isn't memory for all of them, there may be for those of a batch.
+        self.pipelines.compile(ahead.iter()).or_else(|e| if is_shortage(e) { Ok(()) } else { Err(e) })?;
         self.pipelines.compile(runs.iter().map(|run| &run.shader))?;
         debug!("shaders compiled after {} ms", start.elapsed().as_millis());
         let mut objects = Objects::default();

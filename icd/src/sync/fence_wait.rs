@@ -23,20 +23,6 @@ fn status_outside(d: &Device, fence: vk::Fence) -> Option<vk::Result> {
     if d.shares_fences() { FENCES.get(fence)?.outside.lock().status() } else { None }
 }
 
-/// vkGetFenceStatus for a wait of the driver's own, which sleeps between its questions: none of them stays.
-unsafe fn status_at_once(device: vk::Device, fence: vk::Fence) -> vk::Result {
-    // SAFETY: a valid device.
-    let d = unsafe { Device::of(device) };
-    match FENCES.get(fence).filter(|f| f.slot_expected.load(Ordering::Acquire)) {
-        Some(f) if d.connection().contention().is_high() && status_outside(d, fence).is_none() => {
-            // SAFETY: a valid device and a fence of its own.
-            if f.is_signaled(fence) { vk::Result::SUCCESS } else { unsafe { f.status_by_slot(device, fence) } }
-        }
-        // SAFETY: a valid device and a fence of its own.
-        _ => unsafe { get_fence_status(device, fence) },
-    }
-}
-
 /// Waits for fences, of some of which the host can't tell.
 unsafe fn wait_outside(device: vk::Device, list: &[vk::Fence], all: bool, timeout: u64) -> vk::Result {
     // SAFETY: a valid device.
@@ -51,7 +37,7 @@ unsafe fn wait_outside(device: vk::Device, list: &[vk::Fence], all: bool, timeou
         let mut over = if all { vk::Result::SUCCESS } else { vk::Result::NOT_READY };
         for f in list {
             // SAFETY: a valid device and a fence of its own.
-            match unsafe { status_at_once(device, *f) } {
+            match unsafe { status(device, *f, false) } {
                 vk::Result::SUCCESS if !all => return vk::Result::SUCCESS,
                 vk::Result::NOT_READY if all => over = vk::Result::NOT_READY,
                 vk::Result::SUCCESS | vk::Result::NOT_READY => {}
@@ -65,6 +51,13 @@ unsafe fn wait_outside(device: vk::Device, list: &[vk::Fence], all: bool, timeou
 }
 
 pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Result {
+    // SAFETY: the entry point's parameters.
+    unsafe { status(device, fence, true) }
+}
+
+/// The status of a fence. The question may stay in the driver for a while where a program asks; not where a wait of the driver's own does, which sleeps between its
+/// questions.
+unsafe fn status(device: vk::Device, fence: vk::Fence, may_stay: bool) -> vk::Result {
     let Some(f) = FENCES.get(fence) else { return vk::Result::ERROR_UNKNOWN };
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
@@ -90,7 +83,7 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
     } else if f.slot_expected.load(Ordering::Acquire) {
         // SAFETY: the entry point's parameters.
         let status = || unsafe { f.status_by_slot(device, fence) };
-        if d.connection().contention().is_high() {
+        if may_stay && d.connection().contention().is_high() {
             let ask = || Some(status()).filter(|r| *r != vk::Result::NOT_READY);
             let look = |patience| {
                 let (of, is_over) = (std::iter::once(&f.forecast), || f.is_signaled(fence));
@@ -104,6 +97,9 @@ pub unsafe fn get_fence_status(device: vk::Device, fence: vk::Fence) -> vk::Resu
         } else {
             note_refused(status())
         }
+    } else if !may_stay {
+        // SAFETY: the entry point's parameters.
+        note_refused(unsafe { forward::get_fence_status(device, fence) })
     } else {
         // SAFETY: the entry point's parameters.
         let ask = |stay| unsafe {

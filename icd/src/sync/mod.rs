@@ -13,4 +13,5 @@ pub mod outside;
 pub mod payload;
 pub mod semaphore;
 pub mod spinning;
+pub mod staying;
 pub mod wait;

@@ -9,7 +9,8 @@ use crate::base::clock::now;
 use crate::base::settings::{self, Strategy};
 use crate::base::thread_use::ThreadUse;
 use crate::sync::forecast::Forecast;
-use crate::sync::wait::{SHORTEST_DOZE, sleep};
+use crate::sync::staying::{Time, stay};
+use crate::sync::wait::sleep;
 
 /// A question that a program asks again and again: it spins. Whoever asks the host every 20 microseconds finds its thread
 /// asleep each time, and sees the end of the work 80 microseconds late. So a question stays in the driver for a while where
@@ -41,8 +42,7 @@ const YOUNG: u64 = 60_000;
 
 impl Spinning {
     /// The answer of `ask` to a question about work that was submitted as `forecast` says. `ask` has the host wait for some
-    /// nanoseconds before it answers. Until shortly before the work is due a question that stays is asleep. `refused` is when the host said
-    /// last that the work isn't over, and 0 where nobody has asked since a sleep: work that is over by then may have ended in it.
+    /// nanoseconds before it answers. `refused` is that of [`stay`].
     pub fn ask(
         &self,
         strategy: Strategy,
@@ -67,18 +67,12 @@ impl Spinning {
         let young = forecast.submitted_at().saturating_add(YOUNG.min(settings::spin_limit()));
         let end = awake.saturating_add(patience).max(young);
         refused.store(awake, Ordering::Relaxed);
-        if let Some(time) = time_asleep(awake, end, forecast.due(), patience) {
-            sleep(time);
-            refused.store(0, Ordering::Relaxed);
+        if patience > 0 {
+            result = stay(end, forecast, refused, Time { now, sleep }, || ask(0));
         }
+        // Small work of a program that doesn't ask in a loop.
         while result == vk::Result::NOT_READY && now() < end {
-            if let Some(nap) = forecast.nap(now()).filter(|_| patience > 0) {
-                sleep(nap);
-            }
             result = ask(0);
-            if result == vk::Result::NOT_READY {
-                refused.store(now(), Ordering::Relaxed);
-            }
         }
         self.answered.store(now(), Ordering::Relaxed);
         self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
@@ -141,13 +135,6 @@ impl Spinning {
     }
 }
 
-/// For how many nanoseconds a question is asleep that stays for `patience` from `from` until `end`, about work that is `due` some time: nothing where that isn't worth it.
-fn time_asleep(from: u64, end: u64, due: u64, patience: u64) -> Option<u64> {
-    // Work that ends after the question needn't be looked for in it.
-    let until = if due >= end { end } else { due.saturating_sub(SHORTEST_DOZE / 2) };
-    until.checked_sub(from).filter(|time| patience > 0 && *time > SHORTEST_DOZE / 2)
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::{Cell, RefCell};
@@ -167,46 +154,6 @@ mod tests {
         assert_eq!(next(false), 0, "asked now and then");
         s.over.store(true, Ordering::Relaxed);
         assert_eq!(next(false), 0, "and found to be over");
-    }
-
-    #[test]
-    fn a_question_sleeps_until_the_work_is_nearly_due() {
-        let (us, stay) = (1_000, 500_000);
-        let asleep = |due, patience| time_asleep(9 * stay, 9 * stay + patience, due, patience);
-        assert_eq!(asleep(9 * stay + 300 * us, stay), Some(250 * us));
-        assert_eq!(asleep(9 * stay + 100 * us, stay), None, "due so soon that waking takes as long");
-        assert_eq!(asleep(8 * stay, stay), None, "it is late, or nothing is known");
-        assert_eq!(asleep(11 * stay, stay), Some(stay), "due after the answer");
-        assert_eq!(asleep(11 * stay, 50 * us), None, "the first of a loop's questions");
-        assert_eq!(asleep(11 * stay, 0), None, "no loop");
-    }
-
-    /// Work that takes 400 us every time is slept through, as long as it isn't over sooner than it was; then it is looked for earlier.
-    #[test]
-    fn who_oversleeps_looks_earlier_the_next_time() {
-        let (s, forecast, refused) = (Spinning::default(), Forecast::default(), AtomicU64::new(0));
-        let work = |took: u64| {
-            forecast.submitted();
-            refused.store(0, Ordering::Relaxed);
-            let (end, mut asked) = (now() + took, 0);
-            while {
-                let ask = |_| {
-                    asked += 1;
-                    if now() < end { vk::Result::NOT_READY } else { vk::Result::SUCCESS }
-                };
-                s.ask(Strategy::Poll, &Contention::default(), &forecast, &refused, ask) != vk::Result::SUCCESS
-            } {}
-            forecast.hear(refused.load(Ordering::Relaxed));
-            (asked, forecast.usual())
-        };
-        let long = 4_000_000;
-        for _ in 0..40 {
-            work(long);
-        }
-        let (_, usual) = work(long);
-        assert!(usual > long / 2, "{usual} ns");
-        let (asked, shorter) = work(long / 8);
-        assert!(shorter < usual / 2, "{shorter} ns after {asked} questions, {usual} before");
     }
 
     #[test]

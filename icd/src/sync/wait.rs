@@ -90,11 +90,12 @@ pub fn wait<'a>(
             return vk::Result::TIMEOUT;
         }
         // Less than at first where other programs have come to want the processor.
-        if now >= polls_since.saturating_add(spin.min(spin_limit(contention))) {
+        let left = polls_since.saturating_add(spin.min(spin_limit(contention))).saturating_sub(now);
+        if left == 0 {
             break;
         }
         if let Some(nap) = nap(now) {
-            sleep(nap.min(end - now));
+            sleep(nap.min(end - now).min(left));
         }
     }
     drop(polling);

@@ -52,10 +52,8 @@ fn find(subject: &Subject<'_>, folder: Option<&Path>, now: u64, begin: &Begin<'_
     let mut entries = path.as_deref().and_then(kept::read).unwrap_or_default();
     let plans: [Vec<Planned>; COUNT] = TABLE.each_ref().map(|extension| (extension.runs)(subject));
     let keys = plans.each_ref().map(|planned| key::of(subject, planned));
-    for (entry, key) in entries.iter_mut().zip(keys) {
-        *entry = entry.take().filter(|known| known.key == key);
-    }
-    let ahead = ahead(subject, &plans, &entries);
+    let known = |entry: &Option<Entry>, key| entry.clone().filter(|known| known.key == key);
+    let ahead = ahead(subject, &plans, &std::array::from_fn(|i| known(entries.get(i)?, *keys.get(i)?)));
     let (mut found, mut device, mut is_news) = (Findings::default(), None, false);
     for (place, (extension, entry)) in TABLE.iter().zip(&mut entries).enumerate() {
         let is_base_there = extension.extends.is_none_or(|base| found.of(base).is_some());
@@ -65,6 +63,7 @@ fn find(subject: &Subject<'_>, folder: Option<&Path>, now: u64, begin: &Begin<'_
         if !(extension.needs)(&subject.features) {
             continue;
         }
+        *entry = known(entry, key);
         if entry.as_ref().is_none_or(|known| known.is_due(now)) {
             let runs: Vec<Run> = planned.iter().map(Planned::run).collect();
             let told = match device.get_or_insert_with(|| begin(subject.uuid, ahead.clone())) {

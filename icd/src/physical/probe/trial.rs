@@ -74,7 +74,7 @@ impl Failure {
 }
 
 /// Whether a command had no memory, which costs the device nothing.
-fn is_shortage(e: vk::Result) -> bool {
+pub fn is_shortage(e: vk::Result) -> bool {
     matches!(e, vk::Result::ERROR_OUT_OF_HOST_MEMORY | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)
 }
 
