@@ -21,6 +21,9 @@ pub const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.json";
 const SERVER: &str = "/usr/bin/virgl_test_server";
 const RENDER_SERVER: &str = "/usr/libexec/virgl_render_server";
 
+/// The variable that all of a host's processes have: its folder.
+const MARK: &str = "HESPER_RIG_HOST";
+
 /// A running host; it and its folder go away when dropped.
 pub struct Host {
     version: HostVersion,
@@ -83,6 +86,7 @@ impl Host {
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
             .envs(build.layer_environment())
             .envs(environment.iter().copied())
+            .env(MARK, &folder)
             .stdin(std::process::Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
@@ -124,11 +128,15 @@ impl Host {
         String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
     }
 
-    /// Kills it and its render servers, as a crash would.
+    /// Kills it and its render servers, as a crash would; those as well whose clients have gone, and which still compile for them.
     pub fn kill(&mut self) {
         // Gone already is as good.
         let _ = self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
+        let left = processes::with_variable(MARK, &self.folder.to_string_lossy()).unwrap_or_default();
+        for process in left {
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
     }
 
     /// Kills the processes that run the clients' contexts, and leaves the server and its render servers alone.

@@ -29,6 +29,25 @@ pub fn tree(top: i32) -> Result<Vec<i32>> {
     Ok(found)
 }
 
+/// The processes that were started with this variable in their environment, or by one that was.
+///
+/// # Errors
+/// When /proc can't be read.
+pub fn with_variable(name: &str, value: &str) -> Result<Vec<i32>> {
+    let wanted = format!("{name}={value}").into_bytes();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(process) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else { continue };
+        // That of a process which has ended can't be read.
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environment.split(|b| *b == 0).any(|variable| variable == wanted) {
+            found.push(process);
+        }
+    }
+    Ok(found)
+}
+
 /// By when a process that was told to stop has stopped, on a machine that is busy otherwise.
 const STOPS: Duration = Duration::from_secs(20);
 
@@ -69,6 +88,19 @@ mod tests {
     use nix::unistd::Pid;
 
     use super::*;
+
+    /// Whoever started it may be gone.
+    #[test]
+    fn processes_are_found_by_their_variable() {
+        let value = format!("of {}", std::process::id());
+        let mut shell =
+            Command::new("sh").args(["-c", "sleep 1000 & :"]).env("HESPER_TEST_MARK", &value).spawn().unwrap();
+        shell.wait().unwrap();
+        let found = || with_variable("HESPER_TEST_MARK", &value).unwrap();
+        let [sleeper] = found()[..] else { panic!("{:?}", found()) };
+        assert_eq!(with_variable("HESPER_TEST_MARK", "of").unwrap(), [0; 0]);
+        kill(Pid::from_raw(sleeper), Signal::SIGKILL).unwrap();
+    }
 
     #[test]
     fn what_stops_is_waited_for() {
