@@ -9,6 +9,8 @@ pub mod doctor;
 #[cfg(feature = "rig")]
 pub mod endure;
 #[cfg(feature = "rig")]
+pub mod folder;
+#[cfg(feature = "rig")]
 pub mod guests;
 #[cfg(feature = "rig")]
 pub mod hosts;

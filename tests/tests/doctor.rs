@@ -2,40 +2,23 @@
 //! `doctor_host.rs` has what is wrong at the host, `nodes.rs` what is wrong with a node.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use hesper_rig::{Driver, Guest, Host, Libraries, Nodes, Root, SmallTree, build_driver};
 use hesper_tests::doctor::Report;
+use hesper_tests::folder::Folder;
 use hesper_tests::{output, root};
 
 const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.json";
 const MESA: &str = "/usr/share/vulkan/icd.d/virtio_icd.json";
 
-/// A folder of a test's own, which the trees show, too.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("hesper-doctor-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    /// A manifest that names `library`, and is called as `hesper install` calls it.
-    fn manifest(&self, library: &Path) -> String {
-        let path = self.0.join("hesper_icd.json");
-        let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.4.0" } });
-        fs::write(&path, json.to_string()).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A manifest in this folder that names `library`, and is called as `hesper install` calls it.
+fn manifest(folder: &Folder, library: &Path) -> String {
+    let path = folder.path().join("hesper_icd.json");
+    let json = serde_json::json!({ "file_format_version": "1.0.1", "ICD": { "library_path": library, "api_version": "1.4.0" } });
+    fs::write(&path, json.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 /// A program on this driver, over a socket that nobody listens at: for failures that are seen before.
@@ -137,9 +120,9 @@ fn what_leads_the_loader_elsewhere() {
 #[test]
 fn the_library_is_missing_or_for_others() {
     let root = root();
-    let folder = Folder::new("library");
-    let library = folder.0.join("libvulkan_hesper.so");
-    let manifest = folder.manifest(&library);
+    let folder = Folder::new("doctor-library").unwrap();
+    let library = folder.path().join("libvulkan_hesper.so");
+    let manifest = manifest(&folder, &library);
     let doctor = || Report::of(nowhere(&root).env("VK_DRIVER_FILES", &manifest));
     let built = fs::read(build_driver().unwrap().library).unwrap();
     // The dynamic linker refuses each of these files, for the reason that is told.
@@ -219,22 +202,22 @@ fn drivers_of_others_are_named() {
 #[test]
 fn a_node_of_somebody_elses() {
     use std::os::unix::fs::PermissionsExt;
-    let (root, folder) = (root(), Folder::new("rights"));
+    let (root, folder) = (root(), Folder::new("doctor-rights").unwrap());
     let build = build_driver().unwrap();
     let copy = |from: &Path, mode: u32| {
-        let to = folder.0.join(from.file_name().unwrap());
+        let to = folder.path().join(from.file_name().unwrap());
         fs::copy(from, &to).unwrap();
         fs::set_permissions(&to, fs::Permissions::from_mode(mode)).unwrap();
         to
     };
     let (program, library) = (copy(&build.program, 0o755), copy(&build.library, 0o755));
-    let node = folder.0.join("renderD128");
+    let node = folder.path().join("renderD128");
     let doctor = |mode: u32| {
         fs::write(&node, "").unwrap();
         fs::set_permissions(&node, fs::Permissions::from_mode(mode)).unwrap();
         let mut command = root.command("/usr/bin/setpriv").unwrap();
         command.args(["--reuid=1234", "--regid=1234", "--clear-groups"]).arg(&program);
-        command.env("VK_DRIVER_FILES", folder.manifest(&library)).env("HESPER_RENDER_NODE", &node);
+        command.env("VK_DRIVER_FILES", manifest(&folder, &library)).env("HESPER_RENDER_NODE", &node);
         Report::of(&mut command)
     };
     let report = doctor(0o660);

@@ -1,42 +1,25 @@
 //! What the driver finds out by trying (`icd/src/physical/probe`), on a host whose driver it wouldn't try out by itself.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use hesper_rig::{Clocks, Driver, Host, Root};
+use hesper_tests::folder::Folder;
 use hesper_tests::{good, root};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_hesper-client");
 const TRIED: &str = "shaders tried out after";
 
-/// A folder for what is kept, which is empty; it goes away when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("hesper-probes-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        Self(folder)
-    }
-
-    /// The file of what was found out, if there is one.
-    fn kept(&self) -> Option<String> {
-        let files = std::fs::read_dir(self.0.join("hesper")).ok()?;
-        let file = files.map(|f| f.unwrap().path()).find(|f| f.to_string_lossy().contains("probes-"))?;
-        Some(std::fs::read_to_string(file).unwrap())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// The file of what was found out, if there is one.
+fn kept(folder: &Folder) -> Option<String> {
+    let files = std::fs::read_dir(folder.path().join("hesper")).ok()?;
+    let file = files.map(|f| f.unwrap().path()).find(|f| f.to_string_lossy().contains("probes-"))?;
+    Some(std::fs::read_to_string(file).unwrap())
 }
 
 /// A part of the client with these switches, which says what the driver does.
 fn command(root: &Root, host: &Host, folder: &Folder, debug: &str, part: &str) -> Command {
     let mut command = root.client(Driver::Hesper, Some(host), CLIENT).unwrap();
-    command.arg(part).env("HESPER_DEBUG", debug).env("HESPER_LOG", "debug").env("XDG_CACHE_HOME", &folder.0);
+    command.arg(part).env("HESPER_DEBUG", debug).env("HESPER_LOG", "debug").env("XDG_CACHE_HOME", folder.path());
     command
 }
 
@@ -55,13 +38,13 @@ fn cooperative_matrices_on_lavapipe() {
     let text = good("the client on native", root.client(Driver::Native, None, CLIENT).unwrap().arg(part));
     assert!(text.contains("products right, 0 wrong"), "{text}");
     let host = Host::start(&root).unwrap();
-    let folder = Folder::new("matrices");
+    let folder = Folder::new("probes-matrices").unwrap();
     for debug in ["vtest", "vtest,no-probe"] {
         let text = client(&root, &host, &folder, debug, part);
         assert!(text.contains("cooperative-matrix2: not offered") && !text.contains("tried out"), "{text}");
         client(&root, &host, &folder, debug, "compute");
     }
-    assert_eq!(folder.kept(), None);
+    assert_eq!(kept(&folder), None);
     let clocks = Clocks::new().unwrap();
     let probe = |part| {
         let mut command = command(&root, &host, &folder, "vtest,probe", part);
@@ -84,7 +67,7 @@ fn cooperative_matrices_on_lavapipe() {
     assert!(lost || text.contains(&format!("{failed}NoAnswer")), "{text}");
     assert!(!text.contains("the host is lost"), "{text}");
     probe("compute");
-    let kept = folder.kept().unwrap();
+    let kept = kept(&folder).unwrap();
     let line = |extension: &str| kept.lines().find_map(|l| l.strip_prefix(extension)).unwrap_or_default().to_owned();
     assert!(line("VK_NV_shader_sm_builtins ").contains(" failed "), "{kept}");
     // lavapipe's compiler may take longer than a program is kept waiting.
@@ -98,7 +81,7 @@ fn cooperative_matrices_on_lavapipe() {
 fn a_host_without_memory_is_asked_again() {
     let root = root();
     let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_FAIL", "vkCreateComputePipelines:-2:1")]).unwrap();
-    let folder = Folder::new("memory");
+    let folder = Folder::new("probes-memory").unwrap();
     for part in ["cooperative-matrix2", "cooperative-matrix2", "forks"] {
         let text = client(&root, &host, &folder, "vtest,probe", part);
         for extension in ["VK_NV_shader_sm_builtins", "VK_NV_cooperative_matrix2"] {
@@ -106,7 +89,7 @@ fn a_host_without_memory_is_asked_again() {
             assert!(text.contains(&format!("{extension} {why}")), "{text}");
         }
         assert!(text.contains(TRIED) && !text.contains("panicked"), "{text}");
-        assert_eq!(folder.kept(), None);
+        assert_eq!(kept(&folder), None);
     }
     assert!(!host.log().contains("fatal"), "the host complains:\n{}", host.log());
 }

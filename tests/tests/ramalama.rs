@@ -1,34 +1,15 @@
 //! RamaLama serves models through the driver: what it says is what it says on the host's own driver, clients get no errors, and nothing of it is left at the host.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hesper_rig::llama::Server;
 use hesper_rig::models::{self, Weights};
 use hesper_rig::{Driver, Host, RamaLama, http};
 use hesper_tests::endure::{Growth, Slack};
+use hesper_tests::folder::Folder;
 use hesper_tests::load::Load;
 use hesper_tests::{both, quick, root};
 use serde_json::{Value, json};
-
-/// A folder for stores and logs; it goes away when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("hesper-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// For how long clients ask: seconds in HESPER_TEST_LOAD_SECONDS.
 fn time() -> Duration {
@@ -64,13 +45,13 @@ fn it_says_what_it_says_natively_and_its_clients_get_no_errors() {
     if quick() {
         return;
     }
-    let (root, folder, model) = (root(), Folder::new("ramalama"), models::tiny(Weights::Q4K).unwrap());
+    let (root, folder, model) = (root(), Folder::new("ramalama").unwrap(), models::tiny(Weights::Q4K).unwrap());
     let ramalama = RamaLama::ensure(&root).unwrap();
     let load = Load { clients: 8, time: time(), tokens: 64, model: String::new() };
     let mut native = None;
     for driver in Driver::ALL {
         let host = driver.needs_host().then(|| Host::start(&root).unwrap());
-        let server = ramalama.serve(driver, host.as_ref(), &model, load.clients, &folder.0).unwrap();
+        let server = ramalama.serve(driver, host.as_ref(), &model, load.clients, folder.path()).unwrap();
         let device = server.device().unwrap();
         assert_eq!(device.starts_with("Virtio-GPU Venus ("), driver.needs_host(), "{driver} runs on {device}");
         let said = conversation(&server);
@@ -94,7 +75,7 @@ fn servers_that_come_and_go_leave_nothing_at_the_host() {
     if quick() {
         return;
     }
-    let (root, folder) = (root(), Folder::new("swapped"));
+    let (root, folder) = (root(), Folder::new("swapped").unwrap());
     let ramalama = RamaLama::ensure(&root).unwrap();
     let swapped = [Weights::Q4K, Weights::F16].map(|weights| models::tiny(weights).unwrap());
     let host = Host::start(&root).unwrap();
@@ -102,7 +83,7 @@ fn servers_that_come_and_go_leave_nothing_at_the_host() {
     // Each model ended in both ways; more often where there is time.
     let starts = if time() >= Duration::from_secs(60) { 12 } else { 4 };
     for start in 0..starts {
-        let server = ramalama.serve(Driver::Hesper, Some(&host), &swapped[start % 2], 1, &folder.0).unwrap();
+        let server = ramalama.serve(Driver::Hesper, Some(&host), &swapped[start % 2], 1, folder.path()).unwrap();
         assert!(!host.workers().unwrap().is_empty(), "nothing of it is at the host");
         let says = says(&server, "/v1/completions", &json!({ "prompt": "w300 w7 w301" }));
         assert_eq!(said[start % 2].get_or_insert_with(|| says.clone()), &says, "start {start}");
@@ -134,8 +115,8 @@ fn a_container_gets_what_the_driver_needs() {
     if quick() {
         return;
     }
-    let (root, folder, model) = (root(), Folder::new("contained"), models::tiny(Weights::Q4K).unwrap());
-    let mut command = RamaLama::ensure(&root).unwrap().command(Driver::Native, None, &folder.0).unwrap();
+    let (root, folder, model) = (root(), Folder::new("contained").unwrap(), models::tiny(Weights::Q4K).unwrap());
+    let mut command = RamaLama::ensure(&root).unwrap().command(Driver::Native, None, folder.path()).unwrap();
     command.args(["--engine", "podman", "--dryrun", "serve", "--port", "8080", "--image", "localhost/with-hesper"]);
     // As where it finds an engine.
     command.env("RAMALAMA_IN_CONTAINER", "true").args(["--device", "hesper/gpu=all", "--env", "HESPER_LOG=warn"]);

@@ -11,7 +11,9 @@ use anyhow::{Context, Result, bail};
 use hesper_rig::{ClientPackages, Driver, Host, Root, Xvfb, llama, workspace};
 
 pub use outcome::Outcome;
-use running::{Folder, Running};
+use running::Running;
+
+use crate::folder::Folder;
 pub use validation::Validation;
 
 /// A program, and the script in tests/clients that has it work.
@@ -116,7 +118,7 @@ impl Client {
         host: Option<&Host>,
         settings: &[(&str, &str)],
     ) -> Result<(Outcome, String)> {
-        let folder = Folder::new()?;
+        let folder = Folder::new("client")?;
         let said = folder.path().join("said");
         let file = File::create(&said).with_context(|| format!("making {}", said.display()))?;
         let script = workspace().join("tests/clients").join(self.script);

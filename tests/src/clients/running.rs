@@ -1,13 +1,9 @@
-//! A program while it runs, and where it may write.
+//! A program while it runs.
 
-use std::fs;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -53,39 +49,16 @@ impl Drop for Running {
     }
 }
 
-/// A folder for what a program writes; it goes away when dropped.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    /// Makes one below the folder for temporary files.
-    pub fn new() -> Result<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("hesper-client-{}-{number}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
-        Ok(Self(path))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::folder::Folder;
 
     #[test]
     fn nothing_that_a_program_started_outlives_it() {
-        let folder = Folder::new().unwrap();
+        let folder = Folder::new("client").unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 60 & echo $! >child"]).current_dir(folder.path());
         let mut running = Running::start(&mut command).unwrap();
