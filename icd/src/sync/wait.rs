@@ -178,6 +178,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn long_work_is_polled_for_with_naps() {
+        let (forecast, polls) = ([Forecast::default()], Cell::new(0));
+        forecast[0].submitted();
+        std::thread::sleep(Duration::from_millis(15));
+        let poll = |_| {
+            polls.set(polls.get() + 1);
+            vk::Result::NOT_READY
+        };
+        let timeout = 3_000_000;
+        let told = wait(Strategy::Poll, &Contention::default(), timeout, true, forecast.iter(), poll, |_| {
+            Ok(vk::Result::TIMEOUT)
+        });
+        assert_eq!(told, vk::Result::TIMEOUT);
+        assert!(polls.get() < 60, "{} questions in two milliseconds", polls.get());
+    }
+
+    #[test]
     fn a_wait_in_slices_ends_in_time() {
         let (time, mut asked) = (Cell::new(7), Vec::new());
         let mut wait = |timeout| {
