@@ -69,10 +69,11 @@ impl Spinning {
         refused.store(awake, Ordering::Relaxed);
         if patience > 0 {
             result = stay(end, forecast, refused, Time { now, sleep }, || ask(0));
-        }
-        // Small work of a program that doesn't ask in a loop.
-        while result == vk::Result::NOT_READY && now() < end {
-            result = ask(0);
+        } else {
+            // Small work of a program that doesn't ask in a loop.
+            while result == vk::Result::NOT_READY && now() < end {
+                result = ask(0);
+            }
         }
         self.answered.store(now(), Ordering::Relaxed);
         self.over.store(result == vk::Result::SUCCESS, Ordering::Relaxed);
