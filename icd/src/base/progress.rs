@@ -50,6 +50,16 @@ impl Submission {
     }
 }
 
+/// What a fence guards: work of either kind takes as long as such work did before, and not as the other does. llama.cpp waits with one fence for the copies that a
+/// prompt begins with, and for the prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Work {
+    /// Copies between buffers alone.
+    Copies,
+    #[default]
+    Any,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

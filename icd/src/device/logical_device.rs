@@ -237,6 +237,7 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     unsafe {
         swapchain::close(device);
         d.slots.close(device);
+        d.staging.close(device);
         let mut locked = d.order.lock();
         // Their mark ends with them, or waits among its queue's fences.
         locked.set_uploads(Uploads::None);

@@ -12,6 +12,7 @@ pub mod image;
 pub mod import;
 pub mod in_flight;
 pub mod mapped;
+pub mod own_block;
 pub mod pending;
 pub mod presented_layout;
 pub mod report;

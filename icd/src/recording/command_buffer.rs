@@ -23,6 +23,7 @@ use crate::base::in_progress::Recordings;
 use crate::base::object::{Object, Part, Whole, part};
 use crate::base::settings;
 use crate::base::slab::fresh_id;
+use crate::recording::begun::{Begun, Place};
 use crate::recording::held_copies::{CopyCommand, Held};
 use crate::recording::stream::Stream;
 
@@ -34,6 +35,9 @@ pub struct CommandBuffer {
     secondary: bool,
     /// Whether its pool has VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT.
     resettable: bool,
+    /// Those of its pool that were begun, and where it stands among them.
+    begun: Arc<Begun>,
+    place: Place,
     recording: UnsafeCell<Recording>,
     noted: UnsafeCell<Noted>,
     held: Held,
@@ -70,6 +74,7 @@ impl CommandBuffer {
         connection: Arc<Connection>,
         secondary: bool,
         resettable: bool,
+        begun: Arc<Begun>,
         recordings: Arc<Recordings>,
     ) -> Self {
         Self {
@@ -77,11 +82,18 @@ impl CommandBuffer {
             device,
             secondary,
             resettable,
+            begun,
+            place: Place::default(),
             recording: UnsafeCell::default(),
             noted: UnsafeCell::default(),
             held: Held::default(),
             recordings,
         }
+    }
+
+    /// Where it stands among those of its pool that were begun.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Its device.
@@ -129,6 +141,15 @@ impl CommandBuffer {
         let recording = unsafe { self.recording() };
         let at_host = recording.stream.discard(self.connection());
         Dropped { of: self, number: recording.number.take(), at_host }
+    }
+
+    /// Its pool is reset; whether the host has been told of any recording since the last time.
+    ///
+    /// # Safety
+    /// As for [`Self::discard`].
+    pub unsafe fn forget_sent(&self) -> bool {
+        // SAFETY: by contract.
+        unsafe { self.recording() }.stream.forget_sent()
     }
 
     /// Ends a recording in progress whose commands have all been sent or dropped.
@@ -296,6 +317,7 @@ pub unsafe fn begin_command_buffer(
     noted.copies.clear();
     noted.waits_for_events = false;
     recording.number = Some(c.recordings.begin());
+    c.begun.add(command_buffer, &c.place);
     // SAFETY: a valid struct, by valid usage.
     let mut info = unsafe { *info };
     // A primary command buffer's inheritance is ignored, and so are render pass and framebuffer outside a render pass (WIRE.md 1.11).
@@ -322,6 +344,10 @@ pub unsafe fn begin_command_buffer(
     stream.append(connection, |w| unsafe { request::begin_command_buffer(w, 0, command_buffer, &info) });
     stream.hold(once && !c.secondary && settings::get().uploads);
     stream.send_some(connection);
+    if stream.is_held() {
+        // The recording itself isn't shown before it is submitted.
+        connection.ring.rouse();
+    }
     vk::Result::SUCCESS
 }
 

@@ -7,19 +7,22 @@ use ash::vk::Handle;
 use hesper_encoder::generated::request;
 
 use crate::base::chain::slice;
-use crate::base::forwarding::{done, post};
+use crate::base::forwarding::{done, post, result_of};
 use crate::base::in_progress::Recordings;
 use crate::base::members::Members;
 use crate::base::object::{self, Part, Whole};
 use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 use crate::pipelines::device::Device;
+use crate::recording::begun::Begun;
 use crate::recording::command_buffer::CommandBuffer;
 
 /// A command pool of the program's.
 struct Pool {
-    /// Its command buffers, for resetting or destroying all of them.
+    /// Its command buffers, for destroying all of them.
     buffers: Members<vk::CommandBuffer>,
+    /// Those that were begun since the last reset.
+    begun: Arc<Begun>,
     /// Whether it has VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT.
     resettable: bool,
 }
@@ -40,7 +43,7 @@ pub unsafe fn create_command_pool(
     // SAFETY: a valid struct, by valid usage.
     let flags = unsafe { (*info).flags };
     let resettable = flags.contains(vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER);
-    let Some(id) = POOLS.insert(Pool { buffers: Members::default(), resettable }) else {
+    let Some(id) = POOLS.insert(Pool { buffers: Members::default(), begun: Arc::default(), resettable }) else {
         return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
     };
     let mut pool = vk::CommandPool::from_raw(id);
@@ -82,10 +85,22 @@ pub unsafe fn reset_command_pool(
     flags: vk::CommandPoolResetFlags,
 ) -> vk::Result {
     let Some(p) = POOLS.get(pool) else { return vk::Result::ERROR_UNKNOWN };
-    // SAFETY: handles of the pool's living command buffers, which nobody uses while their pool is reset.
-    let dropped = p.buffers.map(|c| unsafe { CommandBuffer::of(c).discard() });
-    // SAFETY: handed on.
-    let result = unsafe { forward::reset_command_pool(device, pool, flags) };
+    // SAFETY: handles of the pool's living command buffers.
+    let of = |c| unsafe { CommandBuffer::of(c) };
+    let begun = p.begun.take(|c| of(c).place());
+    // SAFETY: nobody uses command buffers while their pool is reset.
+    let dropped: Vec<_> = begun.iter().map(|c| unsafe { of(*c).discard() }).collect();
+    // SAFETY: as above.
+    let sent = begun.iter().filter(|c| unsafe { of(**c).forget_sent() }).count() > 0;
+    // Where the host has been told of no recording since the last reset, its command buffers are as that left them: every recording was held back, and then
+    // forgotten (`held_copies`; with HESPER_DEBUG=no-uploads none is).
+    let result = if sent || !flags.is_empty() {
+        // SAFETY: handed on.
+        unsafe { forward::reset_command_pool(device, pool, flags) }
+    } else {
+        // SAFETY: a valid device, by valid usage.
+        result_of(unsafe { object::get(device) }.connection().check().map(|()| vk::Result::SUCCESS))
+    };
     drop(dropped);
     result
 }
@@ -100,7 +115,7 @@ pub unsafe fn allocate_command_buffers(
     // SAFETY: a valid device, by valid usage.
     let recordings = unsafe { &Device::of(device).recordings };
     // SAFETY: handed on.
-    let result = unsafe { allocate(device, &*info, pool.resettable, recordings, to) };
+    let result = unsafe { allocate(device, &*info, pool.resettable, &pool.begun, recordings, to) };
     if result == vk::Result::SUCCESS {
         // SAFETY: written by `allocate`.
         pool.buffers.add(unsafe { slice(to, (*info).command_buffer_count) });
@@ -111,18 +126,20 @@ pub unsafe fn allocate_command_buffers(
 /// Allocates command buffers from any pool of the device: one of the program's, or one of the driver's own.
 ///
 /// # Safety
-/// As for vkAllocateCommandBuffers; `resettable` tells whether the pool has VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT.
+/// As for vkAllocateCommandBuffers; `resettable` tells whether the pool has VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT, and `begun` are its own.
 pub unsafe fn allocate(
     device: vk::Device,
     info: &vk::CommandBufferAllocateInfo<'_>,
     resettable: bool,
+    begun: &Arc<Begun>,
     recordings: &Arc<Recordings>,
     to: *mut vk::CommandBuffer,
 ) -> vk::Result {
     // SAFETY: a valid device, by contract.
     let connection = unsafe { object::get(device) }.connection();
     let secondary = info.level == vk::CommandBufferLevel::SECONDARY;
-    let make = || CommandBuffer::new(device, connection.clone(), secondary, resettable, recordings.clone());
+    let make =
+        || CommandBuffer::new(device, connection.clone(), secondary, resettable, begun.clone(), recordings.clone());
     let made: Vec<_> = (0..info.command_buffer_count).map(|_| Box::new(make()).into_handle()).collect();
     // SAFETY: room for that many handles, by contract.
     unsafe { to.copy_from_nonoverlapping(made.as_ptr(), made.len()) };
@@ -154,6 +171,11 @@ pub unsafe fn free_command_buffers(
     let _ = unsafe { post(device, |w| request::free_command_buffers(w, 0, device, pool, n, buffers)) };
     if let Some(p) = POOLS.get(pool) {
         p.buffers.remove(list);
+        // SAFETY: handles of the pool's command buffers, which are alive until they are given up below.
+        let of = |c: &vk::CommandBuffer| unsafe { CommandBuffer::of(*c) };
+        for c in list.iter().filter(|c| **c != vk::CommandBuffer::null()) {
+            p.begun.remove(of(c).place(), |c| of(&c).place());
+        }
     }
     for c in list.iter().filter(|c| **c != vk::CommandBuffer::null()) {
         // SAFETY: a valid handle of a command buffer that nobody uses any more.

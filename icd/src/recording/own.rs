@@ -14,6 +14,7 @@ use crate::base::in_progress::Recordings;
 use crate::base::object::Whole;
 use crate::base::slab::fresh_id;
 use crate::generated::forward;
+use crate::recording::begun::Begun;
 use crate::recording::command_buffer::CommandBuffer;
 use crate::recording::command_pool;
 
@@ -23,6 +24,8 @@ pub struct OwnCommandBuffers {
     own: Mutex<Own>,
     /// Apart from the program's: they name no object that is destroyed late.
     recordings: Arc<Recordings>,
+    /// Their pools are never reset.
+    begun: Arc<Begun>,
 }
 
 #[derive(Default)]
@@ -55,7 +58,7 @@ impl OwnCommandBuffers {
         let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
         let mut buffer = vk::CommandBuffer::null();
         // SAFETY: a pool of this device, used under the lock alone, and room for one handle.
-        match unsafe { command_pool::allocate(device, &info, true, &self.recordings, &mut buffer) } {
+        match unsafe { command_pool::allocate(device, &info, true, &self.begun, &self.recordings, &mut buffer) } {
             vk::Result::SUCCESS => {
                 own.buffers.push(buffer);
                 Ok(buffer)

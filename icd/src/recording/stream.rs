@@ -41,6 +41,8 @@ pub struct Stream {
     pointed_at: bool,
     /// Whether the host has been told of any part of this recording, in this chunk or an earlier one.
     begun_at_host: bool,
+    /// Whether the host has been told of any recording since [`Self::forget_sent`].
+    sent_any: bool,
     /// The first error of this recording; nothing is written after it.
     error: Option<Error>,
     /// As long as the chunk's whole commands end here, no part is sent: the host may never have to see them (`held_copies`).
@@ -59,6 +61,7 @@ impl Default for Stream {
             sent_at: 0,
             pointed_at: false,
             begun_at_host: false,
+            sent_any: false,
             error: None,
             held_up_to: NONE_HELD,
         }
@@ -75,7 +78,7 @@ impl ChunkSource for Source<'_> {
     fn next_window(&mut self, finished: usize, begun: &[u8], need: usize) -> Option<Window> {
         let s = &mut *self.stream;
         if let Some(chunk) = s.chunk.take() {
-            s.begun_at_host = true;
+            (s.begun_at_host, s.sent_any) = (true, true);
             let sent = send_part(self.connection, &chunk, s.sent, finished);
             if let Err(e) = &sent {
                 s.error = Some(e.clone());
@@ -204,6 +207,11 @@ impl Stream {
         self.begun_at_host = false;
     }
 
+    /// Whether the host has been told of any recording since the last call.
+    pub fn forget_sent(&mut self) -> bool {
+        std::mem::take(&mut self.sent_any)
+    }
+
     /// Whether a recording was begun and neither finished nor discarded.
     pub fn is_begun(&self) -> bool {
         self.used > 0 || self.begun_at_host || self.error.is_some()
@@ -254,7 +262,7 @@ impl Stream {
     /// Tells the host of all commands that it wasn't told of.
     fn send(&mut self, connection: &Connection) -> Result<Seqno, Error> {
         let Some(chunk) = &self.chunk else { return Err(Error::OutOfHostMemory) };
-        self.begun_at_host = true;
+        (self.begun_at_host, self.sent_any) = (true, true);
         self.pointed_at |= self.used - self.sent > COPIED;
         send_part(connection, chunk, self.sent, self.used)
     }

@@ -14,6 +14,7 @@ use crate::submission::device::Device;
 use crate::submission::mark::Mark;
 use crate::submission::order::{Locked, Uploads};
 use crate::submission::queue::Queue;
+use crate::submission::staging_block::StagingBlock;
 use crate::submission::updates::Updates;
 
 /// Records the updates that wait into a command buffer for a queue of their family; `None` where none wait.
@@ -26,21 +27,26 @@ use crate::submission::updates::Updates;
 pub unsafe fn record(locked: &mut Locked<'_>, queue: &Queue) -> Result<Option<vk::CommandBuffer>, Error> {
     let known = locked.state.carriers.iter().find(|(family, _)| *family == queue.family).map(|(_, c)| *c);
     let Uploads::Waiting(waiting) = locked.uploads() else { return Ok(None) };
+    // SAFETY: a queue of a living device, by contract.
+    let staging = unsafe { &Device::of(queue.device).staging };
     // SAFETY: the command buffer is used under the lock alone, and its last submission has ended: uploads only wait on an idle device.
     unsafe {
         if let Some(carrier) = known {
-            fill(carrier, &waiting.updates)?;
+            fill(carrier, &waiting.updates, staging)?;
             return Ok(Some(carrier));
         }
         let carrier = Device::of(queue.device).own.command_buffer(queue.device, queue.family)?;
-        fill(carrier, &waiting.updates)?;
+        fill(carrier, &waiting.updates, staging)?;
         locked.state.carriers.push((queue.family, carrier));
         Ok(Some(carrier))
     }
 }
 
 /// Records updates, and a barrier that makes everything later wait for them.
-unsafe fn fill(carrier: vk::CommandBuffer, updates: &Updates) -> Result<(), Error> {
+///
+/// # Safety
+/// A command buffer that isn't at work, and the staging block of its device, whose lock over submissions the caller holds while the updates wait.
+unsafe fn fill(carrier: vk::CommandBuffer, updates: &Updates, staging: &StagingBlock) -> Result<(), Error> {
     use vk::{AccessFlags as A, PipelineStageFlags as S};
     let once = vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT;
     let info = vk::CommandBufferBeginInfo::default().flags(once);
@@ -70,11 +76,23 @@ unsafe fn fill(carrier: vk::CommandBuffer, updates: &Updates) -> Result<(), Erro
     };
     // SAFETY: a command buffer of the caller's that isn't at work.
     checked(unsafe { command_buffer::begin_command_buffer(carrier, &info) })?;
+    // SAFETY: by contract.
+    let mut filling = unsafe { staging.fill() };
     for u in updates.list() {
         if u.ordered {
             barrier(S::TRANSFER, A::TRANSFER_WRITE);
         }
         let (size, data) = (u.data.len() as vk::DeviceSize, u.data.as_ptr().cast());
+        if let Some((from, src_offset)) = filling.put(&u.data) {
+            let region = vk::BufferCopy { src_offset, dst_offset: u.offset, size };
+            // SAFETY: as above, and a pointer to a local.
+            unsafe {
+                command_buffer::record(carrier, |w| {
+                    request::cmd_copy_buffer(w, 0, carrier, from, u.buffer, 1, &region);
+                });
+            }
+            continue;
+        }
         // SAFETY: as above; the buffer is alive, since its destruction sends what names it.
         unsafe {
             command_buffer::record(carrier, |w| {

@@ -6,6 +6,7 @@ use ash::vk;
 
 use crate::base::object::part;
 use crate::submission::order::Order;
+use crate::submission::staging_block::StagingBlock;
 use crate::sync::device as below;
 
 /// What a VkDevice keeps for its submissions.
@@ -16,13 +17,15 @@ pub struct Device {
     pub queues: OnceLock<Vec<vk::Queue>>,
     /// The order between submissions.
     pub order: Order,
+    /// Where larger uploads wait for the GPU.
+    pub staging: StagingBlock,
 }
 part!(vk::Device, Device, below: below::Device);
 
 impl Device {
     /// What a new device keeps.
     pub fn new(below: below::Device) -> Self {
-        Self { below, queues: OnceLock::new(), order: Order::default() }
+        Self { below, queues: OnceLock::new(), order: Order::default(), staging: StagingBlock::default() }
     }
 
     /// The device's queues.

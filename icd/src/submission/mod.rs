@@ -12,6 +12,7 @@ pub mod outside;
 pub mod queue;
 pub mod semaphore_files;
 pub mod sparse;
+pub mod staging_block;
 pub mod submit;
 pub mod updates;
 pub mod upload;

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use ash::vk;
 use hesper_winsys::Error;
 
-use crate::base::progress::{Progress, Submission};
+use crate::base::progress::{Progress, Submission, Work};
 use crate::base::shared::{Mutex, MutexGuard};
 use crate::memory::pending::AnyPending;
 use crate::submission::crossing::Crossing;
@@ -58,6 +58,8 @@ pub struct State {
     pub staging: Staging,
     /// Orders uploads and submissions to other queues.
     pub crossing: Crossing,
+    /// What is at work, or was last.
+    work: Work,
 }
 
 /// The submissions to one queue.
@@ -128,6 +130,18 @@ impl Locked<'_> {
         // Looked at first: followers tell of the end of uploads.
         let _ = self.uploads();
         self.state.queues.iter().all(|q| q.progress.reached(q.submitted))
+    }
+
+    /// A submission of such work is about to be sent.
+    pub fn add_work(&mut self, work: Work) {
+        if work == Work::Any || self.has_all_ended() {
+            self.state.work = work;
+        }
+    }
+
+    /// What is at work, or was last: copies only where nothing else is.
+    pub fn work(&self) -> Work {
+        self.state.work
     }
 
     /// Sends the next submission to the queue at `place`. One that couldn't be sent has no number.

@@ -63,7 +63,7 @@ impl Queue {
                 request::queue_submit(w, flags, handle, 1, batch, fence);
             })
         })?;
-        fence::submitted(fence, submission.clone(), self.timeline);
+        fence::submitted(fence, submission.clone(), self.timeline, locked.work());
         Ok(submission)
     }
 

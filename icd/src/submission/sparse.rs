@@ -11,7 +11,7 @@ use hesper_encoder::generated::request;
 use crate::base::chain::slice;
 use crate::base::forwarding::{done, result_of_error};
 use crate::base::object::Part;
-use crate::base::progress::Submission;
+use crate::base::progress::{Submission, Work};
 use crate::generated::forward;
 use crate::pipelines::compiling;
 use crate::submission::device::Device;
@@ -78,7 +78,7 @@ pub unsafe fn queue_bind_sparse(
         Ok((submission, seqno)) => {
             *queue.unordered.lock() = submission;
             // The fence's end says nothing of the submissions before.
-            fence::submitted(signalled, Submission::default(), queue.timeline);
+            fence::submitted(signalled, Submission::default(), queue.timeline, Work::Any);
             queue.pending.lock().extend(own);
             // SAFETY: the lock of the queue's device.
             done(unsafe { outside::sent(device, &mut locked, queue, handle, taken, uses()) }.map(|()| seqno))

@@ -7,6 +7,7 @@ use hesper_encoder::generated::request;
 use crate::base::chain::slice;
 use crate::base::forwarding::result_of_error;
 use crate::base::object::Part;
+use crate::base::progress::Work;
 use crate::pipelines::compiling;
 use crate::recording::{command_buffer, event_wait, query_resets};
 use crate::submission::batch::{Batch, with_own};
@@ -61,6 +62,8 @@ unsafe fn submit<B: Batch>(
         Ok(taken) => taken,
         Err(e) => return e,
     };
+    // SAFETY: a valid device, whose lock isn't taken yet.
+    unsafe { device.staging.prepare(queue.device) };
     // Before the lock is taken: memory for slots is mapped, which takes the lock, too.
     // SAFETY: a valid queue, batches and fence.
     let slot_writer = unsafe { slot_writer(device, queue, batches, fence) };
@@ -69,6 +72,13 @@ unsafe fn submit<B: Batch>(
     if unsafe { upload::put_off(&mut locked, handle, queue, batches) } {
         fence::signal(fence);
         return vk::Result::SUCCESS;
+    }
+    // Behind an empty submission stands what came before it.
+    let any = buffers(batches).next().is_some();
+    // SAFETY: command buffers of the submission.
+    let copies = buffers(batches).all(|c| unsafe { command_buffer::held_copies(c) }.is_some());
+    if any {
+        locked.add_work(if copies { Work::Copies } else { Work::Any });
     }
     // SAFETY: command buffers of the submission.
     if let Err(e) = buffers(batches).try_for_each(|c| unsafe { command_buffer::send_held(c) }) {
@@ -115,7 +125,7 @@ unsafe fn submit<B: Batch>(
             if batches.iter().any(Batch::waits) {
                 *queue.unordered.lock() = submission.clone();
             }
-            fence::submitted(fence, submission.clone(), queue.timeline);
+            fence::submitted(fence, submission.clone(), queue.timeline, locked.work());
             if slot_writer.is_some() {
                 fence::expect_slot(fence);
             }

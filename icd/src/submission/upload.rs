@@ -4,7 +4,7 @@
 //! to use its own memory again. Doing so costs two ways to the host and a start of the GPU, and llama.cpp does it some eight times for
 //! each token. When nothing is at work that could change the source meanwhile, all that anybody can see of such a submission is that later
 //! work finds the data. So it isn't sent at all: the data is copied at once, the fence counts as signalled, and the next submission gets
-//! a command buffer in front that puts the data in place (vkCmdUpdateBuffer) and a barrier that makes everything later wait for it.
+//! a command buffer in front that puts the data in place (vkCmdUpdateBuffer, or a copy from a `staging_block`) and a barrier that makes everything later wait for it.
 //! (llama.cpp has a second way, too: it submits the copy without a fence, and then nothing with one. With nothing at work, that fence counts
 //! as signalled as well.)
 //!
@@ -20,18 +20,22 @@
 use ash::vk;
 use hesper_winsys::trace;
 
+use crate::base::object::Part;
 use crate::base::settings;
 use crate::memory::{allocation, buffer};
 use crate::recording::command_buffer;
 use crate::recording::held_copies::CopyCommand;
 use crate::submission::batch::Batch;
+use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads, Waiting};
 use crate::submission::queue::Queue;
+use crate::submission::staging_block::{self, StagingBlock};
 use crate::submission::updates::{Staging, Updates};
 
-/// The largest piece that vkCmdUpdateBuffer takes, and bytes and pieces that wait at most for a submission to travel with.
-const PIECE: vk::DeviceSize = 65536;
+/// The largest piece that vkCmdUpdateBuffer takes, and bytes that wait at most for a submission to travel with; more where there is a staging block.
+const PIECE: usize = 65536;
 const BYTES: usize = 128 << 10;
+/// Pieces that wait at most.
 const PIECES: usize = 256;
 
 /// Puts off a submission that does nothing but upload, or nothing at all; false where it has to be sent.
@@ -61,7 +65,9 @@ pub unsafe fn put_off<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queu
     };
     let mut staging = std::mem::take(&mut locked.state.staging);
     staging.clear();
-    let put_off = stage(&mut staging, &waiting.updates, copies)
+    // SAFETY: a valid queue, whose device is alive.
+    let block = unsafe { &Device::of(queue.device).staging };
+    let put_off = stage(&mut staging, &waiting.updates, copies, block)
         // Looked at again, in case one of them was mapped meanwhile.
         && locked.announce_uploads()
         && staging.iter().all(|u| allocation::out_of_sight(u.memory));
@@ -78,20 +84,28 @@ pub unsafe fn put_off<B: Batch>(locked: &mut Locked<'_>, handle: vk::Queue, queu
 }
 
 /// Stages what some copies would put into buffers behind the updates that wait already; false unless all of it can be put off.
-fn stage<'c>(staging: &mut Staging, waiting: &Updates, mut copies: impl Iterator<Item = &'c CopyCommand>) -> bool {
+fn stage<'c>(
+    staging: &mut Staging,
+    waiting: &Updates,
+    mut copies: impl Iterator<Item = &'c CopyCommand>,
+    block: &StagingBlock,
+) -> bool {
     let bytes = waiting.bytes();
     copies.all(|c| {
-        read(staging, waiting, c).is_some()
-            && bytes + staging.bytes() <= BYTES
+        let has_block = block.is_there_for(usize::try_from(c.region.size).unwrap_or(usize::MAX));
+        let (largest, most) = if has_block { (staging_block::ROOM, staging_block::ROOM) } else { (PIECE, BYTES) };
+        read(staging, waiting, c, largest).is_some()
+            && bytes + staging.bytes() <= most
             && waiting.list().len() + staging.len() <= PIECES
     })
 }
 
-/// Stages what a copy would put into a buffer, if it can be put off.
-fn read(staging: &mut Staging, waiting: &Updates, c: &CopyCommand) -> Option<()> {
+/// Stages what a copy of at most `largest` bytes would put into a buffer, if it can be put off.
+fn read(staging: &mut Staging, waiting: &Updates, c: &CopyCommand, largest: usize) -> Option<()> {
     let r = &c.region;
     // As vkCmdUpdateBuffer demands.
-    let fits = (1..=PIECE).contains(&r.size) && r.size.is_multiple_of(4) && r.dst_offset.is_multiple_of(4);
+    let fits =
+        (1..=largest as vk::DeviceSize).contains(&r.size) && r.size.is_multiple_of(4) && r.dst_offset.is_multiple_of(4);
     let (from, to) = buffer::place(c.from).zip(buffer::place(c.to)).filter(|_| fits)?;
     // A thread that is about to map the source has marked it as mapped, and waits for the lock to send what writes it.
     if waiting.write(from.0) || !allocation::out_of_sight(to.0) {

@@ -17,17 +17,14 @@ use hesper_encoder::generated::request;
 use hesper_winsys::Error;
 use parking_lot::Mutex;
 
-use crate::base::object::Part;
-use crate::memory::allocation as memory;
-use crate::memory::bind;
-use crate::memory::buffer;
-use crate::memory::mapped;
-use crate::physical::device::Device;
+use crate::memory::own_block::OwnBlock;
 use crate::recording::command_buffer;
 use crate::recording::own::OwnCommandBuffers;
 
 /// Slots of a device: fences beyond that do without.
 const SLOTS: u32 = 1024;
+/// Bytes of all of them.
+const SIZE: u64 = SLOTS as u64 * 4;
 
 /// A device's slots.
 #[derive(Default)]
@@ -35,7 +32,7 @@ pub struct Slots(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    block: Option<Block>,
+    block: Option<OwnBlock>,
     /// There is no suitable memory.
     failed: bool,
     used: u32,
@@ -45,18 +42,10 @@ struct State {
 /// What writes a slot, for each queue family that it was used with.
 type Writers = Vec<(u32, vk::CommandBuffer)>;
 
-/// The memory of all slots.
-#[derive(Clone, Copy)]
-struct Block {
-    buffer: vk::Buffer,
-    memory: vk::DeviceMemory,
-    words: usize,
-}
-
 /// A fence's slot.
 pub struct Slot {
     index: u32,
-    block: Block,
+    block: OwnBlock,
     writers: Mutex<Writers>,
 }
 
@@ -69,7 +58,7 @@ impl Slots {
         let mut state = self.0.lock();
         if state.block.is_none() && !state.failed {
             // SAFETY: a valid device.
-            state.block = unsafe { make_block(device) };
+            state.block = unsafe { OwnBlock::new(device, SIZE, vk::BufferUsageFlags::TRANSFER_DST) };
             state.failed = state.block.is_none();
         }
         let block = state.block?;
@@ -92,7 +81,7 @@ impl Slots {
         let block = self.0.lock().block.take();
         if let Some(b) = block {
             // SAFETY: nothing writes the slots any more, and nobody looks at them.
-            unsafe { destroy(device, b.buffer, b.memory) };
+            unsafe { b.destroy(device) };
         }
     }
 }
@@ -100,7 +89,7 @@ impl Slots {
 impl Slot {
     fn word(&self) -> &AtomicU32 {
         // SAFETY: inside of the block, whose mapping lives as long as the device does, and so longer than its fences.
-        unsafe { AtomicU32::from_ptr((self.block.words as *mut u32).add(self.index as usize)) }
+        unsafe { AtomicU32::from_ptr(self.block.bytes().cast::<u32>().add(self.index as usize)) }
     }
 
     /// Whether it has been written.
@@ -151,47 +140,4 @@ impl Slot {
             Ok(writer)
         }
     }
-}
-
-/// Memory for all slots, mapped.
-unsafe fn make_block(device: vk::Device) -> Option<Block> {
-    let none = ptr::null();
-    let (mut buffer, mut memory) = (vk::Buffer::null(), vk::DeviceMemory::null());
-    let info = vk::BufferCreateInfo::default().size(u64::from(SLOTS) * 4).usage(vk::BufferUsageFlags::TRANSFER_DST);
-    // SAFETY: a valid device, and pointers to locals.
-    unsafe {
-        if buffer::create_buffer(device, &info, none, &mut buffer) != vk::Result::SUCCESS {
-            return None;
-        }
-        let mut needs = vk::MemoryRequirements::default();
-        buffer::get_buffer_memory_requirements(device, buffer, &mut needs);
-        let bound = memory_type(Device::of(device), needs.memory_type_bits).and_then(|kind| {
-            let info = vk::MemoryAllocateInfo::default().allocation_size(needs.size).memory_type_index(kind);
-            let mut words = ptr::null_mut();
-            let made = memory::allocate_memory(device, &info, none, &mut memory) == vk::Result::SUCCESS
-                && bind::bind_buffer_memory(device, buffer, memory, 0) == vk::Result::SUCCESS
-                && mapped::map_memory(device, memory, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty(), &mut words)
-                    == vk::Result::SUCCESS;
-            made.then(|| Block { buffer, memory, words: words.addr() })
-        });
-        if bound.is_none() {
-            destroy(device, buffer, memory);
-        }
-        bound
-    }
-}
-
-unsafe fn destroy(device: vk::Device, buffer: vk::Buffer, memory: vk::DeviceMemory) {
-    // SAFETY: nobody uses them any more.
-    unsafe {
-        buffer::destroy_buffer(device, buffer, ptr::null());
-        memory::free_memory(device, memory, ptr::null());
-    }
-}
-
-/// A memory type that the processor sees changes of, best in its caches.
-fn memory_type(d: &Device, bits: u32) -> Option<u32> {
-    let physical = d.physical();
-    let mut visible = (0..32).filter(|i| bits & (1 << i) != 0 && physical.host_visible(*i) == Some(true));
-    visible.clone().find(|i| physical.reads_fast(*i)).or_else(|| visible.next())
 }

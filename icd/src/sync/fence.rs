@@ -14,7 +14,7 @@ use crate::base::chain::slice;
 use crate::base::clock;
 use crate::base::forwarding::{done, post, result_of_error};
 use crate::base::object::Part;
-use crate::base::progress::Submission;
+use crate::base::progress::{Submission, Work};
 use crate::base::settings::{self, Strategy};
 use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
@@ -31,7 +31,9 @@ pub struct Fence {
     /// Stored with release after all that led to the answer, and loaded with acquire: what the program reads or sends once it knows comes after that. Vulkan
     /// keeps resets and submissions of a fence apart from everything else that is done to it.
     pub(super) signaled: AtomicBool,
-    pub(super) forecast: Forecast,
+    /// For copies, and for all else; and whether the last submission was copies. Relaxed: a guess, as all of a forecast.
+    forecasts: [Forecast; 2],
+    copies: AtomicBool,
     pub(super) spinning: Spinning,
     /// When the program was told last that it isn't signalled, since it was submitted; 0 for never. Relaxed: a guess, for the forecast.
     pub(super) refused: AtomicU64,
@@ -61,7 +63,8 @@ impl Fence {
         Self {
             device,
             signaled: AtomicBool::new(signaled),
-            forecast: Forecast::default(),
+            forecasts: Default::default(),
+            copies: AtomicBool::new(false),
             spinning: Spinning::default(),
             refused: AtomicU64::new(0),
             submission: Mutex::default(),
@@ -71,6 +74,12 @@ impl Fence {
             timeline: AtomicU32::new(0),
             host_asked: AtomicU64::new(0),
         }
+    }
+
+    /// What is known of such work as was submitted last.
+    pub(super) fn forecast(&self) -> &Forecast {
+        let [copies, any] = &self.forecasts;
+        if self.copies.load(Ordering::Relaxed) { copies } else { any }
     }
 
     /// Notes that it was seen signalled.
@@ -126,7 +135,7 @@ impl Fence {
     /// Whether the host hasn't been asked for long whether it is still there; once each time.
     pub(super) fn is_host_to_be_asked(&self) -> bool {
         let (now, asked) = (clock::now(), self.host_asked.load(Ordering::Relaxed));
-        let long = (now.saturating_sub(self.forecast.submitted_at()) / 8).clamp(ASK_EVERY, ASK_AT_LEAST);
+        let long = (now.saturating_sub(self.forecast().submitted_at()) / 8).clamp(ASK_EVERY, ASK_AT_LEAST);
         let is_due = now.saturating_sub(asked) > long;
         if is_due {
             self.host_asked.store(now, Ordering::Relaxed);
@@ -229,7 +238,7 @@ pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
     let gains = |f: &Fence| {
         // A fence that has a slot keeps using it for somewhat shorter work, since times vary.
         let worth = if f.slot.get().is_some() { WORTH_LOOKING / 2 } else { WORTH_LOOKING };
-        f.spinning.loops() || f.forecast.usual() >= worth
+        f.spinning.loops() || f.forecast().usual() >= worth
     };
     // Where others want the processors, each question costs both sides a turn, and a host that stays in one burns what is left of its thread's.
     let contended = || {
@@ -260,13 +269,14 @@ pub fn expect_slot(fence: vk::Fence) {
 }
 
 /// Notes that a submission will signal the fence, to the queue with this timeline.
-pub fn submitted(fence: vk::Fence, submission: Submission, timeline: u32) {
+pub fn submitted(fence: vk::Fence, submission: Submission, timeline: u32, work: Work) {
     if let Some(f) = FENCES.get(fence) {
         f.timeline.store(timeline, Ordering::Relaxed);
         f.signaled.store(false, Ordering::Release);
         *f.submission.lock() = submission;
         f.refused.store(0, Ordering::Relaxed);
-        f.forecast.submitted();
+        f.copies.store(work == Work::Copies, Ordering::Relaxed);
+        f.forecast().submitted();
     }
 }
 

@@ -86,7 +86,7 @@ unsafe fn status(device: vk::Device, fence: vk::Fence, may_stay: bool) -> vk::Re
         if may_stay && d.connection().contention().is_high() {
             let ask = || Some(status()).filter(|r| *r != vk::Result::NOT_READY);
             let look = |patience| {
-                let (of, is_over) = (std::iter::once(&f.forecast), || f.is_signaled(fence));
+                let (of, is_over) = (std::iter::once(f.forecast()), || f.is_signaled(fence));
                 match looking::look(d.connection().contention(), patience, of, is_over, ask) {
                     vk::Result::TIMEOUT => vk::Result::NOT_READY,
                     result => result,
@@ -111,11 +111,11 @@ unsafe fn status(device: vk::Device, fence: vk::Fence, may_stay: bool) -> vk::Re
                 result => result,
             }
         };
-        f.spinning.ask(d.strategy, d.connection().contention(), &f.forecast, &f.refused, ask)
+        f.spinning.ask(d.strategy, d.connection().contention(), f.forecast(), &f.refused, ask)
     };
     if result == vk::Result::SUCCESS {
         if !learned {
-            f.forecast.hear(f.refused.load(Ordering::Relaxed));
+            f.forecast().hear(f.refused.load(Ordering::Relaxed));
         }
         f.note_signaled();
     }
@@ -198,7 +198,7 @@ pub unsafe fn wait_at_host(
     // SAFETY: as above.
     let poll = |stay| unsafe { poll(device, asked, all, stay) };
     let states = asked.iter().filter_map(|f| FENCES.get(*f));
-    let (all, forecasts) = (all != vk::FALSE, states.clone().map(|f| &f.forecast));
+    let (all, forecasts) = (all != vk::FALSE, states.clone().map(|f| f.forecast()));
     let looks = strategy == Strategy::Block || d.connection().contention().is_high();
     let result = if looks && states.clone().all(|f| f.slot_expected.load(Ordering::Acquire)) {
         let is_over = || if all { asked.iter().all(known) } else { asked.iter().any(known) };

@@ -132,6 +132,14 @@ impl Ring {
         if write.tail == write.shown { Ok(()) } else { self.publish(&mut write).map(drop) }
     }
 
+    /// Shows the host what has been posted where its thread has nothing else to do, and would fall asleep: whoever calls will have more for it in a moment.
+    pub fn rouse(&self) {
+        if self.is_idle() && !self.parks() {
+            // A lost host is told of by whoever sends what comes next.
+            let _ = self.show();
+        }
+    }
+
     /// Sends the first `len` bytes of a chunk, whole commands, and recycles the chunk when they have been read.
     pub fn submit_chunk(&self, chunk: Chunk, len: usize) -> Result<Seqno, Error> {
         let seqno = self.submit_part(&chunk, 0, len, Show::Now);
