@@ -136,12 +136,21 @@ fn uploads_travel_with_the_next_submission() {
     let root = root();
     let host = Host::start(&root).unwrap();
     let path = std::env::temp_dir().join(format!("hesper-client-uploads-{}.json", std::process::id()));
-    for (debug, put_off) in [("vtest", true), ("vtest,no-uploads", false), ("vtest,sync", false)] {
+    for (debug, put_off, in_block) in [
+        ("vtest", true, 60..200),
+        ("vtest,staging", true, 300..10_000),
+        ("vtest,no-staging", true, 0..1),
+        ("vtest,no-uploads", false, 0..1),
+        ("vtest,sync", false, 0..1),
+    ] {
         let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
         command.arg("uploads").env("HESPER_TRACE", &path).env("HESPER_DEBUG", debug);
         good(&format!("the client with HESPER_DEBUG={debug}"), &mut command);
-        let count = std::fs::read_to_string(&path).unwrap().matches("\"upload put off\"").count();
+        let trace = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
+        let count = trace.matches("\"upload put off\"").count();
+        let copied = trace.matches("\"upload in the block\"").count();
+        assert!(in_block.contains(&copied), "{copied} uploads were copied from the block with HESPER_DEBUG={debug}");
         assert!(
             if put_off { count > 100 } else { count == 0 },
             "{count} uploads were put off with HESPER_DEBUG={debug}"
@@ -206,7 +215,9 @@ fn pipelines_that_cannot_be_made() {
 fn recordings_are_begun_once_at_the_host() {
     let root = root();
     let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_STATES", "1")]).unwrap();
-    good("the client's commands", root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg("commands"));
+    for part in ["commands", "uploads"] {
+        good(&format!("the client's {part}"), root.client(Driver::Hesper, Some(&host), CLIENT).unwrap().arg(part));
+    }
     assert!(!host.log().contains("test layer"), "a command buffer is begun twice:\n{}", host.log());
 }
 

@@ -50,6 +50,8 @@ pub struct Settings {
     pub sync: bool,
     /// Whether small uploads travel with the next submission.
     pub uploads: bool,
+    /// `staging`, `no-staging`: whether what was put off is copied from memory rather than written by commands.
+    pub staging: Option<bool>,
     /// Whether the driver looks at what came of submissions.
     pub outcomes: bool,
     /// `notify-always`: whether a sleeping thread of the host is called again while a call is on its way.
@@ -121,6 +123,11 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         },
         sync: switch("sync"),
         uploads: !switch("no-uploads") && !switch("sync"),
+        staging: match () {
+            () if switch("no-staging") => Some(false),
+            () if switch("staging") => Some(true),
+            () => None,
+        },
         outcomes: !switch("no-outcomes"),
         notify_always: switch("notify-always"),
         pool_counts: !switch("no-pool-counts") && !switch("sync"),

@@ -237,13 +237,13 @@ pub unsafe fn destroy_device(device: vk::Device, _: *const vk::AllocationCallbac
     unsafe {
         swapchain::close(device);
         d.slots.close(device);
-        d.staging.close(device);
         let mut locked = d.order.lock();
         // Their mark ends with them, or waits among its queue's fences.
         locked.set_uploads(Uploads::None);
         locked.state.crossing.close(device);
         drop(locked);
         d.own.close(device);
+        d.staging.close(device);
         for end in d.recordings.close() {
             // A lost host has no need of it.
             let _ = d.connection().post_end(device.as_raw(), end);

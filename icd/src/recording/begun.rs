@@ -11,7 +11,8 @@ use crate::base::shared::Mutex;
 #[derive(Default)]
 pub struct Begun(Mutex<Vec<vk::CommandBuffer>>);
 
-/// Where a command buffer stands among those of its pool. Relaxed: it is written under the lock of the list alone.
+/// Where a command buffer stands among those of its pool. Relaxed: it is written under the lock of the list alone, and read outside of it by the thread that records,
+/// resets or frees the command buffer, which Vulkan keeps apart from others that do so to any of the same pool.
 pub struct Place(AtomicUsize);
 
 const NOWHERE: usize = usize::MAX;
@@ -47,9 +48,10 @@ impl Begun {
 
     /// The pool is reset: those that were begun, which none is any more.
     pub fn take<'a>(&self, place_of: impl Fn(vk::CommandBuffer) -> &'a Place) -> Vec<vk::CommandBuffer> {
-        let list = std::mem::take(&mut *self.0.lock());
+        let mut list = self.0.lock();
         list.iter().for_each(|c| place_of(*c).0.store(NOWHERE, Ordering::Relaxed));
-        list
+        let next = Vec::with_capacity(list.len());
+        std::mem::replace(&mut *list, next)
     }
 }
 

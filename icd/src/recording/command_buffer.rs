@@ -299,6 +299,21 @@ pub unsafe fn begin_command_buffer(
     command_buffer: vk::CommandBuffer,
     info: *const vk::CommandBufferBeginInfo,
 ) -> vk::Result {
+    // SAFETY: the entry point's parameters.
+    let (result, c) = unsafe { (begin(command_buffer, info), CommandBuffer::of(command_buffer)) };
+    // SAFETY: this thread records.
+    if unsafe { c.recording() }.stream.is_held() {
+        // The recording itself isn't shown before it is submitted.
+        c.connection().ring.rouse();
+    }
+    result
+}
+
+/// Does what vkBeginCommandBuffer does, for command buffers of the driver's own, too.
+///
+/// # Safety
+/// As for vkBeginCommandBuffer.
+pub unsafe fn begin(command_buffer: vk::CommandBuffer, info: *const vk::CommandBufferBeginInfo) -> vk::Result {
     // SAFETY: a valid handle, by valid usage.
     let c = unsafe { CommandBuffer::of(command_buffer) };
     let connection = c.connection();
@@ -344,10 +359,6 @@ pub unsafe fn begin_command_buffer(
     stream.append(connection, |w| unsafe { request::begin_command_buffer(w, 0, command_buffer, &info) });
     stream.hold(once && !c.secondary && settings::get().uploads);
     stream.send_some(connection);
-    if stream.is_held() {
-        // The recording itself isn't shown before it is submitted.
-        connection.ring.rouse();
-    }
     vk::Result::SUCCESS
 }
 

@@ -91,7 +91,7 @@ pub unsafe fn reset_command_pool(
     // SAFETY: nobody uses command buffers while their pool is reset.
     let dropped: Vec<_> = begun.iter().map(|c| unsafe { of(*c).discard() }).collect();
     // SAFETY: as above.
-    let sent = begun.iter().filter(|c| unsafe { of(**c).forget_sent() }).count() > 0;
+    let sent = begun.iter().fold(false, |sent, c| unsafe { of(*c).forget_sent() } | sent);
     // Where the host has been told of no recording since the last reset, its command buffers are as that left them: every recording was held back, and then
     // forgotten (`held_copies`; with HESPER_DEBUG=no-uploads none is).
     let result = if sent || !flags.is_empty() {

@@ -75,7 +75,7 @@ unsafe fn fill(carrier: vk::CommandBuffer, updates: &Updates, staging: &StagingB
         }
     };
     // SAFETY: a command buffer of the caller's that isn't at work.
-    checked(unsafe { command_buffer::begin_command_buffer(carrier, &info) })?;
+    checked(unsafe { command_buffer::begin(carrier, &info) })?;
     // SAFETY: by contract.
     let mut filling = unsafe { staging.fill() };
     for u in updates.list() {

@@ -132,11 +132,12 @@ impl Locked<'_> {
         self.state.queues.iter().all(|q| q.progress.reached(q.submitted))
     }
 
-    /// A submission of such work is about to be sent.
-    pub fn add_work(&mut self, work: Work) {
+    /// A submission of such work is about to be sent; what is at work then.
+    pub fn add_work(&mut self, work: Work) -> Work {
         if work == Work::Any || self.has_all_ended() {
             self.state.work = work;
         }
+        self.state.work
     }
 
     /// What is at work, or was last: copies only where nothing else is.
@@ -246,6 +247,21 @@ mod tests {
         assert!(!locked.has_all_ended() && !all[0].reached(1));
         follower.end();
         assert!(locked.has_all_ended() && all[0].reached(1) && matches!(locked.uploads(), Uploads::None));
+    }
+
+    #[test]
+    fn copies_behind_other_work_are_no_copies_alone() {
+        let (order, _) = order(2);
+        let mut locked = order.lock();
+        assert_eq!(locked.add_work(Work::Copies), Work::Copies);
+        let (copies, ()) = locked.number(0, |_| Ok(())).unwrap();
+        assert_eq!(locked.add_work(Work::Copies), Work::Copies, "more of them");
+        assert_eq!(locked.add_work(Work::Any), Work::Any);
+        let (other, ()) = locked.number(1, |_| Ok(())).unwrap();
+        copies.end();
+        assert_eq!((locked.add_work(Work::Copies), locked.work()), (Work::Any, Work::Any));
+        other.end();
+        assert_eq!((locked.work(), locked.add_work(Work::Copies)), (Work::Any, Work::Copies));
     }
 
     #[test]

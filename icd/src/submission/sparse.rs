@@ -65,6 +65,7 @@ pub unsafe fn queue_bind_sparse(
             return e;
         }
     };
+    locked.add_work(Work::Any);
     // SAFETY: the lock of the queue's device.
     let sent = unsafe { outside::stand_in(&mut locked, queue, handle, &mut taken) }.and_then(|()| {
         locked.number(queue.place, |_| {

@@ -6,17 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
 
+use hesper_winsys::trace;
+
+use crate::base::settings;
 use crate::memory::own_block::OwnBlock;
+use crate::submission::updates::PIECES;
 
 /// Uploads from so many bytes on are copied from the block.
-pub const LARGE: usize = 8 << 10;
+const LARGE: usize = 8 << 10;
 /// Bytes of uploads for which it has room.
 pub const ROOM: usize = 256 << 10;
 /// Each begins at such a place, in bytes.
 const ALIGNED: usize = 16;
-/// As many uploads at most begin so.
-const MANY: usize = ROOM / LARGE;
-const SIZE: usize = ROOM + MANY * ALIGNED;
+const SIZE: usize = ROOM + PIECES * ALIGNED;
+
+/// Whether an upload of so many bytes is to be copied from the block.
+pub fn is_large(bytes: usize) -> bool {
+    settings::get().staging.unwrap_or(bytes >= LARGE)
+}
 
 /// A device's block, made once somebody has wanted it.
 ///
@@ -43,12 +50,14 @@ impl StagingBlock {
         }
     }
 
-    /// Whether there is a block for an upload of so many bytes; a later one will find it.
-    pub fn is_there_for(&self, bytes: usize) -> bool {
-        if bytes >= LARGE && self.block.get().is_none() {
-            self.wanted.store(true, Ordering::Relaxed);
-        }
+    /// Whether there is a block.
+    pub fn is_there(&self) -> bool {
         self.get().is_some()
+    }
+
+    /// There was an upload for it; a later one will find it.
+    pub fn want(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
     }
 
     /// The block.
@@ -85,12 +94,13 @@ pub struct Filling<'a> {
 impl Filling<'_> {
     /// Puts data in, if it is large and there is room; the buffer to copy it from, and where in it.
     pub fn put(&mut self, data: &[u8]) -> Option<(vk::Buffer, vk::DeviceSize)> {
-        let block = self.block.filter(|_| data.len() >= LARGE)?;
+        let block = self.block.filter(|_| is_large(data.len()))?;
         let at = self.used;
         let end = at.checked_add(data.len()).filter(|end| *end <= SIZE)?;
         // SAFETY: inside of the block, whose bytes nobody else reads or writes while it is filled.
         unsafe { block.bytes().add(at).copy_from_nonoverlapping(data.as_ptr(), data.len()) };
         self.used = end.next_multiple_of(ALIGNED);
+        trace::instant("upload in the block", data.len() as u64);
         Some((block.buffer, at as vk::DeviceSize))
     }
 }

@@ -64,22 +64,23 @@ unsafe fn submit<B: Batch>(
     };
     // SAFETY: a valid device, whose lock isn't taken yet.
     unsafe { device.staging.prepare(queue.device) };
+    // SAFETY: command buffers of the submission.
+    let copies = buffers(batches).all(|c| unsafe { command_buffer::held_copies(c) }.is_some());
+    // Behind an empty submission stands what came before it.
+    let work = buffers(batches).next().map(|_| if copies { Work::Copies } else { Work::Any });
     // Before the lock is taken: memory for slots is mapped, which takes the lock, too.
     // SAFETY: a valid queue, batches and fence.
-    let slot_writer = unsafe { slot_writer(device, queue, batches, fence) };
+    let slot_writer = unsafe { slot_writer(device, queue, batches, fence, work) };
     let mut locked = device.order.lock();
     // SAFETY: a valid queue and batches.
     if unsafe { upload::put_off(&mut locked, handle, queue, batches) } {
         fence::signal(fence);
         return vk::Result::SUCCESS;
     }
-    // Behind an empty submission stands what came before it.
-    let any = buffers(batches).next().is_some();
-    // SAFETY: command buffers of the submission.
-    let copies = buffers(batches).all(|c| unsafe { command_buffer::held_copies(c) }.is_some());
-    if any {
-        locked.add_work(if copies { Work::Copies } else { Work::Any });
-    }
+    let work = match work {
+        Some(work) => locked.add_work(work),
+        None => locked.work(),
+    };
     // SAFETY: command buffers of the submission.
     if let Err(e) = buffers(batches).try_for_each(|c| unsafe { command_buffer::send_held(c) }) {
         return result_of_error(&e);
@@ -125,7 +126,7 @@ unsafe fn submit<B: Batch>(
             if batches.iter().any(Batch::waits) {
                 *queue.unordered.lock() = submission.clone();
             }
-            fence::submitted(fence, submission.clone(), queue.timeline, locked.work());
+            fence::submitted(fence, submission.clone(), queue.timeline, work);
             if slot_writer.is_some() {
                 fence::expect_slot(fence);
             }
@@ -235,8 +236,9 @@ unsafe fn slot_writer<B: Batch>(
     queue: &Queue,
     batches: &[B],
     fence: vk::Fence,
+    work: Option<Work>,
 ) -> Option<vk::CommandBuffer> {
-    if !fence::wants_slot(device, fence) {
+    if !fence::wants_slot(device, fence, work) {
         return None;
     }
     // A fence is signalled after semaphores of the submission, after its waits whatever their stages are, and after everything earlier; commands behind it may not be.

@@ -2,7 +2,10 @@
 
 use ash::vk;
 
-/// Bytes that vkCmdUpdateBuffer will write into a buffer.
+/// As many wait at most.
+pub const PIECES: usize = 256;
+
+/// Bytes that a command of the driver's own will write into a buffer.
 #[derive(Clone)]
 pub struct Update {
     pub buffer: vk::Buffer,

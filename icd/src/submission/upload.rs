@@ -29,14 +29,12 @@ use crate::submission::batch::Batch;
 use crate::submission::device::Device;
 use crate::submission::order::{Locked, Uploads, Waiting};
 use crate::submission::queue::Queue;
-use crate::submission::staging_block::{self, StagingBlock};
-use crate::submission::updates::{Staging, Updates};
+use crate::submission::staging_block::{self, StagingBlock, is_large};
+use crate::submission::updates::{PIECES, Staging, Updates};
 
-/// The largest piece that vkCmdUpdateBuffer takes, and bytes that wait at most for a submission to travel with; more where there is a staging block.
+/// The largest piece that vkCmdUpdateBuffer takes, and bytes in such pieces that wait at most for a submission to travel with. Where there is a staging block, larger ones wait in it.
 const PIECE: usize = 65536;
 const BYTES: usize = 128 << 10;
-/// Pieces that wait at most.
-const PIECES: usize = 256;
 
 /// Puts off a submission that does nothing but upload, or nothing at all; false where it has to be sent.
 ///
@@ -90,22 +88,36 @@ fn stage<'c>(
     mut copies: impl Iterator<Item = &'c CopyCommand>,
     block: &StagingBlock,
 ) -> bool {
-    let bytes = waiting.bytes();
+    let has_block = block.is_there();
+    let most = if has_block { staging_block::ROOM } else { BYTES };
+    let is_small = |bytes: &usize| !is_large(*bytes);
+    let (all, small) = (waiting.bytes(), waiting.list().iter().map(|u| u.data.len()).filter(is_small).sum::<usize>());
+    let mut more_small = 0;
     copies.all(|c| {
-        let has_block = block.is_there_for(usize::try_from(c.region.size).unwrap_or(usize::MAX));
-        let (largest, most) = if has_block { (staging_block::ROOM, staging_block::ROOM) } else { (PIECE, BYTES) };
-        read(staging, waiting, c, largest).is_some()
-            && bytes + staging.bytes() <= most
+        let before = staging.bytes();
+        if read(staging, waiting, c).is_none() {
+            return false;
+        }
+        let size = staging.bytes() - before;
+        if is_small(&size) {
+            more_small += size;
+        } else if !has_block {
+            block.want();
+        }
+        (has_block || size <= PIECE)
+            && all + staging.bytes() <= most
+            && small + more_small <= BYTES
             && waiting.list().len() + staging.len() <= PIECES
     })
 }
 
-/// Stages what a copy of at most `largest` bytes would put into a buffer, if it can be put off.
-fn read(staging: &mut Staging, waiting: &Updates, c: &CopyCommand, largest: usize) -> Option<()> {
+/// Stages what a copy would put into a buffer, if it can be put off.
+fn read(staging: &mut Staging, waiting: &Updates, c: &CopyCommand) -> Option<()> {
     let r = &c.region;
-    // As vkCmdUpdateBuffer demands.
-    let fits =
-        (1..=largest as vk::DeviceSize).contains(&r.size) && r.size.is_multiple_of(4) && r.dst_offset.is_multiple_of(4);
+    // As vkCmdUpdateBuffer demands, and a copy that may come in its place.
+    let fits = (1..=staging_block::ROOM as vk::DeviceSize).contains(&r.size)
+        && r.size.is_multiple_of(4)
+        && r.dst_offset.is_multiple_of(4);
     let (from, to) = buffer::place(c.from).zip(buffer::place(c.to)).filter(|_| fits)?;
     // A thread that is about to map the source has marked it as mapped, and waits for the lock to send what writes it.
     if waiting.write(from.0) || !allocation::out_of_sight(to.0) {

@@ -122,7 +122,7 @@ impl Slot {
         unsafe {
             let writer = own.command_buffer(device, family)?;
             let checked = |result| if result == vk::Result::SUCCESS { Ok(()) } else { Err(Error::OutOfHostMemory) };
-            checked(command_buffer::begin_command_buffer(writer, &vk::CommandBufferBeginInfo::default()))?;
+            checked(command_buffer::begin(writer, &vk::CommandBufferBeginInfo::default()))?;
             let order = |before: S, after: S, from: A, to: A| {
                 let order = vk::MemoryBarrier::default().src_access_mask(from).dst_access_mask(to);
                 let (flags, buffers, images) = (vk::DependencyFlags::empty(), ptr::null(), ptr::null());

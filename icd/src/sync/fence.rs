@@ -31,8 +31,9 @@ pub struct Fence {
     /// Stored with release after all that led to the answer, and loaded with acquire: what the program reads or sends once it knows comes after that. Vulkan
     /// keeps resets and submissions of a fence apart from everything else that is done to it.
     pub(super) signaled: AtomicBool,
-    /// For copies, and for all else; and whether the last submission was copies. Relaxed: a guess, as all of a forecast.
+    /// For copies, and for any work.
     forecasts: [Forecast; 2],
+    /// Whether the last submission was copies. Relaxed: a guess, as all of a forecast.
     copies: AtomicBool,
     pub(super) spinning: Spinning,
     /// When the program was told last that it isn't signalled, since it was submitted; 0 for never. Relaxed: a guess, for the forecast.
@@ -78,8 +79,13 @@ impl Fence {
 
     /// What is known of such work as was submitted last.
     pub(super) fn forecast(&self) -> &Forecast {
+        self.forecast_of(if self.copies.load(Ordering::Relaxed) { Work::Copies } else { Work::Any })
+    }
+
+    /// What is known of such work.
+    fn forecast_of(&self, work: Work) -> &Forecast {
         let [copies, any] = &self.forecasts;
-        if self.copies.load(Ordering::Relaxed) { copies } else { any }
+        if work == Work::Copies { copies } else { any }
     }
 
     /// Notes that it was seen signalled.
@@ -233,12 +239,12 @@ pub fn forget_submission(fence: vk::Fence) {
 /// them, promise that of fences alone.
 const TELL_IN_TIME: [vk::DriverId; 2] = [vk::DriverId::NVIDIA_PROPRIETARY, vk::DriverId::MESA_LLVMPIPE];
 
-/// Whether the GPU shall tell that a submission with this fence has ended; mostly the host's fence will do.
-pub fn wants_slot(d: &Device, fence: vk::Fence) -> bool {
+/// Whether the GPU shall tell that a submission of such work with this fence has ended, or of what was submitted last; mostly the host's fence will do.
+pub fn wants_slot(d: &Device, fence: vk::Fence, work: Option<Work>) -> bool {
     let gains = |f: &Fence| {
         // A fence that has a slot keeps using it for somewhat shorter work, since times vary.
         let worth = if f.slot.get().is_some() { WORTH_LOOKING / 2 } else { WORTH_LOOKING };
-        f.spinning.loops() || f.forecast().usual() >= worth
+        f.spinning.loops() || work.map_or_else(|| f.forecast(), |work| f.forecast_of(work)).usual() >= worth
     };
     // Where others want the processors, each question costs both sides a turn, and a host that stays in one burns what is left of its thread's.
     let contended = || {

@@ -15,7 +15,7 @@ const SHORTEST_NAP: u64 = 40_000;
 const LONGEST_NAP: u64 = 250_000;
 
 /// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
-/// kind of work again and again, so each keeps its own. All of it is a guess at times: relaxed, and where two threads learn at once, one is forgotten.
+/// things again and again, so each keeps its own, one for each kind of [`Work`](crate::base::progress::Work). All of it is a guess at times: relaxed, and where two threads learn at once, one is forgotten.
 #[derive(Debug, Default)]
 pub struct Forecast {
     submitted: AtomicU64,

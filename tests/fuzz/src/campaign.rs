@@ -27,6 +27,7 @@ const TURN: u64 = 48;
 /// Switches that must not change anything.
 const SWITCHES: &[&str] = &[
     "no-uploads",
+    "staging",
     "feedback",
     "wait-poll",
     "sync",
@@ -39,6 +40,7 @@ const SWITCHES: &[&str] = &[
     "notify-always",
     "no-uploads,feedback",
     "wait-poll,feedback",
+    "staging,wait-poll",
     "wait-block,feedback,no-uploads",
     "sync,no-uploads,wait-block",
 ];

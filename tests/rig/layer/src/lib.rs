@@ -163,6 +163,7 @@ fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoid
     }
     if states::on() {
         intercept!(text,
+            b"vkCreateCommandPool" => states::create_command_pool,
             b"vkAllocateCommandBuffers" => states::allocate_command_buffers,
             b"vkBeginCommandBuffer" => states::begin_command_buffer,
             b"vkEndCommandBuffer" => states::end_command_buffer,

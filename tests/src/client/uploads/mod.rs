@@ -1,6 +1,8 @@
 //! Copies out of mapped memory that are submitted and waited for one by one, as programs do that write to memory which they can't
 //! map. All that such a submission promises is checked where a driver that puts the copy off could break it.
 
+mod larger;
+mod pool;
 mod uploader;
 
 use anyhow::{Result, ensure};
@@ -21,7 +23,9 @@ pub fn run() -> Result<()> {
     mapped_target(&up)?;
     gone_buffers(&up)?;
     fences(&up)?;
-    unsubmitted(&up)
+    unsubmitted(&up)?;
+    larger::run(&gpu)?;
+    pool::run(&up)
 }
 
 /// Small pieces next to each other, the staging memory used again after each.

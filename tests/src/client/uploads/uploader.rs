@@ -20,8 +20,13 @@ pub struct Uploader<'a> {
 
 impl<'a> Uploader<'a> {
     pub fn new(gpu: &'a Gpu) -> Result<Self> {
-        let far = unmapped(gpu, N)?;
-        let (staging, down) = (gpu.buffer(N)?, gpu.buffer(N)?);
+        Self::with_words(gpu, N)
+    }
+
+    /// With so many words in each buffer.
+    pub fn with_words(gpu: &'a Gpu, words: usize) -> Result<Self> {
+        let far = unmapped(gpu, words)?;
+        let (staging, down) = (gpu.buffer(words)?, gpu.buffer(words)?);
         let info = vk::CommandPoolCreateInfo::default().queue_family_index(gpu.family);
         // SAFETY: a valid device.
         let (fence, pool) = unsafe {
