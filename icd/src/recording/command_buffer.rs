@@ -37,7 +37,7 @@ pub struct CommandBuffer {
     resettable: bool,
     /// Those of its pool that were begun, and where it stands among them.
     begun: Arc<Begun>,
-    place: Place,
+    pub place: Place,
     recording: UnsafeCell<Recording>,
     noted: UnsafeCell<Noted>,
     held: Held,
@@ -89,11 +89,6 @@ impl CommandBuffer {
             held: Held::default(),
             recordings,
         }
-    }
-
-    /// Where it stands among those of its pool that were begun.
-    pub fn place(&self) -> &Place {
-        &self.place
     }
 
     /// Its device.

@@ -87,7 +87,7 @@ pub unsafe fn reset_command_pool(
     let Some(p) = POOLS.get(pool) else { return vk::Result::ERROR_UNKNOWN };
     // SAFETY: handles of the pool's living command buffers.
     let of = |c| unsafe { CommandBuffer::of(c) };
-    let begun = p.begun.take(|c| of(c).place());
+    let begun = p.begun.take(|c| &of(c).place);
     // SAFETY: nobody uses command buffers while their pool is reset.
     let dropped: Vec<_> = begun.iter().map(|c| unsafe { of(*c).discard() }).collect();
     // SAFETY: as above.
@@ -174,7 +174,7 @@ pub unsafe fn free_command_buffers(
         // SAFETY: handles of the pool's command buffers, which are alive until they are given up below.
         let of = |c: &vk::CommandBuffer| unsafe { CommandBuffer::of(*c) };
         for c in list.iter().filter(|c| **c != vk::CommandBuffer::null()) {
-            p.begun.remove(of(c).place(), |c| of(&c).place());
+            p.begun.remove(&of(c).place, |c| &of(&c).place);
         }
     }
     for c in list.iter().filter(|c| **c != vk::CommandBuffer::null()) {

@@ -29,13 +29,7 @@ pub use options::{IDLE, RingOptions};
 use parking::Parked;
 use silence::MONITOR_US;
 pub use watch::Watch;
-use write::Write;
-
-/// Bytes of posted commands that the host isn't shown at once.
-const POSTED: usize = 4096;
-
-/// Bytes of chunks in commands that the host isn't shown at once: these chunks can't be used again meanwhile.
-const POINTED_AT: usize = 1 << 20;
+use write::{POINTED_AT, POSTED, Write};
 
 /// A ring.
 pub struct Ring {

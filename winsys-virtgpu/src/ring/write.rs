@@ -2,6 +2,12 @@
 
 use super::parking::Parked;
 
+/// Bytes of posted commands that the host isn't shown at once.
+pub const POSTED: usize = 4096;
+
+/// Bytes of chunks in commands that the host isn't shown at once: these chunks can't be used again meanwhile.
+pub const POINTED_AT: usize = 1 << 20;
+
 pub struct Write {
     /// Where the next command goes.
     pub tail: u64,
