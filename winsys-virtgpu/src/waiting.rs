@@ -22,7 +22,7 @@ impl Default for Patience {
 /// How long a wait looks without letting others run: where cores are few, one of them may be the one that is waited for.
 const ALONE: Duration = Duration::from_micros(4);
 /// The longest sleep between two looks.
-const LONGEST: Duration = Duration::from_millis(4);
+const LONGEST: Duration = Duration::from_millis(8);
 /// The first one; sleeps take the kernel's timer slack of about 50 microseconds on top.
 const SHORTEST: Duration = Duration::from_micros(20);
 

@@ -86,7 +86,7 @@ pub fn calls(ratios: &[(String, f64)]) -> Result<String> {
 pub struct Tokens {
     pub name: String,
     pub native: f64,
-    pub mesa: f64,
+    pub mesa: Option<f64>,
     pub hesper: f64,
 }
 
@@ -184,7 +184,7 @@ pub fn draw_legend<'a>(area: &Area<'a>, from: i32) -> Result<(), DrawError<'a>> 
 
 fn draw_panel<'a>(area: &Area<'a>, title: &str, rows: &[Tokens], labels: u32) -> Result<(), DrawError<'a>> {
     let n = (rows.len() as u32 * GROUP) as i32;
-    let longest = rows.iter().flat_map(|r| [r.native, r.mesa, r.hesper]).fold(0.0, f64::max);
+    let longest = rows.iter().flat_map(|r| [r.native, r.mesa.unwrap_or(0.0), r.hesper]).fold(0.0, f64::max);
     let mut chart = ChartBuilder::on(area)
         .caption(title, TITLE_FONT)
         .x_label_area_size(SCALE)
@@ -210,7 +210,10 @@ fn draw_panel<'a>(area: &Area<'a>, title: &str, rows: &[Tokens], labels: u32) ->
         .label_style(FONT)
         .draw()?;
     for (group, row) in rows.iter().enumerate() {
-        for (bar, (value, (_, color))) in [row.native, row.mesa, row.hesper].into_iter().zip(DRIVERS).enumerate() {
+        for (bar, (value, (_, color))) in
+            [Some(row.native), row.mesa, Some(row.hesper)].into_iter().zip(DRIVERS).enumerate()
+        {
+            let Some(value) = value else { continue };
             let i = slot(group, bar);
             let mut drawn =
                 Rectangle::new([(0.0, SegmentValue::Exact(i)), (value, SegmentValue::Exact(i + 1))], color.filled());

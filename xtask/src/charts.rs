@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::bench::BASELINE;
-use crate::chart::{self, Tokens};
+use crate::chart::{self, Point, Tokens};
 use crate::step::Step;
 
-/// Draws the pictures of the documents: docs/bench.svg of tests/bench-baseline.json, docs/tokens.svg of tests/tokens.json.
+/// Draws the pictures of the documents: docs/bench.svg of tests/bench-baseline.json, docs/tokens.svg of tests/tokens.json, docs/spin-*.svg of tests/spin.json.
 #[derive(clap::Args)]
 pub struct Args {
     /// Write nothing; fail if a picture is not current.
@@ -22,7 +22,23 @@ pub struct Args {
 const TOKENS: &str = "tests/tokens.json";
 /// Its tests, each with a title for its panel.
 const PANELS: [(&str, &str); 2] =
-    [("tg128", "Text (tg128), tokens a second"), ("pp512", "Prompt (pp512), tokens a second on an H100")];
+    [("tg128", "Text (tg128), tokens a second"), ("pp512", "Prompt (pp512), tokens a second on an H200")];
+
+/// Tokens a second by processor time, of the section spin of `gpu-bench`.
+const SPIN: &str = "tests/spin.json";
+
+/// A point of it.
+#[derive(Deserialize)]
+struct Spin {
+    model: String,
+    driver: String,
+    /// For this project's driver HESPER_SPIN_US.
+    name: String,
+    /// Milliseconds for 1000 tokens.
+    cpu: f64,
+    /// Tokens a second.
+    speed: f64,
+}
 
 /// One row of a table of docs/performance.md.
 #[derive(Deserialize)]
@@ -31,7 +47,8 @@ struct Row {
     test: String,
     memory: Memory,
     native: f64,
-    mesa: f64,
+    /// Not measured in each sitting.
+    mesa: Option<f64>,
     hesper: f64,
 }
 
@@ -45,9 +62,11 @@ enum Memory {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    for (path, text) in [("docs/bench.svg", calls()?), ("docs/tokens.svg", tokens()?)] {
-        let step = Step::start(path, "");
-        let file = hesper_rig::workspace().join(path);
+    let mut pictures = vec![("docs/bench.svg".to_owned(), calls()?), ("docs/tokens.svg".to_owned(), tokens()?)];
+    pictures.extend(spin()?);
+    for (path, text) in pictures {
+        let step = Step::start(&path, "");
+        let file = hesper_rig::workspace().join(&path);
         if args.check {
             let is_current = fs::read_to_string(&file).is_ok_and(|kept| kept == text);
             ensure!(is_current, "{path} isn't what its numbers say: run `cargo xtask charts`");
@@ -86,6 +105,23 @@ fn tokens() -> Result<String> {
     chart::tokens(&PANELS.map(panel))
 }
 
+/// A picture for each model.
+fn spin() -> Result<Vec<(String, String)>> {
+    let points: Vec<Spin> = read(SPIN)?;
+    let mut models: Vec<&str> = points.iter().map(|p| p.model.as_str()).collect();
+    models.dedup();
+    let of = |model: &str, is_hesper: bool| {
+        let wanted = points.iter().filter(|p| p.model == model && (p.driver == "hesper") == is_hesper);
+        wanted.map(|p| Point { name: p.name.clone(), x: p.cpu, y: p.speed }).collect::<Vec<_>>()
+    };
+    let draw = |model: &&str| {
+        let title = format!("{model}, text: by HESPER_SPIN_US");
+        let axes = ["milliseconds of processor time for 1000 tokens", "tokens a second"];
+        Ok((format!("docs/spin-{model}.svg"), chart::curve(&title, axes, &of(model, true), &of(model, false))?))
+    };
+    models.iter().map(draw).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,13 +139,12 @@ mod tests {
             let name = format!("| {} {} |", row.model, row.test);
             let mut lines = document.lines().filter(|l| l.starts_with(&name) && l.matches('|').count() == 7);
             let line = lines.nth(row.memory as usize).unwrap_or_else(|| panic!("no row {name}"));
-            let number = |cell: &str| -> f64 {
-                let median = cell.split('(').next().unwrap_or_default();
-                let digits: String = median.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
-                digits.parse().unwrap_or_else(|_| panic!("{cell:?} is no number"))
+            let number = |cell: &str| -> Option<f64> {
+                let digits: String = cell.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+                digits.parse().ok()
             };
-            let cells: Vec<f64> = line.split('|').skip(2).take(3).map(number).collect();
-            assert_eq!(cells, [row.native, row.mesa, row.hesper], "{line}");
+            let cells: Vec<Option<f64>> = line.split('|').skip(2).take(3).map(number).collect();
+            assert_eq!(cells, [Some(row.native), row.mesa, Some(row.hesper)], "{line}");
         }
     }
 }

@@ -38,10 +38,9 @@ pub fn section(run: &mut Run, model: Model, clients: &[u32], seconds: f64) -> Re
         };
         for &clients in clients {
             load.clients = clients;
-            // One answer each, to warm up.
-            load.lasts = Duration::ZERO;
-            closed_loop::run(server.port, &load);
             load.lasts = Duration::from_secs_f64(seconds);
+            // For as long, to warm up: the host's driver compiles shaders when prompts and answers first meet in some mix.
+            closed_loop::run(server.port, &load);
             let meter = server.meter()?;
             let outcome = closed_loop::run(server.port, &load);
             let used = meter.used();

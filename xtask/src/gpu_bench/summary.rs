@@ -84,7 +84,7 @@ impl Summary {
         let panel = |table: &Table| {
             let rows = table.results.speeds().into_iter().map(|(name, [native, mesa, hesper])| {
                 let percent = |speed: f64| if speed.is_finite() { 100.0 * speed / native } else { 0.0 };
-                Tokens { name, native: 100.0, mesa: percent(mesa), hesper: percent(hesper) }
+                Tokens { name, native: 100.0, mesa: mesa.is_finite().then(|| percent(mesa)), hesper: percent(hesper) }
             });
             (format!("{}: speed ({}), % of the host's own driver", table.title, table.unit), rows.collect::<Vec<_>>())
         };
@@ -125,8 +125,8 @@ mod tests {
         assert_eq!(ratios["matrix, memory copied: tiny tg16, tokens/s"], [("mesa", 0.4), ("native", 0.8)].into());
         assert_eq!(ratios["matrix, memory copied: tiny tg16, ms to first token"], [("native", 2.0)].into());
         let panels = summary.panels();
-        assert_eq!((panels[0].1[0].mesa, panels[0].1[0].hesper), (50.0, 125.0));
-        assert_eq!((panels[1].1[0].mesa, panels[1].1[0].hesper), (0.0, 50.0));
+        assert_eq!((panels[0].1[0].mesa, panels[0].1[0].hesper), (Some(50.0), 125.0));
+        assert_eq!((panels[1].1[0].mesa, panels[1].1[0].hesper), (None, 50.0));
         assert_eq!(summary.json()["tables"][0]["rows"][0]["median"]["native"], 100.0);
     }
 }
