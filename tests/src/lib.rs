@@ -26,6 +26,7 @@ pub mod paired;
 #[cfg(feature = "rig")]
 pub mod parity;
 pub mod pictures;
+pub mod placement;
 #[cfg(feature = "rig")]
 pub mod png;
 pub mod result_codes;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hesper_rig::{Driver, Host, Root, pin};
 use serde::Deserialize;
 
-/// The processors that guest and host run on.
+/// The processors that guest and host run on, unless others are named.
 const GUEST: usize = 0;
 const HOST: usize = 1;
 
@@ -40,12 +40,28 @@ pub fn measure(
     only: &[String],
     environment: &[(&str, &str)],
 ) -> Result<Vec<Sample>> {
+    let processors = pin::possible().then_some((GUEST, HOST));
+    measure_on(processors, root, driver, client, only, environment)
+}
+
+/// The same, with guest and host kept to a processor each.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_on(
+    processors: Option<(usize, usize)>,
+    root: &Root,
+    driver: Driver,
+    client: &Path,
+    only: &[String],
+    environment: &[(&str, &str)],
+) -> Result<Vec<Sample>> {
     let host = if driver.needs_host() { Some(Host::start(root)?) } else { None };
     let mut command = root.client(driver, host.as_ref(), client)?;
     // The host's own driver has its threads in the client, which needs all processors then.
-    if let Some(host) = host.as_ref().filter(|_| pin::possible()) {
-        pin::command(&mut command, GUEST)?;
-        host.pin(HOST)?;
+    if let (Some(host), Some((guests, hosts))) = (&host, processors) {
+        pin::command(&mut command, guests)?;
+        host.pin(hosts)?;
     }
     command.envs(environment.iter().copied());
     let out = command.arg("bench").args(only).output().context("running the test client")?;

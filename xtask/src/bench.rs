@@ -1,12 +1,14 @@
 //! `bench`: the same work on the host's own driver, Mesa's venus and Hesper, in turns.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use hesper_gpu_bench::busy::Load;
 use hesper_rig::Driver;
-use hesper_tests::measure::measure;
-use serde_json::{Value, json};
+use hesper_tests::measure::measure_on;
+use hesper_tests::placement::{Distance, Placement};
+use serde_json::Value;
 
 use crate::results::Results;
 use crate::step::Step;
@@ -35,7 +37,8 @@ pub struct Args {
     loads: Vec<Load>,
 }
 
-/// Ratios of Hesper to Mesa's driver, by row. Ratios, because machines differ.
+/// Ratios of Hesper to Mesa's driver by row, of near processors and of far ones. Ratios, because machines differ.
+pub type Baseline = BTreeMap<String, BTreeMap<String, f64>>;
 pub const BASELINE: &str = "tests/bench-baseline.json";
 /// A row that is this much worse than the baseline is named; timings on a busy machine differ by nearly as much.
 const WORSE: f64 = 1.4;
@@ -48,50 +51,90 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(library) = &args.against {
         return against::run(&root, &client, &args.only, library, args.runs);
     }
-    let mut results = Results::default();
+    let places = places()?;
+    let mut all: BTreeMap<Distance, Results> = BTreeMap::new();
     // In turns, so that a machine that gets slower or faster meanwhile does so for all.
     for run in 1..=args.runs {
-        for (load, driver) in args.loads.iter().flat_map(|l| Driver::ALL.map(|d| (*l, d))) {
-            let step = Step::start(&format!("Run {run} of {} on {driver}, {load}", args.runs), "");
-            let mut samples = {
-                let _work = load.start();
-                measure(&root, driver, &client, &args.only, &[])?
-            };
-            if load != Load::Idle {
-                samples.iter_mut().for_each(|s| s.name = format!("{}, {load}", s.name));
+        for (place, load) in places.iter().flat_map(|p| args.loads.iter().map(move |l| (p, *l))) {
+            for driver in Driver::ALL {
+                let distance = place.distance;
+                let step = Step::start(&format!("Run {run} of {} on {driver}, {load}, {distance}", args.runs), "");
+                let mut samples = {
+                    let _work = load.start();
+                    measure_on(place.processors, &root, driver, &client, &args.only, &[])?
+                };
+                if load != Load::Idle {
+                    samples.iter_mut().for_each(|s| s.name = format!("{}, {load}", s.name));
+                }
+                all.entry(distance).or_default().take(driver, &samples);
+                step.done("");
             }
-            results.take(driver, &samples);
-            step.done("");
         }
     }
-    ensure!(!results.is_empty(), "the client reported nothing");
-    println!("\nMedians of {}:\n\n{}", args.runs, results.table());
+    for (distance, results) in &all {
+        ensure!(!results.is_empty(), "the client reported nothing");
+        println!("\nMedians of {}, {distance}:\n\n{}", args.runs, results.table());
+    }
     if let Some(path) = &args.json {
-        std::fs::write(path, format!("{:#}\n", results.json()))
+        let json: BTreeMap<&str, Value> = all.iter().map(|(distance, r)| (distance.name(), r.json())).collect();
+        std::fs::write(path, format!("{:#}\n", serde_json::to_value(json)?))
             .with_context(|| format!("writing {}", path.display()))?;
     }
-    let baseline = hesper_rig::workspace().join(BASELINE);
+    let file = hesper_rig::workspace().join(BASELINE);
+    let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let mut baseline: Baseline = serde_json::from_str(&text).context("reading the baseline")?;
     if args.keep {
-        let ratios: serde_json::Map<String, Value> =
-            results.ratios().into_iter().map(|(name, r)| (name, json!((r * 1000.0).round() / 1000.0))).collect();
-        std::fs::write(&baseline, format!("{:#}\n", Value::Object(ratios)))?;
-    } else {
-        let text = std::fs::read_to_string(&baseline).with_context(|| format!("reading {}", baseline.display()))?;
-        let worse = worse_than(&results, &serde_json::from_str(&text).context("reading the baseline")?);
+        for (distance, results) in all {
+            let rounded = results.ratios().into_iter().map(|(name, r)| (name, (r * 1000.0).round() / 1000.0));
+            baseline.insert(distance.name().to_owned(), rounded.collect());
+        }
+        std::fs::write(&file, format!("{:#}\n", serde_json::to_value(baseline)?))?;
+        return Ok(());
+    }
+    for (distance, results) in &all {
+        let Some(kept) = baseline.get(distance.name()) else {
+            println!("  {BASELINE} has nothing of {distance} processors");
+            continue;
+        };
+        let worse = worse_than(results, kept);
         ensure!(
             worse.is_empty(),
-            "worse than the baseline ({BASELINE}), as ratios to Mesa's driver:\n{}",
+            "worse than the baseline of {distance} processors ({BASELINE}), as ratios to Mesa's driver:\n{}",
             worse.join("\n")
         );
-        println!("  no row is more than {WORSE} times its baseline, and {SLACK}");
+        println!("  {distance}: no row is more than {WORSE} times its baseline, and {SLACK}");
     }
     Ok(())
 }
 
+/// Where guest and host run.
+struct Place {
+    distance: Distance,
+    processors: Option<(usize, usize)>,
+}
+
+/// The machine's near processors and its far ones; with a single one, whatever the scheduler does.
+fn places() -> Result<Vec<Place>> {
+    let all = Placement::of_this_machine()?;
+    for p in &all {
+        println!(
+            "  guest on processor {}, host on {}: {} ns there and back, {}",
+            p.guest,
+            p.host,
+            p.round_trip.as_nanos(),
+            p.distance()
+        );
+    }
+    if all.is_empty() {
+        return Ok(vec![Place { distance: Distance::Far, processors: None }]);
+    }
+    Ok(all.iter().map(|p| Place { distance: p.distance(), processors: Some((p.guest, p.host)) }).collect())
+}
+
 /// Rows that have become worse, for people.
-fn worse_than(results: &Results, baseline: &Value) -> Vec<String> {
+fn worse_than(results: &Results, baseline: &BTreeMap<String, f64>) -> Vec<String> {
     let worse = |(name, now): (String, f64)| {
-        let before = baseline[&name].as_f64()?;
+        let before = *baseline.get(&name)?;
         (now > before * WORSE + SLACK).then(|| format!("  {name}: {now:.2}, was {before:.2}"))
     };
     results.ratios().into_iter().filter_map(worse).collect()
@@ -108,7 +151,8 @@ mod tests {
             results.add(driver, "submit", "us", submit);
             results.add(driver, "copy", "GB/s", copy);
         }
-        assert_eq!(worse_than(&results, &json!({ "submit": 1.2, "copy": 1.9 })).len(), 0);
-        assert_eq!(worse_than(&results, &json!({ "submit": 0.9, "copy": 1.0 })).len(), 2);
+        let kept = |submit, copy| BTreeMap::from([("submit".to_owned(), submit), ("copy".to_owned(), copy)]);
+        assert_eq!(worse_than(&results, &kept(1.2, 1.9)).len(), 0);
+        assert_eq!(worse_than(&results, &kept(0.9, 1.0)).len(), 2);
     }
 }

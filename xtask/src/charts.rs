@@ -3,10 +3,11 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use hesper_tests::placement::Distance;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::bench::BASELINE;
+use crate::bench::{BASELINE, Baseline};
 use crate::chart::{self, Point, Tokens};
 use crate::step::Step;
 
@@ -84,8 +85,9 @@ fn read<T: DeserializeOwned>(path: &str) -> Result<T> {
 }
 
 fn calls() -> Result<String> {
-    let ratios: std::collections::BTreeMap<String, f64> = read(BASELINE)?;
-    chart::calls(&ratios.into_iter().collect::<Vec<_>>())
+    let mut baseline: Baseline = read(BASELINE)?;
+    let far = baseline.remove(Distance::Far.name()).context("the baseline has no far processors")?;
+    chart::calls(&far.into_iter().collect::<Vec<_>>())
 }
 
 fn tokens() -> Result<String> {

@@ -1,4 +1,4 @@
-//! What came of commands that nobody waits for, but whose failure must be known: submissions, signals of the program's own, copies to images, and descriptor sets that
+//! What came of commands that nobody waits for, but whose failure must be known: submissions, signals of the program's own, and descriptor sets that
 //! their pool has promised.
 //!
 //! A host's driver may refuse a submission for lack of memory. Whoever then waits for its fence waits for something that never comes. Of sets that it

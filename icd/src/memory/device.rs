@@ -41,6 +41,18 @@ impl Device {
         self.sharing.get().map_or(*info, |sharing| sharing.of(info))
     }
 
+    /// What is put off is in place afterwards. A buffer may lie in an image's memory, whatever the order of the image's texels, and what the program has put into
+    /// the buffer before the host's processor writes the image mustn't come after.
+    ///
+    /// # Safety
+    /// This device.
+    pub unsafe fn before_host_copy(&self, device: vk::Device) {
+        if let Some(pending) = self.pending.get() {
+            // SAFETY: by contract.
+            unsafe { pending.before_host_copy(device) };
+        }
+    }
+
     /// What a new device keeps.
     pub fn new(below: below::Device, reports: Reports) -> Self {
         Self {

@@ -6,11 +6,10 @@
 //! time. What is copied in the host's own order can't be cut but into layers, which travel one by one.
 //!
 //! Order: the main ring runs a copy after everything that the program sent before, and the program has waited for what a queue does to the
-//! image. A copy to an image is waited for where the program may look at the image in another way than by the ring, through a mapping or in another process;
-//! elsewhere whatever could look comes later in the ring, and what came of the copy is looked at later (`base::outcomes`).
+//! image. The last piece is waited for: afterwards the program may look at the image in any way, through a mapping, too, and may write whatever
+//! else lies in its memory.
 
 use ash::vk;
-use hesper_encoder::Writer;
 use hesper_encoder::generated::{reply, request, types};
 use hesper_winsys::ring::Asked;
 
@@ -18,7 +17,6 @@ use crate::base::chain::slice;
 use crate::base::connection::Connection;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
-use crate::base::outcomes::REPLY;
 use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::image::{self, Shape, memcpy_size};
@@ -86,21 +84,14 @@ fn outcome(result: vk::Result) -> Outcome {
     if result == vk::Result::SUCCESS { Ok(()) } else { Err(result) }
 }
 
-/// The image's shape; what is put off is in place afterwards, where it may write the image's texels.
+/// The image's shape; what is put off is in place afterwards.
 ///
 /// # Safety
 /// A valid device.
 unsafe fn settled(device: vk::Device, image: vk::Image) -> Result<&'static Shape, vk::Result> {
-    let shape = image::shape(image).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
-    // A buffer may lie over an image only where the image's texels lie in an order that the program knows.
-    if shape.tiling != vk::ImageTiling::OPTIMAL
-        // SAFETY: valid by contract.
-        && let Some(pending) = unsafe { Device::of(device) }.pending.get()
-    {
-        // SAFETY: valid by contract.
-        unsafe { pending.before_host_copy(device) };
-    }
-    Ok(shape)
+    // SAFETY: valid by contract.
+    unsafe { Device::of(device).before_host_copy(device) };
+    image::shape(image).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)
 }
 
 /// A copy to an image that is under way.
@@ -111,17 +102,11 @@ struct Up<'a> {
 }
 
 impl Up<'_> {
-    /// Sends one piece, whose texels lie closely at `data`, which isn't looked at any more afterwards; what is to be waited for, unless the image is `hidden`.
+    /// Sends one piece, whose texels lie closely at `data`, which isn't looked at any more afterwards.
     ///
     /// # Safety
     /// A valid device and info, and `size` bytes at `data`.
-    unsafe fn ask(
-        &self,
-        piece: &Piece,
-        data: *const u8,
-        size: usize,
-        hidden: bool,
-    ) -> Result<Option<Asked>, vk::Result> {
+    unsafe fn ask(&self, piece: &Piece, data: *const u8, size: usize) -> Result<Asked, vk::Result> {
         let region = types::MemoryToImageCopyMESA {
             data_size: size,
             p_data: data.cast(),
@@ -139,21 +124,16 @@ impl Up<'_> {
             ..Default::default()
         };
         // SAFETY: valid by contract, and locals that live until the command is encoded.
-        let encode =
-            |w: &mut Writer, flags| unsafe { request::copy_memory_to_image_mesa(w, flags, self.device, &info) };
-        let asked = if hidden {
-            self.connection.post_for_outcome("vkCopyMemoryToImage", REPLY, encode).map(|_| None)
-        } else {
-            // SAFETY: as above.
-            let size = unsafe { reply::copy_memory_to_image_mesa_size(self.device, &info) };
-            self.connection.ask(size, |w| encode(w, 1)).map(Some)
+        let asked = unsafe {
+            self.connection.ask(reply::copy_memory_to_image_mesa_size(self.device, &info), |w| {
+                request::copy_memory_to_image_mesa(w, 1, self.device, &info);
+            })
         };
         asked.map_err(|e| result_of_error(&e))
     }
 
-    /// Waits until the host has copied a piece, if that is to be waited for.
-    fn answer(&self, asked: Option<Asked>) -> Outcome {
-        let Some(asked) = asked else { return Ok(()) };
+    /// Waits until the host has copied a piece.
+    fn answer(&self, asked: Asked) -> Outcome {
         let answered = self.connection.answer(asked, |r| {
             // SAFETY: the decoder looks at none of the command's parameters: it has nothing to write.
             unsafe { reply::copy_memory_to_image_mesa(r, self.device, std::ptr::null()) }
@@ -226,13 +206,11 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
         };
         let from: *const u8 = r.p_host_pointer.cast();
         // SAFETY: a valid device.
-        let shape = unsafe { settled(device, info.dst_image)? };
-        let hidden = shape.is_hidden();
-        match layout(shape, info.flags, region)? {
+        match layout(unsafe { settled(device, info.dst_image)? }, info.flags, region)? {
             // SAFETY: the device's image; the program's memory has what the host says that each layer takes.
             Layout::Opaque(region) => unsafe {
                 each_layer(device, info.dst_image, region, |piece, before, size| {
-                    up.ask(piece, from.add(before), size, hidden).and_then(|asked| up.answer(asked))
+                    up.ask(piece, from.add(before), size).and_then(|asked| up.answer(asked))
                 })
             },
             Layout::Rows(rows) => {
@@ -241,14 +219,14 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
                     let size = rows.bytes(piece);
                     let Some(starts) = rows.apart(piece) else {
                         // SAFETY: the program's memory holds the region's rows.
-                        return unsafe { up.ask(piece, from.add(rows.start(piece)), size, hidden) };
+                        return unsafe { up.ask(piece, from.add(rows.start(piece)), size) };
                     };
                     for (to, start) in closely.chunks_exact_mut(rows.row()).zip(starts) {
                         // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
                         unsafe { std::ptr::copy_nonoverlapping(from.add(start), to.as_mut_ptr(), to.len()) };
                     }
                     // SAFETY: a local in which the rows of the largest piece fit.
-                    unsafe { up.ask(piece, closely.as_ptr(), size, hidden) }
+                    unsafe { up.ask(piece, closely.as_ptr(), size) }
                 };
                 in_flight(rows.pieces(PIECE), ask, |_, asked| up.answer(asked))
             }

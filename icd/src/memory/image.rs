@@ -34,12 +34,9 @@ pub const PRESENTABLE: vk::ImageUsageFlags = vk::ImageUsageFlags::TRANSFER_SRC;
 /// What copies by the host's processor ask of an image.
 pub struct Shape {
     pub format: vk::Format,
-    pub tiling: vk::ImageTiling,
     extent: vk::Extent3D,
     mip_levels: u32,
     array_layers: u32,
-    /// Whether others than its device may look at it: other processes, and whoever shows it.
-    is_shared: bool,
 }
 
 /// The shape of an image that is alive.
@@ -48,27 +45,8 @@ pub fn shape(image: vk::Image) -> Option<&'static Shape> {
 }
 
 impl Shape {
-    /// # Safety
-    /// A valid chain.
-    unsafe fn of(i: &vk::ImageCreateInfo<'_>) -> Self {
-        // SAFETY: by contract.
-        let (outside, swapchain) = unsafe {
-            let swapchain = find::<vk::ImageSwapchainCreateInfoKHR>(i.p_next).is_some();
-            (find::<vk::ExternalMemoryImageCreateInfo>(i.p_next), swapchain)
-        };
-        Self {
-            is_shared: swapchain || outside.is_some_and(|o| !o.handle_types.is_empty()),
-            format: i.format,
-            tiling: i.tiling,
-            extent: i.extent,
-            mip_levels: i.mip_levels,
-            array_layers: i.array_layers,
-        }
-    }
-
-    /// Whether its texels can be seen by way of the host's ring alone: they lie in an order that nobody else knows, in memory that nobody else has.
-    pub fn is_hidden(&self) -> bool {
-        self.tiling == vk::ImageTiling::OPTIMAL && !self.is_shared
+    fn of(i: &vk::ImageCreateInfo<'_>) -> Self {
+        Self { format: i.format, extent: i.extent, mip_levels: i.mip_levels, array_layers: i.array_layers }
     }
 
     /// The layers of a region, counted, if the image has them and the region's texels. Planes that have fewer texels than their image are
@@ -154,8 +132,7 @@ pub unsafe fn create_image(
         made.usage |= PRESENTABLE;
     }
     // Of what the program has asked for, whose chain isn't the host's.
-    // SAFETY: the info's chain.
-    let (kind, shape) = (kind(&made), unsafe { Shape::of(&made) });
+    let (kind, shape) = (kind(&made), Shape::of(&made));
     if let Some(chain) = &for_host {
         made.p_next = chain.first();
     }
@@ -255,8 +232,7 @@ mod tests {
     fn regions_outside_of_an_image_are_found() {
         let extent = vk::Extent3D { width: 30, height: 20, depth: 1 };
         let info = vk::ImageCreateInfo { extent, mip_levels: 3, array_layers: 4, ..Default::default() };
-        // SAFETY: no chain.
-        let shape = unsafe { Shape::of(&info) };
+        let shape = Shape::of(&info);
         let layers = |mip_level, base_array_layer, layer_count| vk::ImageSubresourceLayers {
             aspect_mask: vk::ImageAspectFlags::COLOR,
             mip_level,

@@ -4,7 +4,9 @@
 use ash::vk;
 
 use crate::base::chain::slice;
+use crate::base::object::Part;
 use crate::generated::forward;
+use crate::memory::device::Device;
 
 /// What the host is told instead.
 pub const AT_HOST: vk::ImageLayout = vk::ImageLayout::GENERAL;
@@ -77,8 +79,11 @@ pub unsafe fn transition_image_layout(
     n: u32,
     infos: *const vk::HostImageLayoutTransitionInfoEXT,
 ) -> vk::Result {
-    // SAFETY: the entry point's array of `n` structs.
-    let instead = unsafe { instead_of(infos, n) };
+    // SAFETY: a valid device, and the entry point's array of `n` structs.
+    let instead = unsafe {
+        Device::of(device).before_host_copy(device);
+        instead_of(infos, n)
+    };
     // SAFETY: the command's own parameters, or a list that lives until the call is over.
     unsafe { forward::transition_image_layout(device, n, instead.as_ref().map_or(infos, |i| i.as_ptr())) }
 }

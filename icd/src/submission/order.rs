@@ -19,7 +19,7 @@
 //! | submits nothing but more uploads, or nothing | stay, and more may join | as any submission, until they have ended |
 //! | maps the memory (vkMapMemory) | sent by themselves, ended | ended |
 //! | frees the memory (vkFreeMemory) | forgotten: nobody can see it any more | ended |
-//! | has the host copy an image over which a buffer may lie (vkCopyImageToMemory, ...) | sent by themselves, ended | ended |
+//! | has the host copy an image, in whose memory a buffer may lie, or change its layout (vkCopyImageToMemory, vkTransitionImageLayout, ...) | sent by themselves, ended | ended |
 //! | destroys the buffer (vkDestroyBuffer) | sent by themselves, ended | ended |
 //! | signals a semaphore or sets an event | stay: whoever waits for it was submitted before, so the queue isn't idle | - |
 //! | reads query results, an event, a semaphore | stay: none of these tells of buffers | - |

@@ -21,7 +21,8 @@ pub fn check(gpu: &Gpu, copies: &host_image_copy::Device) -> Result<()> {
     let layout = unsafe { gpu.device.get_image_subresource_layout(image.image, place) };
     mapped(gpu, &image, &layout)?;
     let other = Image::new(gpu, copies, optimal)?.context("the host doesn't copy the plainest of images")?;
-    uploads(gpu, &image, &other, &layout)
+    uploads(gpu, &image, &other, &layout)?;
+    shared_memory(gpu, &other)
 }
 
 /// A program that looks at the texels, and writes them, through a mapping.
@@ -97,6 +98,45 @@ fn uploads(gpu: &Gpu, image: &Image, other: &Image, layout: &vk::SubresourceLayo
     }
     // SAFETY: nobody uses it any more.
     unsafe { gpu.device.destroy_buffer(over, None) };
+    gpu.free(up);
+    Ok(())
+}
+
+/// Uploads to a buffer in the memory of an image whose texels lie in an order of the device's own: what the host writes into the image afterwards stays.
+fn shared_memory(gpu: &Gpu, image: &Image) -> Result<()> {
+    let all = image.kind.closely(0);
+    let info = vk::BufferCreateInfo::default().size(all.len() as u64).usage(vk::BufferUsageFlags::TRANSFER_DST);
+    let up = gpu.buffer(ROW / 4)?;
+    // SAFETY: handles of this device; the image's memory has room for its texels.
+    let beside = unsafe {
+        let beside = gpu.device.create_buffer(&info, None)?;
+        gpu.device.bind_buffer_memory(beside, image.memory, 0)?;
+        beside
+    };
+    let mut read = vec![0; all.len()];
+    for round in 0..20u32 {
+        up.fill(|_| 0xdead_0000 + round);
+        let copy = [vk::BufferCopy { src_offset: 0, dst_offset: u64::from(round % 4) * ROW as u64, size: ROW as u64 }];
+        let buffer = gpu.record_in(gpu.pool, vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT, |cmd| {
+            // SAFETY: recording, with handles of this device.
+            unsafe { gpu.device.cmd_copy_buffer(cmd, up.buffer, beside, &copy) };
+            gpu.barrier(cmd);
+        })?;
+        gpu.submit(&[buffer])?;
+        // SAFETY: it has been waited for.
+        unsafe { gpu.device.free_command_buffers(gpu.pool, &[buffer]) };
+        let bytes = pattern(RGBA, all.len(), round);
+        image.host_write(0, 0, [0; 3], &all, &bytes)?;
+        // Something with which an upload could travel.
+        gpu.run(|cmd| gpu.barrier(cmd))?;
+        image.host_read(0, 0, [0; 3], &all, &mut read)?;
+        ensure!(
+            read == bytes,
+            "an upload to a buffer in the image's memory comes after what the host wrote later, in round {round}"
+        );
+    }
+    // SAFETY: nobody uses it any more.
+    unsafe { gpu.device.destroy_buffer(beside, None) };
     gpu.free(up);
     Ok(())
 }
