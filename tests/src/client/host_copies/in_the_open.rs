@@ -69,15 +69,7 @@ fn uploads(gpu: &Gpu, image: &Image, other: &Image, layout: &vk::SubresourceLayo
     for round in 0..60u32 {
         up.fill(|i| i.wrapping_mul(round + 1));
         let uploaded: Vec<u8> = (0..ROW as u32 / 4).flat_map(|i| i.wrapping_mul(round + 1).to_ne_bytes()).collect();
-        let copy = [vk::BufferCopy { src_offset: 0, dst_offset: layout.offset, size: ROW as u64 }];
-        let buffer = gpu.record_in(gpu.pool, vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT, |cmd| {
-            // SAFETY: recording, with handles of this device.
-            unsafe { gpu.device.cmd_copy_buffer(cmd, up.buffer, over, &copy) };
-            gpu.barrier(cmd);
-        })?;
-        gpu.submit(&[buffer])?;
-        // SAFETY: it has been waited for.
-        unsafe { gpu.device.free_command_buffers(gpu.pool, &[buffer]) };
+        upload(gpu, up.buffer, over, layout.offset)?;
         match round % 3 {
             0 => {
                 image.host_read(0, 0, [0; 3], &all, &mut read)?;
@@ -116,15 +108,7 @@ fn shared_memory(gpu: &Gpu, image: &Image) -> Result<()> {
     let mut read = vec![0; all.len()];
     for round in 0..20u32 {
         up.fill(|_| 0xdead_0000 + round);
-        let copy = [vk::BufferCopy { src_offset: 0, dst_offset: u64::from(round % 4) * ROW as u64, size: ROW as u64 }];
-        let buffer = gpu.record_in(gpu.pool, vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT, |cmd| {
-            // SAFETY: recording, with handles of this device.
-            unsafe { gpu.device.cmd_copy_buffer(cmd, up.buffer, beside, &copy) };
-            gpu.barrier(cmd);
-        })?;
-        gpu.submit(&[buffer])?;
-        // SAFETY: it has been waited for.
-        unsafe { gpu.device.free_command_buffers(gpu.pool, &[buffer]) };
+        upload(gpu, up.buffer, beside, u64::from(round % 4) * ROW as u64)?;
         let bytes = pattern(RGBA, all.len(), round);
         image.host_write(0, 0, [0; 3], &all, &bytes)?;
         // Something with which an upload could travel.
@@ -138,5 +122,19 @@ fn shared_memory(gpu: &Gpu, image: &Image) -> Result<()> {
     // SAFETY: nobody uses it any more.
     unsafe { gpu.device.destroy_buffer(beside, None) };
     gpu.free(up);
+    Ok(())
+}
+
+/// Copies a row to a place in another buffer, in a recording that is submitted once and waited for.
+fn upload(gpu: &Gpu, from: vk::Buffer, to: vk::Buffer, dst_offset: vk::DeviceSize) -> Result<()> {
+    let copy = [vk::BufferCopy { src_offset: 0, dst_offset, size: ROW as u64 }];
+    let buffer = gpu.record_in(gpu.pool, vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT, |cmd| {
+        // SAFETY: recording, with handles of this device.
+        unsafe { gpu.device.cmd_copy_buffer(cmd, from, to, &copy) };
+        gpu.barrier(cmd);
+    })?;
+    gpu.submit(&[buffer])?;
+    // SAFETY: it has been waited for.
+    unsafe { gpu.device.free_command_buffers(gpu.pool, &[buffer]) };
     Ok(())
 }
