@@ -1,11 +1,10 @@
 //! Where the data of larger uploads waits for the GPU: it copies from memory that it shares with the processor faster than it takes bytes out of a command buffer.
-//! (33 KiB of mask in front of a token that has 8192 others behind it: 55 us of the host's time and 30 us of the GPU's, as vkCmdUpdateBuffer.)
+//! (A token with 8192 others behind it begins with 90 KB, a third of it the mask: 55 us of the host's time as vkCmdUpdateBuffer, and some 30 us of the GPU's.)
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ash::vk;
-
 use hesper_winsys::trace;
 
 use crate::base::settings;
