@@ -130,6 +130,22 @@ fn passes_on_hesper_with_memory_of_the_devices_own() {
     good("the client on a host with HESPER_TEST_LAYER_DISCRETE", command.arg("all"));
 }
 
+/// Copies to images by the host's processor are waited for where somebody could look at the image's memory, and all of them where that is switched off.
+#[test]
+fn host_copies_are_posted_where_nobody_looks() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    let path = std::env::temp_dir().join(format!("hesper-client-host-copies-{}.json", std::process::id()));
+    for (debug, posted) in [("vtest", true), ("vtest,no-posted-copies", false)] {
+        let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        command.arg("host-copies").env("HESPER_TRACE", &path).env("HESPER_DEBUG", debug);
+        good(&format!("the client with HESPER_DEBUG={debug}"), &mut command);
+        let count = std::fs::read_to_string(&path).unwrap().matches("\"copy posted\"").count();
+        std::fs::remove_file(&path).unwrap();
+        assert!(if posted { count > 500 } else { count == 0 }, "{count} copies were posted with HESPER_DEBUG={debug}");
+    }
+}
+
 /// Small uploads aren't sent by themselves, but where that is switched off; either way everybody sees what was uploaded.
 #[test]
 fn uploads_travel_with_the_next_submission() {

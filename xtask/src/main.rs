@@ -1,6 +1,7 @@
 //! `cargo xtask`: the one door to everything.
 
 mod against;
+mod ahead;
 mod bench;
 mod bfloat16;
 mod build;

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::step::{self, Step};
-use crate::{cargo, codegen, faults, fuzz, fuzz_targets, licences, setup, shaders};
+use crate::{ahead, cargo, codegen, faults, fuzz, fuzz_targets, licences, setup, shaders};
 
 /// Checks everything: formatting, lints, generated code, licences, unit tests, and the end-to-end tests against a real host.
 ///
@@ -106,6 +106,9 @@ impl Sum {
 fn tests(args: &Args) -> Result<Sum> {
     let mut command = cargo::cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.args(&args.filter).env("HESPER_TEST_SWITCHES", &args.switches);
+    if args.filter.is_none() && !args.quick {
+        ahead::build();
+    }
     let title = if args.quick { "Tests (quick: no virtual machine, no llama.cpp)" } else { "Tests" };
     if args.quick {
         command.env("HESPER_TEST_QUICK", "1");

@@ -1,5 +1,5 @@
-//! What came of commands that nobody waits for, but whose failure must be known: submissions, signals of the program's own, and descriptor sets that
-//! their pool has promised.
+//! What came of commands that nobody waits for, but whose failure must be known: submissions, signals of the program's own, posted copies to images, and descriptor
+//! sets that their pool has promised.
 //!
 //! A host's driver may refuse a submission for lack of memory. Whoever then waits for its fence waits for something that never comes. Of sets that it
 //! refuses the host knows nothing, and its ring stops over the next command that names one, for a reason that nobody would guess. So such a

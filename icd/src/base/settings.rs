@@ -52,6 +52,8 @@ pub struct Settings {
     pub uploads: bool,
     /// `staging`, `no-staging`: whether what was put off is copied from memory rather than written by commands.
     pub staging: Option<bool>,
+    /// Whether copies to images by the host's processor may go without being waited for.
+    pub posted_copies: bool,
     /// Whether the driver looks at what came of submissions.
     pub outcomes: bool,
     /// `notify-always`: whether a sleeping thread of the host is called again while a call is on its way.
@@ -128,6 +130,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () if switch("staging") => Some(true),
             () => None,
         },
+        posted_copies: !switch("no-posted-copies"),
         outcomes: !switch("no-outcomes"),
         notify_always: switch("notify-always"),
         pool_counts: !switch("no-pool-counts") && !switch("sync"),

@@ -98,7 +98,7 @@ pub unsafe extern "system" fn vkBindBufferMemory(device: vk::Device, buffer: vk:
     allowed(&[0], &[-1, -2, -13, -1000011001, -1000257000], guard(device, "vkBindBufferMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_buffer_memory(device, buffer, memory, memory_offset)))
 }
 pub unsafe extern "system" fn vkBindImageMemory(device: vk::Device, image: vk::Image, memory: vk::DeviceMemory, memory_offset: vk::DeviceSize) -> vk::Result {
-    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkBindImageMemory", vk::Result::ERROR_UNKNOWN, move || forward::bind_image_memory(device, image, memory, memory_offset)))
+    allowed(&[0], &[-1, -2, -13, -1000011001], guard(device, "vkBindImageMemory", vk::Result::ERROR_UNKNOWN, move || crate::memory::bind::bind_image_memory(device, image, memory, memory_offset)))
 }
 pub unsafe extern "system" fn vkGetBufferMemoryRequirements(device: vk::Device, buffer: vk::Buffer, p_memory_requirements: *mut vk::MemoryRequirements) -> () {
     if !guard(device, "vkGetBufferMemoryRequirements", false, move || { crate::memory::buffer::get_buffer_memory_requirements(device, buffer, p_memory_requirements); true }) { zero(p_memory_requirements); }

@@ -4,7 +4,7 @@ use ash::vk;
 
 use crate::base::chain::{find, slice};
 use crate::generated::forward;
-use crate::memory::buffer;
+use crate::memory::{buffer, image};
 
 /// Tells each binding's result, which the host can't write where the application wants it.
 unsafe fn tell<T>(infos: &[T], next: impl Fn(&T) -> *const std::ffi::c_void, result: vk::Result) {
@@ -41,9 +41,39 @@ pub unsafe fn bind_buffer_memory2(device: vk::Device, n: u32, infos: *const vk::
     result
 }
 
+pub unsafe fn bind_image_memory(
+    device: vk::Device,
+    image: vk::Image,
+    memory: vk::DeviceMemory,
+    offset: vk::DeviceSize,
+) -> vk::Result {
+    // SAFETY: the command's own parameters.
+    let result = unsafe { forward::bind_image_memory(device, image, memory, offset) };
+    if result == vk::Result::SUCCESS {
+        image::bound(image, memory);
+    }
+    result
+}
+
+/// Whether a binding is of the whole image, and to memory of the program's own.
+///
+/// # Safety
+/// A valid struct with its chain.
+unsafe fn is_whole(i: &vk::BindImageMemoryInfo<'_>) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        find::<vk::BindImagePlaneMemoryInfo>(i.p_next).is_none()
+            && find::<vk::BindImageMemorySwapchainInfoKHR>(i.p_next).is_none()
+    }
+}
+
 pub unsafe fn bind_image_memory2(device: vk::Device, n: u32, infos: *const vk::BindImageMemoryInfo) -> vk::Result {
     // SAFETY: the command's own parameters.
     let result = unsafe { forward::bind_image_memory2(device, n, infos) };
+    if result == vk::Result::SUCCESS {
+        // SAFETY: an array of this length, of valid structs with their chains.
+        unsafe { slice(infos, n).iter().filter(|i| is_whole(i)).for_each(|i| image::bound(i.image, i.memory)) };
+    }
     // SAFETY: an array of this length, of valid structs with their chains.
     unsafe { tell(slice(infos, n), |i| i.p_next, result) };
     result

@@ -7,6 +7,7 @@ use ash::vk;
 use crate::base::object::part;
 use crate::memory::freed::Freed;
 use crate::memory::pending::Observer;
+use crate::memory::posted_copies::PostedCopies;
 use crate::memory::report::Reports;
 use crate::memory::requirements::{BufferKind, ImageKind, Known};
 use crate::memory::sharing::Sharing;
@@ -27,6 +28,8 @@ pub struct Device {
     pub sharing: OnceLock<Sharing>,
     /// Who has to be told before memory is looked at or goes away; set once, when the device is made.
     pub pending: OnceLock<Observer>,
+    /// Copies to images that may be under way.
+    pub posted_copies: PostedCopies,
 }
 part!(vk::Device, Device, below: below::Device);
 
@@ -63,6 +66,7 @@ impl Device {
             reports,
             sharing: OnceLock::new(),
             pending: OnceLock::new(),
+            posted_copies: PostedCopies::default(),
         }
     }
 }

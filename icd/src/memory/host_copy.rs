@@ -6,10 +6,11 @@
 //! time. What is copied in the host's own order can't be cut but into layers, which travel one by one.
 //!
 //! Order: the main ring runs a copy after everything that the program sent before, and the program has waited for what a queue does to the
-//! image. The last piece is waited for: afterwards the program may look at the image in any way, through a mapping, too, and may write whatever
-//! else lies in its memory.
+//! image. A copy to an image is waited for where the program may look at the image's memory in another way than by what it sends later, or write there
+//! ([`posted_copies`](super::posted_copies)); so is each from an image.
 
 use ash::vk;
+use hesper_encoder::Writer;
 use hesper_encoder::generated::{reply, request, types};
 use hesper_winsys::ring::Asked;
 
@@ -21,6 +22,7 @@ use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::image::{self, Shape, memcpy_size};
 use crate::memory::in_flight::in_flight;
+use crate::memory::posted_copies::Posting;
 use crate::memory::texel_blocks::{Piece, Region, Rows, block};
 
 /// Bytes of texels of a piece. The ring itself takes several at a time, with what stands before them, and the replies to all that is in flight fit
@@ -102,11 +104,17 @@ struct Up<'a> {
 }
 
 impl Up<'_> {
-    /// Sends one piece, whose texels lie closely at `data`, which isn't looked at any more afterwards.
+    /// Sends one piece, whose texels lie closely at `data`, which isn't looked at any more afterwards; what is to be waited for, where there is no leave to post.
     ///
     /// # Safety
     /// A valid device and info, and `size` bytes at `data`.
-    unsafe fn ask(&self, piece: &Piece, data: *const u8, size: usize) -> Result<Asked, vk::Result> {
+    unsafe fn ask(
+        &self,
+        posting: &mut Option<Posting<'_>>,
+        piece: &Piece,
+        data: *const u8,
+        size: usize,
+    ) -> Result<Option<Asked>, vk::Result> {
         let region = types::MemoryToImageCopyMESA {
             data_size: size,
             p_data: data.cast(),
@@ -123,17 +131,23 @@ impl Up<'_> {
             p_regions: &region,
             ..Default::default()
         };
-        // SAFETY: valid by contract, and locals that live until the command is encoded.
-        let asked = unsafe {
-            self.connection.ask(reply::copy_memory_to_image_mesa_size(self.device, &info), |w| {
-                request::copy_memory_to_image_mesa(w, 1, self.device, &info);
-            })
+        let encode =
+            // SAFETY: valid by contract, and locals that live until the command is encoded.
+            |w: &mut Writer, flags| unsafe { request::copy_memory_to_image_mesa(w, flags, self.device, &info) };
+        let asked = match posting {
+            Some(posting) => posting.post(self.connection, encode).map(|()| None),
+            None => {
+                // SAFETY: as above.
+                let size = unsafe { reply::copy_memory_to_image_mesa_size(self.device, &info) };
+                self.connection.ask(size, |w| encode(w, 1)).map(Some)
+            }
         };
         asked.map_err(|e| result_of_error(&e))
     }
 
-    /// Waits until the host has copied a piece.
-    fn answer(&self, asked: Asked) -> Outcome {
+    /// Waits until the host has copied a piece, if that is to be waited for.
+    fn answer(&self, asked: Option<Asked>) -> Outcome {
+        let Some(asked) = asked else { return Ok(()) };
         let answered = self.connection.answer(asked, |r| {
             // SAFETY: the decoder looks at none of the command's parameters: it has nothing to write.
             unsafe { reply::copy_memory_to_image_mesa(r, self.device, std::ptr::null()) }
@@ -193,8 +207,17 @@ impl Down<'_> {
 
 pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemoryToImageInfoEXT) -> vk::Result {
     // SAFETY: a valid info, of a valid device.
-    let (info, connection) = unsafe { (&*info, Device::of(device).connection()) };
-    let up = Up { device, connection, info };
+    let (info, d) = unsafe { (&*info, Device::of(device)) };
+    // SAFETY: a valid device.
+    let shape = match unsafe { settled(device, info.dst_image) } {
+        Ok(shape) => shape,
+        Err(e) => return e,
+    };
+    let up = Up { device, connection: d.connection(), info };
+    // What is in the host's own order is waited for, layer by layer.
+    let by_rows = !info.flags.contains(vk::HostImageCopyFlagsEXT::MEMCPY);
+    let memory = image::memory(info.dst_image).filter(|_| by_rows);
+    let mut posting = memory.and_then(|memory| d.posted_copies.begin(memory));
     let mut closely = Vec::new();
     let copy = |r: &vk::MemoryToImageCopyEXT| -> Outcome {
         let region = Region {
@@ -205,28 +228,27 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
             image_height: r.memory_image_height,
         };
         let from: *const u8 = r.p_host_pointer.cast();
-        // SAFETY: a valid device.
-        match layout(unsafe { settled(device, info.dst_image)? }, info.flags, region)? {
+        match layout(shape, info.flags, region)? {
             // SAFETY: the device's image; the program's memory has what the host says that each layer takes.
             Layout::Opaque(region) => unsafe {
                 each_layer(device, info.dst_image, region, |piece, before, size| {
-                    up.ask(piece, from.add(before), size).and_then(|asked| up.answer(asked))
+                    up.ask(&mut None, piece, from.add(before), size).and_then(|asked| up.answer(asked))
                 })
             },
             Layout::Rows(rows) => {
-                let closely = room(&mut closely, rows.largest(PIECE))?;
                 let ask = |piece: &Piece| {
                     let size = rows.bytes(piece);
                     let Some(starts) = rows.apart(piece) else {
                         // SAFETY: the program's memory holds the region's rows.
-                        return unsafe { up.ask(piece, from.add(rows.start(piece)), size) };
+                        return unsafe { up.ask(&mut posting, piece, from.add(rows.start(piece)), size) };
                     };
+                    let closely = room(&mut closely, rows.largest(PIECE))?;
                     for (to, start) in closely.chunks_exact_mut(rows.row()).zip(starts) {
                         // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
                         unsafe { std::ptr::copy_nonoverlapping(from.add(start), to.as_mut_ptr(), to.len()) };
                     }
                     // SAFETY: a local in which the rows of the largest piece fit.
-                    unsafe { up.ask(piece, closely.as_ptr(), size) }
+                    unsafe { up.ask(&mut posting, piece, closely.as_ptr(), size) }
                 };
                 in_flight(rows.pieces(PIECE), ask, |_, asked| up.answer(asked))
             }

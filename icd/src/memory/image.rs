@@ -22,6 +22,8 @@ struct Image {
     /// Nothing where planes or a chain may change the answer.
     needs: OnceLock<Requirements>,
     shape: Shape,
+    /// Where it lies, if all of it lies in one memory of the program's own.
+    memory: OnceLock<vk::DeviceMemory>,
     /// Bytes of each layer in the host's own order, as far as they were asked for, by aspect, mip level and layer.
     memcpy_sizes: Mutex<BTreeMap<[u32; 3], usize>>,
 }
@@ -42,6 +44,17 @@ pub struct Shape {
 /// The shape of an image that is alive.
 pub fn shape(image: vk::Image) -> Option<&'static Shape> {
     IMAGES.get(image).map(|i| &i.shape)
+}
+
+/// An image was bound to memory as a whole.
+pub fn bound(image: vk::Image, memory: vk::DeviceMemory) {
+    // A second time is no valid usage.
+    let _ = IMAGES.get(image).map(|i| i.memory.set(memory));
+}
+
+/// The memory that an image lies in, if it lies in one.
+pub fn memory(image: vk::Image) -> Option<vk::DeviceMemory> {
+    IMAGES.get(image)?.memory.get().copied()
 }
 
 impl Shape {
@@ -151,7 +164,7 @@ pub unsafe fn create_image(
         }
     };
     let needs = known.map_or_else(OnceLock::new, OnceLock::from);
-    let new = Image { needs, shape, memcpy_sizes: Mutex::default() };
+    let new = Image { needs, shape, memory: OnceLock::new(), memcpy_sizes: Mutex::default() };
     // SAFETY: `to` is the output parameter.
     let (result, image) = unsafe { (IMAGES.create(new, to, tell), *to) };
     if result == vk::Result::SUCCESS

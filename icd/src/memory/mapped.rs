@@ -30,10 +30,11 @@ pub unsafe fn map_memory(
     // In this order: from now on nothing is put off that writes the memory, and then what was put off is carried out.
     m.mapped.store(true, Ordering::Relaxed);
     // SAFETY: a valid device.
-    let pending = unsafe { Device::of(device) }.pending.get();
+    let d = unsafe { Device::of(device) };
     // Most memory has been mapped before, while nothing is pending.
     if let Some(base) = m.addresses.own()
-        && pending.is_none_or(Observer::is_quiet_for_mapping)
+        && d.pending.get().is_none_or(Observer::is_quiet_for_mapping)
+        && d.posted_copies.is_quiet()
         && let Some(p) = m.at(base, offset, size)
     {
         // SAFETY: the output parameter.
@@ -74,10 +75,7 @@ unsafe fn map_to(
     place: impl FnOnce(*mut u8) -> Result<*mut u8, vk::Result>,
 ) -> vk::Result {
     // SAFETY: by contract.
-    let p = unsafe {
-        before_mapping(device, memory);
-        own(device, memory, m).and_then(place)
-    };
+    let p = unsafe { before_mapping(device, memory).and_then(|()| own(device, memory, m)).and_then(place) };
     if p.is_err() {
         m.mapped.store(false, Ordering::Relaxed);
     }
@@ -86,16 +84,21 @@ unsafe fn map_to(
     p.err().unwrap_or(vk::Result::SUCCESS)
 }
 
-/// Carries out what was put off that writes memory which is marked as mapped.
+/// Carries out what was put off that writes memory which is marked as mapped, and waits for what nobody has waited for.
+///
+/// # Errors
+/// What waiting fails with.
 ///
 /// # Safety
 /// A valid device and its memory.
-unsafe fn before_mapping(device: vk::Device, memory: vk::DeviceMemory) {
+unsafe fn before_mapping(device: vk::Device, memory: vk::DeviceMemory) -> Result<(), vk::Result> {
     // SAFETY: valid by contract.
-    if let Some(pending) = unsafe { Device::of(device) }.pending.get() {
+    let d = unsafe { Device::of(device) };
+    if let Some(pending) = d.pending.get() {
         // SAFETY: as above.
         unsafe { pending.before_mapping(device, memory) };
     }
+    d.posted_copies.settle(d.connection()).map_err(|e| map_failed(&e))
 }
 
 /// Where the driver's own mapping starts, which is made for the first vkMapMemory.
@@ -253,8 +256,8 @@ unsafe fn reserve(device: vk::Device, memory: vk::DeviceMemory) -> vk::Result {
     // It is still mapped, and something may have been put off meanwhile.
     m.mapped.store(true, Ordering::Relaxed);
     // SAFETY: a valid device and its memory, which is marked as mapped.
-    unsafe { before_mapping(device, memory) };
-    e
+    let settled = unsafe { before_mapping(device, memory) };
+    settled.err().unwrap_or(e)
 }
 
 // All memory that can be mapped is coherent (see `physical_device`), so there is nothing to flush.

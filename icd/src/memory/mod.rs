@@ -14,6 +14,7 @@ pub mod in_flight;
 pub mod mapped;
 pub mod own_block;
 pub mod pending;
+pub mod posted_copies;
 pub mod presented_layout;
 pub mod report;
 pub mod reported;

@@ -34,6 +34,7 @@ const SWITCHES: &[&str] = &[
     "no-feedback",
     "wait-block",
     "no-outcomes",
+    "no-posted-copies",
     "no-pool-counts",
     "contention",
     "contention,wait-poll",

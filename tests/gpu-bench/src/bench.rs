@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,10 @@ use serde_json::Value;
 
 use crate::cpu::{Meter, Used};
 use crate::host::Host;
+use crate::killed::Killed;
 use crate::machine::{self, Machine};
 use crate::output;
+use crate::running::{Seen, Watch};
 
 /// What one process is told to measure.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Bench {
     pub environment: Vec<(&'static str, String)>,
     /// How long it may take.
     pub limit: Duration,
+    /// Whether its threads are looked at until the first result, which takes some processor time.
+    pub watched: bool,
 }
 
 /// One of its results.
@@ -40,6 +44,8 @@ pub struct Measured {
     pub used: Used,
     /// From the process's start to this result.
     pub since_start: Duration,
+    /// What its threads and its host's did until then, if it is the first of those that are watched.
+    pub seen: Option<Seen>,
 }
 
 /// A line of llama-bench's output.
@@ -66,7 +72,7 @@ pub fn run(machine: &Machine, driver: Driver, bench: &Bench, each: impl FnMut(Me
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    measure(command, driver, host.as_ref(), bench.limit, each).map_err(|e| match &host {
+    measure(command, driver, host.as_ref(), bench, each).map_err(|e| match &host {
         Some(host) => anyhow!("{e:#}; its host said: {}", output::end(&host.log())),
         None => e,
     })
@@ -76,12 +82,14 @@ fn measure(
     mut command: Command,
     driver: Driver,
     host: Option<&Host>,
-    limit: Duration,
+    bench: &Bench,
     mut each: impl FnMut(Measured) -> Result<()>,
 ) -> Result<()> {
     let start = Instant::now();
-    let mut child = Killed(command.spawn().context("starting llama-bench")?);
-    let guest = i32::try_from(child.0.id())?;
+    let mut child = Killed::spawn(&mut command).context("starting llama-bench")?;
+    let guest = child.id();
+    let host_process = host.map(Host::process).transpose()?;
+    let mut watch = bench.watched.then(|| Watch::start(host_process.into_iter().chain([guest]).collect()));
     let (send, receive) = mpsc::channel();
     read(child.0.stdout.take(), &send, Said::Result);
     read(child.0.stderr.take(), &send, Said::Progress);
@@ -90,9 +98,9 @@ fn measure(
     let (mut errors, mut results) = (String::new(), 0);
     let (mut meter, mut used) = (None::<Meter>, Used::default());
     loop {
-        let said = match receive.recv_timeout(limit.saturating_sub(start.elapsed())) {
+        let said = match receive.recv_timeout(bench.limit.saturating_sub(start.elapsed())) {
             Ok(said) => said,
-            Err(RecvTimeoutError::Timeout) => bail!("llama-bench was at it for {:.0} s", limit.as_secs_f64()),
+            Err(RecvTimeoutError::Timeout) => bail!("llama-bench was at it for {:.0} s", bench.limit.as_secs_f64()),
             Err(RecvTimeoutError::Disconnected) => break,
         };
         // Whatever it says, what it did before is over.
@@ -109,7 +117,9 @@ fn measure(
             Said::Result(line) => {
                 let json: Value = serde_json::from_str(&line).with_context(|| format!("reading {line:?}"))?;
                 check(&json, driver)?;
-                each(measured(&json, std::mem::take(&mut used), start.elapsed())?)?;
+                let since_start = start.elapsed();
+                let seen = watch.take().map(Watch::end);
+                each(Measured { seen, ..measured(&json, std::mem::take(&mut used), since_start)? })?;
                 results += 1;
             }
         }
@@ -118,17 +128,6 @@ fn measure(
     ensure!(status.success(), "llama-bench ended with {status}: {}", output::end(&errors));
     ensure!(results > 0, "llama-bench measured nothing: {}", output::end(&errors));
     Ok(())
-}
-
-/// A process that doesn't outlive this.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 fn read(pipe: Option<impl Read + Send + 'static>, to: &Sender<Said>, kind: fn(String) -> Said) {
@@ -180,7 +179,7 @@ fn measured(json: &Value, used: Used, since_start: Duration) -> Result<Measured>
         Some(1) => " fa",
         _ => "",
     });
-    Ok(Measured { name, tokens: (prompt + text) * speeds.len() as u64, speeds, used, since_start })
+    Ok(Measured { name, tokens: (prompt + text) * speeds.len() as u64, speeds, used, since_start, seen: None })
 }
 
 #[cfg(test)]

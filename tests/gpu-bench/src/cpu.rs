@@ -94,8 +94,13 @@ impl std::ops::AddAssign for Used {
 
 /// A process's time; nothing if it has ended.
 fn used(process: Pid) -> Option<Time> {
+    Some(Time { ran: ran(process)?, waited: waited(process).unwrap_or_default() })
+}
+
+/// How long a process's threads have been on a processor; nothing if it has ended.
+pub fn ran(process: Pid) -> Option<Duration> {
     let clock = ClockId::pid_cpu_clock_id(process).ok()?;
-    Some(Time { ran: clock_gettime(clock).ok().map(Duration::from)?, waited: waited(process).unwrap_or_default() })
+    clock_gettime(clock).ok().map(Duration::from)
 }
 
 /// How long the threads of a process that are there have waited for a processor; nothing where the kernel doesn't count that.
@@ -116,6 +121,7 @@ mod tests {
     use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 
     use super::*;
+    use crate::killed::Killed;
 
     #[test]
     fn milliseconds_for_a_thousand_tokens() {
@@ -130,11 +136,10 @@ mod tests {
 
     #[test]
     fn busy_processes_use_time_and_sleeping_ones_do_not() {
-        let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-        let mut asleep = Command::new("sleep").arg("1000").spawn().unwrap();
-        let id = |child: &std::process::Child| i32::try_from(child.id()).unwrap();
-        let meter = Meter::start(id(&busy), &[id(&asleep)]);
+        let busy = || Killed::spawn(Command::new("sh").args(["-c", "while :; do :; done"])).unwrap();
+        let (one_loop, asleep) = (busy(), Killed::spawn(Command::new("sleep").arg("1000")).unwrap());
         let start = Instant::now();
+        let meter = Meter::start(one_loop.id(), &[asleep.id()]);
         while meter.used().guest.ran < Duration::from_millis(20) {
             assert!(start.elapsed() < Duration::from_secs(60), "{:?}", meter.used());
             std::thread::sleep(Duration::from_millis(5));
@@ -143,11 +148,11 @@ mod tests {
         assert!(used.guest.ran <= start.elapsed() && used.host.ran < used.guest.ran, "{used:?}");
         // Another process on its processor takes turns with it.
         let mut one = CpuSet::new();
-        let allowed = sched_getaffinity(Pid::from_raw(id(&busy))).unwrap();
+        let allowed = sched_getaffinity(Pid::from_raw(one_loop.id())).unwrap();
         one.set((0..CpuSet::count()).find(|i| allowed.is_set(*i).unwrap()).unwrap()).unwrap();
-        let mut other = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-        for child in [&busy, &other] {
-            sched_setaffinity(Pid::from_raw(id(child)), &one).unwrap();
+        let other = busy();
+        for child in [&one_loop, &other] {
+            sched_setaffinity(Pid::from_raw(child.id()), &one).unwrap();
         }
         let start = Instant::now();
         while meter.used().guest.waited < Duration::from_millis(20) {
@@ -155,10 +160,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(5));
         }
         assert!(meter.used().host.waited < meter.used().guest.waited);
-        for child in [&mut busy, &mut asleep, &mut other] {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        drop((one_loop, asleep));
         assert_eq!(meter.used(), Used::default());
     }
 }

@@ -79,12 +79,20 @@ impl Host {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// The server, which has started all the others.
+    ///
+    /// # Errors
+    /// When its number is none of the kernel's.
+    pub fn process(&self) -> Result<i32> {
+        Ok(i32::try_from(self.child.id())?)
+    }
+
     /// Its processes: the server, one more for each client, and the render servers.
     ///
     /// # Errors
     /// When /proc can't be read.
     pub fn processes(&self) -> Result<Vec<i32>> {
-        processes::tree(i32::try_from(self.child.id())?)
+        processes::tree(self.process()?)
     }
 }
 

@@ -110,6 +110,7 @@ impl Run {
             arguments: arguments.to_vec(),
             environment: environment.to_vec(),
             limit: self.limit(),
+            watched: false,
         };
         let output = &mut self.output;
         let warm_up = format!("pp{}", self.warm_up);

@@ -1,6 +1,7 @@
 //! What is measured in the sections of a run, and the names of their rows.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hesper_rig::Driver;
@@ -169,14 +170,24 @@ fn first_token(run: &mut Run, model: Model) -> Result<()> {
             }
             std::fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
             let arguments = ["--no-warmup", "-p", "0", "-n", "1", "-r", "1", "-fa", "on"].map(str::to_owned).into();
-            let bench = Bench { model: run.model(model)?, arguments, environment: Vec::new(), limit: run.limit() };
-            let mut took = None;
+            let bench = Bench {
+                model: run.model(model)?,
+                arguments,
+                environment: Vec::new(),
+                limit: run.limit(),
+                watched: true,
+            };
+            let mut first = None;
             bench::run(&run.machine, turn.driver, &bench, |measured| {
-                took = Some(measured.since_start);
+                first = Some(measured);
                 Ok(())
             })?;
-            let took = took.context("llama-bench wrote no token")?;
-            run.output.value(&turn.row(format!("{model} {state}")), "ms", &[took.as_secs_f64() * 1000.0])
+            let first = first.context("llama-bench wrote no token")?;
+            let (row, ms) = (turn.row(format!("{model} {state}")), |time: Duration| time.as_secs_f64() * 1000.0);
+            run.output.value(&row, "ms", &[ms(first.since_start)])?;
+            let seen = first.seen.unwrap_or_default();
+            run.output.value(&row, "CPU ms", &[ms(seen.ran)])?;
+            run.output.value(&row, "threads at once", &[seen.most as f64])
         })?;
     }
     run.machine.caches = caches;

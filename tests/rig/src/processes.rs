@@ -65,14 +65,24 @@ pub fn wait_until_stopped(process: i32) -> Result<()> {
     Ok(())
 }
 
-/// Whether a thread of the process may run, by the states in proc_pid_stat(5); none does in one that has ended.
+/// Whether a thread of the process may run, now or when what it sleeps for has come; none does in one that has ended.
 fn runs(process: i32) -> bool {
-    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    states(process).iter().any(|state| !matches!(state, 'T' | 't' | 'Z' | 'X'))
+}
+
+/// How many threads of the process are on a processor, or wait for nothing but one.
+pub fn running(process: i32) -> usize {
+    states(process).iter().filter(|state| **state == 'R').count()
+}
+
+/// The states of a process's threads, as proc_pid_stat(5) has them; none of one that has ended.
+fn states(process: i32) -> Vec<char> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
     let state = |thread: fs::DirEntry| {
         let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
         stat.rsplit_once(") ")?.1.chars().next()
     };
-    threads.flatten().filter_map(state).any(|state| !matches!(state, 'T' | 't' | 'Z' | 'X'))
+    threads.flatten().filter_map(state).collect()
 }
 
 /// A process's name; none for one that has ended.

@@ -5,6 +5,7 @@ use ash::{ext::host_image_copy, vk};
 
 use super::image::{Image, Kind, flat};
 use super::texels::{RGBA, pattern};
+use super::unwaited;
 use crate::gpu::Gpu;
 
 /// Bytes of a row of texels.
@@ -22,7 +23,10 @@ pub fn check(gpu: &Gpu, copies: &host_image_copy::Device) -> Result<()> {
     mapped(gpu, &image, &layout)?;
     let other = Image::new(gpu, copies, optimal)?.context("the host doesn't copy the plainest of images")?;
     uploads(gpu, &image, &other, &layout)?;
-    shared_memory(gpu, &other)
+    shared_memory(gpu, &other)?;
+    let new = || Image::new(gpu, copies, unwaited::KIND)?.context("the host has copied such an image before");
+    unwaited::mapped_later(gpu, &new()?)?;
+    unwaited::memory_is_used_again(gpu, new, &other)
 }
 
 /// A program that looks at the texels, and writes them, through a mapping.

@@ -4,6 +4,7 @@ mod image;
 mod in_the_open;
 mod regions;
 mod texels;
+mod unwaited;
 
 use anyhow::{Context, Result, ensure};
 use ash::{ext::host_image_copy, vk};
