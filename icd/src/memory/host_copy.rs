@@ -19,6 +19,7 @@ use crate::base::connection::Connection;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
 use crate::generated::forward;
+use crate::memory::allocation;
 use crate::memory::device::Device;
 use crate::memory::image::{self, Shape, memcpy_size};
 use crate::memory::in_flight::in_flight;
@@ -217,7 +218,7 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
     // What is in the host's own order is waited for, layer by layer.
     let by_rows = !info.flags.contains(vk::HostImageCopyFlagsEXT::MEMCPY);
     let memory = image::memory(info.dst_image).filter(|_| by_rows);
-    let mut posting = memory.and_then(|memory| d.posted_copies.begin(memory));
+    let mut posting = memory.and_then(|memory| d.posted_copies.begin(|| allocation::out_of_sight(memory)));
     let mut closely = Vec::new();
     let copy = |r: &vk::MemoryToImageCopyEXT| -> Outcome {
         let region = Region {

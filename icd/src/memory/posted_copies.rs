@@ -12,7 +12,6 @@
 //!
 //! What came of a copy is looked at later (`base::outcomes`). The switch `no-posted-copies` has every copy waited for.
 
-use ash::vk;
 use hesper_encoder::Writer;
 use hesper_winsys::{Error, Seqno, trace};
 use parking_lot::{Mutex, MutexGuard};
@@ -20,7 +19,6 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::base::connection::Connection;
 use crate::base::outcomes::REPLY;
 use crate::base::settings;
-use crate::memory::allocation;
 use crate::memory::pending::AnyPending;
 
 /// The copies of a device.
@@ -35,14 +33,14 @@ pub struct PostedCopies {
 pub struct Posting<'a>(MutexGuard<'a, Option<Seqno>>);
 
 impl PostedCopies {
-    /// Leave to post copies into this memory, if nobody could look at it but by what is sent later.
-    pub fn begin(&self, memory: vk::DeviceMemory) -> Option<Posting<'_>> {
-        if !settings::get().posted_copies || !allocation::out_of_sight(memory) {
+    /// Leave to post copies into memory that is `out_of_sight`: nobody could look at it but by what is sent later.
+    pub fn begin(&self, out_of_sight: impl Fn() -> bool) -> Option<Posting<'_>> {
+        if !settings::get().posted_copies || !out_of_sight() {
             return None;
         }
         let last = self.last.lock();
         // Looked at again, in case it was mapped meanwhile.
-        let may = self.any.announce() && allocation::out_of_sight(memory);
+        let may = self.any.announce() && out_of_sight();
         may.then_some(Posting(last))
     }
 
