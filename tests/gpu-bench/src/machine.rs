@@ -58,9 +58,9 @@ pub fn check_device(driver: Driver, device: &str) -> Result<()> {
     Ok(())
 }
 
-/// The driver's switches: this one, and those of whoever runs this program.
-fn switches(first: &str) -> OsString {
-    let mut all = OsString::from(first);
+/// The driver's switches: the test server's, and those of whoever runs this program.
+fn switches() -> OsString {
+    let mut all = OsString::from("vtest");
     if let Some(more) = std::env::var_os("HESPER_DEBUG") {
         all.push(",");
         all.push(more);
@@ -140,7 +140,7 @@ impl Machine {
                 .env("VTEST_RENDERER_SOCKET_NAME", socket),
             Driver::Hesper => command
                 .env("VK_DRIVER_FILES", &self.hesper)
-                .env("HESPER_DEBUG", switches("vtest"))
+                .env("HESPER_DEBUG", switches())
                 .env("HESPER_VTEST_SOCKET", socket),
         };
         if driver.needs_host() {
