@@ -57,7 +57,7 @@ impl Model {
         out.line(format!("/// {} ({number}).", c.name));
         // Recording is the hot path, and each of these has one caller.
         if c.name.starts_with("vkCmd") {
-            out.line("#[inline]");
+            out.line("#[inline(always)]");
         }
         out.line(format!("pub unsafe fn {}(w: &mut Writer, flags_: u32, {}) {{", command(&c.name), self.signature(c)));
         let places = self.places(out, &Holder { name: &c.name, members: &c.params, command: true })?;

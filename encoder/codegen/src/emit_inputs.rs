@@ -139,6 +139,10 @@ impl Model {
             let whole = chain.is_empty() && !in_chains.contains(name);
             let body = if s.chained() && !whole { format!("{fun}_body") } else { fun.clone() };
             let vis = if s.chained() && !whole { "" } else { "pub " };
+            // One run: callers that have it in line keep their writer in registers.
+            if s.chained() && whole && self.fixed(s)? {
+                c.line("#[inline(always)]");
+            }
             c.line(format!("{vis}unsafe fn {body}(w: &mut Writer, s: *const {ty}{graphics}{params}) {{"));
             if s.chained() && whole {
                 c.put32(self.reg.stype_value(s)?.to_string());

@@ -17,8 +17,13 @@ pub fn dense(shape: &Shape) -> Option<usize> {
 impl Model {
     /// Whether a struct always has the same items: no chain, no pointers, no unions, nothing that may be ignored.
     pub fn flat(&self, s: &Struct) -> Result<bool> {
+        Ok(!s.chained() && self.fixed(s)?)
+    }
+
+    /// Whether a struct always has the same items behind its chain.
+    pub fn fixed(&self, s: &Struct) -> Result<bool> {
         let bitfields = s.members.iter().any(|m| m.bitfield);
-        if s.chained() || s.is_union || bitfields || self.ignored(&s.name).next().is_some() {
+        if s.is_union || bitfields || self.ignored(&s.name).next().is_some() {
             return Ok(false);
         }
         for m in s.body() {

@@ -53,6 +53,7 @@ pub unsafe fn acceleration_structure_build_range_info_khr(w: &mut Writer, s: *co
         set32(b, 12, bits32((*s).transform_offset));
     }
 }
+#[inline(always)]
 pub unsafe fn acceleration_structure_create_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureCreateInfoKHR) {
     if let Some(b) = w.run::<52>() {
         set32(b, 0, 1000150017);
@@ -65,6 +66,7 @@ pub unsafe fn acceleration_structure_create_info_khr(w: &mut Writer, s: *const v
         set64(b, 44, bits64((*s).device_address));
     }
 }
+#[inline(always)]
 pub unsafe fn acceleration_structure_device_address_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureDeviceAddressInfoKHR) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 1000150002);
@@ -332,6 +334,7 @@ unsafe fn bind_descriptor_sets_info_chain(w: &mut Writer, mut p: *const vk::Base
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn bind_heap_info_ext(w: &mut Writer, s: *const types::BindHeapInfoEXT) {
     if let Some(b) = w.run::<44>() {
         set32(b, 0, 1000135003);
@@ -498,6 +501,7 @@ pub unsafe fn buffer_copy(w: &mut Writer, s: *const vk::BufferCopy) {
         set64(b, 16, bits64((*s).size));
     }
 }
+#[inline(always)]
 pub unsafe fn buffer_copy2(w: &mut Writer, s: *const vk::BufferCopy2) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 1000337006);
@@ -572,6 +576,7 @@ pub unsafe fn buffer_device_address_create_info_ext(w: &mut Writer, s: *const vk
     w.u64(0);
     buffer_device_address_create_info_ext_body(w, s);
 }
+#[inline(always)]
 pub unsafe fn buffer_device_address_info(w: &mut Writer, s: *const vk::BufferDeviceAddressInfo) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 1000244001);
@@ -596,6 +601,7 @@ pub unsafe fn buffer_image_copy(w: &mut Writer, s: *const vk::BufferImageCopy) {
         set32(b, 52, bits32((*s).image_extent.depth));
     }
 }
+#[inline(always)]
 pub unsafe fn buffer_image_copy2(w: &mut Writer, s: *const vk::BufferImageCopy2) {
     if let Some(b) = w.run::<68>() {
         set32(b, 0, 1000337009);
@@ -688,6 +694,7 @@ unsafe fn buffer_memory_barrier2_chain(w: &mut Writer, mut p: *const vk::BaseInS
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn buffer_memory_requirements_info2(w: &mut Writer, s: *const vk::BufferMemoryRequirementsInfo2) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 1000146000);
@@ -741,6 +748,7 @@ unsafe fn buffer_view_create_info_chain(w: &mut Writer, mut p: *const vk::BaseIn
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn calibrated_timestamp_info_khr(w: &mut Writer, s: *const vk::CalibratedTimestampInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 1000184000);
@@ -813,6 +821,7 @@ pub unsafe fn color_blend_equation_ext(w: &mut Writer, s: *const vk::ColorBlendE
         set32(b, 20, bits32((*s).alpha_blend_op));
     }
 }
+#[inline(always)]
 pub unsafe fn command_buffer_allocate_info(w: &mut Writer, s: *const vk::CommandBufferAllocateInfo) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 40);
@@ -966,6 +975,7 @@ pub unsafe fn command_buffer_inheritance_rendering_info(w: &mut Writer, s: *cons
     w.u64(0);
     command_buffer_inheritance_rendering_info_body(w, s, command_buffer_begin_info, command_buffer_inheritance_info);
 }
+#[inline(always)]
 pub unsafe fn command_buffer_submit_info(w: &mut Writer, s: *const vk::CommandBufferSubmitInfo) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 1000314006);
@@ -974,6 +984,7 @@ pub unsafe fn command_buffer_submit_info(w: &mut Writer, s: *const vk::CommandBu
         set32(b, 20, bits32((*s).device_mask));
     }
 }
+#[inline(always)]
 pub unsafe fn command_pool_create_info(w: &mut Writer, s: *const vk::CommandPoolCreateInfo) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 39);
@@ -1042,6 +1053,7 @@ unsafe fn compute_pipeline_create_info_chain(w: &mut Writer, mut p: *const vk::B
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn conditional_rendering_begin_info_ext(w: &mut Writer, s: *const vk::ConditionalRenderingBeginInfoEXT) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 1000081002);
@@ -1051,6 +1063,7 @@ pub unsafe fn conditional_rendering_begin_info_ext(w: &mut Writer, s: *const vk:
         set32(b, 28, bits32((*s).flags));
     }
 }
+#[inline(always)]
 pub unsafe fn copy_acceleration_structure_info_khr(w: &mut Writer, s: *const vk::CopyAccelerationStructureInfoKHR) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 1000150010);
@@ -1100,6 +1113,7 @@ pub unsafe fn copy_buffer_to_image_info2(w: &mut Writer, s: *const vk::CopyBuffe
         input::buffer_image_copy2(w, &raw const (*p3));
     }
 }
+#[inline(always)]
 pub unsafe fn copy_descriptor_set(w: &mut Writer, s: *const vk::CopyDescriptorSet) {
     if let Some(b) = w.run::<48>() {
         set32(b, 0, 36);
@@ -1164,6 +1178,7 @@ pub unsafe fn copy_image_to_image_info(w: &mut Writer, s: *const vk::CopyImageTo
         input::image_copy2(w, &raw const (*p3));
     }
 }
+#[inline(always)]
 pub unsafe fn copy_image_to_memory_info_mesa(w: &mut Writer, s: *const types::CopyImageToMemoryInfoMESA) {
     if let Some(b) = w.run::<76>() {
         set32(b, 0, 1000384008);
@@ -2808,6 +2823,7 @@ pub unsafe fn device_image_subresource_info(w: &mut Writer, s: *const vk::Device
         input::image_subresource2(w, &raw const (*(*s).p_subresource));
     }
 }
+#[inline(always)]
 pub unsafe fn device_memory_opaque_capture_address_info(w: &mut Writer, s: *const vk::DeviceMemoryOpaqueCaptureAddressInfo) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 1000257004);
@@ -2910,6 +2926,7 @@ pub unsafe fn device_queue_timeline_info_mesa(w: &mut Writer, s: *const types::D
     w.u64(0);
     device_queue_timeline_info_mesa_body(w, s);
 }
+#[inline(always)]
 pub unsafe fn event_create_info(w: &mut Writer, s: *const vk::EventCreateInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 10);
@@ -3271,6 +3288,7 @@ pub unsafe fn host_address_range_const_ext(w: &mut Writer, s: *const types::Host
     w.bytes((*s).address.cast(), n1);
     w.u64(bits64((*s).size));
 }
+#[inline(always)]
 pub unsafe fn host_image_layout_transition_info(w: &mut Writer, s: *const vk::HostImageLayoutTransitionInfoEXT) {
     if let Some(b) = w.run::<48>() {
         set32(b, 0, 1000270006);
@@ -3372,6 +3390,7 @@ pub unsafe fn image_copy(w: &mut Writer, s: *const vk::ImageCopy) {
         set32(b, 64, bits32((*s).extent.depth));
     }
 }
+#[inline(always)]
 pub unsafe fn image_copy2(w: &mut Writer, s: *const vk::ImageCopy2) {
     if let Some(b) = w.run::<80>() {
         set32(b, 0, 1000337007);
@@ -3678,6 +3697,7 @@ pub unsafe fn image_resolve(w: &mut Writer, s: *const vk::ImageResolve) {
         set32(b, 64, bits32((*s).extent.depth));
     }
 }
+#[inline(always)]
 pub unsafe fn image_resolve2(w: &mut Writer, s: *const vk::ImageResolve2) {
     if let Some(b) = w.run::<80>() {
         set32(b, 0, 1000337010);
@@ -3701,6 +3721,7 @@ pub unsafe fn image_resolve2(w: &mut Writer, s: *const vk::ImageResolve2) {
         set32(b, 76, bits32((*s).extent.depth));
     }
 }
+#[inline(always)]
 pub unsafe fn image_sparse_memory_requirements_info2(w: &mut Writer, s: *const vk::ImageSparseMemoryRequirementsInfo2) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 1000146002);
@@ -3723,6 +3744,7 @@ pub unsafe fn image_subresource(w: &mut Writer, s: *const vk::ImageSubresource) 
         set32(b, 8, bits32((*s).array_layer));
     }
 }
+#[inline(always)]
 pub unsafe fn image_subresource2(w: &mut Writer, s: *const vk::ImageSubresource2KHR) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 1000338003);
@@ -3843,6 +3865,7 @@ pub unsafe fn import_memory_resource_info_mesa(w: &mut Writer, s: *const types::
     w.u64(0);
     import_memory_resource_info_mesa_body(w, s);
 }
+#[inline(always)]
 pub unsafe fn import_semaphore_resource_info_mesa(w: &mut Writer, s: *const types::ImportSemaphoreResourceInfoMESA) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 1000384004);
@@ -3955,6 +3978,7 @@ unsafe fn memory_allocate_info_chain(w: &mut Writer, mut p: *const vk::BaseInStr
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn memory_barrier(w: &mut Writer, s: *const vk::MemoryBarrier) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 46);
@@ -4462,6 +4486,7 @@ unsafe fn physical_device_external_buffer_info_chain(w: &mut Writer, mut p: *con
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn physical_device_external_fence_info(w: &mut Writer, s: *const vk::PhysicalDeviceExternalFenceInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 1000112000);
@@ -6333,6 +6358,7 @@ pub unsafe fn physical_device_shader_untyped_pointers_features_khr(w: &mut Write
     w.u64(0);
     physical_device_shader_untyped_pointers_features_khr_body(w, s);
 }
+#[inline(always)]
 pub unsafe fn physical_device_sparse_image_format_info2(w: &mut Writer, s: *const vk::PhysicalDeviceSparseImageFormatInfo2) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 1000059008);
@@ -6740,6 +6766,7 @@ pub unsafe fn pipeline_create_flags2_create_info(w: &mut Writer, s: *const vk::P
     w.u64(0);
     pipeline_create_flags2_create_info_body(w, s);
 }
+#[inline(always)]
 pub unsafe fn pipeline_depth_stencil_state_create_info(w: &mut Writer, s: *const vk::PipelineDepthStencilStateCreateInfo) {
     if let Some(b) = w.run::<100>() {
         set32(b, 0, 25);
@@ -6793,6 +6820,7 @@ pub unsafe fn pipeline_fragment_shading_rate_state_create_info_khr(w: &mut Write
     w.u64(0);
     pipeline_fragment_shading_rate_state_create_info_khr_body(w, s);
 }
+#[inline(always)]
 pub unsafe fn pipeline_input_assembly_state_create_info(w: &mut Writer, s: *const vk::PipelineInputAssemblyStateCreateInfo) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 20);
@@ -7356,6 +7384,7 @@ unsafe fn push_descriptor_set_info_chain(w: &mut Writer, mut p: *const vk::BaseI
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn query_pool_create_info(w: &mut Writer, s: *const vk::QueryPoolCreateInfo) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 11);
@@ -7441,6 +7470,7 @@ unsafe fn ray_tracing_pipeline_create_info_khr_chain(w: &mut Writer, mut p: *con
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn ray_tracing_pipeline_interface_create_info_khr(w: &mut Writer, s: *const vk::RayTracingPipelineInterfaceCreateInfoKHR) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 1000150018);
@@ -8096,6 +8126,7 @@ pub unsafe fn sampler_reduction_mode_create_info(w: &mut Writer, s: *const vk::S
     w.u64(0);
     sampler_reduction_mode_create_info_body(w, s);
 }
+#[inline(always)]
 pub unsafe fn sampler_ycbcr_conversion_create_info(w: &mut Writer, s: *const vk::SamplerYcbcrConversionCreateInfo) {
     if let Some(b) = w.run::<56>() {
         set32(b, 0, 1000156000);
@@ -8152,6 +8183,7 @@ unsafe fn semaphore_create_info_chain(w: &mut Writer, mut p: *const vk::BaseInSt
     }
     w.u64(0);
 }
+#[inline(always)]
 pub unsafe fn semaphore_signal_info(w: &mut Writer, s: *const vk::SemaphoreSignalInfo) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 1000207005);
@@ -8160,6 +8192,7 @@ pub unsafe fn semaphore_signal_info(w: &mut Writer, s: *const vk::SemaphoreSigna
         set64(b, 20, bits64((*s).value));
     }
 }
+#[inline(always)]
 pub unsafe fn semaphore_submit_info(w: &mut Writer, s: *const vk::SemaphoreSubmitInfo) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 1000314005);
@@ -8443,6 +8476,7 @@ pub unsafe fn submit_info2(w: &mut Writer, s: *const vk::SubmitInfo2) {
         input::semaphore_submit_info(w, &raw const (*p9));
     }
 }
+#[inline(always)]
 pub unsafe fn subpass_begin_info(w: &mut Writer, s: *const vk::SubpassBeginInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 1000109005);
@@ -8628,6 +8662,7 @@ pub unsafe fn subpass_description_depth_stencil_resolve(w: &mut Writer, s: *cons
     w.u64(0);
     subpass_description_depth_stencil_resolve_body(w, s);
 }
+#[inline(always)]
 pub unsafe fn subpass_end_info(w: &mut Writer, s: *const vk::SubpassEndInfo) {
     if let Some(b) = w.run::<12>() {
         set32(b, 0, 1000109006);
@@ -8647,6 +8682,7 @@ pub unsafe fn subresource_layout(w: &mut Writer, s: *const vk::SubresourceLayout
         set64(b, 32, bits64((*s).depth_pitch));
     }
 }
+#[inline(always)]
 pub unsafe fn tensor_view_create_info_arm(w: &mut Writer, s: *const types::TensorViewCreateInfoARM) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 1000460001);
@@ -8656,6 +8692,7 @@ pub unsafe fn tensor_view_create_info_arm(w: &mut Writer, s: *const types::Tenso
         set32(b, 28, bits32((*s).format));
     }
 }
+#[inline(always)]
 pub unsafe fn texel_buffer_descriptor_info_ext(w: &mut Writer, s: *const types::TexelBufferDescriptorInfoEXT) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 1000135000);
@@ -8692,6 +8729,7 @@ pub unsafe fn vertex_input_attribute_description(w: &mut Writer, s: *const vk::V
         set32(b, 12, bits32((*s).offset));
     }
 }
+#[inline(always)]
 pub unsafe fn vertex_input_attribute_description2_ext(w: &mut Writer, s: *const vk::VertexInputAttributeDescription2EXT) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 1000352002);
@@ -8709,6 +8747,7 @@ pub unsafe fn vertex_input_binding_description(w: &mut Writer, s: *const vk::Ver
         set32(b, 8, bits32((*s).input_rate));
     }
 }
+#[inline(always)]
 pub unsafe fn vertex_input_binding_description2_ext(w: &mut Writer, s: *const vk::VertexInputBindingDescription2EXT) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 1000352001);

@@ -1320,7 +1320,7 @@ pub unsafe fn reset_command_buffer(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdBindPipeline (93).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_pipeline(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 93);
@@ -1331,7 +1331,7 @@ pub unsafe fn cmd_bind_pipeline(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdSetViewport (94).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_viewport(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_viewport: u32, viewport_count: u32, p_viewports: *const vk::Viewport) {
     let n1 = if p_viewports.is_null() { 0 } else { (viewport_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -1345,7 +1345,7 @@ pub unsafe fn cmd_set_viewport(w: &mut Writer, flags_: u32, command_buffer: vk::
     w.array(p_viewports.cast(), n1, 24);
 }
 /// vkCmdSetScissor (95).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_scissor(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_scissor: u32, scissor_count: u32, p_scissors: *const vk::Rect2D) {
     let n1 = if p_scissors.is_null() { 0 } else { (scissor_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -1359,7 +1359,7 @@ pub unsafe fn cmd_set_scissor(w: &mut Writer, flags_: u32, command_buffer: vk::C
     w.array(p_scissors.cast(), n1, 16);
 }
 /// vkCmdSetLineWidth (96).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_line_width(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, line_width: f32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 96);
@@ -1369,7 +1369,7 @@ pub unsafe fn cmd_set_line_width(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdSetDepthBias (97).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_bias(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_bias_constant_factor: f32, depth_bias_clamp: f32, depth_bias_slope_factor: f32) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 97);
@@ -1381,7 +1381,7 @@ pub unsafe fn cmd_set_depth_bias(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdSetBlendConstants (98).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_blend_constants(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, blend_constants: *const [f32; 4]) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 98);
@@ -1395,7 +1395,7 @@ pub unsafe fn cmd_set_blend_constants(w: &mut Writer, flags_: u32, command_buffe
     }
 }
 /// vkCmdSetDepthBounds (99).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_bounds(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, min_depth_bounds: f32, max_depth_bounds: f32) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 99);
@@ -1406,7 +1406,7 @@ pub unsafe fn cmd_set_depth_bounds(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdSetStencilCompareMask (100).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_stencil_compare_mask(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, compare_mask: u32) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 100);
@@ -1417,7 +1417,7 @@ pub unsafe fn cmd_set_stencil_compare_mask(w: &mut Writer, flags_: u32, command_
     }
 }
 /// vkCmdSetStencilWriteMask (101).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_stencil_write_mask(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, write_mask: u32) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 101);
@@ -1428,7 +1428,7 @@ pub unsafe fn cmd_set_stencil_write_mask(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdSetStencilReference (102).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_stencil_reference(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, reference: u32) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 102);
@@ -1439,7 +1439,7 @@ pub unsafe fn cmd_set_stencil_reference(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdBindDescriptorSets (103).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_descriptor_sets(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet, dynamic_offset_count: u32, p_dynamic_offsets: *const u32) {
     let n1 = if p_descriptor_sets.is_null() { 0 } else { (descriptor_set_count as usize) };
     if let Some(b) = w.run::<44>() {
@@ -1461,7 +1461,7 @@ pub unsafe fn cmd_bind_descriptor_sets(w: &mut Writer, flags_: u32, command_buff
     w.array(p_dynamic_offsets.cast(), n2, 4);
 }
 /// vkCmdBindIndexBuffer (104).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_index_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, index_type: vk::IndexType) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 104);
@@ -1473,7 +1473,7 @@ pub unsafe fn cmd_bind_index_buffer(w: &mut Writer, flags_: u32, command_buffer:
     }
 }
 /// vkCmdBindVertexBuffers (105).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_vertex_buffers(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize) {
     let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -1490,7 +1490,7 @@ pub unsafe fn cmd_bind_vertex_buffers(w: &mut Writer, flags_: u32, command_buffe
     w.array(p_offsets.cast(), n2, 8);
 }
 /// vkCmdDraw (106).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, vertex_count: u32, instance_count: u32, first_vertex: u32, first_instance: u32) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 106);
@@ -1503,7 +1503,7 @@ pub unsafe fn cmd_draw(w: &mut Writer, flags_: u32, command_buffer: vk::CommandB
     }
 }
 /// vkCmdDrawIndexed (107).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_indexed(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, index_count: u32, instance_count: u32, first_index: u32, vertex_offset: i32, first_instance: u32) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 107);
@@ -1517,7 +1517,7 @@ pub unsafe fn cmd_draw_indexed(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdDrawIndirect (108).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_indirect(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 108);
@@ -1530,7 +1530,7 @@ pub unsafe fn cmd_draw_indirect(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdDrawIndexedIndirect (109).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_indexed_indirect(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 109);
@@ -1543,7 +1543,7 @@ pub unsafe fn cmd_draw_indexed_indirect(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdDispatch (110).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_dispatch(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 110);
@@ -1555,7 +1555,7 @@ pub unsafe fn cmd_dispatch(w: &mut Writer, flags_: u32, command_buffer: vk::Comm
     }
 }
 /// vkCmdDispatchIndirect (111).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_dispatch_indirect(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 111);
@@ -1566,7 +1566,7 @@ pub unsafe fn cmd_dispatch_indirect(w: &mut Writer, flags_: u32, command_buffer:
     }
 }
 /// vkCmdCopyBuffer (112).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferCopy) {
     let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
     if let Some(b) = w.run::<44>() {
@@ -1581,7 +1581,7 @@ pub unsafe fn cmd_copy_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::C
     w.array(p_regions.cast(), n1, 24);
 }
 /// vkCmdCopyImage (113).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageCopy) {
     let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
     if let Some(b) = w.run::<52>() {
@@ -1598,7 +1598,7 @@ pub unsafe fn cmd_copy_image(w: &mut Writer, flags_: u32, command_buffer: vk::Co
     w.array(p_regions.cast(), n1, 68);
 }
 /// vkCmdBlitImage (114).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_blit_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageBlit, filter: vk::Filter) {
     let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
     if let Some(b) = w.run::<52>() {
@@ -1619,7 +1619,7 @@ pub unsafe fn cmd_blit_image(w: &mut Writer, flags_: u32, command_buffer: vk::Co
     w.u32(bits32(filter));
 }
 /// vkCmdCopyBufferToImage (115).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_buffer_to_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_buffer: vk::Buffer, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::BufferImageCopy) {
     let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
     if let Some(b) = w.run::<48>() {
@@ -1635,7 +1635,7 @@ pub unsafe fn cmd_copy_buffer_to_image(w: &mut Writer, flags_: u32, command_buff
     w.array(p_regions.cast(), n1, 56);
 }
 /// vkCmdCopyImageToBuffer (116).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_image_to_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_buffer: vk::Buffer, region_count: u32, p_regions: *const vk::BufferImageCopy) {
     let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
     if let Some(b) = w.run::<48>() {
@@ -1651,7 +1651,7 @@ pub unsafe fn cmd_copy_image_to_buffer(w: &mut Writer, flags_: u32, command_buff
     w.array(p_regions.cast(), n1, 56);
 }
 /// vkCmdUpdateBuffer (117).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_update_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, data_size: vk::DeviceSize, p_data: *const c_void) {
     let n1 = if p_data.is_null() { 0 } else { (data_size as usize) };
     if let Some(b) = w.run::<48>() {
@@ -1666,7 +1666,7 @@ pub unsafe fn cmd_update_buffer(w: &mut Writer, flags_: u32, command_buffer: vk:
     w.bytes(p_data.cast(), n1);
 }
 /// vkCmdFillBuffer (118).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_fill_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, size: vk::DeviceSize, data: u32) {
     if let Some(b) = w.run::<44>() {
         set32(b, 0, 118);
@@ -1679,7 +1679,7 @@ pub unsafe fn cmd_fill_buffer(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdClearColorImage (119).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_clear_color_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_color: *const vk::ClearColorValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 119);
@@ -1702,7 +1702,7 @@ pub unsafe fn cmd_clear_color_image(w: &mut Writer, flags_: u32, command_buffer:
     w.array(p_ranges.cast(), n1, 20);
 }
 /// vkCmdClearDepthStencilImage (120).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_clear_depth_stencil_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, image: vk::Image, image_layout: vk::ImageLayout, p_depth_stencil: *const vk::ClearDepthStencilValue, range_count: u32, p_ranges: *const vk::ImageSubresourceRange) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 120);
@@ -1728,7 +1728,7 @@ pub unsafe fn cmd_clear_depth_stencil_image(w: &mut Writer, flags_: u32, command
     w.array(p_ranges.cast(), n1, 20);
 }
 /// vkCmdClearAttachments (121).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_clear_attachments(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, attachment_count: u32, p_attachments: *const vk::ClearAttachment, rect_count: u32, p_rects: *const vk::ClearRect) {
     let n1 = if p_attachments.is_null() { 0 } else { (attachment_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -1750,7 +1750,7 @@ pub unsafe fn cmd_clear_attachments(w: &mut Writer, flags_: u32, command_buffer:
     w.array(p_rects.cast(), n4, 24);
 }
 /// vkCmdResolveImage (122).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_resolve_image(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageResolve) {
     let n1 = if p_regions.is_null() { 0 } else { (region_count as usize) };
     if let Some(b) = w.run::<52>() {
@@ -1767,7 +1767,7 @@ pub unsafe fn cmd_resolve_image(w: &mut Writer, flags_: u32, command_buffer: vk:
     w.array(p_regions.cast(), n1, 68);
 }
 /// vkCmdSetEvent (123).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_event(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 123);
@@ -1778,7 +1778,7 @@ pub unsafe fn cmd_set_event(w: &mut Writer, flags_: u32, command_buffer: vk::Com
     }
 }
 /// vkCmdResetEvent (124).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_reset_event(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 124);
@@ -1789,7 +1789,7 @@ pub unsafe fn cmd_reset_event(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdWaitEvents (125).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_wait_events(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) {
     let n1 = if p_events.is_null() { 0 } else { (event_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -1831,7 +1831,7 @@ pub unsafe fn cmd_wait_events(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdPipelineBarrier (126).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_pipeline_barrier(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, dependency_flags: vk::DependencyFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier) {
     let n1 = if p_memory_barriers.is_null() { 0 } else { (memory_barrier_count as usize) };
     if let Some(b) = w.run::<40>() {
@@ -1868,7 +1868,7 @@ pub unsafe fn cmd_pipeline_barrier(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdBeginQuery (127).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_begin_query(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 127);
@@ -1880,7 +1880,7 @@ pub unsafe fn cmd_begin_query(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdEndQuery (128).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_end_query(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 128);
@@ -1891,7 +1891,7 @@ pub unsafe fn cmd_end_query(w: &mut Writer, flags_: u32, command_buffer: vk::Com
     }
 }
 /// vkCmdResetQueryPool (129).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_reset_query_pool(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 129);
@@ -1903,7 +1903,7 @@ pub unsafe fn cmd_reset_query_pool(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdWriteTimestamp (130).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_write_timestamp(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 130);
@@ -1915,7 +1915,7 @@ pub unsafe fn cmd_write_timestamp(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdCopyQueryPoolResults (131).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_query_pool_results(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, stride: vk::DeviceSize, flags: vk::QueryResultFlags) {
     if let Some(b) = w.run::<60>() {
         set32(b, 0, 131);
@@ -1931,7 +1931,7 @@ pub unsafe fn cmd_copy_query_pool_results(w: &mut Writer, flags_: u32, command_b
     }
 }
 /// vkCmdPushConstants (132).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_push_constants(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, layout: vk::PipelineLayout, stage_flags: vk::ShaderStageFlags, offset: u32, size: u32, p_values: *const c_void) {
     let n1 = if p_values.is_null() { 0 } else { (size as usize) };
     if let Some(b) = w.run::<44>() {
@@ -1947,7 +1947,7 @@ pub unsafe fn cmd_push_constants(w: &mut Writer, flags_: u32, command_buffer: vk
     w.bytes(p_values.cast(), n1);
 }
 /// vkCmdBeginRenderPass (133).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_begin_render_pass(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, contents: vk::SubpassContents) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 133);
@@ -1963,7 +1963,7 @@ pub unsafe fn cmd_begin_render_pass(w: &mut Writer, flags_: u32, command_buffer:
     w.u32(bits32(contents));
 }
 /// vkCmdNextSubpass (134).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_next_subpass(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, contents: vk::SubpassContents) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 134);
@@ -1973,7 +1973,7 @@ pub unsafe fn cmd_next_subpass(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdEndRenderPass (135).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_end_render_pass(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 135);
@@ -1982,7 +1982,7 @@ pub unsafe fn cmd_end_render_pass(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdExecuteCommands (136).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_execute_commands(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) {
     let n1 = if p_command_buffers.is_null() { 0 } else { (command_buffer_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -2056,7 +2056,7 @@ pub unsafe fn get_device_group_peer_memory_features(w: &mut Writer, flags_: u32,
     }
 }
 /// vkCmdSetDeviceMask (141).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_device_mask(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, device_mask: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 141);
@@ -2066,7 +2066,7 @@ pub unsafe fn cmd_set_device_mask(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdDispatchBase (142).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_dispatch_base(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, base_group_x: u32, base_group_y: u32, base_group_z: u32, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 142);
@@ -2472,7 +2472,7 @@ pub unsafe fn get_descriptor_set_layout_support(w: &mut Writer, flags_: u32, dev
     }
 }
 /// vkCmdDrawIndirectCount (165).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_indirect_count(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<56>() {
         set32(b, 0, 165);
@@ -2487,7 +2487,7 @@ pub unsafe fn cmd_draw_indirect_count(w: &mut Writer, flags_: u32, command_buffe
     }
 }
 /// vkCmdDrawIndexedIndirectCount (166).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_indexed_indirect_count(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<56>() {
         set32(b, 0, 166);
@@ -2525,7 +2525,7 @@ pub unsafe fn create_render_pass2(w: &mut Writer, flags_: u32, device: vk::Devic
     }
 }
 /// vkCmdBeginRenderPass2 (168).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_begin_render_pass2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_render_pass_begin: *const vk::RenderPassBeginInfo, p_subpass_begin_info: *const vk::SubpassBeginInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 168);
@@ -2546,7 +2546,7 @@ pub unsafe fn cmd_begin_render_pass2(w: &mut Writer, flags_: u32, command_buffer
     }
 }
 /// vkCmdNextSubpass2 (169).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_next_subpass2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_subpass_begin_info: *const vk::SubpassBeginInfo, p_subpass_end_info: *const vk::SubpassEndInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 169);
@@ -2567,7 +2567,7 @@ pub unsafe fn cmd_next_subpass2(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdEndRenderPass2 (170).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_end_render_pass2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_subpass_end_info: *const vk::SubpassEndInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 170);
@@ -2731,7 +2731,7 @@ pub unsafe fn execute_command_streams_mesa(w: &mut Writer, flags_: u32, stream_c
     w.u32(bits32(flags));
 }
 /// vkCmdBindTransformFeedbackBuffersEXT (181).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_transform_feedback_buffers_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize) {
     let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -2751,7 +2751,7 @@ pub unsafe fn cmd_bind_transform_feedback_buffers_ext(w: &mut Writer, flags_: u3
     w.array(p_sizes.cast(), n3, 8);
 }
 /// vkCmdBeginTransformFeedbackEXT (182).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_begin_transform_feedback_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) {
     let n1 = if p_counter_buffers.is_null() { 0 } else { (counter_buffer_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -2768,7 +2768,7 @@ pub unsafe fn cmd_begin_transform_feedback_ext(w: &mut Writer, flags_: u32, comm
     w.array(p_counter_buffer_offsets.cast(), n2, 8);
 }
 /// vkCmdEndTransformFeedbackEXT (183).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_end_transform_feedback_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_counter_buffer: u32, counter_buffer_count: u32, p_counter_buffers: *const vk::Buffer, p_counter_buffer_offsets: *const vk::DeviceSize) {
     let n1 = if p_counter_buffers.is_null() { 0 } else { (counter_buffer_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -2785,7 +2785,7 @@ pub unsafe fn cmd_end_transform_feedback_ext(w: &mut Writer, flags_: u32, comman
     w.array(p_counter_buffer_offsets.cast(), n2, 8);
 }
 /// vkCmdBeginQueryIndexedEXT (184).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_begin_query_indexed_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags, index: u32) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 184);
@@ -2798,7 +2798,7 @@ pub unsafe fn cmd_begin_query_indexed_ext(w: &mut Writer, flags_: u32, command_b
     }
 }
 /// vkCmdEndQueryIndexedEXT (185).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_end_query_indexed_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, query: u32, index: u32) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 185);
@@ -2810,7 +2810,7 @@ pub unsafe fn cmd_end_query_indexed_ext(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdDrawIndirectByteCountEXT (186).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_indirect_byte_count_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, instance_count: u32, first_instance: u32, counter_buffer: vk::Buffer, counter_buffer_offset: vk::DeviceSize, counter_offset: u32, vertex_stride: u32) {
     if let Some(b) = w.run::<48>() {
         set32(b, 0, 186);
@@ -2897,7 +2897,7 @@ pub unsafe fn get_memory_resource_properties_mesa(w: &mut Writer, flags_: u32, d
     }
 }
 /// vkCmdSetEvent2 (201).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_event2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event: vk::Event, p_dependency_info: *const vk::DependencyInfo) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 201);
@@ -2913,7 +2913,7 @@ pub unsafe fn cmd_set_event2(w: &mut Writer, flags_: u32, command_buffer: vk::Co
     }
 }
 /// vkCmdResetEvent2 (202).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_reset_event2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event: vk::Event, stage_mask: vk::PipelineStageFlags2) {
     if let Some(b) = w.run::<32>() {
         set32(b, 0, 202);
@@ -2924,7 +2924,7 @@ pub unsafe fn cmd_reset_event2(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdWaitEvents2 (203).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_wait_events2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, p_dependency_infos: *const vk::DependencyInfo) {
     let n1 = if p_events.is_null() { 0 } else { (event_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -2943,7 +2943,7 @@ pub unsafe fn cmd_wait_events2(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdPipelineBarrier2 (204).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_pipeline_barrier2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_dependency_info: *const vk::DependencyInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 204);
@@ -2958,7 +2958,7 @@ pub unsafe fn cmd_pipeline_barrier2(w: &mut Writer, flags_: u32, command_buffer:
     }
 }
 /// vkCmdWriteTimestamp2 (205).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_write_timestamp2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, stage: vk::PipelineStageFlags2, query_pool: vk::QueryPool, query: u32) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 205);
@@ -2986,7 +2986,7 @@ pub unsafe fn queue_submit2(w: &mut Writer, flags_: u32, queue: vk::Queue, submi
     w.u64(bits64(fence));
 }
 /// vkCmdCopyBuffer2 (207).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_buffer2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_buffer_info: *const vk::CopyBufferInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 207);
@@ -3001,7 +3001,7 @@ pub unsafe fn cmd_copy_buffer2(w: &mut Writer, flags_: u32, command_buffer: vk::
     }
 }
 /// vkCmdCopyImage2 (208).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_image2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_image_info: *const vk::CopyImageInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 208);
@@ -3016,7 +3016,7 @@ pub unsafe fn cmd_copy_image2(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdCopyBufferToImage2 (209).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_buffer_to_image2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_buffer_to_image_info: *const vk::CopyBufferToImageInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 209);
@@ -3031,7 +3031,7 @@ pub unsafe fn cmd_copy_buffer_to_image2(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdCopyImageToBuffer2 (210).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_image_to_buffer2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_copy_image_to_buffer_info: *const vk::CopyImageToBufferInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 210);
@@ -3046,7 +3046,7 @@ pub unsafe fn cmd_copy_image_to_buffer2(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdBlitImage2 (211).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_blit_image2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_blit_image_info: *const vk::BlitImageInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 211);
@@ -3061,7 +3061,7 @@ pub unsafe fn cmd_blit_image2(w: &mut Writer, flags_: u32, command_buffer: vk::C
     }
 }
 /// vkCmdResolveImage2 (212).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_resolve_image2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_resolve_image_info: *const vk::ResolveImageInfo2) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 212);
@@ -3076,7 +3076,7 @@ pub unsafe fn cmd_resolve_image2(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdBeginRendering (213).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_begin_rendering(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_rendering_info: *const vk::RenderingInfo) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 213);
@@ -3091,7 +3091,7 @@ pub unsafe fn cmd_begin_rendering(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdEndRendering (214).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_end_rendering(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 214);
@@ -3100,7 +3100,7 @@ pub unsafe fn cmd_end_rendering(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdSetCullMode (215).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_cull_mode(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, cull_mode: vk::CullModeFlags) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 215);
@@ -3110,7 +3110,7 @@ pub unsafe fn cmd_set_cull_mode(w: &mut Writer, flags_: u32, command_buffer: vk:
     }
 }
 /// vkCmdSetFrontFace (216).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_front_face(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, front_face: vk::FrontFace) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 216);
@@ -3120,7 +3120,7 @@ pub unsafe fn cmd_set_front_face(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdSetPrimitiveTopology (217).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_primitive_topology(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, primitive_topology: vk::PrimitiveTopology) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 217);
@@ -3130,7 +3130,7 @@ pub unsafe fn cmd_set_primitive_topology(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdSetViewportWithCount (218).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_viewport_with_count(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, viewport_count: u32, p_viewports: *const vk::Viewport) {
     let n1 = if p_viewports.is_null() { 0 } else { (viewport_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -3143,7 +3143,7 @@ pub unsafe fn cmd_set_viewport_with_count(w: &mut Writer, flags_: u32, command_b
     w.array(p_viewports.cast(), n1, 24);
 }
 /// vkCmdSetScissorWithCount (219).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_scissor_with_count(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, scissor_count: u32, p_scissors: *const vk::Rect2D) {
     let n1 = if p_scissors.is_null() { 0 } else { (scissor_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -3156,7 +3156,7 @@ pub unsafe fn cmd_set_scissor_with_count(w: &mut Writer, flags_: u32, command_bu
     w.array(p_scissors.cast(), n1, 16);
 }
 /// vkCmdBindVertexBuffers2 (220).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_vertex_buffers2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize, p_sizes: *const vk::DeviceSize, p_strides: *const vk::DeviceSize) {
     let n1 = if p_buffers.is_null() { 0 } else { (binding_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -3179,7 +3179,7 @@ pub unsafe fn cmd_bind_vertex_buffers2(w: &mut Writer, flags_: u32, command_buff
     w.array(p_strides.cast(), n4, 8);
 }
 /// vkCmdSetDepthTestEnable (221).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_test_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_test_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 221);
@@ -3189,7 +3189,7 @@ pub unsafe fn cmd_set_depth_test_enable(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdSetDepthWriteEnable (222).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_write_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_write_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 222);
@@ -3199,7 +3199,7 @@ pub unsafe fn cmd_set_depth_write_enable(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdSetDepthCompareOp (223).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_compare_op(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_compare_op: vk::CompareOp) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 223);
@@ -3209,7 +3209,7 @@ pub unsafe fn cmd_set_depth_compare_op(w: &mut Writer, flags_: u32, command_buff
     }
 }
 /// vkCmdSetDepthBoundsTestEnable (224).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_bounds_test_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_bounds_test_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 224);
@@ -3219,7 +3219,7 @@ pub unsafe fn cmd_set_depth_bounds_test_enable(w: &mut Writer, flags_: u32, comm
     }
 }
 /// vkCmdSetStencilTestEnable (225).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_stencil_test_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, stencil_test_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 225);
@@ -3229,7 +3229,7 @@ pub unsafe fn cmd_set_stencil_test_enable(w: &mut Writer, flags_: u32, command_b
     }
 }
 /// vkCmdSetStencilOp (226).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_stencil_op(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, fail_op: vk::StencilOp, pass_op: vk::StencilOp, depth_fail_op: vk::StencilOp, compare_op: vk::CompareOp) {
     if let Some(b) = w.run::<36>() {
         set32(b, 0, 226);
@@ -3243,7 +3243,7 @@ pub unsafe fn cmd_set_stencil_op(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdSetRasterizerDiscardEnable (227).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_rasterizer_discard_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, rasterizer_discard_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 227);
@@ -3253,7 +3253,7 @@ pub unsafe fn cmd_set_rasterizer_discard_enable(w: &mut Writer, flags_: u32, com
     }
 }
 /// vkCmdSetDepthBiasEnable (228).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_bias_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_bias_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 228);
@@ -3263,7 +3263,7 @@ pub unsafe fn cmd_set_depth_bias_enable(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdSetPrimitiveRestartEnable (229).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_primitive_restart_enable(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, primitive_restart_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 229);
@@ -3340,7 +3340,7 @@ pub unsafe fn get_device_image_sparse_memory_requirements(w: &mut Writer, flags_
     }
 }
 /// vkCmdSetPatchControlPointsEXT (233).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_patch_control_points_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, patch_control_points: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 233);
@@ -3350,7 +3350,7 @@ pub unsafe fn cmd_set_patch_control_points_ext(w: &mut Writer, flags_: u32, comm
     }
 }
 /// vkCmdSetLogicOpEXT (234).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_logic_op_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, logic_op: vk::LogicOp) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 234);
@@ -3400,7 +3400,7 @@ pub unsafe fn get_calibrated_timestamps_khr(w: &mut Writer, flags_: u32, device:
     }
 }
 /// vkCmdSetLineStipple (237).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_line_stipple(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, line_stipple_factor: u32, line_stipple_pattern: u16) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 237);
@@ -3411,7 +3411,7 @@ pub unsafe fn cmd_set_line_stipple(w: &mut Writer, flags_: u32, command_buffer: 
     }
 }
 /// vkCmdBeginConditionalRenderingEXT (240).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_begin_conditional_rendering_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 240);
@@ -3426,7 +3426,7 @@ pub unsafe fn cmd_begin_conditional_rendering_ext(w: &mut Writer, flags_: u32, c
     }
 }
 /// vkCmdEndConditionalRenderingEXT (241).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_end_conditional_rendering_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 241);
@@ -3467,7 +3467,7 @@ pub unsafe fn import_semaphore_resource_mesa(w: &mut Writer, flags_: u32, device
     }
 }
 /// vkCmdDrawMultiEXT (247).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_multi_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, draw_count: u32, p_vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32, stride: u32) {
     let n = if p_vertex_info.is_null() { 0 } else { (draw_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -3485,7 +3485,7 @@ pub unsafe fn cmd_draw_multi_ext(w: &mut Writer, flags_: u32, command_buffer: vk
     }
 }
 /// vkCmdDrawMultiIndexedEXT (248).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_multi_indexed_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, draw_count: u32, p_index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32, first_instance: u32, stride: u32, p_vertex_offset: *const i32) {
     let n = if p_index_info.is_null() { 0 } else { (draw_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -3511,7 +3511,7 @@ pub unsafe fn cmd_draw_multi_indexed_ext(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdPushDescriptorSet (249).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_push_descriptor_set(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet) {
     let n1 = if p_descriptor_writes.is_null() { 0 } else { (descriptor_write_count as usize) };
     if let Some(b) = w.run::<44>() {
@@ -3556,7 +3556,7 @@ pub unsafe fn wait_ring_seqno_mesa(w: &mut Writer, flags_: u32, ring: u64, seqno
     }
 }
 /// vkCmdSetColorWriteEnableEXT (254).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_color_write_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, attachment_count: u32, p_color_write_enables: *const vk::Bool32) {
     let n1 = if p_color_write_enables.is_null() { 0 } else { (attachment_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -3569,7 +3569,7 @@ pub unsafe fn cmd_set_color_write_enable_ext(w: &mut Writer, flags_: u32, comman
     w.array(p_color_write_enables.cast(), n1, 4);
 }
 /// vkCmdSetVertexInputEXT (255).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_vertex_input_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, vertex_binding_description_count: u32, p_vertex_binding_descriptions: *const vk::VertexInputBindingDescription2EXT, vertex_attribute_description_count: u32, p_vertex_attribute_descriptions: *const vk::VertexInputAttributeDescription2EXT) {
     let n1 = if p_vertex_binding_descriptions.is_null() { 0 } else { (vertex_binding_description_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -3594,7 +3594,7 @@ pub unsafe fn cmd_set_vertex_input_ext(w: &mut Writer, flags_: u32, command_buff
     }
 }
 /// vkCmdSetTessellationDomainOriginEXT (256).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_tessellation_domain_origin_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, domain_origin: vk::TessellationDomainOrigin) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 256);
@@ -3604,7 +3604,7 @@ pub unsafe fn cmd_set_tessellation_domain_origin_ext(w: &mut Writer, flags_: u32
     }
 }
 /// vkCmdSetDepthClampEnableEXT (257).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_clamp_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_clamp_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 257);
@@ -3614,7 +3614,7 @@ pub unsafe fn cmd_set_depth_clamp_enable_ext(w: &mut Writer, flags_: u32, comman
     }
 }
 /// vkCmdSetPolygonModeEXT (258).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_polygon_mode_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, polygon_mode: vk::PolygonMode) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 258);
@@ -3624,7 +3624,7 @@ pub unsafe fn cmd_set_polygon_mode_ext(w: &mut Writer, flags_: u32, command_buff
     }
 }
 /// vkCmdSetRasterizationSamplesEXT (259).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_rasterization_samples_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, rasterization_samples: vk::SampleCountFlags) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 259);
@@ -3634,7 +3634,7 @@ pub unsafe fn cmd_set_rasterization_samples_ext(w: &mut Writer, flags_: u32, com
     }
 }
 /// vkCmdSetSampleMaskEXT (260).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_sample_mask_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, samples: vk::SampleCountFlags, p_sample_mask: *const vk::SampleMask) {
     let n1 = if p_sample_mask.is_null() { 0 } else { ((bits32(samples) as usize + 31) / 32) };
     if let Some(b) = w.run::<28>() {
@@ -3647,7 +3647,7 @@ pub unsafe fn cmd_set_sample_mask_ext(w: &mut Writer, flags_: u32, command_buffe
     w.array(p_sample_mask.cast(), n1, 4);
 }
 /// vkCmdSetAlphaToCoverageEnableEXT (261).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_alpha_to_coverage_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, alpha_to_coverage_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 261);
@@ -3657,7 +3657,7 @@ pub unsafe fn cmd_set_alpha_to_coverage_enable_ext(w: &mut Writer, flags_: u32, 
     }
 }
 /// vkCmdSetAlphaToOneEnableEXT (262).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_alpha_to_one_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, alpha_to_one_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 262);
@@ -3667,7 +3667,7 @@ pub unsafe fn cmd_set_alpha_to_one_enable_ext(w: &mut Writer, flags_: u32, comma
     }
 }
 /// vkCmdSetLogicOpEnableEXT (263).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_logic_op_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, logic_op_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 263);
@@ -3677,7 +3677,7 @@ pub unsafe fn cmd_set_logic_op_enable_ext(w: &mut Writer, flags_: u32, command_b
     }
 }
 /// vkCmdSetColorBlendEnableEXT (264).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_color_blend_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_enables: *const vk::Bool32) {
     let n1 = if p_color_blend_enables.is_null() { 0 } else { (attachment_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -3691,7 +3691,7 @@ pub unsafe fn cmd_set_color_blend_enable_ext(w: &mut Writer, flags_: u32, comman
     w.array(p_color_blend_enables.cast(), n1, 4);
 }
 /// vkCmdSetColorBlendEquationEXT (265).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_color_blend_equation_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_equations: *const vk::ColorBlendEquationEXT) {
     let n1 = if p_color_blend_equations.is_null() { 0 } else { (attachment_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -3705,7 +3705,7 @@ pub unsafe fn cmd_set_color_blend_equation_ext(w: &mut Writer, flags_: u32, comm
     w.array(p_color_blend_equations.cast(), n1, 24);
 }
 /// vkCmdSetColorWriteMaskEXT (266).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_color_write_mask_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_write_masks: *const vk::ColorComponentFlags) {
     let n1 = if p_color_write_masks.is_null() { 0 } else { (attachment_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -3719,7 +3719,7 @@ pub unsafe fn cmd_set_color_write_mask_ext(w: &mut Writer, flags_: u32, command_
     w.array(p_color_write_masks.cast(), n1, 4);
 }
 /// vkCmdSetRasterizationStreamEXT (267).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_rasterization_stream_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, rasterization_stream: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 267);
@@ -3729,7 +3729,7 @@ pub unsafe fn cmd_set_rasterization_stream_ext(w: &mut Writer, flags_: u32, comm
     }
 }
 /// vkCmdSetConservativeRasterizationModeEXT (268).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_conservative_rasterization_mode_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, conservative_rasterization_mode: vk::ConservativeRasterizationModeEXT) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 268);
@@ -3739,7 +3739,7 @@ pub unsafe fn cmd_set_conservative_rasterization_mode_ext(w: &mut Writer, flags_
     }
 }
 /// vkCmdSetExtraPrimitiveOverestimationSizeEXT (269).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_extra_primitive_overestimation_size_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, extra_primitive_overestimation_size: f32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 269);
@@ -3749,7 +3749,7 @@ pub unsafe fn cmd_set_extra_primitive_overestimation_size_ext(w: &mut Writer, fl
     }
 }
 /// vkCmdSetDepthClipEnableEXT (270).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_clip_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_clip_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 270);
@@ -3759,7 +3759,7 @@ pub unsafe fn cmd_set_depth_clip_enable_ext(w: &mut Writer, flags_: u32, command
     }
 }
 /// vkCmdSetSampleLocationsEnableEXT (271).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_sample_locations_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, sample_locations_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 271);
@@ -3769,7 +3769,7 @@ pub unsafe fn cmd_set_sample_locations_enable_ext(w: &mut Writer, flags_: u32, c
     }
 }
 /// vkCmdSetColorBlendAdvancedEXT (272).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_color_blend_advanced_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_advanced: *const vk::ColorBlendAdvancedEXT) {
     let n1 = if p_color_blend_advanced.is_null() { 0 } else { (attachment_count as usize) };
     if let Some(b) = w.run::<32>() {
@@ -3783,7 +3783,7 @@ pub unsafe fn cmd_set_color_blend_advanced_ext(w: &mut Writer, flags_: u32, comm
     w.array(p_color_blend_advanced.cast(), n1, 20);
 }
 /// vkCmdSetProvokingVertexModeEXT (273).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_provoking_vertex_mode_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, provoking_vertex_mode: vk::ProvokingVertexModeEXT) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 273);
@@ -3793,7 +3793,7 @@ pub unsafe fn cmd_set_provoking_vertex_mode_ext(w: &mut Writer, flags_: u32, com
     }
 }
 /// vkCmdSetLineRasterizationModeEXT (274).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_line_rasterization_mode_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, line_rasterization_mode: vk::LineRasterizationModeKHR) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 274);
@@ -3803,7 +3803,7 @@ pub unsafe fn cmd_set_line_rasterization_mode_ext(w: &mut Writer, flags_: u32, c
     }
 }
 /// vkCmdSetLineStippleEnableEXT (275).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_line_stipple_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, stippled_line_enable: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 275);
@@ -3813,7 +3813,7 @@ pub unsafe fn cmd_set_line_stipple_enable_ext(w: &mut Writer, flags_: u32, comma
     }
 }
 /// vkCmdSetDepthClipNegativeOneToOneEXT (276).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_clip_negative_one_to_one_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, negative_one_to_one: vk::Bool32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 276);
@@ -3844,7 +3844,7 @@ pub unsafe fn get_physical_device_fragment_shading_rates_khr(w: &mut Writer, fla
     }
 }
 /// vkCmdSetFragmentShadingRateKHR (278).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_fragment_shading_rate_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_fragment_size: *const vk::Extent2D, combiner_ops: *const [vk::FragmentShadingRateCombinerOpKHR; 2]) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 278);
@@ -3867,7 +3867,7 @@ pub unsafe fn cmd_set_fragment_shading_rate_khr(w: &mut Writer, flags_: u32, com
     }
 }
 /// vkCmdBindIndexBuffer2 (279).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_index_buffer2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, size: vk::DeviceSize, index_type: vk::IndexType) {
     if let Some(b) = w.run::<44>() {
         set32(b, 0, 279);
@@ -3941,7 +3941,7 @@ pub unsafe fn get_image_subresource_layout2(w: &mut Writer, flags_: u32, device:
     }
 }
 /// vkCmdSetSampleLocationsEXT (283).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_sample_locations_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_sample_locations_info: *const vk::SampleLocationsInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 283);
@@ -3971,7 +3971,7 @@ pub unsafe fn get_physical_device_multisample_properties_ext(w: &mut Writer, fla
     }
 }
 /// vkCmdSetRenderingAttachmentLocations (287).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_rendering_attachment_locations(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 287);
@@ -3986,7 +3986,7 @@ pub unsafe fn cmd_set_rendering_attachment_locations(w: &mut Writer, flags_: u32
     }
 }
 /// vkCmdSetRenderingInputAttachmentIndices (288).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_rendering_input_attachment_indices(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_input_attachment_index_info: *const vk::RenderingInputAttachmentIndexInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 288);
@@ -4001,7 +4001,7 @@ pub unsafe fn cmd_set_rendering_input_attachment_indices(w: &mut Writer, flags_:
     }
 }
 /// vkCmdBindDescriptorSets2 (289).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_descriptor_sets2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_bind_descriptor_sets_info: *const vk::BindDescriptorSetsInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 289);
@@ -4016,7 +4016,7 @@ pub unsafe fn cmd_bind_descriptor_sets2(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdPushConstants2 (290).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_push_constants2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_push_constants_info: *const vk::PushConstantsInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 290);
@@ -4031,7 +4031,7 @@ pub unsafe fn cmd_push_constants2(w: &mut Writer, flags_: u32, command_buffer: v
     }
 }
 /// vkCmdPushDescriptorSet2 (291).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_push_descriptor_set2(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_push_descriptor_set_info: *const vk::PushDescriptorSetInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 291);
@@ -4139,7 +4139,7 @@ pub unsafe fn destroy_acceleration_structure_khr(w: &mut Writer, flags_: u32, de
     }
 }
 /// vkCmdBuildAccelerationStructuresKHR (306).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_build_acceleration_structures_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, pp_build_range_infos: *const *const vk::AccelerationStructureBuildRangeInfoKHR) {
     let n1 = if p_infos.is_null() { 0 } else { (info_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -4163,7 +4163,7 @@ pub unsafe fn cmd_build_acceleration_structures_khr(w: &mut Writer, flags_: u32,
     }
 }
 /// vkCmdBuildAccelerationStructuresIndirectKHR (307).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_build_acceleration_structures_indirect_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, info_count: u32, p_infos: *const vk::AccelerationStructureBuildGeometryInfoKHR, p_indirect_device_addresses: *const vk::DeviceAddress, p_indirect_strides: *const u32, pp_max_primitive_counts: *const *const u32) {
     let n1 = if p_infos.is_null() { 0 } else { (info_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -4193,7 +4193,7 @@ pub unsafe fn cmd_build_acceleration_structures_indirect_khr(w: &mut Writer, fla
     }
 }
 /// vkCmdCopyAccelerationStructureKHR (313).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_acceleration_structure_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 313);
@@ -4208,7 +4208,7 @@ pub unsafe fn cmd_copy_acceleration_structure_khr(w: &mut Writer, flags_: u32, c
     }
 }
 /// vkCmdCopyAccelerationStructureToMemoryKHR (314).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_acceleration_structure_to_memory_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_info: *const vk::CopyAccelerationStructureToMemoryInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 314);
@@ -4223,7 +4223,7 @@ pub unsafe fn cmd_copy_acceleration_structure_to_memory_khr(w: &mut Writer, flag
     }
 }
 /// vkCmdCopyMemoryToAccelerationStructureKHR (315).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_copy_memory_to_acceleration_structure_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_info: *const vk::CopyMemoryToAccelerationStructureInfoKHR) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 315);
@@ -4252,7 +4252,7 @@ pub unsafe fn get_acceleration_structure_device_address_khr(w: &mut Writer, flag
     }
 }
 /// vkCmdWriteAccelerationStructuresPropertiesKHR (317).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_write_acceleration_structures_properties_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, acceleration_structure_count: u32, p_acceleration_structures: *const vk::AccelerationStructureKHR, query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) {
     let n1 = if p_acceleration_structures.is_null() { 0 } else { (acceleration_structure_count as usize) };
     if let Some(b) = w.run::<28>() {
@@ -4313,7 +4313,7 @@ pub unsafe fn get_acceleration_structure_build_sizes_khr(w: &mut Writer, flags_:
     }
 }
 /// vkCmdTraceRaysKHR (320).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_trace_rays_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 320);
@@ -4416,7 +4416,7 @@ pub unsafe fn get_ray_tracing_capture_replay_shader_group_handles_khr(w: &mut Wr
     w.u64(n1 as u64);
 }
 /// vkCmdTraceRaysIndirectKHR (324).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_trace_rays_indirect_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_raygen_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_miss_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_hit_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, p_callable_shader_binding_table: *const vk::StridedDeviceAddressRegionKHR, indirect_device_address: vk::DeviceAddress) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 324);
@@ -4477,7 +4477,7 @@ pub unsafe fn get_ray_tracing_shader_group_stack_size_khr(w: &mut Writer, flags_
     }
 }
 /// vkCmdSetRayTracingPipelineStackSizeKHR (326).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_ray_tracing_pipeline_stack_size_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, pipeline_stack_size: u32) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 326);
@@ -4487,7 +4487,7 @@ pub unsafe fn cmd_set_ray_tracing_pipeline_stack_size_khr(w: &mut Writer, flags_
     }
 }
 /// vkCmdTraceRaysIndirect2KHR (327).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_trace_rays_indirect2_khr(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, indirect_device_address: vk::DeviceAddress) {
     if let Some(b) = w.run::<24>() {
         set32(b, 0, 327);
@@ -4497,7 +4497,7 @@ pub unsafe fn cmd_trace_rays_indirect2_khr(w: &mut Writer, flags_: u32, command_
     }
 }
 /// vkCmdSetDepthBias2EXT (328).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_bias2_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_depth_bias_info: *const vk::DepthBiasInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 328);
@@ -4512,7 +4512,7 @@ pub unsafe fn cmd_set_depth_bias2_ext(w: &mut Writer, flags_: u32, command_buffe
     }
 }
 /// vkCmdSetAttachmentFeedbackLoopEnableEXT (329).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_attachment_feedback_loop_enable_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, aspect_mask: vk::ImageAspectFlags) {
     if let Some(b) = w.run::<20>() {
         set32(b, 0, 329);
@@ -4522,7 +4522,7 @@ pub unsafe fn cmd_set_attachment_feedback_loop_enable_ext(w: &mut Writer, flags_
     }
 }
 /// vkCmdSetDepthClampRangeEXT (330).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_set_depth_clamp_range_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, depth_clamp_mode: types::DepthClampModeEXT, p_depth_clamp_range: *const types::DepthClampRangeEXT) {
     let ignored_0 = !matches!(bits32(depth_clamp_mode), 1);
     let p_depth_clamp_range = unless(ignored_0, &raw const p_depth_clamp_range);
@@ -4564,7 +4564,7 @@ pub unsafe fn get_physical_device_cooperative_matrix_properties_khr(w: &mut Writ
     }
 }
 /// vkCmdDrawMeshTasksEXT (332).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_mesh_tasks_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 332);
@@ -4576,7 +4576,7 @@ pub unsafe fn cmd_draw_mesh_tasks_ext(w: &mut Writer, flags_: u32, command_buffe
     }
 }
 /// vkCmdDrawMeshTasksIndirectEXT (333).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_mesh_tasks_indirect_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<40>() {
         set32(b, 0, 333);
@@ -4589,7 +4589,7 @@ pub unsafe fn cmd_draw_mesh_tasks_indirect_ext(w: &mut Writer, flags_: u32, comm
     }
 }
 /// vkCmdDrawMeshTasksIndirectCountEXT (334).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_draw_mesh_tasks_indirect_count_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
     if let Some(b) = w.run::<56>() {
         set32(b, 0, 334);
@@ -4638,7 +4638,7 @@ pub unsafe fn write_resource_descriptor_mesa(w: &mut Writer, flags_: u32, device
     w.u64(n1 as u64);
 }
 /// vkCmdBindSamplerHeapEXT (339).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_sampler_heap_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 339);
@@ -4653,7 +4653,7 @@ pub unsafe fn cmd_bind_sampler_heap_ext(w: &mut Writer, flags_: u32, command_buf
     }
 }
 /// vkCmdBindResourceHeapEXT (340).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_bind_resource_heap_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 340);
@@ -4668,7 +4668,7 @@ pub unsafe fn cmd_bind_resource_heap_ext(w: &mut Writer, flags_: u32, command_bu
     }
 }
 /// vkCmdPushDataEXT (341).
-#[inline]
+#[inline(always)]
 pub unsafe fn cmd_push_data_ext(w: &mut Writer, flags_: u32, command_buffer: vk::CommandBuffer, p_push_data_info: *const types::PushDataInfoEXT) {
     if let Some(b) = w.run::<16>() {
         set32(b, 0, 341);

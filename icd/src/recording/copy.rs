@@ -20,13 +20,13 @@ pub unsafe fn cmd_copy_buffer(
 ) {
     // SAFETY: an array of that length, by valid usage.
     let list = unsafe { slice(regions, n) };
-    let copies = || list.iter().map(|region| CopyCommand { from, to, region: *region });
+    let copies = move || list.iter().map(move |region| CopyCommand { from, to, region: *region });
     // SAFETY: this thread records, by valid usage; encodes the array.
     unsafe {
         record_copy(
             command_buffer,
-            |c| note(c, copies()),
-            |w| request::cmd_copy_buffer(w, 0, command_buffer, from, to, n, regions),
+            move |c| note(c, copies()),
+            move |w| request::cmd_copy_buffer(w, 0, command_buffer, from, to, n, regions),
         );
     }
 }
@@ -81,7 +81,7 @@ pub unsafe fn cmd_pipeline_barrier(
     }
     // SAFETY: handed on.
     unsafe {
-        barrier(command_buffer, before, after, flags, memory_count, memory, 0, buffers, 0, images);
+        barrier::<false>(command_buffer, before, after, flags, memory_count, memory, 0, buffers, 0, images);
     }
 }
 
@@ -110,13 +110,24 @@ unsafe fn barrier_at_length(
     let images = other_images.as_ref().map_or(images, |i| i.as_ptr());
     // SAFETY: handed on; the other arrays live as long as this call.
     unsafe {
-        barrier(command_buffer, before, after, flags, memory_count, memory, buffer_count, buffers, image_count, images);
+        barrier::<true>(
+            command_buffer,
+            before,
+            after,
+            flags,
+            memory_count,
+            memory,
+            buffer_count,
+            buffers,
+            image_count,
+            images,
+        );
     }
 }
 
-/// Records a barrier as it is.
+/// Records a barrier as it is; `ANY` says whether it may have more than memory barriers. Each kind has an encoder of its own, which stands in line.
 #[inline(always)]
-unsafe fn barrier(
+unsafe fn barrier<const ANY: bool>(
     command_buffer: vk::CommandBuffer,
     before: vk::PipelineStageFlags,
     after: vk::PipelineStageFlags,
@@ -128,6 +139,7 @@ unsafe fn barrier(
     image_count: u32,
     images: *const vk::ImageMemoryBarrier,
 ) {
+    let (buffer_count, image_count) = if ANY { (buffer_count, image_count) } else { (0, 0) };
     // A barrier that changes an image's layout or hands something to another queue family does more than put things in order.
     let orders = move || {
         let stays = |b: &vk::BufferMemoryBarrier<'_>| {
@@ -141,7 +153,7 @@ unsafe fn barrier(
         record_copy(
             command_buffer,
             |_| orders(),
-            |w| {
+            move |w| {
                 request::cmd_pipeline_barrier(
                     w,
                     0,
