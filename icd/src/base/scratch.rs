@@ -7,6 +7,21 @@ use hesper_winsys::Error;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static BYTES: RefCell<Vec<u8>> = RefCell::default();
+}
+
+/// Bytes of a thread's that are kept for its next call.
+const KEPT: usize = 64 << 10;
+
+/// Hands this thread's bytes to `f`, which may want more of them, as whoever had them before has left them.
+pub fn with_bytes<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    // A thread that is ending, or a call within a call, begins with none.
+    let mut bytes = BYTES.try_with(RefCell::take).unwrap_or_default();
+    let done = f(&mut bytes);
+    if bytes.capacity() <= KEPT {
+        let _ = BYTES.try_with(|kept| kept.replace(bytes));
+    }
+    done
 }
 
 /// Encodes with this thread's scratch memory and hands the bytes to `then`.

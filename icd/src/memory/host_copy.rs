@@ -18,6 +18,7 @@ use crate::base::chain::slice;
 use crate::base::connection::Connection;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
+use crate::base::scratch;
 use crate::generated::forward;
 use crate::memory::allocation;
 use crate::memory::device::Device;
@@ -219,8 +220,7 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
     let by_rows = !info.flags.contains(vk::HostImageCopyFlagsEXT::MEMCPY);
     let memory = image::memory(info.dst_image).filter(|_| by_rows);
     let mut posting = memory.and_then(|memory| d.posted_copies.begin(|| allocation::out_of_sight(memory)));
-    let mut closely = Vec::new();
-    let copy = |r: &vk::MemoryToImageCopyEXT| -> Outcome {
+    let mut copy = |closely: &mut Vec<u8>, r: &vk::MemoryToImageCopyEXT| -> Outcome {
         let region = Region {
             layers: r.image_subresource,
             offset: r.image_offset,
@@ -243,12 +243,12 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
                         // SAFETY: the program's memory holds the region's rows.
                         return unsafe { up.ask(&mut posting, piece, from.add(rows.start(piece)), size) };
                     };
-                    let closely = room(&mut closely, rows.largest(PIECE))?;
+                    let closely = room(closely, rows.largest(PIECE))?;
                     for (to, start) in closely.chunks_exact_mut(rows.row()).zip(starts) {
                         // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
                         unsafe { std::ptr::copy_nonoverlapping(from.add(start), to.as_mut_ptr(), to.len()) };
                     }
-                    // SAFETY: a local in which the rows of the largest piece fit.
+                    // SAFETY: bytes of this thread's, in which the rows of the largest piece fit.
                     unsafe { up.ask(&mut posting, piece, closely.as_ptr(), size) }
                 };
                 in_flight(rows.pieces(PIECE), ask, |_, asked| up.answer(asked))
@@ -256,7 +256,8 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
         }
     };
     // SAFETY: the info's array of this length.
-    let copied = unsafe { slice(info.p_regions, info.region_count) }.iter().try_for_each(copy);
+    let regions = unsafe { slice(info.p_regions, info.region_count) };
+    let copied = scratch::with_bytes(|closely| regions.iter().try_for_each(|r| copy(closely, r)));
     copied.err().unwrap_or(vk::Result::SUCCESS)
 }
 
@@ -264,8 +265,7 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
     // SAFETY: a valid info, of a valid device.
     let (info, connection) = unsafe { (&*info, Device::of(device).connection()) };
     let down = Down { device, connection, info };
-    let mut closely = Vec::new();
-    let copy = |r: &vk::ImageToMemoryCopyEXT| -> Outcome {
+    let copy = |closely: &mut Vec<u8>, r: &vk::ImageToMemoryCopyEXT| -> Outcome {
         let region = Region {
             layers: r.image_subresource,
             offset: r.image_offset,
@@ -284,7 +284,6 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
                 })
             },
             Layout::Rows(rows) => {
-                let closely = room(&mut closely, rows.largest(PIECE))?;
                 // SAFETY: the program's memory, which isn't null.
                 let ask = |piece: &Piece| unsafe { down.ask(piece, to, rows.bytes(piece)) };
                 let answer = |piece: Piece, asked| {
@@ -293,7 +292,8 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
                         // SAFETY: the program's memory has room for the region's rows.
                         return unsafe { down.answer(&piece, asked, to.add(rows.start(&piece)), size) };
                     };
-                    // SAFETY: a local in which the rows of the largest piece fit.
+                    let closely = room(closely, rows.largest(PIECE))?;
+                    // SAFETY: bytes of this thread's, in which the rows of the largest piece fit.
                     unsafe { down.answer(&piece, asked, closely.as_mut_ptr(), size)? };
                     for (from, start) in closely.chunks_exact(rows.row()).zip(starts) {
                         // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
@@ -306,7 +306,8 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
         }
     };
     // SAFETY: the info's array of this length.
-    let copied = unsafe { slice(info.p_regions, info.region_count) }.iter().try_for_each(copy);
+    let regions = unsafe { slice(info.p_regions, info.region_count) };
+    let copied = scratch::with_bytes(|closely| regions.iter().try_for_each(|r| copy(closely, r)));
     copied.err().unwrap_or(vk::Result::SUCCESS)
 }
 
