@@ -19,8 +19,10 @@ const BUFFER: usize = 192;
 /// Bytes behind the buffer that a command could write to; none does.
 const EXTRA: usize = 4;
 
-/// Cache lines that are fetched ahead: as many as a few small commands take.
+/// Cache lines that are fetched ahead at least: as many as a few small commands take.
 const LINES: usize = 4;
+/// And at most, behind a command as large: 4 KiB. More gained nothing.
+const MOST_LINES: usize = 64;
 
 /// A ring's place in shared memory.
 #[derive(Clone, Copy)]
@@ -151,13 +153,18 @@ impl RingMemory {
         }
     }
 
-    /// Fetches what is written next into this processor's cache, since showing it waits for every store; but not what the
-    /// host has still to read, of which there are `used` bytes before `position`.
+    /// Fetches what is written next into this processor's cache, since showing it waits for every store: as much as the `last` command took, whose like
+    /// mostly follows. But not what the host has still to read, of which there are `used` bytes before `position`.
     #[inline]
-    pub fn fetch_ahead(&self, position: u64, used: u64) {
-        if used as usize + 64 * (1 + LINES) <= self.size() {
-            let next = BUFFER + (position as usize & (self.size() - 1));
-            fetch_for_writing::<LINES>(self.shmem.mapping().base().wrapping_add(next + 64));
+    pub fn fetch_ahead(&self, position: u64, used: u64, last: usize) {
+        let lines = (last / 64).clamp(LINES, MOST_LINES);
+        if used as usize + 64 * (1 + lines) > self.size() {
+            return;
         }
+        let fetch = |from: usize| {
+            let next = BUFFER + (from & (self.size() - 1));
+            fetch_for_writing::<LINES>(self.shmem.mapping().base().wrapping_add(next + 64));
+        };
+        (0..lines).step_by(LINES).for_each(|line| fetch(position as usize + 64 * line));
     }
 }

@@ -321,7 +321,7 @@ impl Ring {
             memory.write(write.tail, part);
             write.tail += part.len() as u64;
         }
-        memory.fetch_ahead(write.tail, write.tail - head);
+        memory.fetch_ahead(write.tail, write.tail - head, total);
         Ok(())
     }
 
