@@ -43,3 +43,27 @@ pub fn with_encoded<R>(
         _ => run(&mut Scratch::default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_kept_for_the_threads_next_call_but_for_many() {
+        let capacity = |more: usize| {
+            with_bytes(|bytes| {
+                let before = bytes.capacity();
+                bytes.reserve_exact(more.saturating_sub(bytes.len()));
+                before
+            })
+        };
+        assert_eq!(capacity(4096), 0);
+        assert_eq!(capacity(KEPT + 1), 4096);
+        assert_eq!(capacity(100), 0, "so many aren't kept");
+        let within = with_bytes(|outer| {
+            outer.push(1);
+            with_bytes(|inner| inner.len())
+        });
+        assert_eq!(within, 0, "a call within a call has bytes of its own");
+    }
+}
