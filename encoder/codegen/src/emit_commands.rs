@@ -55,7 +55,7 @@ impl Model {
     fn emit_request(&self, out: &mut Code, number: u32, c: &Command) -> Result<()> {
         let mut f = Scope::of(&c.name);
         out.line(format!("/// {} ({number}).", c.name));
-        // Recording is the hot path, and each of these has one caller.
+        // Recording is the hot path. A writer whose address is handed on lies in memory, where each command waits for what the one before has stored.
         if c.name.starts_with("vkCmd") {
             out.line("#[inline(always)]");
         }

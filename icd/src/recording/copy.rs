@@ -81,7 +81,18 @@ pub unsafe fn cmd_pipeline_barrier(
     }
     // SAFETY: handed on.
     unsafe {
-        barrier::<false>(command_buffer, before, after, flags, memory_count, memory, 0, buffers, 0, images);
+        barrier::<false>(
+            command_buffer,
+            before,
+            after,
+            flags,
+            memory_count,
+            memory,
+            buffer_count,
+            buffers,
+            image_count,
+            images,
+        );
     }
 }
 
@@ -125,7 +136,8 @@ unsafe fn barrier_at_length(
     }
 }
 
-/// Records a barrier as it is; `ANY` says whether it may have more than memory barriers. Each kind has an encoder of its own, which stands in line.
+/// Records a barrier as it is; `ANY` says whether it may have more than memory barriers. Each kind has a closure of its own, which the compiler puts in line
+/// since nobody else calls it.
 #[inline(always)]
 unsafe fn barrier<const ANY: bool>(
     command_buffer: vk::CommandBuffer,

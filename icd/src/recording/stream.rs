@@ -121,7 +121,7 @@ fn send_part(connection: &Connection, chunk: &Chunk, from: usize, to: usize) -> 
 
 impl Stream {
     /// Writes commands with `encode`, unless an error came before. [`Self::is_due`] has to be asked afterwards; not here, so that this can
-    /// be inlined where something else is done with the commands written.
+    /// be inlined where something else is done with the commands written: called, it would have the writer, and all that `encode` knows, in memory.
     #[inline(always)]
     pub fn append(&mut self, connection: &Connection, encode: impl FnOnce(&mut Writer)) {
         if self.error.is_some() {
