@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod graphics_state;
 pub mod reader;
 pub mod scratch;
+pub mod texels;
 pub mod writer;
 
 /// Written by `encoder/codegen`; never edited.
@@ -27,4 +28,5 @@ pub mod generated {
 pub use codec::Codec;
 pub use reader::Reader;
 pub use scratch::Scratch;
-pub use writer::{ChunkSource, Window, Writer};
+pub use texels::Texels;
+pub use writer::{ChunkSource, NoMore, Window, Writer};

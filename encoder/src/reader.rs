@@ -1,22 +1,53 @@
 //! The reply stream that decoders read from.
 
+use std::marker::PhantomData;
 use std::ptr;
 
 use ash::vk;
 
+use crate::Texels;
+
 /// Reads a reply, little endian (WIRE.md 2.2).
 ///
 /// The bytes come from the host and may be anything: reading past the end or a value that can't be sets
-/// [`Reader::is_bad`] and yields zeros from then on, and the caller checks once at the end.
+/// [`Reader::is_bad`] and yields zeros from then on, and the caller checks once at the end. Each byte is looked at once: what was checked is what is used.
 pub struct Reader<'a> {
-    bytes: &'a [u8],
+    at: *const u8,
+    left: usize,
     bad: bool,
+    /// Where the next array of bytes goes, if not to the place that the decoder names.
+    rows: Option<Texels>,
+    bytes: PhantomData<&'a [u8]>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of `bytes`, which must be a private copy: memory that the host can still change is no slice.
+    /// A reader of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, bad: false }
+        // SAFETY: a slice, which is borrowed as long.
+        unsafe { Self::over(bytes.as_ptr(), bytes.len()) }
+    }
+
+    /// A reader of `len` bytes, which the host may change meanwhile.
+    ///
+    /// # Safety
+    /// `at` must be valid for reads of `len` bytes as long as the reader lives.
+    pub unsafe fn over(at: *const u8, len: usize) -> Self {
+        Self { at, left: len, bad: false, rows: None, bytes: PhantomData }
+    }
+
+    /// Has the next array of bytes go to rows that may lie apart, and not to the place that its decoder is given: as many bytes or, as of a command
+    /// that has failed, none. Else the reply is bad.
+    ///
+    /// # Safety
+    /// Each row must be valid for writes.
+    pub unsafe fn into_rows(self, texels: Texels) -> Self {
+        Self { rows: Some(texels), ..self }
+    }
+
+    /// What `decode` reads; `None` of a bad reply.
+    pub fn decode<R>(mut self, decode: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        let value = decode(&mut self);
+        (!self.bad).then_some(value)
     }
 
     /// Whether the reply was too short or contradicted the request.
@@ -28,34 +59,42 @@ impl<'a> Reader<'a> {
     #[cold]
     pub fn set_bad(&mut self) {
         self.bad = true;
-        self.bytes = &[];
+        self.left = 0;
     }
 
-    /// Takes `n` bytes.
+    /// Whether the bytes that go to rows haven't come.
+    pub fn awaits_rows(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// Passes over `n` bytes; where they are.
     #[inline]
-    pub fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        match self.bytes.split_at_checked(n) {
-            Some((head, rest)) => {
-                self.bytes = rest;
-                Some(head)
-            }
-            None => {
-                self.set_bad();
-                None
-            }
-        }
+    pub fn take(&mut self, n: usize) -> Option<*const u8> {
+        let Some(left) = self.left.checked_sub(n) else {
+            self.set_bad();
+            return None;
+        };
+        let taken = self.at;
+        (self.at, self.left) = (taken.wrapping_add(n), left);
+        Some(taken)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        // SAFETY: `take` has found N bytes there, which are valid for reads by the contract of `over`.
+        self.take(N).map_or([0; N], |at| unsafe { at.cast::<[u8; N]>().read() })
     }
 
     /// Reads 32 bits.
     #[inline]
     pub fn u32(&mut self) -> u32 {
-        self.take(4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+        u32::from_le_bytes(self.array())
     }
 
     /// Reads 64 bits.
     #[inline]
     pub fn u64(&mut self) -> u64 {
-        self.take(8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+        u64::from_le_bytes(self.array())
     }
 
     /// Reads 32 bits that must equal `expected`.
@@ -126,9 +165,48 @@ impl<'a> Reader<'a> {
             self.set_bad();
             return;
         };
-        if let Some(b) = self.take(padded) {
-            // SAFETY: `b` has at least `len` bytes and `to` takes as many by contract.
-            unsafe { ptr::copy_nonoverlapping(b.as_ptr(), to, len) };
+        let Some(mut from) = self.take(padded) else { return };
+        let rows = self.rows.take_if(|_| len > 0).unwrap_or(Texels::closely(to, len));
+        if rows.len() != len {
+            self.set_bad();
+            return;
+        }
+        for to in rows.starts() {
+            // SAFETY: `take` has found `len` bytes, which are as many as the rows have; these are valid for writes by the contract of this function or of
+            // `into_rows`. A reply's memory is none of the program's.
+            unsafe { ptr::copy_nonoverlapping(from, to.cast_mut(), rows.row) };
+            from = from.wrapping_add(rows.row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of a reply of bytes that go to rows of three, and where they have gone.
+    fn scattered(len: usize) -> (Option<u32>, [u8; 16]) {
+        let mut memory = [0u8; 16];
+        let (first, mut place) = (memory.as_mut_ptr(), [0xffu8; 8]);
+        let rows = Texels { row: 3, rows: 2, row_pitch: 5, ..Texels::closely(first, 0) };
+        let reply: Vec<u8> = (1..=len.next_multiple_of(4) as u8).chain([9, 0, 0, 0]).collect();
+        // SAFETY: a vector's bytes, and rows inside of an array.
+        let left = unsafe { Reader::over(reply.as_ptr(), reply.len()).into_rows(rows) }.decode(|r| {
+            // SAFETY: a place for as many bytes as any test has.
+            unsafe { r.bytes(place.as_mut_ptr(), len) };
+            r.u32()
+        });
+        assert_eq!(place, [0xff; 8], "the bytes go to the rows");
+        (left, memory)
+    }
+
+    #[test]
+    fn bytes_go_to_rows() {
+        assert_eq!(scattered(6), (Some(9), [1, 2, 3, 0, 0, 4, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0]));
+        // A command that has failed returns none.
+        assert_eq!(scattered(0), (Some(9), [0; 16]));
+        for other in [3, 5, 7, 8] {
+            assert_eq!(scattered(other), (None, [0; 16]), "{other}");
         }
     }
 }

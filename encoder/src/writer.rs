@@ -7,8 +7,8 @@
 use core::ffi::c_char;
 use std::ptr;
 
-use crate::Codec;
-use crate::fetch::fetch_for_writing;
+use crate::fetch::{copy_past_caches, fetch_for_writing, order_what_passed_caches};
+use crate::{Codec, Texels};
 
 /// Where a [`Writer`] gets room from.
 pub trait ChunkSource {
@@ -17,6 +17,15 @@ pub trait ChunkSource {
     /// `finished` is how many bytes at the start of the old window are whole commands, and `begun` the bytes of the
     /// command being written, which the writer copies to the start of the new window afterwards.
     fn next_window(&mut self, finished: usize, begun: &[u8], need: usize) -> Option<Window>;
+}
+
+/// Nothing behind a window that holds all that is to be written, or else the writer fails.
+pub struct NoMore;
+
+impl ChunkSource for NoMore {
+    fn next_window(&mut self, _finished: usize, _begun: &[u8], _need: usize) -> Option<Window> {
+        None
+    }
 }
 
 /// A piece of writable memory that a [`Writer`] fills.
@@ -163,13 +172,7 @@ impl<'a> Writer<'a> {
 
     #[inline]
     unsafe fn many_bytes(&mut self, data: *const u8, len: usize) {
-        let Some(padded) = len.checked_next_multiple_of(4) else {
-            self.failed = true;
-            return;
-        };
-        if (self.end as usize) - (self.cur as usize) < padded && !self.refill(padded) {
-            return;
-        }
+        let Some(padded) = self.room(len) else { return };
         // SAFETY: the window has `padded` bytes left at `cur`, `data` has `len` by contract.
         unsafe { copy_padded(data, len, self.cur, padded) };
         self.cur = self.cur.wrapping_add(padded);
@@ -211,6 +214,43 @@ impl<'a> Writer<'a> {
             // SAFETY: the caller vouches for the item at `i * stride`.
             unsafe { self.array(data.wrapping_add(i.wrapping_mul(stride)), 1, size) };
         }
+    }
+
+    /// Writes rows of texels, and fills them up with zeros to a multiple of four bytes.
+    ///
+    /// # Safety
+    /// Each row must be valid for reads.
+    pub unsafe fn texels(&mut self, texels: &Texels) {
+        let len = texels.len();
+        if len == 0 {
+            return;
+        }
+        let Some(padded) = self.room(len) else { return };
+        let copy = if texels.is_streamed { copy_past_caches } else { ptr::copy_nonoverlapping::<u8> };
+        let mut to = self.cur;
+        for from in texels.starts() {
+            // SAFETY: the rows are valid by contract and together take `len` bytes, for which `room` has found place; memory given by an application
+            // isn't the stream's own.
+            unsafe { copy(from, to, texels.row) };
+            to = to.wrapping_add(texels.row);
+        }
+        if texels.is_streamed {
+            order_what_passed_caches();
+        }
+        // SAFETY: the rest of that place.
+        unsafe { ptr::write_bytes(to, 0, padded - len) };
+        self.cur = self.cur.wrapping_add(padded);
+    }
+
+    /// Makes room for `len` bytes and what fills them up to a multiple of four; how many that are.
+    #[inline]
+    fn room(&mut self, len: usize) -> Option<usize> {
+        let Some(padded) = len.checked_next_multiple_of(4) else {
+            self.failed = true;
+            return None;
+        };
+        let enough = (self.end as usize) - (self.cur as usize) >= padded || self.refill(padded);
+        enough.then_some(padded)
     }
 
     /// Writes a NUL-terminated string with its size in front, or size 0 for a null pointer (WIRE.md 1.5).

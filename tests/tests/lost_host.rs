@@ -131,6 +131,24 @@ fn a_refusal_of_promised_descriptor_sets_is_an_error() {
     }
 }
 
+/// Copies to images that aren't waited for: the program hears of the host's refusal by losing the device, and why; of one that is waited for it is
+/// told the result.
+#[test]
+fn a_refusal_of_a_posted_copy_is_an_error() {
+    let root = root();
+    let host = Host::start_with(&root, &[("HESPER_TEST_LAYER_FAIL", "vkCopyMemoryToImage:-1:1")]).unwrap();
+    for (debug, is_said) in [("vtest", true), ("vtest,no-posted-copies", false), ("vtest,no-outcomes", false)] {
+        let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        let out = output("the client", command.arg("host-copies").env("HESPER_DEBUG", debug));
+        let text = both(&out);
+        assert_eq!(out.status.code(), Some(1), "{text}");
+        let refused = text.contains("its driver has refused a vkCopyMemoryToImage: ERROR_OUT_OF_HOST_MEMORY");
+        assert_eq!(refused, is_said, "{debug}: {text}");
+        let told = text.contains("A host memory allocation has failed");
+        assert_eq!(told, debug.ends_with("copies"), "{debug}: {text}");
+    }
+}
+
 /// A host's driver that has no memory for a submission: what waits for the submission gets an error, and doesn't wait forever.
 #[test]
 fn a_submission_that_the_host_refuses_is_an_error() {

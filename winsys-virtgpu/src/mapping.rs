@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 use nix::errno::Errno;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 
 use crate::Error;
 
@@ -108,6 +108,17 @@ impl Mapping {
     pub fn at(&self, offset: usize, len: usize) -> Option<*mut u8> {
         let end = offset.checked_add(len)?;
         (end <= self.len).then(|| self.base().wrapping_add(offset))
+    }
+
+    /// Has the kernel find the pages of `len` bytes at `offset`, which begins one, now. A hint: kernels before Linux 5.14, and those that map a
+    /// device's memory, which needs none, refuse it.
+    pub fn populate(&self, offset: usize, len: usize) {
+        let Some(at) = self.at(offset, len).and_then(|at| NonNull::new(at.cast())) else { return };
+        // Miri has no kernel to ask.
+        if !cfg!(miri) {
+            // SAFETY: the bytes are inside the mapping, and populating changes none of them.
+            let _ = unsafe { madvise(at, len, MmapAdvise::MADV_POPULATE_WRITE) };
+        }
     }
 
     /// The aligned 32-bit word at `offset`.

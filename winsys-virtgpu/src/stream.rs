@@ -1,9 +1,10 @@
-//! Shared memory for commands and replies that don't lie in a ring.
+//! Shared memory for commands that don't lie in a ring.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hesper_encoder::Window;
+use hesper_encoder::fetch::fetch_for_writing;
 
 use crate::seqno::{Progress, Seqno};
 use crate::shared::Mutex;
@@ -59,6 +60,21 @@ impl Chunk {
         // SAFETY: `at` has found the bytes inside the mapping, which the chunk keeps. The borrow of the chunk keeps its writer from
         // writing meanwhile, and the host reads what is in a chunk.
         f(unsafe { std::slice::from_raw_parts(p, len) })
+    }
+
+    /// Has the kernel find its pages now, and not each when it is written first.
+    pub fn populate(&self) {
+        self.shmem.mapping().populate(self.offset, self.len);
+    }
+
+    /// Fetches memory that is written next into this processor's cache: `len` bytes from `from` on, as far as it goes.
+    #[inline]
+    pub fn fetch_ahead(&self, from: usize, len: usize) {
+        const LINES: usize = 4;
+        let base = self.shmem.mapping().base().wrapping_add(self.offset);
+        for at in (from..self.len.min(from.saturating_add(len))).step_by(64 * LINES) {
+            fetch_for_writing::<LINES>(base.wrapping_add(at));
+        }
     }
 
     /// Copies `bytes` to its start; whether they fit.
@@ -141,102 +157,6 @@ impl StreamPool {
     }
 }
 
-/// Bytes of an ordinary reply memory.
-const REPLIES: usize = 1 << 20;
-/// Bytes of a reply that are zeros before it is written: a cache line, which the host is about to write anyway, and which holds what most
-/// replies are.
-const CLEARED: usize = 64;
-
-struct Replies {
-    shmem: Option<Arc<Shmem>>,
-    next: usize,
-}
-
-/// Memory for replies: slices cut one after the other; begun anew when no reader holds one of them.
-pub struct ReplyPool {
-    winsys: Arc<dyn Winsys>,
-    replies: Mutex<Replies>,
-}
-
-/// Room for one reply.
-///
-/// Its first [`CLEARED`] bytes are zeros until the host writes them, so that a reply that was never written, or only begun, isn't taken for an
-/// older one: no reply is all zeros there, and what follows in it is announced by a number that isn't zero. Fresh memory is all zeros;
-/// whoever has read a reply leaves zeros behind.
-pub struct Reply {
-    shmem: Arc<Shmem>,
-    offset: usize,
-}
-
-impl ReplyPool {
-    /// An empty pool.
-    pub fn new(winsys: Arc<dyn Winsys>) -> Self {
-        Self { winsys, replies: Mutex::new(Replies { shmem: None, next: 0 }) }
-    }
-
-    /// Room for `size` bytes.
-    pub fn take(&self, size: usize) -> Result<Reply, Error> {
-        let size =
-            size.max(1).checked_next_multiple_of(CLEARED).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
-        if size > REPLIES / 4 {
-            return Ok(Reply { shmem: Arc::new(self.winsys.create_shmem(size as u64)?), offset: 0 });
-        }
-        let mut r = self.replies.lock();
-        let Replies { shmem, next } = &mut *r;
-        if let Some(shmem) = shmem {
-            // All readers are done, and what they did to the memory came before they let go of it, where nobody else refers to it.
-            if Arc::get_mut(shmem).is_some() {
-                *next = size;
-                return Ok(Reply { shmem: shmem.clone(), offset: 0 });
-            }
-            if *next + size <= REPLIES {
-                let reply = Reply { shmem: shmem.clone(), offset: *next };
-                *next += size;
-                return Ok(reply);
-            }
-        }
-        let shmem = Arc::new(self.winsys.create_shmem(REPLIES as u64)?);
-        r.shmem = Some(shmem.clone());
-        r.next = size;
-        Ok(Reply { shmem, offset: 0 })
-    }
-}
-
-impl Reply {
-    /// The resource to name in commands.
-    pub fn resource(&self) -> u32 {
-        self.shmem.id()
-    }
-
-    /// Bytes from the resource's start.
-    pub fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// Hands a private copy of the first `size` bytes to `read`: the host can change the original at any time.
-    ///
-    /// # Errors
-    /// [`Error::OutOfHostMemory`] where there is no memory for the copy.
-    pub fn with_bytes<R>(&self, size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
-        let mut small = [0; 512];
-        if let Some(bytes) = small.get_mut(..size) {
-            self.shmem.mapping().read(self.offset, bytes);
-            return Ok(read(bytes));
-        }
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(size).map_err(|_| Error::OutOfHostMemory)?;
-        bytes.resize(size, 0);
-        self.shmem.mapping().read(self.offset, &mut bytes);
-        Ok(read(&bytes))
-    }
-}
-
-impl Drop for Reply {
-    fn drop(&mut self) {
-        self.shmem.mapping().write(self.offset, &[0; CLEARED]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -306,25 +226,5 @@ mod tests {
         assert_eq!(Arc::strong_count(&shmem), 2);
         pool.forget(2);
         assert_eq!((Arc::strong_count(&shmem), ready(&pool)), (1, vec![]));
-    }
-
-    #[test]
-    fn a_reply_that_is_not_written_is_not_an_older_one() {
-        let host = crate::testing::Host::new();
-        let pool = ReplyPool::new(host.clone());
-        for _ in 0..3 {
-            let reply = pool.take(40).unwrap();
-            assert_eq!(reply.offset(), 0, "the same place again");
-            assert!(reply.with_bytes(40, |b| b.iter().all(|b| *b == 0)).unwrap(), "an older reply is left");
-            assert!(reply.shmem.mapping().write(0, &[7; 40]));
-        }
-    }
-
-    #[test]
-    fn a_reply_that_no_memory_holds_is_an_error() {
-        let host = crate::testing::Host::new();
-        let reply = ReplyPool::new(host.clone()).take(1000).unwrap();
-        assert!(matches!(reply.with_bytes(usize::MAX, <[u8]>::len), Err(Error::OutOfHostMemory)));
-        assert_eq!(reply.with_bytes(1000, <[u8]>::len).ok(), Some(1000));
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::code::{Code, Scope};
 use crate::context::GRAPHICS;
 use crate::ignored::Holder;
-use crate::layout::dense;
+use crate::layout::{dense, lies_in_rows};
 use crate::model::{Model, Shape};
 use crate::names::{function, snake};
 use crate::registry::{Gate, Struct};
@@ -151,6 +151,11 @@ impl Model {
             let first = if s.chained() { 2 } else { 0 };
             let places = self.places(&mut c, &Holder::of(s))?;
             for (i, place) in places.iter().enumerate().skip(first) {
+                if lies_in_rows(name, &s.members[i].name) {
+                    c.put64(format!("{place}.len() as u64"));
+                    c.line(format!("w.texels(&{place});"));
+                    continue;
+                }
                 let shape = self.shape(&s.members[i], &s.members)?.bind(&|field| {
                     let at = s.members.iter().position(|m| snake(&m.name) == field);
                     at.map_or_else(|| format!("missing_{field}"), |i| places[i].clone())

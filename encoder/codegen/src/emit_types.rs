@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::code::Code;
+use crate::layout::lies_in_rows;
 use crate::model::Model;
 use crate::names::snake;
 use crate::registry::{Basic, Member};
@@ -37,7 +38,8 @@ impl Model {
         c.line("#[derive(Clone, Copy)]");
         c.line(format!("pub {} {rust} {{", if s.is_union { "union" } else { "struct" }));
         for m in &s.members {
-            c.line(format!("pub {}: {},", snake(&m.name), self.field_type(m)));
+            let ty = if lies_in_rows(name, &m.name) { "Texels".into() } else { self.field_type(m) };
+            c.line(format!("pub {}: {ty},", snake(&m.name)));
         }
         c.line("}");
         c.line(format!("impl Default for {rust} {{"));

@@ -14,6 +14,14 @@ pub fn dense(shape: &Shape) -> Option<usize> {
     }
 }
 
+/// Members that are bytes of texels, whose rows may lie apart in the program's memory: `Texels` and not a pointer.
+const TEXELS: [(&str, &str); 1] = [("VkMemoryToImageCopyMESA", "pData")];
+
+/// Whether a member is one of [`TEXELS`].
+pub fn lies_in_rows(of: &str, member: &str) -> bool {
+    TEXELS.contains(&(of, member))
+}
+
 impl Model {
     /// Whether a struct always has the same items: no chain, no pointers, no unions, nothing that may be ignored.
     pub fn flat(&self, s: &Struct) -> Result<bool> {

@@ -6,7 +6,7 @@ use ash::vk;
 use crate::bits::*;
 use crate::writer::{set32, set64};
 use crate::graphics_state::GraphicsState;
-use crate::{Reader, Writer};
+use crate::{Reader, Texels, Writer};
 use super::{flags, input, output, types};
 
 pub unsafe fn acceleration_structure_build_geometry_info_khr(w: &mut Writer, s: *const vk::AccelerationStructureBuildGeometryInfoKHR, within: bool) {
@@ -4031,14 +4031,13 @@ pub unsafe fn memory_opaque_capture_address_allocate_info(w: &mut Writer, s: *co
     memory_opaque_capture_address_allocate_info_body(w, s);
 }
 pub unsafe fn memory_to_image_copy_mesa(w: &mut Writer, s: *const types::MemoryToImageCopyMESA) {
-    let n1 = if (*s).p_data.is_null() { 0 } else { ((*s).data_size as usize) };
     if let Some(b) = w.run::<28>() {
         set32(b, 0, 1000384009);
         set64(b, 4, 0);
         set64(b, 12, bits64((*s).data_size));
-        set64(b, 20, n1 as u64);
+        set64(b, 20, (*s).p_data.len() as u64);
     }
-    w.bytes((*s).p_data.cast(), n1);
+    w.texels(&(*s).p_data);
     if let Some(b) = w.run::<48>() {
         set32(b, 0, bits32((*s).memory_row_length));
         set32(b, 4, bits32((*s).memory_image_height));

@@ -6,7 +6,7 @@ use ash::vk;
 use crate::bits::*;
 use crate::writer::{set32, set64};
 use crate::graphics_state::GraphicsState;
-use crate::{Reader, Writer};
+use crate::{Reader, Texels, Writer};
 use super::{flags, input, output, types};
 
 unsafe fn acceleration_structure_build_sizes_info_khr_partial_body(w: &mut Writer, s: *mut vk::AccelerationStructureBuildSizesInfoKHR) {

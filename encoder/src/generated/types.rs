@@ -6,7 +6,7 @@ use ash::vk;
 use crate::bits::*;
 use crate::writer::{set32, set64};
 use crate::graphics_state::GraphicsState;
-use crate::{Reader, Writer};
+use crate::{Reader, Texels, Writer};
 use super::{flags, input, output, types};
 
 #[repr(transparent)]
@@ -522,7 +522,7 @@ pub struct MemoryToImageCopyMESA {
     pub s_type: vk::StructureType,
     pub p_next: *const c_void,
     pub data_size: usize,
-    pub p_data: *const c_void,
+    pub p_data: Texels,
     pub memory_row_length: u32,
     pub memory_image_height: u32,
     pub image_subresource: vk::ImageSubresourceLayers,

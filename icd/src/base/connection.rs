@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use hesper_encoder::{Codec, Reader, Writer};
+use hesper_encoder::{Codec, Reader, Texels, Writer};
 use hesper_winsys::contention::Contention;
 use hesper_winsys::ring::{self, Asked, Reply, RingOptions, Show};
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::base::background::{Background, Ticket};
 use crate::base::backlog::Request;
+use crate::base::decoding::{decoded, whole};
 use crate::base::detour;
 use crate::base::log::error;
 use crate::base::outcomes::{self, Due, Outcomes};
@@ -19,6 +20,7 @@ use crate::base::rings;
 use crate::base::room::Room;
 use crate::base::scratch::with_encoded;
 use crate::base::settings::Settings;
+use crate::base::texel_stream::TexelStream;
 use crate::base::timelines::Timelines;
 
 /// A command's flag that has the host reply (WIRE.md 2.1).
@@ -39,6 +41,8 @@ pub struct Connection {
     side: Mutex<Vec<Ring>>,
     background: Background,
     outcomes: Outcomes,
+    /// What brings texels to the host.
+    pub texels: TexelStream,
     next_ring: AtomicU64,
     /// Timelines of the context that queues use.
     pub timelines: Timelines,
@@ -77,6 +81,7 @@ impl Connection {
             side: Mutex::new(Vec::new()),
             background: Background::default(),
             outcomes: Outcomes::default(),
+            texels: TexelStream::new(settings),
             next_ring: AtomicU64::new(2),
             timelines: Timelines::default(),
             options,
@@ -185,7 +190,7 @@ impl Connection {
         if self.outcomes.any() {
             self.report(self.outcomes.look(&self.ring))?;
         }
-        Ok(())
+        self.report(self.texels.look(&self.ring))
     }
 
     /// Sends a command that has no effect anybody could see before the next one is sent; the host may see it later.
@@ -207,14 +212,34 @@ impl Connection {
         self.come_back(called)
     }
 
-    /// Sends a command whose reply of at most `size` bytes [`Self::answer`] reads, and doesn't wait. Several may be under way.
-    pub fn ask(&self, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
-        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask(bytes, size, Show::Now)))
+    /// Sends a command whose reply of at most `size` bytes [`Self::answer`] reads, and doesn't wait. Several may be under way; `much` says that their
+    /// replies bring mebibytes together.
+    pub fn ask(&self, size: usize, much: bool, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
+        let room = if much { self.ring.room_for_large_reply(size) } else { self.ring.room_for_reply(size) };
+        let reply = self.report(room)?;
+        self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask_for(reply, bytes, size, Show::Now)))
     }
 
     /// Waits for the reply to a command that was asked, and decodes it.
     pub fn answer<R>(&self, asked: Asked, decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
         let answered = self.ring.answer(asked, |reply| decoded(reply, decode));
+        self.come_back(answered.and_then(|r| r))
+    }
+
+    /// The same for a reply whose texels go to rows of the program's memory, straight from where the host has written them.
+    ///
+    /// # Safety
+    /// Each row must be valid for writes.
+    pub unsafe fn answer_texels<R>(
+        &self,
+        asked: Asked,
+        texels: Texels,
+        decode: impl FnOnce(&mut Reader) -> R,
+    ) -> Result<R, Error> {
+        let answered = self.ring.answer_in_place(asked, |at, len| {
+            // SAFETY: the reply's own bytes, which stay there until this returns; the rows are valid by contract.
+            whole(unsafe { Reader::over(at, len).into_rows(texels) }.decode(decode))
+        });
         self.come_back(answered.and_then(|r| r))
     }
 
@@ -352,7 +377,8 @@ impl Connection {
             && !self.reported.swap(true, Ordering::Relaxed)
         {
             // A ring stops over an object that the host was asked to make and hasn't made: what came of that is the reason, which may have been found just now.
-            let refused = self.outcomes.look(&self.ring).err().unwrap_or(found).reason();
+            let refused = self.outcomes.look(&self.ring).and_then(|()| self.texels.look(&self.ring));
+            let refused = refused.err().unwrap_or(found).reason();
             let refused = if refused == e.reason() { String::new() } else { format!(" ({refused})") };
             error!(
                 "{e}{refused}; Vulkan calls fail from now on, with VK_ERROR_DEVICE_LOST where they may; restart the program once the host is back"
@@ -370,10 +396,4 @@ fn call_on<R>(
     decode: impl FnOnce(&mut Reader) -> R,
 ) -> Result<R, Error> {
     with_encoded(codec, encode, |bytes| ring.call(bytes, size, |reply| decoded(reply, decode))?)
-}
-
-fn decoded<R>(reply: &[u8], decode: impl FnOnce(&mut Reader) -> R) -> Result<R, Error> {
-    let mut reader = Reader::new(reply);
-    let value = decode(&mut reader);
-    if reader.is_bad() { Err(Error::malformed("not what the command returns")) } else { Ok(value) }
 }

@@ -1,5 +1,5 @@
-//! What came of commands that nobody waits for, but whose failure must be known: submissions, signals of the program's own, posted copies to images, and descriptor
-//! sets that their pool has promised.
+//! What came of commands that nobody waits for, but whose failure must be known: submissions, signals of the program's own, and descriptor sets that
+//! their pool has promised. Those that bring texels are looked at in the same way by [`texel_stream`](super::texel_stream).
 //!
 //! A host's driver may refuse a submission for lack of memory. Whoever then waits for its fence waits for something that never comes. Of sets that it
 //! refuses the host knows nothing, and its ring stops over the next command that names one, for a reason that nobody would guess. So such a
@@ -17,8 +17,8 @@ use hesper_winsys::ring::Asked;
 use hesper_winsys::{Error, Ring};
 use parking_lot::Mutex;
 
-/// Bytes of a reply that has nothing behind the command's number and its result (WIRE.md 2.2).
-pub const REPLY: usize = 8;
+/// Bytes of a reply that has nothing behind the command's number and its result.
+pub use hesper_winsys::reply_slots::REPLY;
 
 /// So many replies that haven't been read are worth a look.
 const MANY: usize = 64;
@@ -84,7 +84,7 @@ fn read(number: u32, reply: &[u8]) -> Option<vk::Result> {
     (!reader.is_bad()).then(|| vk::Result::from_raw(result as i32))
 }
 
-fn outcome(command: &str, result: Option<vk::Result>) -> Result<(), Error> {
+pub(super) fn outcome(command: &str, result: Option<vk::Result>) -> Result<(), Error> {
     match result {
         Some(result) if result.as_raw() >= 0 => Ok(()),
         Some(result) => Err(Error::Lost(format!("its driver has refused a {command}: {result:?}").into())),

@@ -812,7 +812,7 @@ pub unsafe extern "system" fn vkGetDeviceImageSubresourceLayout(device: vk::Devi
     if !guard(device, "vkGetDeviceImageSubresourceLayout", false, move || { forward::get_device_image_subresource_layout(device, p_info, p_layout); true }) { empty(p_layout); }
 }
 pub unsafe extern "system" fn vkGetImageSubresourceLayout2(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource2KHR, p_layout: *mut vk::SubresourceLayout2KHR) -> () {
-    if !guard(device, "vkGetImageSubresourceLayout2", false, move || { forward::get_image_subresource_layout2(device, image, p_subresource, p_layout); true }) { empty(p_layout); }
+    if !guard(device, "vkGetImageSubresourceLayout2", false, move || { crate::memory::image::get_image_subresource_layout2(device, image, p_subresource, p_layout); true }) { empty(p_layout); }
 }
 pub unsafe extern "system" fn vkCmdSetSampleLocationsEXT(command_buffer: vk::CommandBuffer, p_sample_locations_info: *const vk::SampleLocationsInfoEXT) -> () {
     guard(command_buffer, "vkCmdSetSampleLocationsEXT", (), move || record::cmd_set_sample_locations_ext(command_buffer, p_sample_locations_info))

@@ -2,7 +2,7 @@
 //!
 //! The host can't reach the program's memory. Texels that go there come in a reply first, and those that come from there travel in the command;
 //! either way their rows lie closely on the wire, and nothing but texels of the region is read or written in the program's memory. Regions are
-//! cut into pieces, so that no command and no reply outgrows what rings and pools are made for, and several pieces are on their way at the same
+//! cut into pieces, so that no command and no reply outgrows the memory that it goes through, and several pieces are on their way at the same
 //! time. What is copied in the host's own order can't be cut but into layers, which travel one by one.
 //!
 //! Order: the main ring runs a copy after everything that the program sent before, and the program has waited for what a queue does to the
@@ -10,26 +10,30 @@
 //! ([`posted_copies`](super::posted_copies)); so is each from an image.
 
 use ash::vk;
-use hesper_encoder::Writer;
 use hesper_encoder::generated::{reply, request, types};
+use hesper_encoder::{Reader, Texels, Writer};
 use hesper_winsys::ring::Asked;
 
 use crate::base::chain::slice;
 use crate::base::connection::Connection;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
-use crate::base::scratch;
 use crate::generated::forward;
 use crate::memory::allocation;
 use crate::memory::device::Device;
 use crate::memory::image::{self, Shape, memcpy_size};
 use crate::memory::in_flight::in_flight;
-use crate::memory::posted_copies::Posting;
-use crate::memory::texel_blocks::{Piece, Region, Rows, block};
+use crate::memory::posted_copies::{self, Posting};
+use crate::memory::texel_blocks::{Piece, Region, Rows};
 
-/// Bytes of texels of a piece. The ring itself takes several at a time, with what stands before them, and the replies to all that is in flight fit
+/// Bytes of texels of a piece that is waited for. The ring itself takes several at a time, with what stands before them, and the replies to all that is in flight fit
 /// into one memory of their pool. Pieces of twice the size mostly take longer (`cargo xtask bench --only host-copies`).
 const PIECE: usize = (32 << 10) - 512;
+
+/// Bytes of texels, in rows of how many, that the processor's cache doesn't have to keep until the host reads them.
+const STREAMED: (usize, usize) = (64 << 10, 4 << 10);
+/// Bytes of texels that don't come through the same memory again and again: processors that are far from each other would hand its lines to and fro.
+const MUCH: usize = 2 << 20;
 
 type Outcome = Result<(), vk::Result>;
 
@@ -47,7 +51,7 @@ fn layout(shape: &Shape, flags: vk::HostImageCopyFlagsEXT, mut region: Region) -
     if flags.contains(vk::HostImageCopyFlagsEXT::MEMCPY) {
         return Ok(Layout::Opaque(region));
     }
-    let block = block(shape.format, region.layers.aspect_mask).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
+    let block = shape.block(region.layers.aspect_mask).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?;
     Rows::new(region, block).map(Layout::Rows).ok_or(vk::Result::ERROR_OUT_OF_HOST_MEMORY)
 }
 
@@ -76,14 +80,6 @@ unsafe fn each_layer(
     Ok(())
 }
 
-/// Memory for at least `size` bytes, which is used again and again.
-fn room(bytes: &mut Vec<u8>, size: usize) -> Result<&mut [u8], vk::Result> {
-    let more = size.saturating_sub(bytes.len());
-    bytes.try_reserve_exact(more).map_err(|_| vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
-    bytes.resize(bytes.len() + more, 0);
-    Ok(bytes)
-}
-
 fn outcome(result: vk::Result) -> Outcome {
     if result == vk::Result::SUCCESS { Ok(()) } else { Err(result) }
 }
@@ -106,20 +102,19 @@ struct Up<'a> {
 }
 
 impl Up<'_> {
-    /// Sends one piece, whose texels lie closely at `data`, which isn't looked at any more afterwards; what is to be waited for, where there is no leave to post.
+    /// Hands the encoder of one piece's command to `send`; it is given the command's flags.
     ///
     /// # Safety
-    /// A valid device and info, and `size` bytes at `data`.
-    unsafe fn ask(
+    /// A valid device and info, and valid texels, until `send` returns.
+    unsafe fn with_command<R>(
         &self,
-        posting: &mut Option<Posting<'_>>,
         piece: &Piece,
-        data: *const u8,
-        size: usize,
-    ) -> Result<Option<Asked>, vk::Result> {
+        texels: Texels,
+        send: impl FnOnce(&dyn Fn(&mut Writer, u32), usize) -> R,
+    ) -> R {
         let region = types::MemoryToImageCopyMESA {
-            data_size: size,
-            p_data: data.cast(),
+            data_size: texels.len(),
+            p_data: texels,
             image_subresource: piece.layers,
             image_offset: piece.offset,
             image_extent: piece.extent,
@@ -133,23 +128,38 @@ impl Up<'_> {
             p_regions: &region,
             ..Default::default()
         };
+        // SAFETY: valid by contract, and locals that live until the command is encoded.
         let encode =
-            // SAFETY: valid by contract, and locals that live until the command is encoded.
-            |w: &mut Writer, flags| unsafe { request::copy_memory_to_image_mesa(w, flags, self.device, &info) };
-        let asked = match posting {
-            Some(posting) => posting.post(self.connection, encode).map(|()| None),
-            None => {
-                // SAFETY: as above.
-                let size = unsafe { reply::copy_memory_to_image_mesa_size(self.device, &info) };
-                self.connection.ask(size, |w| encode(w, 1)).map(Some)
-            }
-        };
-        asked.map_err(|e| result_of_error(&e))
+            |w: &mut Writer, flags: u32| unsafe { request::copy_memory_to_image_mesa(w, flags, self.device, &info) };
+        // SAFETY: as above.
+        let reply = unsafe { reply::copy_memory_to_image_mesa_size(self.device, &info) };
+        send(&encode, reply)
     }
 
-    /// Waits until the host has copied a piece, if that is to be waited for.
-    fn answer(&self, asked: Option<Asked>) -> Outcome {
-        let Some(asked) = asked else { return Ok(()) };
+    /// Posts one piece, whose texels aren't looked at any more afterwards.
+    ///
+    /// # Safety
+    /// As [`Self::with_command`].
+    unsafe fn post(&self, posting: &mut Posting<'_>, piece: &Piece, texels: Texels) -> Outcome {
+        let (all, row) = STREAMED;
+        let texels = Texels { is_streamed: texels.len() >= all && texels.row >= row, ..texels };
+        // SAFETY: by contract.
+        let posted = unsafe { self.with_command(piece, texels, |encode, _| posting.post(texels.len(), encode)) };
+        posted.map_err(|e| result_of_error(&e))
+    }
+
+    /// Sends one piece, whose texels aren't looked at any more afterwards.
+    ///
+    /// # Safety
+    /// As [`Self::with_command`].
+    unsafe fn ask(&self, piece: &Piece, texels: Texels) -> Result<Asked, vk::Result> {
+        let ask = |encode: &dyn Fn(&mut Writer, u32), reply| self.connection.ask(reply, false, |w| encode(w, 1));
+        // SAFETY: by contract.
+        unsafe { self.with_command(piece, texels, ask) }.map_err(|e| result_of_error(&e))
+    }
+
+    /// Waits until the host has copied a piece.
+    fn answer(&self, asked: Asked) -> Outcome {
         let answered = self.connection.answer(asked, |r| {
             // SAFETY: the decoder looks at none of the command's parameters: it has nothing to write.
             unsafe { reply::copy_memory_to_image_mesa(r, self.device, std::ptr::null()) }
@@ -178,32 +188,39 @@ impl Down<'_> {
         }
     }
 
-    /// Asks for one piece of `size` bytes, which will go to `data` or elsewhere.
+    /// Asks for one piece's texels; `much` says that there are many pieces.
     ///
     /// # Safety
-    /// A valid device and info; `data` isn't null.
-    unsafe fn ask(&self, piece: &Piece, data: *mut u8, size: usize) -> Result<Asked, vk::Result> {
-        let (info, data) = (self.info(piece), data.cast());
+    /// A valid device and info; the texels' address isn't null.
+    unsafe fn ask(&self, piece: &Piece, texels: Texels, much: bool) -> Result<Asked, vk::Result> {
+        let info = self.info(piece);
+        let (size, data) = (texels.len(), texels.first.cast_mut().cast());
         // SAFETY: valid by contract, and a local that lives until the command is encoded.
         let asked = unsafe {
-            self.connection.ask(reply::copy_image_to_memory_mesa_size(self.device, &info, size, data), |w| {
+            self.connection.ask(reply::copy_image_to_memory_mesa_size(self.device, &info, size, data), much, |w| {
                 request::copy_image_to_memory_mesa(w, 1, self.device, &info, size, data);
             })
         };
         asked.map_err(|e| result_of_error(&e))
     }
 
-    /// Waits for a piece, and writes its texels closely to `data`.
+    /// Waits for a piece, and writes its texels.
     ///
     /// # Safety
-    /// A valid device and info, and room for `size` bytes at `data`.
-    unsafe fn answer(&self, piece: &Piece, asked: Asked, data: *mut u8, size: usize) -> Outcome {
+    /// A valid device and info, and texels that are valid for writes.
+    unsafe fn answer(&self, piece: &Piece, asked: Asked, texels: Texels) -> Outcome {
         let info = self.info(piece);
-        let answered = self.connection.answer(asked, |r| {
-            // SAFETY: room by contract, beyond which the decoder doesn't write.
-            unsafe { reply::copy_image_to_memory_mesa(r, self.device, &info, size, data.cast()) }
-        });
-        outcome(result_of(answered))
+        let (size, data) = (texels.len(), texels.first.cast_mut().cast());
+        let decode = |r: &mut Reader| {
+            // SAFETY: the decoder writes nothing but the texels, and as many as are asked for.
+            let result = unsafe { reply::copy_image_to_memory_mesa(r, self.device, &info, size, data) };
+            if result == vk::Result::SUCCESS && r.awaits_rows() {
+                r.set_bad();
+            }
+            result
+        };
+        // SAFETY: by contract.
+        outcome(result_of(unsafe { self.connection.answer_texels(asked, texels, decode) }))
     }
 }
 
@@ -219,8 +236,8 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
     // What is in the host's own order is waited for, layer by layer.
     let by_rows = !info.flags.contains(vk::HostImageCopyFlagsEXT::MEMCPY);
     let memory = image::memory(info.dst_image).filter(|_| by_rows);
-    let mut posting = memory.and_then(|memory| d.posted_copies.begin(|| allocation::out_of_sight(memory)));
-    let mut copy = |closely: &mut Vec<u8>, r: &vk::MemoryToImageCopyEXT| -> Outcome {
+    let mut posting = memory.and_then(|m| d.posted_copies.begin(up.connection, || allocation::out_of_sight(m)));
+    let mut copy = |r: &vk::MemoryToImageCopyEXT| -> Outcome {
         let region = Region {
             layers: r.image_subresource,
             offset: r.image_offset,
@@ -229,43 +246,35 @@ pub unsafe fn copy_memory_to_image(device: vk::Device, info: *const vk::CopyMemo
             image_height: r.memory_image_height,
         };
         let from: *const u8 = r.p_host_pointer.cast();
-        match layout(shape, info.flags, region)? {
+        match (layout(shape, info.flags, region)?, &mut posting) {
             // SAFETY: the device's image; the program's memory has what the host says that each layer takes.
-            Layout::Opaque(region) => unsafe {
+            (Layout::Opaque(region), _) => unsafe {
                 each_layer(device, info.dst_image, region, |piece, before, size| {
-                    up.ask(&mut None, piece, from.add(before), size).and_then(|asked| up.answer(asked))
+                    up.ask(piece, Texels::closely(from.add(before), size)).and_then(|asked| up.answer(asked))
                 })
             },
-            Layout::Rows(rows) => {
-                let ask = |piece: &Piece| {
-                    let size = rows.bytes(piece);
-                    let Some(starts) = rows.apart(piece) else {
-                        // SAFETY: the program's memory holds the region's rows.
-                        return unsafe { up.ask(&mut posting, piece, from.add(rows.start(piece)), size) };
-                    };
-                    let closely = room(closely, rows.largest(PIECE))?;
-                    for (to, start) in closely.chunks_exact_mut(rows.row()).zip(starts) {
-                        // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
-                        unsafe { std::ptr::copy_nonoverlapping(from.add(start), to.as_mut_ptr(), to.len()) };
-                    }
-                    // SAFETY: bytes of this thread's, in which the rows of the largest piece fit.
-                    unsafe { up.ask(&mut posting, piece, closely.as_ptr(), size) }
-                };
+            (Layout::Rows(rows), Some(posting)) => {
+                // SAFETY: the program's memory holds the region's rows.
+                rows.pieces(posted_copies::PIECE)
+                    .try_for_each(|piece| unsafe { up.post(posting, &piece, rows.texels(&piece, from)) })
+            }
+            (Layout::Rows(rows), None) => {
+                // SAFETY: the program's memory holds the region's rows.
+                let ask = |piece: &Piece| unsafe { up.ask(piece, rows.texels(piece, from)) };
                 in_flight(rows.pieces(PIECE), ask, |_, asked| up.answer(asked))
             }
         }
     };
     // SAFETY: the info's array of this length.
     let regions = unsafe { slice(info.p_regions, info.region_count) };
-    let copied = scratch::with_bytes(|closely| regions.iter().try_for_each(|r| copy(closely, r)));
-    copied.err().unwrap_or(vk::Result::SUCCESS)
+    regions.iter().try_for_each(&mut copy).err().unwrap_or(vk::Result::SUCCESS)
 }
 
 pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImageToMemoryInfoEXT) -> vk::Result {
     // SAFETY: a valid info, of a valid device.
     let (info, connection) = unsafe { (&*info, Device::of(device).connection()) };
     let down = Down { device, connection, info };
-    let copy = |closely: &mut Vec<u8>, r: &vk::ImageToMemoryCopyEXT| -> Outcome {
+    let copy = |r: &vk::ImageToMemoryCopyEXT| -> Outcome {
         let region = Region {
             layers: r.image_subresource,
             offset: r.image_offset,
@@ -279,36 +288,23 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
             // SAFETY: the device's image; the program's memory has room for what the host says that each layer takes.
             Layout::Opaque(region) => unsafe {
                 each_layer(device, info.src_image, region, |piece, before, size| {
-                    let to = to.add(before);
-                    down.ask(piece, to, size).and_then(|asked| down.answer(piece, asked, to, size))
+                    let texels = Texels::closely(to.add(before), size);
+                    down.ask(piece, texels, false).and_then(|asked| down.answer(piece, asked, texels))
                 })
             },
             Layout::Rows(rows) => {
+                let much = rows.size() >= MUCH;
                 // SAFETY: the program's memory, which isn't null.
-                let ask = |piece: &Piece| unsafe { down.ask(piece, to, rows.bytes(piece)) };
-                let answer = |piece: Piece, asked| {
-                    let size = rows.bytes(&piece);
-                    let Some(starts) = rows.apart(&piece) else {
-                        // SAFETY: the program's memory has room for the region's rows.
-                        return unsafe { down.answer(&piece, asked, to.add(rows.start(&piece)), size) };
-                    };
-                    let closely = room(closely, rows.largest(PIECE))?;
-                    // SAFETY: bytes of this thread's, in which the rows of the largest piece fit.
-                    unsafe { down.answer(&piece, asked, closely.as_mut_ptr(), size)? };
-                    for (from, start) in closely.chunks_exact(rows.row()).zip(starts) {
-                        // SAFETY: a row of the region in the program's memory, which is no memory of this function's.
-                        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.add(start), from.len()) };
-                    }
-                    Ok(())
-                };
+                let ask = |piece: &Piece| unsafe { down.ask(piece, rows.texels(piece, to), much) };
+                // SAFETY: the program's memory has room for the region's rows.
+                let answer = |piece: Piece, asked| unsafe { down.answer(&piece, asked, rows.texels(&piece, to)) };
                 in_flight(rows.pieces(PIECE), ask, answer)
             }
         }
     };
     // SAFETY: the info's array of this length.
     let regions = unsafe { slice(info.p_regions, info.region_count) };
-    let copied = scratch::with_bytes(|closely| regions.iter().try_for_each(|r| copy(closely, r)));
-    copied.err().unwrap_or(vk::Result::SUCCESS)
+    regions.iter().try_for_each(copy).err().unwrap_or(vk::Result::SUCCESS)
 }
 
 pub unsafe fn copy_image_to_image(device: vk::Device, info: *const vk::CopyImageToImageInfoEXT) -> vk::Result {

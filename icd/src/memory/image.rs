@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use ash::vk;
+use ash::vk::{self, TaggedStructure};
 use hesper_encoder::generated::{reply, request};
 use parking_lot::Mutex;
 
-use crate::base::chain::find;
+use crate::base::chain::{find, find_tagged};
 use crate::base::forwarding::{done, post, result_of};
 use crate::base::object::Part;
 use crate::base::slab::{Kind, Slab};
 use crate::generated::forward;
 use crate::memory::device::Device;
 use crate::memory::requirements::{ImageKind, Requirements};
-use crate::memory::texel_blocks::Region;
+use crate::memory::texel_blocks::{self, Block, Region};
 use crate::physical::handle_types::HostChain;
 
 /// What is known of an image.
@@ -35,7 +35,9 @@ pub const PRESENTABLE: vk::ImageUsageFlags = vk::ImageUsageFlags::TRANSFER_SRC;
 
 /// What copies by the host's processor ask of an image.
 pub struct Shape {
-    pub format: vk::Format,
+    format: vk::Format,
+    /// The block of its colors, which most copies are of.
+    color: Option<Block>,
     extent: vk::Extent3D,
     mip_levels: u32,
     array_layers: u32,
@@ -59,7 +61,18 @@ pub fn memory(image: vk::Image) -> Option<vk::DeviceMemory> {
 
 impl Shape {
     fn of(i: &vk::ImageCreateInfo<'_>) -> Self {
-        Self { format: i.format, extent: i.extent, mip_levels: i.mip_levels, array_layers: i.array_layers }
+        Self {
+            format: i.format,
+            color: texel_blocks::block(i.format, vk::ImageAspectFlags::COLOR),
+            extent: i.extent,
+            mip_levels: i.mip_levels,
+            array_layers: i.array_layers,
+        }
+    }
+
+    /// The texel block that an aspect is copied in; `None` where the image has no such aspect.
+    pub fn block(&self, aspect: vk::ImageAspectFlags) -> Option<Block> {
+        if aspect == vk::ImageAspectFlags::COLOR { self.color } else { texel_blocks::block(self.format, aspect) }
     }
 
     /// The layers of a region, counted, if the image has them and the region's texels. Planes that have fewer texels than their image are
@@ -93,7 +106,7 @@ pub unsafe fn memcpy_size(
     layer: vk::ImageSubresource,
 ) -> Result<usize, vk::Result> {
     let sizes = &IMAGES.get(image).ok_or(vk::Result::ERROR_VALIDATION_FAILED_EXT)?.memcpy_sizes;
-    let key = [layer.aspect_mask.as_raw(), layer.mip_level, layer.array_layer];
+    let key = layer_key(layer);
     if let Some(known) = sizes.lock().get(&key) {
         return Ok(*known);
     }
@@ -102,9 +115,33 @@ pub unsafe fn memcpy_size(
     let which = vk::ImageSubresource2KHR::default().image_subresource(layer);
     // SAFETY: valid handles, and locals.
     unsafe { forward::get_image_subresource_layout2(device, image, &which, &mut told) };
-    let size = told_size(copied.size)?;
-    sizes.lock().insert(key, size);
-    Ok(size)
+    // Another thread may have asked meanwhile: the first answer counts.
+    Ok(*sizes.lock().entry(key).or_insert(told_size(copied.size)?))
+}
+
+fn layer_key(layer: vk::ImageSubresource) -> [u32; 3] {
+    [layer.aspect_mask.as_raw(), layer.mip_level, layer.array_layer]
+}
+
+/// As the host answers, but for the size of a layer in its own order: the program has memory for what it is told, so copies mustn't be told another.
+pub unsafe fn get_image_subresource_layout2(
+    device: vk::Device,
+    image: vk::Image,
+    which: *const vk::ImageSubresource2KHR,
+    to: *mut vk::SubresourceLayout2KHR,
+) {
+    // SAFETY: handed on.
+    unsafe { forward::get_image_subresource_layout2(device, image, which, to) };
+    // SAFETY: the question and the answer's chain.
+    let (layer, copied) = unsafe {
+        ((*which).image_subresource, find_tagged((*to).p_next, vk::SubresourceHostMemcpySizeEXT::STRUCTURE_TYPE))
+    };
+    let Some(copied) = copied.map(|p| p.cast::<vk::SubresourceHostMemcpySizeEXT>()) else { return };
+    // SAFETY: a struct of this type, of the program's own.
+    let copied = unsafe { &mut *copied };
+    if let (Some(image), Ok(told)) = (IMAGES.get(image), told_size(copied.size)) {
+        copied.size = *image.memcpy_sizes.lock().entry(layer_key(layer)).or_insert(told) as u64;
+    }
 }
 
 /// A size that the host told; 0 is what a struct holds that the host hasn't written, and in a copy would mean all that there is.

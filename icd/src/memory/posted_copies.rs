@@ -6,42 +6,50 @@
 //!
 //! **While a posted copy may be under way, the memory that it writes isn't shared, and no vkMapMemory of its device returns.**
 //!
-//! * A copy is posted under the lock over the last one, into memory that is neither shared nor mapped *after* the announcement ([`AnyPending`]); else it is waited for.
-//! * Whoever maps memory marks it as mapped, and then waits for the last copy under that lock, whichever memory the copy writes: an image may
+//! * A copy is posted under the lock over the stream that brings texels ([`texel_stream`](crate::base::texel_stream)), into memory that is neither shared nor mapped *after* the announcement ([`AnyPending`]); else it is waited for.
+//! * Whoever maps memory marks it as mapped, and then waits for the stream's last copy under that lock, whichever memory the copy writes: an image may
 //!   be gone by then and its memory, kept by [`freed`](super::freed), be another allocation's.
 //!
-//! What came of a copy is looked at later (`base::outcomes`). The switch `no-posted-copies` has every copy waited for.
+//! All devices of a context share the stream: one of them may wait for another's copies, which is more than it needs.
+//!
+//! What came of a copy is looked at later, by the stream. The switch `no-posted-copies` has every copy waited for.
 
 use hesper_encoder::Writer;
-use hesper_winsys::{Error, Seqno, trace};
-use parking_lot::{Mutex, MutexGuard};
+use hesper_winsys::{Error, trace};
 
 use crate::base::connection::Connection;
 use crate::base::outcomes::REPLY;
 use crate::base::settings;
+use crate::base::texel_stream::{self, COMMAND, Writing};
 use crate::memory::pending::AnyPending;
+
+/// Bytes of a copy's command beside its texels, at most.
+const BESIDE: usize = 256;
+/// Bytes of texels that are copied at once. A host's driver may take as long for each piece as for hundreds of kilobytes (NVIDIA's: 20 us).
+pub const PIECE: usize = texel_stream::LARGE - BESIDE;
 
 /// The copies of a device.
 #[derive(Default)]
 pub struct PostedCopies {
     any: AnyPending,
-    /// Where the main ring is when the last of those that may be under way is over.
-    last: Mutex<Option<Seqno>>,
 }
 
 /// Leave to post copies; until it is dropped no memory is mapped.
-pub struct Posting<'a>(MutexGuard<'a, Option<Seqno>>);
+pub struct Posting<'a> {
+    connection: &'a Connection,
+    writing: Writing<'a>,
+}
 
 impl PostedCopies {
     /// Leave to post copies into memory that is `out_of_sight`: nobody could look at it but by what is sent later.
-    pub fn begin(&self, out_of_sight: impl Fn() -> bool) -> Option<Posting<'_>> {
+    pub fn begin<'a>(&self, connection: &'a Connection, out_of_sight: impl Fn() -> bool) -> Option<Posting<'a>> {
         if !settings::get().posted_copies || !out_of_sight() {
             return None;
         }
-        let last = self.last.lock();
+        let writing = connection.texels.lock();
         // Looked at again, in case it was mapped meanwhile.
         let may = self.any.announce() && out_of_sight();
-        may.then_some(Posting(last))
+        may.then_some(Posting { connection, writing })
     }
 
     /// Whether none may be under way, as a thread finds that has marked memory as mapped and passed the light fence
@@ -56,10 +64,9 @@ impl PostedCopies {
     /// # Errors
     /// What waiting fails with: one may still be under way.
     pub fn settle(&self, connection: &Connection) -> Result<(), Error> {
-        let mut last = self.last.lock();
-        match last.map(|seqno| connection.ring.wait(seqno)) {
+        let writing = connection.texels.lock();
+        match writing.last().map(|seqno| connection.ring.wait(seqno)) {
             None | Some(Ok(()) | Err(Error::Lost(_))) => {
-                *last = None;
                 self.any.withdraw();
                 Ok(())
             }
@@ -69,13 +76,18 @@ impl PostedCopies {
 }
 
 impl Posting<'_> {
-    /// Posts a copy.
+    /// Posts a copy of `size` bytes of texels.
     ///
     /// # Errors
     /// A lost host, or no memory for the command.
-    pub fn post(&mut self, connection: &Connection, encode: impl FnOnce(&mut Writer, u32)) -> Result<(), Error> {
-        trace::instant("copy posted", 0);
-        *self.0 = Some(connection.post_for_outcome("vkCopyMemoryToImage", REPLY, encode)?);
+    pub fn post(&mut self, size: usize, encode: impl Fn(&mut Writer, u32)) -> Result<(), Error> {
+        trace::instant("copy posted", size as u64);
+        let Self { connection, writing } = self;
+        let most = size.saturating_add(BESIDE);
+        let posted = writing.post(&*connection.winsys, &connection.streams, &connection.ring, most, &encode);
+        if connection.report(posted)?.is_none() {
+            writing.note(connection.post_for_outcome(COMMAND, REPLY, encode)?);
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! How texels lie in memory that images are copied to and from (Vulkan specification, "Copying Data Between Buffers and Images").
 
 use ash::vk;
+use hesper_encoder::Texels;
 
 use crate::generated::formats::BLOCKS;
 
@@ -116,9 +117,9 @@ impl Rows {
         })
     }
 
-    /// Bytes of the largest of these pieces, at the most.
-    pub fn largest(&self, most: usize) -> usize {
-        (self.row * self.rows as usize * self.slices as usize).min(most.max(self.row))
+    /// Bytes of all texels.
+    pub fn size(&self) -> usize {
+        self.row * self.rows as usize * self.slices as usize
     }
 
     /// How many slices from this one on one command can name.
@@ -157,23 +158,14 @@ impl Rows {
         self.row * piece.rows as usize * piece.slices as usize
     }
 
-    /// Where a piece's rows start in the program's memory, in their order, if they don't follow each other closely there.
-    pub fn apart(&self, piece: &Piece) -> Option<impl Iterator<Item = usize>> {
-        let (rows, slices, start) = (piece.rows as usize, piece.slices as usize, piece.start);
-        let closely = (rows == 1 || self.row_pitch == self.row) && (slices == 1 || self.slice_pitch == rows * self.row);
-        let (row_pitch, slice_pitch) = (self.row_pitch, self.slice_pitch);
-        (!closely)
-            .then(|| (0..slices).flat_map(move |s| (0..rows).map(move |r| start + s * slice_pitch + r * row_pitch)))
-    }
-
-    /// Where a piece starts in the program's memory.
-    pub fn start(&self, piece: &Piece) -> usize {
-        piece.start
-    }
-
-    /// Bytes of a row's texels.
-    pub fn row(&self) -> usize {
-        self.row
+    /// A piece's texels in the region's memory.
+    pub fn texels(&self, piece: &Piece, memory: *const u8) -> Texels {
+        let (first, rows, slices) = (memory.wrapping_add(piece.start), piece.rows as usize, piece.slices as usize);
+        if (rows == 1 || self.row_pitch == self.row) && (slices == 1 || self.slice_pitch == rows * self.row) {
+            return Texels::closely(first, self.bytes(piece));
+        }
+        let (row, row_pitch, slice_pitch) = (self.row, self.row_pitch, self.slice_pitch);
+        Texels { first, row, rows, row_pitch, slices, slice_pitch, is_streamed: false }
     }
 }
 
@@ -260,19 +252,18 @@ mod tests {
             for most in [1, across, 3 * across, 100, 1 << 20] {
                 let mut found = Vec::new();
                 for p in rows.pieces(most) {
-                    assert!(rows.bytes(&p) <= rows.largest(most), "{extent:?} {most}");
-                    assert!(rows.largest(most) <= most.max(across));
+                    assert!(rows.bytes(&p) <= most.max(across), "{extent:?} {most}");
                     assert_eq!(rows.bytes(&p), across * (p.rows * p.slices) as usize);
                     assert_eq!(p.extent.depth * p.layers.layer_count, p.slices);
                     assert!(p.offset.y as u32 + p.extent.height <= 8 + extent[1] && p.extent.height > 0);
                     assert_eq!((p.offset.y as u32 - 8) % u32::from(b.height), 0);
                     let first = (p.layers.base_array_layer - 2) * extent[2] + p.offset.z as u32;
                     let row = (p.offset.y as u32 - 8) / u32::from(b.height);
-                    assert_eq!(rows.start(&p), first as usize * slice_pitch + row as usize * row_pitch);
-                    match rows.apart(&p) {
-                        Some(starts) => found.extend(starts),
-                        None => found.extend((0..(p.rows * p.slices) as usize).map(|i| rows.start(&p) + i * across)),
-                    }
+                    let texels = rows.texels(&p, std::ptr::without_provenance(1 << 40));
+                    let starts: Vec<_> = texels.starts().map(|start| start.addr() - (1 << 40)).collect();
+                    assert_eq!(starts[0], first as usize * slice_pitch + row as usize * row_pitch);
+                    assert_eq!((texels.len(), texels.row % across), (rows.bytes(&p), 0));
+                    found.extend(starts.iter().flat_map(|s| (0..texels.row).step_by(across).map(move |at| s + at)));
                     looked_at += 1;
                 }
                 found.sort_unstable();

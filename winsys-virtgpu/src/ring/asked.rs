@@ -1,7 +1,8 @@
 //! Commands whose replies are read later.
 
+use crate::reply_pool::Reply;
 use crate::seqno::Seqno;
-use crate::stream::{Chunk, Reply};
+use crate::stream::Chunk;
 
 /// When the host is shown a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,13 @@
 //! head has reached it. Commands that return something are sent with the place for their reply in front
 //! ([`Ring::call`]); nothing may come between the two, so both are written under one lock.
 
+mod answer;
 mod asked;
 mod host_thread;
 mod memory;
 mod options;
 mod parking;
+mod part;
 mod question;
 mod silence;
 mod watch;
@@ -17,10 +19,11 @@ mod write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub use crate::reply_pool::Reply;
+use crate::reply_pool::ReplyPool;
 use crate::seqno::{Progress, Seqno};
 use crate::shared::{Mutex, fence};
-pub use crate::stream::Reply;
-use crate::stream::{Chunk, ReplyPool, StreamPool};
+use crate::stream::{Chunk, StreamPool};
 use crate::{Error, Health, Winsys, trace, transport};
 pub use asked::{Asked, Show};
 use host_thread::HostThread;
@@ -31,12 +34,17 @@ use silence::MONITOR_US;
 pub use watch::Watch;
 use write::{POINTED_AT, POSTED, Write};
 
+/// Mebibytes that replies go through which are much together: more than the processors' own caches hold.
+const LARGE_REPLIES: usize = 8;
+
 /// A ring.
 pub struct Ring {
     thread: HostThread,
     /// Held by whoever writes commands, shows them, or notes a newer head.
     write: Mutex<Write>,
     replies: ReplyPool,
+    /// For replies that are much together.
+    large_replies: ReplyPool,
     streams: Arc<StreamPool>,
     options: RingOptions,
 }
@@ -58,7 +66,8 @@ impl Ring {
         winsys.submit(&transport::create_ring(id, &memory.layout(options.idle_timeout_ns()), MONITOR_US))?;
         Ok(Self {
             write: Mutex::new(Write::at(0)),
-            replies: ReplyPool::new(winsys.clone()),
+            replies: ReplyPool::new(winsys.clone(), 1),
+            large_replies: ReplyPool::new(winsys.clone(), LARGE_REPLIES),
             streams,
             thread: HostThread::new(id, memory, health, winsys, options.notify_always),
             options,
@@ -141,21 +150,6 @@ impl Ring {
         seqno
     }
 
-    /// Sends `len` bytes at `from` of a chunk, whole commands, which must stay as they are until they have been read.
-    ///
-    /// # Errors
-    /// As [`Self::submit`].
-    pub fn submit_part(&self, chunk: &Chunk, from: usize, len: usize, show: Show) -> Result<Seqno, Error> {
-        let execute = transport::execute_stream(chunk.resource(), chunk.offset() + from, len);
-        let mut write = self.write.lock();
-        self.put(&mut write, &[&execute])?;
-        write.pointed_at += len;
-        match show {
-            Show::Now => self.publish(&mut write),
-            Show::Later => self.show_later(&mut write),
-        }
-    }
-
     /// Commands above this go through other memory, so that a few can't fill the ring.
     pub fn direct_limit(&self) -> usize {
         self.options.buffer_size / 4
@@ -216,18 +210,6 @@ impl Ring {
             }
         };
         Ok(Asked { seqno, reply, reply_size, large })
-    }
-
-    /// Waits for the reply and hands it to `read`.
-    ///
-    /// # Errors
-    /// [`Error::Lost`] when the host is gone; [`Error::OutOfHostMemory`] where a large reply can't be copied.
-    pub fn answer<R>(&self, asked: Asked, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
-        self.wait(asked.seqno)?;
-        if let Some(chunk) = asked.large {
-            self.streams.recycle(chunk, Some(asked.seqno), self);
-        }
-        asked.reply.with_bytes(asked.reply_size, read)
     }
 
     /// How far the ring has been filled, as a submission that is sent now would find it; the host needn't have been shown all of that.
@@ -394,4 +376,4 @@ impl Drop for Ring {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ use super::*;
 use crate::contention::{Contention, Mode};
 use crate::testing::Host;
 
-fn ring(host: &Arc<Host>, id: u64) -> Ring {
+pub(crate) fn ring(host: &Arc<Host>, id: u64) -> Ring {
     ring_with(host, id, RingOptions { buffer_size: 4096, ..RingOptions::default() })
 }
 
@@ -17,7 +17,7 @@ fn ring_with(host: &Arc<Host>, id: u64, options: RingOptions) -> Ring {
 }
 
 /// The host runs everything that it was shown.
-fn run(ring: &Ring) {
+pub(crate) fn run(ring: &Ring) {
     let memory = &ring.thread.memory;
     memory.head().store(memory.tail().load(Ordering::Acquire), Ordering::Release);
 }

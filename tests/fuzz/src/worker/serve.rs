@@ -3,7 +3,7 @@
 use std::io::{stdin, stdout};
 
 use anyhow::{Context, Result};
-use ash::vk::{self, Handle};
+use ash::vk;
 
 use super::device::{Gpu, Loaded};
 use super::handles::Handles;

@@ -11,6 +11,9 @@ pub use hesper_models::shared;
 pub use hesper_winsys::{Error, Health, contention, health, notice, trace, transport};
 
 mod host;
+#[path = "../../../../winsys-virtgpu/src/reply_pool.rs"]
+#[allow(dead_code)]
+mod reply_pool;
 #[path = "../../../../winsys-virtgpu/src/ring/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod ring;

@@ -28,6 +28,7 @@ pub struct Device {
     pub v1_1: ash::DeviceFnV1_1,
     pub v1_2: ash::DeviceFnV1_2,
     pub v1_3: ash::DeviceFnV1_3,
+    pub host_image_copy: ash::ext::host_image_copy::DeviceFn,
 }
 
 /// Things by the dispatch pointer of the instance or device that they belong to.
@@ -93,6 +94,7 @@ pub unsafe fn add_device(handle: vk::Device, physical: vk::PhysicalDevice, get_p
         v1_1: ash::DeviceFnV1_1::load(load),
         v1_2: ash::DeviceFnV1_2::load(load),
         v1_3: ash::DeviceFnV1_3::load(load),
+        host_image_copy: ash::ext::host_image_copy::DeviceFn::load(load),
     });
     // SAFETY: as above.
     DEVICES.insert(unsafe { key(handle) }, device.clone());

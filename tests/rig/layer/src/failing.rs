@@ -47,7 +47,7 @@ macro_rules! failing {
 
         /// The entry point of the command that is to fail, if `name` is its name.
         pub fn entry(name: &[u8]) -> vk::PFN_vkVoidFunction {
-            failing().filter(|f| f.command.as_bytes() == name)?;
+            failing().filter(|f| f.command.as_bytes() == name.strip_suffix(b"EXT").unwrap_or(name))?;
             intercept!(name, $($bytes => $entry),*);
             None
         }
@@ -55,6 +55,12 @@ macro_rules! failing {
     (@ driver $entry:ident $first:ident $(, $name:ident)*) => {
         match chain::device($first) {
             Some(d) => (d.v1_0.$entry)($first $(, $name)*),
+            None => vk::Result::ERROR_INITIALIZATION_FAILED,
+        }
+    };
+    (@ host_image_copy $entry:ident $first:ident $(, $name:ident)*) => {
+        match chain::device($first) {
+            Some(d) => (d.host_image_copy.copy_memory_to_image_ext)($first $(, $name)*),
             None => vk::Result::ERROR_INITIALIZATION_FAILED,
         }
     };
@@ -91,6 +97,12 @@ failing! {
     "vkQueueSubmit" as b"vkQueueSubmit": queue_submit(
         queue: vk::Queue, n: u32, submits: *const vk::SubmitInfo, fence: vk::Fence
     ) => driver;
+    "vkCopyMemoryToImage" as b"vkCopyMemoryToImage": copy_memory_to_image(
+        device: vk::Device, info: *const vk::CopyMemoryToImageInfoEXT
+    ) => host_image_copy;
+    "vkCopyMemoryToImage" as b"vkCopyMemoryToImageEXT": copy_memory_to_image_ext(
+        device: vk::Device, info: *const vk::CopyMemoryToImageInfoEXT
+    ) => host_image_copy;
     "vkGetFenceStatus" as b"vkGetFenceStatus": get_fence_status(device: vk::Device, fence: vk::Fence) => driver;
     "vkGetQueryPoolResults" as b"vkGetQueryPoolResults": get_query_pool_results(
         device: vk::Device, pool: vk::QueryPool, first: u32, n: u32, size: usize, to: *mut c_void, stride: u64,

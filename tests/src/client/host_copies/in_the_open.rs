@@ -25,6 +25,7 @@ pub fn check(gpu: &Gpu, copies: &host_image_copy::Device) -> Result<()> {
     uploads(gpu, &image, &other, &layout)?;
     shared_memory(gpu, &other)?;
     let new = || Image::new(gpu, copies, unwaited::KIND)?.context("the host has copied such an image before");
+    unwaited::many(&new()?)?;
     unwaited::mapped_later(gpu, &new()?)?;
     unwaited::memory_is_used_again(gpu, new, &other)
 }

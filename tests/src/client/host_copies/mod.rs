@@ -30,7 +30,7 @@ const KINDS: [Kind; 19] = [
     Kind { kind: vk::ImageType::TYPE_3D, ..flat(RGBA, [19, 11, 7], 2, 1) },
     Kind { kind: vk::ImageType::TYPE_3D, ..flat(single(F::R16G16B16A16_UINT, A::COLOR, 8), [64, 48, 40], 1, 1) },
     flat(compressed(F::BC1_RGB_UNORM_BLOCK, 8, 4, 4), [60, 36, 1], 4, 2),
-    flat(compressed(F::BC7_UNORM_BLOCK, 16, 4, 4), [1024, 272, 1], 1, 1),
+    flat(compressed(F::BC7_UNORM_BLOCK, 16, 4, 4), [2048, 1092, 1], 1, 1),
     flat(compressed(F::ETC2_R8G8B8A8_UNORM_BLOCK, 16, 4, 4), [24, 20, 1], 1, 1),
     flat(compressed(F::ASTC_8X6_UNORM_BLOCK, 16, 8, 6), [40, 30, 1], 1, 1),
     flat(single(F::D16_UNORM, A::DEPTH, 2), [50, 20, 1], 2, 1),

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ash::vk;
 
 use super::image::{Image, Kind, flat};
-use super::texels::{RGBA, pattern};
+use super::texels::{Memory, RGBA, pattern};
 use crate::gpu::Gpu;
 
 /// An image of a megabyte, so that the end of a copy is under way for a while, whose texels lie in an order that is known.
@@ -48,6 +48,22 @@ pub fn mapped_later(gpu: &Gpu, image: &Image) -> Result<()> {
         ensure!(stays, "a copy came after what was written by a mapping later, in round {round}");
         image.host_write(0, 0, [0; 3], &all, bytes)?;
     }
+    Ok(())
+}
+
+/// More copies than a driver may note at the same time, each of a few texels somewhere else.
+pub fn many(image: &Image) -> Result<()> {
+    const COPIES: usize = 5000;
+    let few = vk::Extent3D { width: 4, height: 1, depth: 1 };
+    let (all, memory) = (image.kind.closely(0), Memory::closely(RGBA, few, 1));
+    let bytes = pattern(RGBA, COPIES * 16, 5);
+    image.fill(0, &vec![0; all.len()])?;
+    for (n, texels) in bytes.chunks(16).enumerate() {
+        let at = n * 4;
+        image.host_write(0, 0, [(at % 512) as u32, (at / 512) as u32, 0], &memory, texels)?;
+    }
+    let found = image.read(0)?;
+    ensure!(found[..bytes.len()] == bytes && found[bytes.len()..].iter().all(|b| *b == 0), "of {COPIES} small copies");
     Ok(())
 }
 

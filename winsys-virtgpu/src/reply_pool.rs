@@ -1,0 +1,207 @@
+//! Shared memory for replies.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::shared::Mutex;
+use crate::{Error, Shmem, Winsys};
+
+/// Bytes of an ordinary reply memory.
+const REPLIES: usize = 1 << 20;
+/// Bytes of a reply that are zeros before it is written: a cache line, which the host is about to write anyway, and which holds what most
+/// replies are.
+const CLEARED: usize = 64;
+
+#[derive(Default)]
+struct Replies {
+    shmem: Option<Arc<Shmem>>,
+    next: usize,
+    /// Up to where replies that are more than cleared may have left something.
+    written_to: usize,
+    /// Memories that were full, oldest first.
+    full: VecDeque<Arc<Shmem>>,
+}
+
+/// Memory for replies: slices cut one after the other.
+pub struct ReplyPool {
+    winsys: Arc<dyn Winsys>,
+    /// A single memory is begun anew whenever no reader holds a slice of it. Several are filled one after the other: for replies that are much
+    /// together, so that neither processor has in its cache what the other one is about to write there, or has written.
+    memories: usize,
+    replies: Mutex<Replies>,
+}
+
+/// Room for one reply.
+///
+/// Its first [`CLEARED`] bytes are zeros until the host writes them, so that a reply that was never written, or only begun, isn't taken for an
+/// older one: no reply is all zeros there, and what follows in it is announced by a number that isn't zero. Fresh memory is all zeros;
+/// whoever has read a reply leaves zeros behind.
+pub struct Reply {
+    shmem: Arc<Shmem>,
+    offset: usize,
+}
+
+impl ReplyPool {
+    /// An empty pool.
+    pub fn new(winsys: Arc<dyn Winsys>, memories: usize) -> Self {
+        Self { winsys, memories, replies: Mutex::default() }
+    }
+
+    /// Room for `size` bytes.
+    pub fn take(&self, size: usize) -> Result<Reply, Error> {
+        let size =
+            size.max(1).checked_next_multiple_of(CLEARED).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
+        if size > REPLIES / 4 {
+            return Ok(Reply { shmem: Arc::new(self.winsys.create_shmem(size as u64)?), offset: 0 });
+        }
+        let mut r = self.replies.lock();
+        // All readers are done, and what they did to the memory came before they let go of it, where nobody else refers to it.
+        let is_unread = |shmem: &mut Arc<Shmem>| Arc::get_mut(shmem).is_some();
+        let Replies { shmem, next, full, written_to } = &mut *r;
+        if let Some(shmem) = shmem {
+            if self.memories == 1 && is_unread(shmem) {
+                *next = 0;
+            }
+            if *next + size <= REPLIES {
+                let reply = Reply { shmem: shmem.clone(), offset: *next };
+                if *next > 0 && *next < *written_to {
+                    reply.clear();
+                }
+                *next += size;
+                if size > CLEARED {
+                    *written_to = (*written_to).max(*next);
+                }
+                return Ok(reply);
+            }
+        }
+        let has_unread = full.front_mut().is_some_and(is_unread);
+        let made = if has_unread && full.len() + 1 >= self.memories {
+            None
+        } else {
+            match self.winsys.create_shmem(REPLIES as u64) {
+                // What there is serves as well.
+                Err(_) if has_unread => None,
+                made => Some(made?),
+            }
+        };
+        let is_new = made.is_some();
+        let begun = made.map(Arc::new).or_else(|| full.pop_front()).ok_or(Error::OutOfHostMemory)?;
+        full.extend(shmem.replace(begun.clone()));
+        if full.len() >= self.memories {
+            // Whoever reads there keeps it.
+            full.pop_front();
+        }
+        *written_to = if is_new { size } else { REPLIES };
+        *next = size;
+        Ok(Reply { shmem: begun, offset: 0 })
+    }
+}
+
+impl Reply {
+    /// The resource to name in commands.
+    pub fn resource(&self) -> u32 {
+        self.shmem.id()
+    }
+
+    /// Bytes from the resource's start.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Hands the first `size` bytes to `read`, where they are; the host can change them at any time.
+    ///
+    /// # Errors
+    /// [`Error::OutOfHostMemory`] where there are fewer, which whoever has asked for room for them doesn't see.
+    pub fn in_place<R>(&self, size: usize, read: impl FnOnce(*const u8) -> R) -> Result<R, Error> {
+        let at = self.shmem.mapping().at(self.offset, size).ok_or(Error::OutOfHostMemory)?;
+        Ok(read(at))
+    }
+
+    /// Hands a private copy of the first `size` bytes to `read`: the host can change the original at any time.
+    ///
+    /// # Errors
+    /// [`Error::OutOfHostMemory`] where there is no memory for the copy.
+    pub fn with_bytes<R>(&self, size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
+        let mut small = [0; 512];
+        if let Some(bytes) = small.get_mut(..size) {
+            self.shmem.mapping().read(self.offset, bytes);
+            return Ok(read(bytes));
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size).map_err(|_| Error::OutOfHostMemory)?;
+        bytes.resize(size, 0);
+        self.shmem.mapping().read(self.offset, &mut bytes);
+        Ok(read(&bytes))
+    }
+}
+
+impl Reply {
+    fn clear(&self) {
+        self.shmem.mapping().write(self.offset, &[0; CLEARED]);
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_is_not_written_is_not_an_older_one() {
+        let host = crate::testing::Host::new();
+        let pool = ReplyPool::new(host.clone(), 1);
+        for _ in 0..3 {
+            let reply = pool.take(40).unwrap();
+            assert_eq!(reply.offset(), 0, "the same place again");
+            assert!(reply.with_bytes(40, |b| b.iter().all(|b| *b == 0)).unwrap(), "an older reply is left");
+            assert!(reply.shmem.mapping().write(0, &[7; 40]));
+        }
+    }
+
+    /// Places of any size, wherever texels have lain.
+    #[test]
+    fn what_lay_there_is_no_reply() {
+        for memories in [1, 3] {
+            let pool = ReplyPool::new(crate::testing::Host::new(), memories);
+            for round in 0..40 {
+                let sizes = [200_000, 40, 70_000, 64, 8, 131_072];
+                let held: Vec<Reply> = sizes.iter().map(|size| pool.take(size / (1 + round % 3)).unwrap()).collect();
+                for (reply, size) in held.iter().zip(sizes) {
+                    let is_clear = reply.with_bytes(CLEARED, |b| b.iter().all(|b| *b == 0)).unwrap();
+                    assert!(is_clear, "{memories} {round} {size}");
+                    let size = (size / (1 + round % 3)).next_multiple_of(CLEARED);
+                    assert!(reply.shmem.mapping().write(reply.offset(), &vec![7; size]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn several_memories_are_filled_one_after_the_other() {
+        let pool = ReplyPool::new(crate::testing::Host::new(), 3);
+        let half = || pool.take(REPLIES / 4).unwrap();
+        let round = || -> Vec<u32> { (0..12).map(|_| half().resource()).collect() };
+        let first = round();
+        let mut different = first.clone();
+        different.dedup();
+        assert_eq!((different.len(), round()), (3, first.clone()));
+        let held = half();
+        assert_eq!(held.resource(), first[0]);
+        let again: Vec<u32> = (1..24).map(|_| half().resource()).collect();
+        assert!(!again[11..].contains(&first[0]), "somebody reads there");
+        assert_eq!(again[11 + 4..], first[4..], "the others are used again");
+    }
+
+    #[test]
+    fn a_reply_that_no_memory_holds_is_an_error() {
+        let host = crate::testing::Host::new();
+        let reply = ReplyPool::new(host.clone(), 1).take(1000).unwrap();
+        assert!(matches!(reply.with_bytes(usize::MAX, <[u8]>::len), Err(Error::OutOfHostMemory)));
+        assert_eq!(reply.with_bytes(1000, <[u8]>::len).ok(), Some(1000));
+    }
+}

@@ -1,0 +1,41 @@
+//! Replies that have come.
+
+use super::{Asked, Ring};
+use crate::Error;
+use crate::reply_pool::Reply;
+
+impl Ring {
+    /// As [`Self::room_for_reply`], for one of the replies that bring mebibytes together.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn room_for_large_reply(&self, reply_size: usize) -> Result<Reply, Error> {
+        self.large_replies.take(reply_size)
+    }
+
+    /// Waits for the reply and hands it to `read`.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone; [`Error::OutOfHostMemory`] where a large reply can't be copied.
+    pub fn answer<R>(&self, asked: Asked, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
+        let (reply, size) = self.replied(asked)?;
+        reply.with_bytes(size, read)
+    }
+
+    /// Waits for the reply and hands it to `read` where it is, with its size; the host can change it at any time.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn answer_in_place<R>(&self, asked: Asked, read: impl FnOnce(*const u8, usize) -> R) -> Result<R, Error> {
+        let (reply, size) = self.replied(asked)?;
+        reply.in_place(size, |at| read(at, size))
+    }
+
+    fn replied(&self, asked: Asked) -> Result<(Reply, usize), Error> {
+        self.wait(asked.seqno)?;
+        if let Some(chunk) = asked.large {
+            self.streams.recycle(chunk, Some(asked.seqno), self);
+        }
+        Ok((asked.reply, asked.reply_size))
+    }
+}
