@@ -35,7 +35,7 @@ pub struct ReplyPool {
 ///
 /// Its first [`CLEARED`] bytes are zeros until the host writes them, so that a reply that was never written, or only begun, isn't taken for an
 /// older one: no reply is all zeros there, and what follows in it is announced by a number that isn't zero. Fresh memory is all zeros;
-/// whoever has read a reply leaves zeros behind.
+/// whoever has read a reply leaves zeros where it began, and where a larger one has lain they are written before the next one.
 pub struct Reply {
     shmem: Arc<Shmem>,
     offset: usize,
@@ -133,9 +133,7 @@ impl Reply {
         self.shmem.mapping().read(self.offset, &mut bytes);
         Ok(read(&bytes))
     }
-}
 
-impl Reply {
     fn clear(&self) {
         self.shmem.mapping().write(self.offset, &[0; CLEARED]);
     }

@@ -78,10 +78,10 @@ impl Outcomes {
 
 /// The result in the reply of a command with this number; `None` in one that was never written, or is another's.
 fn read(number: u32, reply: &[u8]) -> Option<vk::Result> {
-    let mut reader = Reader::new(reply);
-    reader.expect32(number);
-    let result = reader.u32();
-    (!reader.is_bad()).then(|| vk::Result::from_raw(result as i32))
+    Reader::new(reply).decode(|r| {
+        r.expect32(number);
+        vk::Result::from_raw(r.u32() as i32)
+    })
 }
 
 pub(super) fn outcome(command: &str, result: Option<vk::Result>) -> Result<(), Error> {
