@@ -1,6 +1,7 @@
 //! What the end-to-end tests share. Without the feature `rig` it is what the test client shares with them, which is built for other guests alone.
 
 #[cfg(feature = "rig")]
+pub mod chance;
 pub mod clients;
 #[cfg(feature = "rig")]
 pub mod compositor;

@@ -12,19 +12,40 @@ const REPLIES: usize = 1 << 20;
 /// replies are.
 const CLEARED: usize = 64;
 
+/// A piece of shared memory for replies.
+struct Memory {
+    shmem: Shmem,
+    /// No other memory of the pool has it, even one whose resource has the same number.
+    number: u64,
+}
+
 #[derive(Default)]
 struct Replies {
-    shmem: Option<Arc<Shmem>>,
+    /// The memory that is being filled.
+    memory: Option<Arc<Memory>>,
     next: usize,
     /// Up to where replies that are more than cleared may have left something.
     written_to: usize,
     /// Memories that were full, oldest first.
-    full: VecDeque<Arc<Shmem>>,
+    full: VecDeque<Arc<Memory>>,
+    /// How many memories were made.
+    made: u64,
+}
+
+/// How replies lie in a pool's memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// Each in cache lines of its own.
+    Apart,
+    /// Each begins where the one before ends, in the order in which room is taken: a host that has just written that one needn't be told of it. Such
+    /// a reply takes as many bytes as there is room for, not fewer.
+    Behind,
 }
 
 /// Memory for replies: slices cut one after the other.
 pub struct ReplyPool {
     winsys: Arc<dyn Winsys>,
+    placement: Placement,
     /// A single memory is begun anew whenever no reader holds a slice of it. Several are filled one after the other: for replies that are much
     /// together, so that neither processor has in its cache what the other one is about to write there, or has written.
     memories: usize,
@@ -37,70 +58,98 @@ pub struct ReplyPool {
 /// older one: no reply is all zeros there, and what follows in it is announced by a number that isn't zero. Fresh memory is all zeros;
 /// whoever has read a reply leaves zeros where it began, and where a larger one has lain they are written before the next one.
 pub struct Reply {
-    shmem: Arc<Shmem>,
+    memory: Arc<Memory>,
+    offset: usize,
+    size: usize,
+    placement: Placement,
+}
+
+/// A place in a pool's memory, for as long as the pool is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    memory: u64,
     offset: usize,
 }
 
 impl ReplyPool {
     /// An empty pool.
-    pub fn new(winsys: Arc<dyn Winsys>, memories: usize) -> Self {
-        Self { winsys, memories, replies: Mutex::default() }
+    pub fn new(winsys: Arc<dyn Winsys>, placement: Placement, memories: usize) -> Self {
+        Self { winsys, placement, memories, replies: Mutex::default() }
     }
 
     /// Room for `size` bytes.
     pub fn take(&self, size: usize) -> Result<Reply, Error> {
+        let placement = self.placement;
+        let step = match placement {
+            Placement::Apart => CLEARED,
+            // What all replies' sizes are multiples of (WIRE.md 1.1).
+            Placement::Behind => 4,
+        };
         let size =
-            size.max(1).checked_next_multiple_of(CLEARED).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
+            size.max(1).checked_next_multiple_of(step).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
         if size > REPLIES / 4 {
-            return Ok(Reply { shmem: Arc::new(self.winsys.create_shmem(size as u64)?), offset: 0 });
+            let number = self.replies.lock().number();
+            return Ok(Reply { memory: Arc::new(self.make(size, number)?), offset: 0, size, placement });
         }
-        let mut r = self.replies.lock();
+        let r = &mut *self.replies.lock();
         // All readers are done, and what they did to the memory came before they let go of it, where nobody else refers to it.
-        let is_unread = |shmem: &mut Arc<Shmem>| Arc::get_mut(shmem).is_some();
-        let Replies { shmem, next, full, written_to } = &mut *r;
-        if let Some(shmem) = shmem {
-            if self.memories == 1 && is_unread(shmem) {
-                *next = 0;
+        let is_unread = |memory: &mut Arc<Memory>| Arc::get_mut(memory).is_some();
+        if let Some(memory) = &mut r.memory {
+            if self.memories == 1 && is_unread(memory) {
+                r.next = 0;
             }
-            if *next + size <= REPLIES {
-                let reply = Reply { shmem: shmem.clone(), offset: *next };
-                if *next > 0 && *next < *written_to {
+            if r.next + size <= REPLIES {
+                let reply = Reply { memory: memory.clone(), offset: r.next, size, placement };
+                if r.next > 0 && r.next < r.written_to {
                     reply.clear();
                 }
-                *next += size;
+                r.next += size;
                 if size > CLEARED {
-                    *written_to = (*written_to).max(*next);
+                    r.written_to = r.written_to.max(r.next);
                 }
                 return Ok(reply);
             }
         }
-        let has_unread = full.front_mut().is_some_and(is_unread);
-        let made = if has_unread && full.len() + 1 >= self.memories {
+        let has_unread = r.full.front_mut().is_some_and(is_unread);
+        let made = if has_unread && r.full.len() + 1 >= self.memories {
             None
         } else {
-            match self.winsys.create_shmem(REPLIES as u64) {
+            match self.make(REPLIES, r.number()) {
                 // What there is serves as well.
                 Err(_) if has_unread => None,
                 made => Some(made?),
             }
         };
         let is_new = made.is_some();
-        let begun = made.map(Arc::new).or_else(|| full.pop_front()).ok_or(Error::OutOfHostMemory)?;
-        full.extend(shmem.replace(begun.clone()));
-        if full.len() >= self.memories {
+        let begun = made.map(Arc::new).or_else(|| r.full.pop_front()).ok_or(Error::OutOfHostMemory)?;
+        let before = r.memory.replace(begun.clone());
+        r.full.extend(before);
+        if r.full.len() >= self.memories {
             // Whoever reads there keeps it.
-            full.pop_front();
+            r.full.pop_front();
         }
-        *written_to = if is_new { size } else { REPLIES };
-        *next = size;
-        Ok(Reply { shmem: begun, offset: 0 })
+        r.written_to = if is_new { size } else { REPLIES };
+        r.next = size;
+        Ok(Reply { memory: begun, offset: 0, size, placement })
+    }
+
+    fn make(&self, size: usize, number: u64) -> Result<Memory, Error> {
+        Ok(Memory { shmem: self.winsys.create_shmem(size as u64)?, number })
+    }
+}
+
+impl Replies {
+    /// The number of the next memory.
+    fn number(&mut self) -> u64 {
+        self.made += 1;
+        self.made
     }
 }
 
 impl Reply {
     /// The resource to name in commands.
     pub fn resource(&self) -> u32 {
-        self.shmem.id()
+        self.memory.shmem.id()
     }
 
     /// Bytes from the resource's start.
@@ -108,12 +157,26 @@ impl Reply {
         self.offset
     }
 
+    /// Bytes that the host may write from there on for a reply of `size` bytes, and for those that follow where it isn't told of their places.
+    pub fn room_behind(&self, size: usize) -> usize {
+        match self.placement {
+            Placement::Apart => size,
+            Placement::Behind => self.memory.shmem.mapping().len().saturating_sub(self.offset),
+        }
+    }
+
+    /// Where it begins, and where the next one may begin without the host's being told; `None` where replies lie apart.
+    pub fn ends(&self) -> Option<(Place, Place)> {
+        let at = |offset| Place { memory: self.memory.number, offset };
+        (self.placement == Placement::Behind).then(|| (at(self.offset), at(self.offset + self.size)))
+    }
+
     /// Hands the first `size` bytes to `read`, where they are; the host can change them at any time.
     ///
     /// # Errors
     /// [`Error::OutOfHostMemory`] where there are fewer, which whoever has asked for room for them doesn't see.
     pub fn in_place<R>(&self, size: usize, read: impl FnOnce(*const u8) -> R) -> Result<R, Error> {
-        let at = self.shmem.mapping().at(self.offset, size).ok_or(Error::OutOfHostMemory)?;
+        let at = self.memory.shmem.mapping().at(self.offset, size).ok_or(Error::OutOfHostMemory)?;
         Ok(read(at))
     }
 
@@ -124,18 +187,19 @@ impl Reply {
     pub fn with_bytes<R>(&self, size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         let mut small = [0; 512];
         if let Some(bytes) = small.get_mut(..size) {
-            self.shmem.mapping().read(self.offset, bytes);
+            self.memory.shmem.mapping().read(self.offset, bytes);
             return Ok(read(bytes));
         }
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(size).map_err(|_| Error::OutOfHostMemory)?;
         bytes.resize(size, 0);
-        self.shmem.mapping().read(self.offset, &mut bytes);
+        self.memory.shmem.mapping().read(self.offset, &mut bytes);
         Ok(read(&bytes))
     }
 
     fn clear(&self) {
-        self.shmem.mapping().write(self.offset, &[0; CLEARED]);
+        let zeros = &[0; CLEARED];
+        self.memory.shmem.mapping().write(self.offset, zeros.get(..self.size).unwrap_or(zeros));
     }
 }
 
@@ -152,12 +216,12 @@ mod tests {
     #[test]
     fn a_reply_that_is_not_written_is_not_an_older_one() {
         let host = crate::testing::Host::new();
-        let pool = ReplyPool::new(host.clone(), 1);
+        let pool = ReplyPool::new(host.clone(), Placement::Apart, 1);
         for _ in 0..3 {
             let reply = pool.take(40).unwrap();
             assert_eq!(reply.offset(), 0, "the same place again");
             assert!(reply.with_bytes(40, |b| b.iter().all(|b| *b == 0)).unwrap(), "an older reply is left");
-            assert!(reply.shmem.mapping().write(0, &[7; 40]));
+            assert!(reply.memory.shmem.mapping().write(0, &[7; 40]));
         }
     }
 
@@ -165,7 +229,7 @@ mod tests {
     #[test]
     fn what_lay_there_is_no_reply() {
         for memories in [1, 3] {
-            let pool = ReplyPool::new(crate::testing::Host::new(), memories);
+            let pool = ReplyPool::new(crate::testing::Host::new(), Placement::Apart, memories);
             for round in 0..40 {
                 let sizes = [200_000, 40, 70_000, 64, 8, 131_072];
                 let held: Vec<Reply> = sizes.iter().map(|size| pool.take(size / (1 + round % 3)).unwrap()).collect();
@@ -173,7 +237,7 @@ mod tests {
                     let is_clear = reply.with_bytes(CLEARED, |b| b.iter().all(|b| *b == 0)).unwrap();
                     assert!(is_clear, "{memories} {round} {size}");
                     let size = (size / (1 + round % 3)).next_multiple_of(CLEARED);
-                    assert!(reply.shmem.mapping().write(reply.offset(), &vec![7; size]));
+                    assert!(reply.memory.shmem.mapping().write(reply.offset(), &vec![7; size]));
                 }
             }
         }
@@ -181,7 +245,7 @@ mod tests {
 
     #[test]
     fn several_memories_are_filled_one_after_the_other() {
-        let pool = ReplyPool::new(crate::testing::Host::new(), 3);
+        let pool = ReplyPool::new(crate::testing::Host::new(), Placement::Apart, 3);
         let half = || pool.take(REPLIES / 4).unwrap();
         let round = || -> Vec<u32> { (0..12).map(|_| half().resource()).collect() };
         let first = round();
@@ -198,7 +262,7 @@ mod tests {
     #[test]
     fn a_reply_that_no_memory_holds_is_an_error() {
         let host = crate::testing::Host::new();
-        let reply = ReplyPool::new(host.clone(), 1).take(1000).unwrap();
+        let reply = ReplyPool::new(host.clone(), Placement::Apart, 1).take(1000).unwrap();
         assert!(matches!(reply.with_bytes(usize::MAX, <[u8]>::len), Err(Error::OutOfHostMemory)));
         assert_eq!(reply.with_bytes(1000, <[u8]>::len).ok(), Some(1000));
     }

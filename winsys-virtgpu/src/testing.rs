@@ -20,6 +20,8 @@ pub struct Host {
     pub roundtrips: Mutex<Vec<u64>>,
     /// Resources that were given back.
     pub released: Mutex<Vec<u32>>,
+    /// Shared memories that weren't: their resource, and where they are mapped.
+    memories: Mutex<Vec<(u32, usize, usize)>>,
     this: Weak<Host>,
 }
 
@@ -29,6 +31,7 @@ struct Giver(Weak<Host>);
 impl Release for Giver {
     fn release(&self, handle: &mut Handle) {
         if let Some(host) = self.0.upgrade() {
+            host.memories.lock().retain(|(id, ..)| *id != handle.id);
             host.released.lock().push(handle.id);
         }
     }
@@ -41,6 +44,7 @@ impl Host {
             submitted: Mutex::default(),
             roundtrips: Mutex::default(),
             released: Mutex::default(),
+            memories: Mutex::default(),
             this: this.clone(),
         })
     }
@@ -48,6 +52,15 @@ impl Host {
     /// What was submitted since the last time.
     pub fn take(&self) -> Vec<(u32, u64)> {
         std::mem::take(&mut self.submitted.lock())
+    }
+
+    /// Hands bytes of a shared memory to `f`, as the host sees them, unless the guest has given them back.
+    pub fn at<R>(&self, resource: u32, offset: usize, len: usize, f: impl FnOnce(*mut u8) -> R) -> R {
+        let memories = self.memories.lock();
+        let Some((_, base, _)) = memories.iter().find(|(id, _, size)| *id == resource && offset + len <= *size) else {
+            panic!("{len} bytes at {offset} of resource {resource}, which isn't there or is smaller");
+        };
+        f(std::ptr::with_exposed_provenance_mut::<u8>(*base).wrapping_add(offset))
     }
 }
 
@@ -67,7 +80,9 @@ impl Winsys for Host {
     fn create_shmem(&self, size: u64) -> Result<Shmem, Error> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let mapping = Mapping::anonymous(size).unwrap();
+        let base = mapping.base().expose_provenance();
         let handle = Handle { id: NEXT.fetch_add(1, Ordering::Relaxed), ..Handle::default() };
+        self.memories.lock().push((handle.id, base, size as usize));
         Ok(Shmem::new(Resource::new(handle, size, Arc::new(Giver(self.this.clone()))), mapping))
     }
 

@@ -1,11 +1,11 @@
 //! `bench`: the same work on the host's own driver, Mesa's venus and Hesper, in turns.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use hesper_gpu_bench::busy::Load;
-use hesper_rig::Driver;
+use hesper_rig::{Driver, Root};
 use hesper_tests::measure::measure_on;
 use hesper_tests::placement::{Distance, Placement};
 use serde_json::Value;
@@ -42,6 +42,8 @@ pub type Baseline = BTreeMap<String, BTreeMap<String, f64>>;
 pub const BASELINE: &str = "tests/bench-baseline.json";
 /// A row that is this much worse than the baseline is named; timings on a busy machine differ by nearly as much.
 const WORSE: f64 = 1.4;
+/// How often in a row a row must be slower than with Mesa's driver to be called so.
+const TIMES: u32 = 3;
 /// Of rows that take next to nothing beside Mesa's, a multiple says nothing.
 const SLACK: f64 = 0.1;
 
@@ -52,25 +54,8 @@ pub fn run(args: &Args) -> Result<()> {
         return against::run(&root, &client, &args.only, library, args.runs);
     }
     let places = places()?;
-    let mut all: BTreeMap<Distance, Results> = BTreeMap::new();
-    // In turns, so that a machine that gets slower or faster meanwhile does so for all.
-    for run in 1..=args.runs {
-        for (place, load) in places.iter().flat_map(|p| args.loads.iter().map(move |l| (p, *l))) {
-            for driver in Driver::ALL {
-                let distance = place.distance;
-                let step = Step::start(&format!("Run {run} of {} on {driver}, {load}, {distance}", args.runs), "");
-                let mut samples = {
-                    let _work = load.start();
-                    measure_on(place.processors, &root, driver, &client, &args.only, &[])?
-                };
-                if load != Load::Idle {
-                    samples.iter_mut().for_each(|s| s.name = format!("{}, {load}", s.name));
-                }
-                all.entry(distance).or_default().take(driver, &samples);
-                step.done("");
-            }
-        }
-    }
+    let measured = || measure_all(args, &root, &client, &places);
+    let all = measured()?;
     for (distance, results) in &all {
         ensure!(!results.is_empty(), "the client reported nothing");
         println!("\nMedians of {}, {distance}:\n\n{}", args.runs, results.table());
@@ -91,6 +76,13 @@ pub fn run(args: &Args) -> Result<()> {
         std::fs::write(&file, format!("{:#}\n", serde_json::to_value(baseline)?))?;
         return Ok(());
     }
+    let slower = slower_for_good(&all, measured)?;
+    ensure!(
+        slower.is_empty(),
+        "slower than Mesa's driver by more than chance, {TIMES} times in a row:\n  {}",
+        slower.join("\n  ")
+    );
+    println!("  no row is slower than Mesa's driver by more than chance");
     for (distance, results) in &all {
         let Some(kept) = baseline.get(distance.name()) else {
             println!("  {BASELINE} has nothing of {distance} processors");
@@ -105,6 +97,56 @@ pub fn run(args: &Args) -> Result<()> {
         println!("  {distance}: no row is more than {WORSE} times its baseline, and {SLACK}");
     }
     Ok(())
+}
+
+/// Measures each driver in turns, so that a machine that gets slower or faster meanwhile does so for all.
+fn measure_all(args: &Args, root: &Root, client: &Path, places: &[Place]) -> Result<BTreeMap<Distance, Results>> {
+    let mut all: BTreeMap<Distance, Results> = BTreeMap::new();
+    for run in 1..=args.runs {
+        for (place, load) in places.iter().flat_map(|p| args.loads.iter().map(move |l| (p, *l))) {
+            for driver in Driver::ALL {
+                let distance = place.distance;
+                let step = Step::start(&format!("Run {run} of {} on {driver}, {load}, {distance}", args.runs), "");
+                let mut samples = {
+                    let _work = load.start();
+                    measure_on(place.processors, root, driver, client, &args.only, &[])?
+                };
+                if load != Load::Idle {
+                    samples.iter_mut().for_each(|s| s.name = format!("{}, {load}", s.name));
+                }
+                all.entry(distance).or_default().take(driver, &samples);
+                step.done("");
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The rows that are slower than with Mesa's driver by more than chance, in what was measured `first` and in all that `again` measures, which is called only while there
+/// are such rows.
+fn slower_for_good(
+    first: &BTreeMap<Distance, Results>,
+    again: impl Fn() -> Result<BTreeMap<Distance, Results>>,
+) -> Result<Vec<String>> {
+    let rows = |all: &BTreeMap<Distance, Results>| {
+        let of = |(distance, results): (&Distance, &Results)| {
+            results.slower().into_iter().map(|(name, ratio)| ((*distance, name), ratio)).collect::<Vec<_>>()
+        };
+        all.iter().flat_map(of).collect::<BTreeMap<_, _>>()
+    };
+    let mut slower = rows(first);
+    let said = |slower: &BTreeMap<(Distance, String), f64>| -> Vec<String> {
+        slower.iter().map(|((distance, name), ratio)| format!("{name} ({distance}): {ratio:.3}")).collect()
+    };
+    for time in 2..=TIMES {
+        if slower.is_empty() {
+            break;
+        }
+        println!("  slower than Mesa's driver, so for time {time}: {}", said(&slower).join(", "));
+        let found = rows(&again()?);
+        slower.retain(|row, _| found.contains_key(row));
+    }
+    Ok(said(&slower))
 }
 
 /// Where guest and host run.
@@ -143,6 +185,23 @@ fn worse_than(results: &Results, baseline: &BTreeMap<String, f64>) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_slower_when_it_is_so_each_time() {
+        let all = |slower: f64, other: f64| {
+            let mut results = Results::default();
+            for i in 0..5 {
+                for (name, hesper) in [("slower", slower), ("other", other)] {
+                    results.add(Driver::Mesa, name, "us", 1.0 + f64::from(i) / 100.0);
+                    results.add(Driver::Hesper, name, "us", hesper + f64::from(i) / 100.0);
+                }
+            }
+            BTreeMap::from([(Distance::Near, results)])
+        };
+        let found = slower_for_good(&all(1.2, 1.2), || Ok(all(1.2, 1.0))).unwrap();
+        assert_eq!(found, ["slower (near): 1.196"]);
+        assert!(slower_for_good(&all(0.9, 1.0), || unreachable!("nothing is slower")).unwrap().is_empty());
+    }
 
     #[test]
     fn rows_that_became_worse_are_named() {

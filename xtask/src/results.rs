@@ -1,11 +1,15 @@
 //! What was measured on the three drivers.
 
 use hesper_rig::Driver;
+use hesper_tests::chance::larger_by_chance;
 use hesper_tests::measure::Sample;
 use hesper_tests::median;
 use serde_json::{Value, json};
 
 use crate::table::table;
+
+/// Chance brings a driver that is as fast to be slower in so many of all tries, by which it is called so once.
+const CHANCE: f64 = 0.01;
 
 /// Rows in the order in which they came first.
 #[derive(Default)]
@@ -79,6 +83,12 @@ impl Results {
         self.0.iter().filter_map(ratio).collect()
     }
 
+    /// The rows in which Hesper is slower than Mesa's driver by more than chance, and how much: where both wait for the same work of the host's, medians
+    /// fall on either side.
+    pub fn slower(&self) -> Vec<(String, f64)> {
+        self.0.iter().filter(|m| m.is_slower()).map(|m| (m.name.clone(), m.ratio())).collect()
+    }
+
     /// Speeds of the three drivers, for rows that the first is in.
     pub fn speeds(&self) -> Vec<(String, [f64; 3])> {
         let rows = self.0.iter().map(|m| (m.name.clone(), m.speeds()));
@@ -120,6 +130,18 @@ impl Measured {
         self.values.each_ref().map(|v| median(v))
     }
 
+    /// Hesper to Mesa's driver; below 1 is better.
+    fn ratio(&self) -> f64 {
+        let [_, mesa, hesper] = self.speeds();
+        mesa / hesper
+    }
+
+    fn is_slower(&self) -> bool {
+        let [_, mesa, hesper] = &self.values;
+        let (more, less) = if self.unit.ends_with("/s") { (mesa, hesper) } else { (hesper, mesa) };
+        self.ratio() > 1.0 && larger_by_chance(more, less) < CHANCE
+    }
+
     /// The medians, or their inverses where they are times: more is better.
     fn speeds(&self) -> [f64; 3] {
         let is_speed = self.unit.ends_with("/s");
@@ -130,6 +152,24 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slower_is_what_chance_does_not_bring() {
+        let mut results = Results::default();
+        for i in 0..5 {
+            for (name, unit, mesa, hesper) in [
+                ("slower", "us", 10.0, 10.6),
+                ("by chance", "us", 10.0, 10.1 + 0.01 * f64::from(i % 2)),
+                ("faster", "us", 11.0, 10.0),
+                ("less a second", "GB/s", 11.0, 10.0),
+            ] {
+                results.add(Driver::Mesa, name, unit, mesa + 0.1 * f64::from(i));
+                results.add(Driver::Hesper, name, unit, hesper + 0.1 * f64::from(i % 4));
+            }
+        }
+        let names: Vec<_> = results.slower().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["slower", "less a second"]);
+    }
 
     #[test]
     fn medians_and_ratios_are_by_row() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use hesper_encoder::{Codec, Reader, Texels, Writer};
 use hesper_winsys::contention::Contention;
-use hesper_winsys::ring::{self, Asked, Reply, RingOptions, Show};
+use hesper_winsys::ring::{self, Asked, Reply, ReplyKind, RingOptions, Show};
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
 use parking_lot::Mutex;
 
@@ -134,7 +134,7 @@ impl Connection {
     }
 
     /// As [`Self::send_for_outcome`], for a command that has no effect anybody could see before the next one is sent; the host may see it later. The
-    /// reply takes at most `size` bytes.
+    /// reply takes `size` bytes, whatever the result.
     pub fn post_for_outcome(
         &self,
         command: &'static str,
@@ -178,7 +178,9 @@ impl Connection {
         if show == Show::Now || self.outcomes.many() {
             self.look_at_outcomes()?;
         }
-        match self.ring.room_for_reply(size) {
+        // One that is alone begins no run, for which there may be no memory yet.
+        let kind = if self.outcomes.any() { ReplyKind::Exact } else { ReplyKind::Short };
+        match self.ring.room_for_reply(kind, size) {
             Err(e) if !matches!(e, Error::Lost(_)) => Ok(None),
             reply => self.report(reply.map(Some)),
         }
@@ -212,11 +214,9 @@ impl Connection {
         self.come_back(called)
     }
 
-    /// Sends a command whose reply of at most `size` bytes [`Self::answer`] reads, and doesn't wait. Several may be under way; `much` says that their
-    /// replies bring mebibytes together.
-    pub fn ask(&self, size: usize, much: bool, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
-        let room = if much { self.ring.room_for_large_reply(size) } else { self.ring.room_for_reply(size) };
-        let reply = self.report(room)?;
+    /// Sends a command whose reply of at most `size` bytes [`Self::answer`] reads, and doesn't wait. Several may be under way.
+    pub fn ask(&self, kind: ReplyKind, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Asked, Error> {
+        let reply = self.report(self.ring.room_for_reply(kind, size))?;
         self.report(with_encoded(&self.codec, encode, |bytes| self.ring.ask_for(reply, bytes, size, Show::Now)))
     }
 

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 /// Bytes of a reply that has nothing behind the command's number and its result.
 pub use hesper_winsys::reply_slots::REPLY;
 
-/// So many replies that haven't been read are worth a look.
+/// So many replies more than the last look left are worth another one: each takes lines that the host writes from its processor.
 const MANY: usize = 64;
 
 /// A reply that hasn't been read.
@@ -32,12 +32,19 @@ pub struct Due {
 }
 
 /// Replies that haven't been read.
-#[derive(Default)]
 pub struct Outcomes {
     /// In the order in which the ring runs the commands, but for those that two threads sent at the same time.
     due: Mutex<VecDeque<Due>>,
     /// How many there are. A thread that has been answered after a command sees that the command's reply is due, or has been read.
     number: AtomicUsize,
+    /// As many are worth a look.
+    many: AtomicUsize,
+}
+
+impl Default for Outcomes {
+    fn default() -> Self {
+        Self { due: Mutex::default(), number: AtomicUsize::new(0), many: AtomicUsize::new(MANY) }
+    }
 }
 
 impl Outcomes {
@@ -50,7 +57,7 @@ impl Outcomes {
     /// Whether there are so many that their memory should be used again.
     #[inline]
     pub fn many(&self) -> bool {
-        self.number.load(Ordering::Relaxed) >= MANY
+        self.number.load(Ordering::Relaxed) >= self.many.load(Ordering::Relaxed)
     }
 
     /// A reply will be there when the ring has run a command.
@@ -72,6 +79,7 @@ impl Outcomes {
             failed = failed.and(outcome(command, result));
         }
         self.number.store(due.len(), Ordering::Relaxed);
+        self.many.store(due.len() + MANY, Ordering::Relaxed);
         failed
     }
 }

@@ -20,6 +20,7 @@ pub fn options(settings: &Settings, winsys: &dyn Winsys) -> RingOptions {
         idle_timeout: settings.idle.unwrap_or_else(|| winsys.idle_timeout()),
         notify_always: settings.notify_always,
         parks: winsys.shares_processors() || settings.contention == Mode::Always,
+        reply_runs: settings.reply_runs,
         contention: Arc::new(Contention::new(settings.contention)),
         ..RingOptions::default()
     }

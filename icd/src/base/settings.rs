@@ -54,6 +54,8 @@ pub struct Settings {
     pub staging: Option<bool>,
     /// Whether copies to images by the host's processor may go without being waited for.
     pub posted_copies: bool,
+    /// Whether the host is told of the first place alone where replies lie one behind the other.
+    pub reply_runs: bool,
     /// Whether the driver looks at what came of submissions.
     pub outcomes: bool,
     /// `notify-always`: whether a sleeping thread of the host is called again while a call is on its way.
@@ -131,6 +133,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () => None,
         },
         posted_copies: !switch("no-posted-copies"),
+        reply_runs: !switch("no-reply-runs"),
         outcomes: !switch("no-outcomes"),
         notify_always: switch("notify-always"),
         pool_counts: !switch("no-pool-counts") && !switch("sync"),

@@ -12,7 +12,7 @@
 use ash::vk;
 use hesper_encoder::generated::{reply, request, types};
 use hesper_encoder::{Reader, Texels, Writer};
-use hesper_winsys::ring::Asked;
+use hesper_winsys::ring::{Asked, ReplyKind};
 
 use crate::base::chain::slice;
 use crate::base::connection::Connection;
@@ -153,7 +153,7 @@ impl Up<'_> {
     /// # Safety
     /// As [`Self::with_command`].
     unsafe fn ask(&self, piece: &Piece, texels: Texels) -> Result<Asked, vk::Result> {
-        let ask = |encode: &dyn Fn(&mut Writer, u32)| self.connection.ask(REPLY, false, |w| encode(w, 1));
+        let ask = |encode: &dyn Fn(&mut Writer, u32)| self.connection.ask(ReplyKind::Short, REPLY, |w| encode(w, 1));
         // SAFETY: by contract.
         unsafe { self.with_command(piece, texels, ask) }.map_err(|e| result_of_error(&e))
     }
@@ -188,16 +188,16 @@ impl Down<'_> {
         }
     }
 
-    /// Asks for one piece's texels; `much` says that there are many pieces.
+    /// Asks for one piece's texels.
     ///
     /// # Safety
     /// A valid device and info; the texels' address isn't null.
-    unsafe fn ask(&self, piece: &Piece, texels: Texels, much: bool) -> Result<Asked, vk::Result> {
+    unsafe fn ask(&self, piece: &Piece, texels: Texels, kind: ReplyKind) -> Result<Asked, vk::Result> {
         let info = self.info(piece);
         let (size, data) = (texels.len(), texels.first.cast_mut().cast());
         // SAFETY: valid by contract, and a local that lives until the command is encoded.
         let asked = unsafe {
-            self.connection.ask(reply::copy_image_to_memory_mesa_size(self.device, &info, size, data), much, |w| {
+            self.connection.ask(kind, reply::copy_image_to_memory_mesa_size(self.device, &info, size, data), |w| {
                 request::copy_image_to_memory_mesa(w, 1, self.device, &info, size, data);
             })
         };
@@ -289,13 +289,13 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
             Layout::Opaque(region) => unsafe {
                 each_layer(device, info.src_image, region, |piece, before, size| {
                     let texels = Texels::closely(to.add(before), size);
-                    down.ask(piece, texels, false).and_then(|asked| down.answer(piece, asked, texels))
+                    down.ask(piece, texels, ReplyKind::Short).and_then(|asked| down.answer(piece, asked, texels))
                 })
             },
             Layout::Rows(rows) => {
-                let much = rows.size() >= MUCH;
+                let kind = if rows.size() >= MUCH { ReplyKind::Much } else { ReplyKind::Short };
                 // SAFETY: the program's memory, which isn't null.
-                let ask = |piece: &Piece| unsafe { down.ask(piece, rows.texels(piece, to), much) };
+                let ask = |piece: &Piece| unsafe { down.ask(piece, rows.texels(piece, to), kind) };
                 // SAFETY: the program's memory has room for the region's rows.
                 let answer = |piece: Piece, asked| unsafe { down.answer(&piece, asked, rows.texels(&piece, to)) };
                 in_flight(rows.pieces(PIECE), ask, answer)

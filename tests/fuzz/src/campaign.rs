@@ -35,6 +35,7 @@ const SWITCHES: &[&str] = &[
     "wait-block",
     "no-outcomes",
     "no-posted-copies",
+    "no-reply-runs",
     "no-pool-counts",
     "contention",
     "contention,wait-poll",

@@ -5,14 +5,6 @@ use crate::Error;
 use crate::reply_pool::Reply;
 
 impl Ring {
-    /// As [`Self::room_for_reply`], for one of the replies that bring mebibytes together.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn room_for_large_reply(&self, reply_size: usize) -> Result<Reply, Error> {
-        self.large_replies.take(reply_size)
-    }
-
     /// Waits for the reply and hands it to `read`.
     ///
     /// # Errors

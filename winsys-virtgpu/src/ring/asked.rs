@@ -13,6 +13,17 @@ pub enum Show {
     Later,
 }
 
+/// What a reply is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyKind {
+    /// Some bytes that are waited for.
+    Short,
+    /// One of those that bring mebibytes together.
+    Much,
+    /// Of a size that is known exactly, whatever the result; it is looked at later.
+    Exact,
+}
+
 /// A command whose reply hasn't been read yet. It has to be answered, or else its ring to end: until then the host may write to
 /// the reply's memory, which is used again when this is dropped.
 #[must_use]

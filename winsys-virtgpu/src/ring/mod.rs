@@ -5,6 +5,7 @@
 //! ([`Ring::call`]); nothing may come between the two, so both are written under one lock.
 
 mod answer;
+mod ask;
 mod asked;
 mod host_thread;
 mod memory;
@@ -20,12 +21,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use crate::reply_pool::Reply;
-use crate::reply_pool::ReplyPool;
+use crate::reply_pool::{Placement, ReplyPool};
 use crate::seqno::{Progress, Seqno};
 use crate::shared::{Mutex, fence};
 use crate::stream::{Chunk, StreamPool};
 use crate::{Error, Health, Winsys, trace, transport};
-pub use asked::{Asked, Show};
+pub use asked::{Asked, ReplyKind, Show};
 use host_thread::HostThread;
 use memory::RingMemory;
 pub use options::{IDLE, RingOptions};
@@ -43,6 +44,8 @@ pub struct Ring {
     /// Held by whoever writes commands, shows them, or notes a newer head.
     write: Mutex<Write>,
     replies: ReplyPool,
+    /// For those whose size is known exactly.
+    exact_replies: ReplyPool,
     /// For replies that are much together.
     large_replies: ReplyPool,
     streams: Arc<StreamPool>,
@@ -66,8 +69,9 @@ impl Ring {
         winsys.submit(&transport::create_ring(id, &memory.layout(options.idle_timeout_ns()), MONITOR_US))?;
         Ok(Self {
             write: Mutex::new(Write::at(0)),
-            replies: ReplyPool::new(winsys.clone(), 1),
-            large_replies: ReplyPool::new(winsys.clone(), LARGE_REPLIES),
+            replies: ReplyPool::new(winsys.clone(), Placement::Apart, 1),
+            exact_replies: ReplyPool::new(winsys.clone(), Placement::Behind, 1),
+            large_replies: ReplyPool::new(winsys.clone(), Placement::Apart, LARGE_REPLIES),
             streams,
             thread: HostThread::new(id, memory, health, winsys, options.notify_always),
             options,
@@ -153,63 +157,6 @@ impl Ring {
     /// Commands above this go through other memory, so that a few can't fill the ring.
     pub fn direct_limit(&self) -> usize {
         self.options.buffer_size / 4
-    }
-
-    /// Sends a command with the reply bit set, waits, and hands the reply, at most `reply_size` bytes, to `read`.
-    ///
-    /// # Errors
-    /// [`Error::Lost`] when the host is gone.
-    pub fn call<R>(&self, command: &[u8], reply_size: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
-        let asked = self.ask(command, reply_size, Show::Now)?;
-        self.answer(asked, read)
-    }
-
-    /// Sends a command with the reply bit set, whose reply takes at most `reply_size` bytes, and doesn't wait.
-    ///
-    /// # Errors
-    /// [`Error::Lost`] when the host is gone.
-    pub fn ask(&self, command: &[u8], reply_size: usize, show: Show) -> Result<Asked, Error> {
-        self.ask_for(self.room_for_reply(reply_size)?, command, reply_size, show)
-    }
-
-    /// Room for a reply of at most `reply_size` bytes, for [`Self::ask_for`].
-    ///
-    /// # Errors
-    /// What the host or the kernel refuse.
-    pub fn room_for_reply(&self, reply_size: usize) -> Result<Reply, Error> {
-        self.replies.take(reply_size)
-    }
-
-    /// Does what [`Self::ask`] does, with room for the reply that has been taken.
-    ///
-    /// # Errors
-    /// [`Error::Lost`] when the host is gone.
-    pub fn ask_for(&self, reply: Reply, command: &[u8], reply_size: usize, show: Show) -> Result<Asked, Error> {
-        let set_reply = transport::set_reply(reply.resource(), reply.offset(), reply_size);
-        let large = if command.len() > self.direct_limit() {
-            let mut chunk = self.streams.take(command.len())?;
-            if !chunk.write(command) {
-                return Err(Error::OutOfHostMemory);
-            }
-            Some(chunk)
-        } else {
-            None
-        };
-        let seqno = {
-            let mut write = self.write.lock();
-            match &large {
-                None => self.put(&mut write, &[&set_reply, command])?,
-                Some(c) => {
-                    let execute = transport::execute_stream(c.resource(), c.offset(), command.len());
-                    self.put(&mut write, &[&set_reply, &execute])?;
-                }
-            }
-            match show {
-                Show::Now => self.publish(&mut write)?,
-                Show::Later => self.show_later(&mut write)?,
-            }
-        };
-        Ok(Asked { seqno, reply, reply_size, large })
     }
 
     /// How far the ring has been filled, as a submission that is sent now would find it; the host needn't have been shown all of that.

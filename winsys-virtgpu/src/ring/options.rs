@@ -23,6 +23,8 @@ pub struct RingOptions {
     pub notify_always: bool,
     /// Whether the host's thread waits behind what it is shown while others want the processors: its own ones, that is.
     pub parks: bool,
+    /// Whether replies of known size lie one behind the other, so that the host is told of the first one's place alone.
+    pub reply_runs: bool,
     /// What is known of others who want the processors.
     pub contention: Arc<Contention>,
 }
@@ -36,6 +38,7 @@ impl Default for RingOptions {
             patience: Patience::default(),
             notify_always: false,
             parks: true,
+            reply_runs: true,
             contention: Arc::new(Contention::new(Mode::Never)),
         }
     }

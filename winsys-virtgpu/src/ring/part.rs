@@ -30,6 +30,9 @@ impl Ring {
         let mut write = self.write.lock();
         self.put(&mut write, &[set_reply, &execute])?;
         write.pointed_at += len;
+        if !set_reply.is_empty() {
+            write.next_reply = None;
+        }
         match show {
             Show::Now => self.publish(&mut write),
             Show::Later => self.show_later(&mut write),

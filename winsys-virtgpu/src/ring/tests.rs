@@ -11,7 +11,7 @@ pub(crate) fn ring(host: &Arc<Host>, id: u64) -> Ring {
     ring_with(host, id, RingOptions { buffer_size: 4096, ..RingOptions::default() })
 }
 
-fn ring_with(host: &Arc<Host>, id: u64, options: RingOptions) -> Ring {
+pub(crate) fn ring_with(host: &Arc<Host>, id: u64, options: RingOptions) -> Ring {
     let streams = Arc::new(StreamPool::new(host.clone()));
     Ring::create(host.clone(), Arc::default(), id, streams, options).unwrap()
 }

@@ -73,6 +73,10 @@ impl Mapping {
         self.piece(at, |piece| piece.with(|p| unsafe { (*p).clone() }))
     }
 
+    pub fn len(&self) -> usize {
+        self.words.len() * LINE
+    }
+
     pub fn base(&self) -> *mut u8 {
         std::ptr::without_provenance_mut(LINE)
     }
