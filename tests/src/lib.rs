@@ -2,6 +2,7 @@
 
 #[cfg(feature = "rig")]
 pub mod chance;
+#[cfg(feature = "rig")]
 pub mod clients;
 #[cfg(feature = "rig")]
 pub mod compositor;
