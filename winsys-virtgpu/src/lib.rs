@@ -13,6 +13,7 @@ pub mod health;
 pub mod mapping;
 pub mod notice;
 pub mod probe;
+pub mod reply_place;
 pub mod reply_pool;
 pub mod reply_slots;
 pub mod resource;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::reply_place::{MemoryNumber, Place, ReplyPlace};
 use crate::shared::Mutex;
 use crate::{Error, Shmem, Winsys};
 
@@ -15,8 +16,7 @@ const CLEARED: usize = 64;
 /// A piece of shared memory for replies.
 struct Memory {
     shmem: Shmem,
-    /// No other memory of the pool has it, even one whose resource has the same number.
-    number: u64,
+    number: MemoryNumber,
 }
 
 #[derive(Default)]
@@ -28,8 +28,6 @@ struct Replies {
     written_to: usize,
     /// Memories that were full, oldest first.
     full: VecDeque<Arc<Memory>>,
-    /// How many memories were made.
-    made: u64,
 }
 
 /// How replies lie in a pool's memory.
@@ -64,13 +62,6 @@ pub struct Reply {
     placement: Placement,
 }
 
-/// A place in a pool's memory, for as long as the pool is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    memory: u64,
-    offset: usize,
-}
-
 impl ReplyPool {
     /// An empty pool.
     pub fn new(winsys: Arc<dyn Winsys>, placement: Placement, memories: usize) -> Self {
@@ -88,8 +79,7 @@ impl ReplyPool {
         let size =
             size.max(1).checked_next_multiple_of(step).filter(|s| *s <= 1 << 30).ok_or(Error::OutOfHostMemory)?;
         if size > REPLIES / 4 {
-            let number = self.replies.lock().number();
-            return Ok(Reply { memory: Arc::new(self.make(size, number)?), offset: 0, size, placement });
+            return Ok(Reply { memory: Arc::new(self.make(size)?), offset: 0, size, placement });
         }
         let r = &mut *self.replies.lock();
         // All readers are done, and what they did to the memory came before they let go of it, where nobody else refers to it.
@@ -114,7 +104,7 @@ impl ReplyPool {
         let made = if has_unread && r.full.len() + 1 >= self.memories {
             None
         } else {
-            match self.make(REPLIES, r.number()) {
+            match self.make(REPLIES) {
                 // What there is serves as well.
                 Err(_) if has_unread => None,
                 made => Some(made?),
@@ -133,42 +123,22 @@ impl ReplyPool {
         Ok(Reply { memory: begun, offset: 0, size, placement })
     }
 
-    fn make(&self, size: usize, number: u64) -> Result<Memory, Error> {
-        Ok(Memory { shmem: self.winsys.create_shmem(size as u64)?, number })
-    }
-}
-
-impl Replies {
-    /// The number of the next memory.
-    fn number(&mut self) -> u64 {
-        self.made += 1;
-        self.made
+    fn make(&self, size: usize) -> Result<Memory, Error> {
+        Ok(Memory { shmem: self.winsys.create_shmem(size as u64)?, number: MemoryNumber::next() })
     }
 }
 
 impl Reply {
-    /// The resource to name in commands.
-    pub fn resource(&self) -> u32 {
-        self.memory.shmem.id()
-    }
-
-    /// Bytes from the resource's start.
-    pub fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// Bytes that the host may write from there on for a reply of `size` bytes, and for those that follow where it isn't told of their places.
-    pub fn room_behind(&self, size: usize) -> usize {
-        match self.placement {
-            Placement::Apart => size,
-            Placement::Behind => self.memory.shmem.mapping().len().saturating_sub(self.offset),
+    /// Where the host is to write `size` bytes at most: where replies lie one behind the other, exactly as many as there is room for.
+    pub fn place(&self, size: usize) -> ReplyPlace {
+        let is_exact = self.placement == Placement::Behind;
+        ReplyPlace {
+            resource: self.memory.shmem.id(),
+            start: Place { memory: self.memory.number, offset: self.offset },
+            size: if is_exact { self.size } else { size },
+            is_exact,
+            room: self.memory.shmem.mapping().len().saturating_sub(self.offset),
         }
-    }
-
-    /// Where it begins, and where the next one may begin without the host's being told; `None` where replies lie apart.
-    pub fn ends(&self) -> Option<(Place, Place)> {
-        let at = |offset| Place { memory: self.memory.number, offset };
-        (self.placement == Placement::Behind).then(|| (at(self.offset), at(self.offset + self.size)))
     }
 
     /// Hands the first `size` bytes to `read`, where they are; the host can change them at any time.
@@ -219,7 +189,7 @@ mod tests {
         let pool = ReplyPool::new(host.clone(), Placement::Apart, 1);
         for _ in 0..3 {
             let reply = pool.take(40).unwrap();
-            assert_eq!(reply.offset(), 0, "the same place again");
+            assert_eq!(reply.offset, 0, "the same place again");
             assert!(reply.with_bytes(40, |b| b.iter().all(|b| *b == 0)).unwrap(), "an older reply is left");
             assert!(reply.memory.shmem.mapping().write(0, &[7; 40]));
         }
@@ -237,7 +207,7 @@ mod tests {
                     let is_clear = reply.with_bytes(CLEARED, |b| b.iter().all(|b| *b == 0)).unwrap();
                     assert!(is_clear, "{memories} {round} {size}");
                     let size = (size / (1 + round % 3)).next_multiple_of(CLEARED);
-                    assert!(reply.memory.shmem.mapping().write(reply.offset(), &vec![7; size]));
+                    assert!(reply.memory.shmem.mapping().write(reply.offset, &vec![7; size]));
                 }
             }
         }
@@ -247,14 +217,14 @@ mod tests {
     fn several_memories_are_filled_one_after_the_other() {
         let pool = ReplyPool::new(crate::testing::Host::new(), Placement::Apart, 3);
         let half = || pool.take(REPLIES / 4).unwrap();
-        let round = || -> Vec<u32> { (0..12).map(|_| half().resource()).collect() };
+        let round = || -> Vec<u32> { (0..12).map(|_| half().place(1).resource).collect() };
         let first = round();
         let mut different = first.clone();
         different.dedup();
         assert_eq!((different.len(), round()), (3, first.clone()));
         let held = half();
-        assert_eq!(held.resource(), first[0]);
-        let again: Vec<u32> = (1..24).map(|_| half().resource()).collect();
+        assert_eq!(held.place(1).resource, first[0]);
+        let again: Vec<u32> = (1..24).map(|_| half().place(1).resource).collect();
         assert!(!again[11..].contains(&first[0]), "somebody reads there");
         assert_eq!(again[11 + 4..], first[4..], "the others are used again");
     }

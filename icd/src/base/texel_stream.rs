@@ -117,9 +117,11 @@ impl Writing<'_> {
         if show == Show::Now {
             state.unshown = 0;
         }
-        let set_reply = slots.map(|slots| slots.set_reply(state.next));
-        let set_reply = set_reply.as_ref().map_or(&[][..], |command| command);
-        let sent = turns.send(len, |chunk, from| ring.ask_part(chunk, from, len, set_reply, show))?;
+        let place = slots.map(|slots| slots.place(state.next));
+        let sent = turns.send(len, |chunk, from| match &place {
+            Some(place) => ring.ask_part(chunk, from, len, place, show),
+            None => ring.submit_part(chunk, from, len, show),
+        })?;
         if slots.is_some() {
             state.next += 1;
             replies.expect(sent);

@@ -1,6 +1,8 @@
 //! Commands that ask for a reply.
 
+use super::write::Write;
 use super::{Asked, ReplyKind, Ring, Show};
+use crate::reply_place::ReplyPlace;
 use crate::reply_pool::Reply;
 use crate::{Error, transport};
 
@@ -30,8 +32,7 @@ impl Ring {
         match kind {
             ReplyKind::Short => self.replies.take(reply_size),
             ReplyKind::Much => self.large_replies.take(reply_size),
-            ReplyKind::Exact if self.options.reply_runs => self.exact_replies.take(reply_size),
-            ReplyKind::Exact => self.replies.take(reply_size),
+            ReplyKind::Exact => self.exact_replies.take(reply_size),
         }
     }
 
@@ -53,19 +54,25 @@ impl Ring {
         let command = execute.as_ref().map_or(command, |e| e);
         let seqno = {
             let mut write = self.write.lock();
-            if write.goes_behind(&reply) {
-                self.put(&mut write, &[command])?;
-            } else {
-                let set_reply = transport::set_reply(reply.resource(), reply.offset(), reply.room_behind(reply_size));
-                self.put(&mut write, &[&set_reply, command])?;
-            }
-            write.next_reply = reply.ends().map(|(_, end)| end);
+            self.put_asking(&mut write, &reply.place(reply_size), command)?;
             match show {
                 Show::Now => self.publish(&mut write)?,
                 Show::Later => self.show_later(&mut write)?,
             }
         };
         Ok(Asked { seqno, reply, reply_size, large })
+    }
+
+    /// Copies a command that asks for a reply behind the tail, and in front of it, unless the host writes there anyway, the place; nothing comes between
+    /// the two.
+    pub(super) fn put_asking(&self, write: &mut Write, reply: &ReplyPlace, command: &[u8]) -> Result<(), Error> {
+        if write.next_reply == Some(reply.start) {
+            self.put(write, &[command])?;
+        } else {
+            self.put(write, &[&reply.command(), command])?;
+        }
+        write.next_reply = reply.end().filter(|_| self.options.reply_runs);
+        Ok(())
     }
 }
 
@@ -166,8 +173,7 @@ mod tests {
                 let reply = ring.room_for_reply(ReplyKind::Short, 8).unwrap();
                 let mut chunk = streams.take(LEN).unwrap();
                 assert!(chunk.write(&echo(true, token, 8)));
-                let set_reply = transport::set_reply(reply.resource(), reply.offset(), 8);
-                let seqno = ring.ask_part(&chunk, 0, LEN, &set_reply, Show::Later).unwrap();
+                let seqno = ring.ask_part(&chunk, 0, LEN, &reply.place(8), Show::Later).unwrap();
                 Asked { seqno, reply, reply_size: 8, large: Some(chunk) }
             }
         }

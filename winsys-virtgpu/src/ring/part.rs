@@ -1,6 +1,7 @@
 //! Commands that stay where they were written, in a chunk, and that the ring only points at.
 
 use super::{Ring, Show};
+use crate::reply_place::ReplyPlace;
 use crate::seqno::Seqno;
 use crate::stream::Chunk;
 use crate::{Error, transport};
@@ -11,10 +12,10 @@ impl Ring {
     /// # Errors
     /// As [`Self::submit`].
     pub fn submit_part(&self, chunk: &Chunk, from: usize, len: usize, show: Show) -> Result<Seqno, Error> {
-        self.ask_part(chunk, from, len, &[], show)
+        self.put_part(chunk, from, len, None, show)
     }
 
-    /// The same behind `set_reply`, the command that says where the reply of the first one goes; nothing comes between the two.
+    /// The same for a single command that asks for a reply.
     ///
     /// # Errors
     /// As [`Self::submit`].
@@ -23,16 +24,27 @@ impl Ring {
         chunk: &Chunk,
         from: usize,
         len: usize,
-        set_reply: &[u8],
+        reply: &ReplyPlace,
+        show: Show,
+    ) -> Result<Seqno, Error> {
+        self.put_part(chunk, from, len, Some(reply), show)
+    }
+
+    fn put_part(
+        &self,
+        chunk: &Chunk,
+        from: usize,
+        len: usize,
+        reply: Option<&ReplyPlace>,
         show: Show,
     ) -> Result<Seqno, Error> {
         let execute = transport::execute_stream(chunk.resource(), chunk.offset() + from, len);
         let mut write = self.write.lock();
-        self.put(&mut write, &[set_reply, &execute])?;
-        write.pointed_at += len;
-        if !set_reply.is_empty() {
-            write.next_reply = None;
+        match reply {
+            None => self.put(&mut write, &[&execute])?,
+            Some(reply) => self.put_asking(&mut write, reply, &execute)?,
         }
+        write.pointed_at += len;
         match show {
             Show::Now => self.publish(&mut write),
             Show::Later => self.show_later(&mut write),

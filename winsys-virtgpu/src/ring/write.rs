@@ -1,7 +1,7 @@
 //! How far a ring has been written, and how much of that the host was shown.
 
 use super::parking::Parked;
-use crate::reply_pool::{Place, Reply};
+use crate::reply_place::Place;
 
 /// Bytes of posted commands that the host isn't shown at once.
 pub const POSTED: usize = 4096;
@@ -18,9 +18,8 @@ pub struct Write {
     pub pointed_at: usize,
     /// What the host's thread waits in, once it has come to the end of what it was shown.
     pub parked: Option<Parked>,
-    /// Where the host writes the next reply unless it is told otherwise, as far as that is known: behind the last one that was asked for, since one
-    /// encoder writes a ring's replies one after the other (WIRE.md 2.3). Whoever has the host told of another place, or asks for a reply whose
-    /// size isn't known, leaves `None` here under the same lock.
+    /// Where the host writes the next reply unless it is told otherwise, where that is known. This is so because whoever asks for a reply in this ring
+    /// does so under the lock that this struct lies in, and leaves here what lies behind that reply, or `None` where the reply's size isn't known.
     pub next_reply: Option<Place>,
 }
 
@@ -32,11 +31,6 @@ impl Write {
     /// Bytes that the host hasn't been shown.
     pub fn posted(&self) -> usize {
         (self.tail - self.shown) as usize
-    }
-
-    /// Whether the host writes that reply where it belongs without being told.
-    pub fn goes_behind(&self, reply: &Reply) -> bool {
-        reply.ends().is_some_and(|(start, _)| self.next_reply == Some(start))
     }
 
     /// Where the last command ends.

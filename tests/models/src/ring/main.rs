@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use hesper_models::run::{self, Model, Weak};
 
 pub use hesper_models::shared;
-pub use hesper_winsys::{Error, Health, contention, health, notice, trace, transport};
+pub use hesper_winsys::{Error, Health, contention, health, notice, reply_place, trace, transport};
 
 mod host;
 #[path = "../../../../winsys-virtgpu/src/reply_pool.rs"]
