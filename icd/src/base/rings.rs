@@ -21,6 +21,7 @@ pub fn options(settings: &Settings, winsys: &dyn Winsys) -> RingOptions {
         notify_always: settings.notify_always,
         parks: winsys.shares_processors() || settings.contention == Mode::Always,
         reply_runs: settings.reply_runs,
+        joined_parts: settings.joined_parts,
         contention: Arc::new(Contention::new(settings.contention)),
         ..RingOptions::default()
     }

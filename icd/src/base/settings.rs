@@ -56,6 +56,8 @@ pub struct Settings {
     pub posted_copies: bool,
     /// Whether the host is told of the first place alone where replies lie one behind the other.
     pub reply_runs: bool,
+    /// Whether parts of memory that follow each other go to the host as one.
+    pub joined_parts: bool,
     /// Whether the driver looks at what came of submissions.
     pub outcomes: bool,
     /// `notify-always`: whether a sleeping thread of the host is called again while a call is on its way.
@@ -134,6 +136,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         },
         posted_copies: !switch("no-posted-copies"),
         reply_runs: !switch("no-reply-runs"),
+        joined_parts: !switch("no-joined-parts"),
         outcomes: !switch("no-outcomes"),
         notify_always: switch("notify-always"),
         pool_counts: !switch("no-pool-counts") && !switch("sync"),

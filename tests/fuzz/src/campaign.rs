@@ -36,6 +36,7 @@ const SWITCHES: &[&str] = &[
     "no-outcomes",
     "no-posted-copies",
     "no-reply-runs",
+    "no-joined-parts",
     "no-pool-counts",
     "contention",
     "contention,wait-poll",

@@ -71,8 +71,13 @@ impl Ring {
         } else {
             self.put(write, &[&reply.command(), command])?;
         }
-        write.next_reply = reply.end().filter(|_| self.options.reply_runs);
+        self.expect_reply(write, reply);
         Ok(())
+    }
+
+    /// Keeps in mind where the reply behind this one would go.
+    pub(super) fn expect_reply(&self, write: &mut Write, reply: &ReplyPlace) {
+        write.next_reply = reply.end().filter(|_| self.options.reply_runs);
     }
 }
 
@@ -81,10 +86,13 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+    use hesper_encoder::{Codec, NoMore, Writer};
+
     use super::*;
     use crate::StreamPool;
     use crate::ring::RingOptions;
     use crate::ring::tests::ring_with;
+    use crate::stream::Chunk;
     use crate::testing::Host;
 
     /// A command of the tests' own, and its bytes.
@@ -122,11 +130,13 @@ mod tests {
                             36
                         }
                         180 => {
-                            let words = self.host.at(word(5), word(6) as usize, LEN, |at| {
-                                // SAFETY: as many bytes are there, and the guest has written them before it told of them.
-                                unsafe { at.cast::<[u32; 5]>().read_unaligned() }
-                            });
-                            self.echo(words);
+                            for from in (0..word(8) as usize).step_by(LEN) {
+                                let words = self.host.at(word(5), word(6) as usize + from, LEN, |at| {
+                                    // SAFETY: as many bytes are there, and the guest has written them before it told of them.
+                                    unsafe { at.cast::<[u32; 5]>().read_unaligned() }
+                                });
+                                self.echo(words);
+                            }
                             64
                         }
                         _ => {
@@ -157,8 +167,8 @@ mod tests {
         }
     }
 
-    /// Asks in one of the ways that there are.
-    fn ask(ring: &Ring, streams: &StreamPool, way: u32, token: u32) -> Asked {
+    /// Asks in one of the ways that there are; `parts` is for commands that lie one behind the other.
+    fn ask(ring: &Ring, streams: &StreamPool, parts: &mut Vec<(Chunk, usize)>, way: u32, token: u32) -> Asked {
         let size = 8 * (1 + token as usize % 20);
         match way {
             0 => {
@@ -168,6 +178,21 @@ mod tests {
             1 => {
                 // At most so many bytes: there are fewer.
                 ring.ask(&echo(true, token, 8), size, Show::Now).unwrap()
+            }
+            3 => {
+                if parts.last().is_none_or(|(chunk, used)| used + LEN > chunk.len()) {
+                    parts.push((streams.take(LEN).unwrap(), 0));
+                }
+                let (chunk, used) = parts.last_mut().unwrap();
+                let reply = ring.room_for_reply(ReplyKind::Exact, size).unwrap();
+                let mut nothing = NoMore;
+                let mut writer = Writer::resume(chunk.window(*used).unwrap(), 0, &Codec::ALL, &mut nothing);
+                // SAFETY: the array's own bytes.
+                unsafe { writer.bytes(echo(true, token, size).as_ptr(), LEN) };
+                assert_eq!(writer.finish(), Some(LEN));
+                let seqno = ring.ask_part(chunk, *used, LEN, &reply.place(size), Show::Later).unwrap();
+                *used += LEN;
+                Asked { seqno, reply, reply_size: size, large: None }
             }
             _ => {
                 let reply = ring.room_for_reply(ReplyKind::Short, 8).unwrap();
@@ -192,10 +217,10 @@ mod tests {
                 .map(|(thread, ways)| {
                     let (ring, streams) = (&ring, &streams);
                     s.spawn(move || {
-                        let mut due = std::collections::VecDeque::new();
+                        let (mut due, mut parts) = (std::collections::VecDeque::new(), Vec::new());
                         for i in 0..times {
                             let (way, token) = (ways[i as usize % ways.len()], (thread << 24) | (i + 1));
-                            due.push_back((token, ask(ring, streams, way, token)));
+                            due.push_back((token, ask(ring, streams, &mut parts, way, token)));
                             if i % 7 == 0 {
                                 ring.post(&echo(false, 0, 0)).unwrap();
                             }
@@ -219,8 +244,9 @@ mod tests {
     #[test]
     fn replies_are_where_they_are_looked_for() {
         let times = if cfg!(miri) { 40 } else { 4000 };
+        told(true, &[&[3]], times);
         for reply_runs in [false, true] {
-            told(reply_runs, &[&[0], &[0, 0, 1], &[0, 0, 0, 2]], times);
+            told(reply_runs, &[&[0], &[0, 0, 1], &[0, 3, 0, 2], &[3]], times);
         }
     }
 

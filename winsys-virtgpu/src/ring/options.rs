@@ -25,6 +25,8 @@ pub struct RingOptions {
     pub parks: bool,
     /// Whether replies of known size lie one behind the other, so that the host is told of the first one's place alone.
     pub reply_runs: bool,
+    /// Whether a command that points at a part of a chunk is lengthened by the part behind it, where the host hasn't been shown it.
+    pub joined_parts: bool,
     /// What is known of others who want the processors.
     pub contention: Arc<Contention>,
 }
@@ -39,6 +41,7 @@ impl Default for RingOptions {
             notify_always: false,
             parks: true,
             reply_runs: true,
+            joined_parts: true,
             contention: Arc::new(Contention::new(Mode::Never)),
         }
     }
