@@ -16,6 +16,8 @@ pub struct Host {
     capset: Capset,
     /// Command numbers of what was submitted, and the ring that each names.
     submitted: Mutex<Vec<(u32, u64)>>,
+    /// So many submissions are refused first, as by a kernel without memory.
+    pub refusals: AtomicU32,
     /// Numbers that rings were told the context has come to.
     pub roundtrips: Mutex<Vec<u64>>,
     /// Resources that were given back.
@@ -42,6 +44,7 @@ impl Host {
         Arc::new_cyclic(|this| Self {
             capset: Capset { vk_xml_version: 0, venus_version: 0, codec: Codec::ALL },
             submitted: Mutex::default(),
+            refusals: AtomicU32::new(0),
             roundtrips: Mutex::default(),
             released: Mutex::default(),
             memories: Mutex::default(),
@@ -107,6 +110,9 @@ impl Winsys for Host {
     }
 
     fn submit(&self, commands: &[u8]) -> Result<(), Error> {
+        if self.refusals.try_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+            return Err(Error::OutOfHostMemory);
+        }
         let word = |at: usize| u32::from_le_bytes(commands[at..at + 4].try_into().unwrap());
         if commands[..4] == transport::submit_virtqueue_seqno(0, 0)[..4] {
             // Another thread may overtake this one, as on the way to a real host.

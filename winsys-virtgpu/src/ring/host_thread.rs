@@ -195,7 +195,10 @@ impl HostThread {
                 if verdict == Verdict::Say {
                     notice::silent(true);
                 }
-                looks.question.ask(self.id, &self.memory, &*self.winsys).map_err(|e| self.lose(e))?;
+                // A full kernel: the next look asks.
+                if let Err(e @ Error::Lost(_)) = looks.question.ask(self.id, &self.memory, &*self.winsys) {
+                    return Err(self.lose(e));
+                }
             }
             Verdict::Lost => {
                 let what = "the host has shown no sign of life for 5 minutes and answers nothing: its process hangs";
@@ -228,7 +231,11 @@ impl HostThread {
         };
         looks.called = Some((head, now, next));
         crate::trace::instant("wake the host again", self.id);
-        self.notify(0)
+        match self.notify(0) {
+            Err(e @ Error::Lost(_)) => Err(e),
+            // A full kernel: a later look calls.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Has the host let go of the memory, before it is given back.

@@ -19,7 +19,10 @@ const IDLE_NS: u64 = 1_000_000;
 /// The questions asked of one ring's host.
 #[derive(Debug, Default)]
 pub struct Question {
-    /// How many were asked.
+    /// Whether the host was told of the second ring.
+    made: bool,
+    /// How many commands were written there, and how many of the numbers that they wait for the host was told.
+    written: u64,
     asked: u64,
     /// Bytes of commands in the second ring.
     tail: u64,
@@ -29,24 +32,32 @@ pub struct Question {
 
 impl Question {
     /// Asks, unless a question is open.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone. Others where the kernel has no room: the next call goes on with what is missing.
     pub fn ask(&mut self, ring: u64, memory: &RingMemory, winsys: &dyn Winsys) -> Result<(), Error> {
         if self.open {
             return Ok(());
         }
-        trace::instant("ask a silent host", ring);
         let id = ring | QUESTION;
         let number = self.asked + 1;
-        let wait = transport::wait_virtqueue_seqno(number);
-        memory.write_question(self.tail, &wait);
-        self.tail += wait.len() as u64;
-        // Release, after the command. The host runs the command only after the number, which is sent after this.
-        memory.question_tail().store(self.tail as u32, Ordering::Release);
-        self.open = true;
-        if self.asked == 0 {
-            winsys.submit(&transport::create_ring(id, &memory.question_layout(IDLE_NS), MONITOR_US))?;
+        if self.written < number {
+            trace::instant("ask a silent host", ring);
+            let wait = transport::wait_virtqueue_seqno(number);
+            memory.write_question(self.tail, &wait);
+            self.tail += wait.len() as u64;
+            // Release, after the command. The host runs the command only after the number, which is sent after this.
+            memory.question_tail().store(self.tail as u32, Ordering::Release);
+            self.written = number;
         }
+        if !self.made {
+            winsys.submit(&transport::create_ring(id, &memory.question_layout(IDLE_NS), MONITOR_US))?;
+            self.made = true;
+        }
+        winsys.submit(&transport::submit_virtqueue_seqno(id, number))?;
         self.asked = number;
-        winsys.submit(&transport::submit_virtqueue_seqno(id, number))
+        self.open = true;
+        Ok(())
     }
 
     /// Whether the open question has been answered; says so once.
@@ -59,6 +70,6 @@ impl Question {
 
     /// Has the host let go of the second ring, if it was made.
     pub fn end(&mut self, ring: u64, winsys: &dyn Winsys) -> Result<(), Error> {
-        if self.asked == 0 { Ok(()) } else { winsys.submit(&transport::destroy_ring(ring | QUESTION)) }
+        if self.made { winsys.submit(&transport::destroy_ring(ring | QUESTION)) } else { Ok(()) }
     }
 }

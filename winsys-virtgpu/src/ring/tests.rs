@@ -145,6 +145,33 @@ fn a_silent_host_is_asked_by_another_way_before_it_is_given_up() {
 }
 
 #[test]
+fn a_kernel_without_memory_ends_no_wait_for_a_silent_host() {
+    let host = Host::new();
+    let ring = ring(&host, 7);
+    let (thread, start) = (&ring.thread, Instant::now());
+    ring.submit(&[0; 64]).unwrap();
+    host.take();
+    thread.memory.status().store(memory::STATUS_IDLE, Ordering::Relaxed);
+    let mut sent = Vec::new();
+    for t in (0..20_000).step_by(5) {
+        // Each second way out is shut, whatever goes there.
+        host.refusals.store((t / 5 % 2) as u32, Ordering::Relaxed);
+        thread.look(start + Duration::from_millis(t)).unwrap();
+        sent.extend(host.take());
+    }
+    let count = |command: u32| sent.iter().filter(|(c, _)| *c == command).count();
+    assert!(count(190) > 3, "calls to the thread that sleeps: {sent:?}");
+    assert_eq!((count(188), count(251)), (1, 1), "one question, which isn't answered: {sent:?}");
+    let memory = &thread.memory;
+    memory.question_head().store(memory.question_tail().load(Ordering::Acquire), Ordering::Release);
+    assert_eq!(memory.question_tail().load(Ordering::Relaxed), parking::WAIT as u32, "one command");
+    for t in (20_000..40_000).step_by(5) {
+        thread.look(start + Duration::from_millis(t)).unwrap();
+    }
+    assert!(host.take().iter().filter(|(c, _)| *c == 251).count() == 1, "the next question");
+}
+
+#[test]
 fn the_two_rings_of_a_memory_do_not_overlap() {
     let host = Host::new();
     for size in [4096, 64 << 10, 256 << 10] {
