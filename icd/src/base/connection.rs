@@ -156,7 +156,7 @@ impl Connection {
         };
         let ask = |bytes: &[u8]| {
             let number = Reader::new(bytes).u32();
-            let asked = self.ring.ask_for(reply, bytes, size, show)?;
+            let asked = self.ring.ask_for(reply, bytes, size, show)?.up_to(outcomes::REPLY);
             Ok(Due { command, number, reply: asked })
         };
         let due = self.report(with_encoded(&self.codec, |w| encode(w, GENERATE_REPLY), ask))?;
@@ -178,8 +178,8 @@ impl Connection {
         if show == Show::Now || self.outcomes.many() {
             self.look_at_outcomes()?;
         }
-        // One that is alone begins no run, for which there may be no memory yet.
-        let kind = if self.outcomes.any() { ReplyKind::Exact } else { ReplyKind::Short };
+        // One that is alone goes to memory that there is anyway; the next one begins a run.
+        let kind = if self.outcomes.any() { ReplyKind::Exact } else { ReplyKind::Ordinary };
         match self.ring.room_for_reply(kind, size) {
             Err(e) if !matches!(e, Error::Lost(_)) => Ok(None),
             reply => self.report(reply.map(Some)),

@@ -54,7 +54,7 @@ impl Outcomes {
         self.number.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether there are so many that their memory should be used again.
+    /// Whether there are so many more than the last look left that another one is worth it.
     #[inline]
     pub fn many(&self) -> bool {
         self.number.load(Ordering::Relaxed) >= self.many.load(Ordering::Relaxed)

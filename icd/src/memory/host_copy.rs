@@ -153,7 +153,7 @@ impl Up<'_> {
     /// # Safety
     /// As [`Self::with_command`].
     unsafe fn ask(&self, piece: &Piece, texels: Texels) -> Result<Asked, vk::Result> {
-        let ask = |encode: &dyn Fn(&mut Writer, u32)| self.connection.ask(ReplyKind::Short, REPLY, |w| encode(w, 1));
+        let ask = |encode: &dyn Fn(&mut Writer, u32)| self.connection.ask(ReplyKind::Ordinary, REPLY, |w| encode(w, 1));
         // SAFETY: by contract.
         unsafe { self.with_command(piece, texels, ask) }.map_err(|e| result_of_error(&e))
     }
@@ -289,11 +289,11 @@ pub unsafe fn copy_image_to_memory(device: vk::Device, info: *const vk::CopyImag
             Layout::Opaque(region) => unsafe {
                 each_layer(device, info.src_image, region, |piece, before, size| {
                     let texels = Texels::closely(to.add(before), size);
-                    down.ask(piece, texels, ReplyKind::Short).and_then(|asked| down.answer(piece, asked, texels))
+                    down.ask(piece, texels, ReplyKind::Ordinary).and_then(|asked| down.answer(piece, asked, texels))
                 })
             },
             Layout::Rows(rows) => {
-                let kind = if rows.size() >= MUCH { ReplyKind::Much } else { ReplyKind::Short };
+                let kind = if rows.size() >= MUCH { ReplyKind::Much } else { ReplyKind::Ordinary };
                 // SAFETY: the program's memory, which isn't null.
                 let ask = |piece: &Piece| unsafe { down.ask(piece, rows.texels(piece, to), kind) };
                 // SAFETY: the program's memory has room for the region's rows.

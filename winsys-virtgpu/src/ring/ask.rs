@@ -21,16 +21,16 @@ impl Ring {
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
     pub fn ask(&self, command: &[u8], reply_size: usize, show: Show) -> Result<Asked, Error> {
-        self.ask_for(self.room_for_reply(ReplyKind::Short, reply_size)?, command, reply_size, show)
+        self.ask_for(self.room_for_reply(ReplyKind::Ordinary, reply_size)?, command, reply_size, show)
     }
 
-    /// Room for a reply of at most `reply_size` bytes, for [`Self::ask_for`].
+    /// Room for a reply of at most `reply_size` bytes, for [`Self::ask_for`]; of exactly so many where it is [`ReplyKind::Exact`].
     ///
     /// # Errors
     /// What the host or the kernel refuse.
     pub fn room_for_reply(&self, kind: ReplyKind, reply_size: usize) -> Result<Reply, Error> {
         match kind {
-            ReplyKind::Short => self.replies.take(reply_size),
+            ReplyKind::Ordinary => self.replies.take(reply_size),
             ReplyKind::Much => self.large_replies.take(reply_size),
             ReplyKind::Exact => self.exact_replies.take(reply_size),
         }
@@ -90,6 +90,7 @@ mod tests {
 
     use super::*;
     use crate::StreamPool;
+    use crate::contention::{Contention, Mode};
     use crate::ring::RingOptions;
     use crate::ring::tests::ring_with;
     use crate::stream::Chunk;
@@ -124,6 +125,13 @@ mod tests {
                 while head != tail {
                     let word = |i: u32| u32::from_le_bytes(memory.read(head.wrapping_add(i * 4)));
                     head = head.wrapping_add(match word(0) {
+                        252 => {
+                            let told = self.host.roundtrips.lock().last().copied().unwrap_or(0);
+                            if told < u64::from(word(2)) {
+                                break;
+                            }
+                            16
+                        }
                         178 => {
                             self.stream = Some((word(4), word(5) as usize));
                             self.told.fetch_add(1, Ordering::Relaxed);
@@ -195,7 +203,7 @@ mod tests {
                 Asked { seqno, reply, reply_size: size, large: None }
             }
             _ => {
-                let reply = ring.room_for_reply(ReplyKind::Short, 8).unwrap();
+                let reply = ring.room_for_reply(ReplyKind::Ordinary, 8).unwrap();
                 let mut chunk = streams.take(LEN).unwrap();
                 assert!(chunk.write(&echo(true, token, 8)));
                 let seqno = ring.ask_part(&chunk, 0, LEN, &reply.place(8), Show::Later).unwrap();
@@ -206,8 +214,12 @@ mod tests {
 
     /// Has threads ask in these ways, in turns; how many places of replies the host is told.
     fn told(reply_runs: bool, threads: &[&[u32]], times: u32) -> usize {
+        told_with(RingOptions { reply_runs, ..RingOptions::default() }, threads, times)
+    }
+
+    fn told_with(options: RingOptions, threads: &[&[u32]], times: u32) -> usize {
         let (host, over, told) = (Host::new(), AtomicBool::new(false), AtomicUsize::new(0));
-        let options = RingOptions { buffer_size: 4096, reply_runs, ..RingOptions::default() };
+        let options = RingOptions { buffer_size: 4096, ..options };
         let ring = ring_with(&host, 1, options);
         let streams = Arc::new(StreamPool::new(host.clone()));
         std::thread::scope(|s| {
@@ -248,6 +260,13 @@ mod tests {
         for reply_runs in [false, true] {
             told(reply_runs, &[&[0], &[0, 0, 1], &[0, 3, 0, 2], &[3]], times);
         }
+    }
+
+    #[test]
+    fn replies_are_where_they_are_looked_for_by_a_host_that_waits_in_between() {
+        let contention = Arc::new(Contention::new(Mode::Always));
+        let options = RingOptions { contention, ..RingOptions::default() };
+        told_with(options, &[&[3], &[0, 3, 1], &[3, 3, 3, 2]], if cfg!(miri) { 20 } else { 1000 });
     }
 
     #[test]

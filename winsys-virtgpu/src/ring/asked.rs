@@ -16,8 +16,8 @@ pub enum Show {
 /// What a reply is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyKind {
-    /// Some bytes that are waited for.
-    Short,
+    /// Of any size up to the one that is asked for.
+    Ordinary,
     /// One of those that bring mebibytes together.
     Much,
     /// Of a size that is known exactly, whatever the result; it is looked at later.
@@ -35,6 +35,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The same, of whose reply no more than the first `size` bytes are read.
+    pub fn up_to(self, size: usize) -> Self {
+        Self { reply_size: self.reply_size.min(size), ..self }
+    }
+
     /// When the reply is there.
     pub fn seqno(&self) -> Seqno {
         self.seqno

@@ -1,8 +1,9 @@
 //! The ring: a piece of shared memory that commands are written into and a thread of the host reads (WIRE.md 5).
 //!
 //! `head` and `tail` are free-running byte counters. A [`Seqno`] is the tail after a submission; it is done when the
-//! head has reached it. Commands that return something are sent with the place for their reply in front
-//! ([`Ring::call`]); nothing may come between the two, so both are written under one lock.
+//! head has reached it. Commands that return something are sent with the place for their reply in front ([`Ring::call`]), unless the host would write
+//! there anyway; nothing may come between the two, so both are written under one lock. What is sent in other ways neither asks for replies nor moves
+//! their place.
 
 mod answer;
 mod ask;
@@ -117,7 +118,7 @@ impl Ring {
     /// Shows the host what was written when that is enough to be worth it.
     #[inline]
     fn show_later(&self, write: &mut Write) -> Result<Seqno, Error> {
-        if write.posted() >= POSTED && self.has_enough(write) {
+        if write.pointed_at >= POINTED_AT || (write.posted() >= POSTED && self.has_enough(write)) {
             return self.publish(write);
         }
         self.thread.health.check()?;
@@ -127,7 +128,7 @@ impl Ring {
     /// Whether what was written is worth showing to a thread that waits behind what it was shown: for less it isn't woken.
     #[cold]
     fn has_enough(&self, write: &Write) -> bool {
-        !self.parks() || write.posted() >= self.options.buffer_size / 2 || write.pointed_at >= POINTED_AT
+        !self.parks() || write.posted() >= self.options.buffer_size / 2
     }
 
     /// Shows the host what has been posted.

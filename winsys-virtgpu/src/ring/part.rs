@@ -8,7 +8,8 @@ use crate::stream::Chunk;
 use crate::{Error, transport};
 
 impl Ring {
-    /// Sends `len` bytes at `from` of a chunk, whole commands, which must stay as they are until they have been read.
+    /// Sends `len` bytes at `from` of a chunk, whole commands, which must stay as they are until they have been read. The host may read parts that follow
+    /// each other as one: then each of them counts as read when all are.
     ///
     /// # Errors
     /// As [`Self::submit`].
@@ -41,9 +42,9 @@ impl Ring {
     ) -> Result<Seqno, Error> {
         let (resource, start) = (chunk.resource(), chunk.offset() + from);
         let mut write = self.write.lock();
-        // A place would have to stand between the two.
-        let is_told = reply.is_none_or(|reply| write.next_reply == Some(reply.start));
-        let before = write.part_before(resource, start).filter(|_| is_told && self.options.joined_parts);
+        // The command that tells another place would have to stand between the two.
+        let goes_there_anyway = reply.is_none_or(|reply| write.next_reply == Some(reply.start));
+        let before = write.part_before(resource, start).filter(|_| goes_there_anyway && self.options.joined_parts);
         if let Some(before) = before {
             let part = LastPart { len: before.len + len, ..before };
             let execute = transport::execute_stream(resource, part.start, part.len);
@@ -142,7 +143,7 @@ mod tests {
         };
         let exact = |ring: &Ring, chunk: &mut Chunk| {
             let _replies = [0, 20, 40].map(|from| ask(ring, chunk, ReplyKind::Exact, from));
-            let _reply = ask(ring, chunk, ReplyKind::Short, 60);
+            let _reply = ask(ring, chunk, ReplyKind::Ordinary, 60);
             let _replies = [80, 100].map(|from| ask(ring, chunk, ReplyKind::Exact, from));
         };
         assert_eq!(sent(true, exact), [0, 60, 0, 20, 0, 40]);

@@ -7,6 +7,11 @@ const SEEK_REPLY: u32 = 179;
 pub const CREATE_RING: u32 = 188;
 pub const DESTROY_RING: u32 = 189;
 const NOTIFY_RING: u32 = 190;
+const EXECUTE: u32 = 180;
+const ALLOCATE_SETS: u32 = 77;
+const SET_ALLOCATE_INFO: u32 = 34;
+/// Commands whose reply is their result: submissions, sparse bindings, events, signals.
+const RESULTS: [u32; 6] = [18, 34, 45, 46, 174, 206];
 
 /// 32 bits at a byte offset; 0 outside.
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -84,23 +89,48 @@ const SOUGHT: usize = 256;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Replies {
     stream: Option<ReplyPlace>,
+    /// What lies behind the last reply whose size is known: the next one goes there unless the host is told of another place.
+    behind: Option<ReplyPlace>,
+}
+
+/// Bytes of the reply to a command that asks for one, where the command is known: a submission or a signal, sets of descriptors without a chain, or
+/// commands elsewhere, of which the first asks for one.
+fn reply_size(command: &[u8]) -> Option<usize> {
+    const RESULT: usize = 8;
+    match (word(command, 0), word(command, 4)) {
+        (EXECUTE, 0) => Some(RESULT),
+        (number, 1) if RESULTS.contains(&number) => Some(RESULT),
+        (ALLOCATE_SETS, 1) if word(command, 24) == SET_ALLOCATE_INFO && long(command, 28) == 0 => {
+            let sets = word(command, 44) as usize;
+            (sets <= 1 << 16).then_some(RESULT + 8 + 8 * sets)
+        }
+        _ => None,
+    }
 }
 
 impl Replies {
     /// The places that commands in `bytes` name, in their order. Commands have no lengths, so they are found by how they look.
     pub fn find(&mut self, bytes: &[u8], is_shared: impl Fn(u32) -> bool) -> Vec<ReplyPlace> {
         let mut found = Vec::new();
+        // Where the command begins that a place was told for.
+        let mut asking = None;
         for at in (0..bytes.len()).step_by(4) {
-            if word(bytes, at + 4) != 0 {
+            if word(bytes, at + 4) > 1 {
                 continue;
             }
             let (resource, position, size) = (word(bytes, at + 16), long(bytes, at + 20), long(bytes, at + 28));
-            let whole = at + 36 <= bytes.len() && long(bytes, at + 8) == 1;
+            let whole =
+                at + 36 <= bytes.len() && [word(bytes, at + 4), word(bytes, at + 8), word(bytes, at + 12)] == [0, 1, 0];
             if word(bytes, at) == SET_REPLY && whole && is_shared(resource) && size <= 1 << 30 {
-                let place = ReplyPlace { resource, at: position as usize, size: size as usize };
-                self.stream = Some(place);
-                found.push(place);
-            } else if word(bytes, at) == SEEK_REPLY && at + 16 <= bytes.len() {
+                let stream = ReplyPlace { resource, at: position as usize, size: size as usize };
+                let command = bytes.get(at + 36..).unwrap_or_default();
+                let known = reply_size(command).filter(|known| *known <= stream.size);
+                // Of commands elsewhere nobody knows how many ask for replies.
+                self.behind = known.filter(|_| word(command, 0) != EXECUTE).map(|known| stream.behind(known));
+                self.stream = Some(stream);
+                found.push(ReplyPlace { size: known.unwrap_or(stream.size), ..stream });
+                asking = Some(at + 36);
+            } else if word(bytes, at) == SEEK_REPLY && word(bytes, at + 4) == 0 && at + 16 <= bytes.len() {
                 let position = long(bytes, at + 8) as usize;
                 let stream = self.stream.filter(|s| position < s.size && position.is_multiple_of(4));
                 found.extend(stream.map(|s| ReplyPlace {
@@ -108,9 +138,23 @@ impl Replies {
                     size: SOUGHT.min(s.size - position),
                     ..s
                 }));
+            } else if asking != Some(at)
+                && word(bytes, at) == ALLOCATE_SETS
+                && let Some(behind) = self.behind
+                && let Some(size) = reply_size(bytes.get(at..).unwrap_or_default()).filter(|size| *size <= behind.size)
+            {
+                found.push(ReplyPlace { size, ..behind });
+                self.behind = Some(behind.behind(size));
             }
         }
         found
+    }
+}
+
+impl ReplyPlace {
+    /// What follows so many bytes of it.
+    fn behind(self, size: usize) -> Self {
+        Self { at: self.at + size, size: self.size.saturating_sub(size), ..self }
     }
 }
 
@@ -131,6 +175,23 @@ mod tests {
         assert_eq!(replies.find(&set, |r| r == 6), []);
         let seek = bytes(&[SEEK_REPLY, 0, 32, 0, 1]);
         assert_eq!(replies.find(&seek, |_| true), [ReplyPlace { at: 96, size: 96, ..place }]);
+    }
+
+    #[test]
+    fn replies_of_a_run_are_found() {
+        let mut replies = Replies::default();
+        let sets = |n: u32| {
+            let info = [1, 0, SET_ALLOCATE_INFO, 0, 0, 8, 0, n];
+            [&[ALLOCATE_SETS, 1, 7, 0], &info[..], &[n, 0], &vec![9; 4 * n as usize]].concat()
+        };
+        let set = [SET_REPLY, 0, 1, 0, 5, 64, 0, 1000, 0];
+        let run = bytes(&[&set[..], &sets(1), &[1234, 0, 3], &sets(3)].concat());
+        let place = |at, size| ReplyPlace { resource: 5, at, size };
+        assert_eq!(replies.find(&run, |_| true), [place(64, 24), place(88, 40)]);
+        assert_eq!(replies.find(&bytes(&sets(2)), |_| true), [place(128, 32)], "it goes on");
+        let elsewhere = bytes(&[&set[..], &[EXECUTE, 0, 1, 0]].concat());
+        assert_eq!(replies.find(&elsewhere, |_| true), [place(64, 8)]);
+        assert_eq!(replies.find(&bytes(&sets(2)), |_| true), [], "how many replies were written isn't known");
     }
 
     #[test]
