@@ -34,6 +34,20 @@ impl Texels {
         self.len() == 0
     }
 
+    /// Hands each row to `copy`, with a place behind that of the row before, of which the first is `to`, and its size; the end of the last place.
+    #[inline]
+    pub fn each_behind(&self, mut to: *mut u8, copy: impl Fn(*const u8, *mut u8, usize)) -> *mut u8 {
+        for slice in 0..self.slices {
+            let mut from = self.first.wrapping_add(slice.wrapping_mul(self.slice_pitch));
+            for _ in 0..self.rows {
+                copy(from, to, self.row);
+                from = from.wrapping_add(self.row_pitch);
+                to = to.wrapping_add(self.row);
+            }
+        }
+        to
+    }
+
     /// Where each row starts.
     #[inline]
     pub fn starts(&self) -> impl Iterator<Item = *const u8> {

@@ -226,17 +226,18 @@ impl<'a> Writer<'a> {
             return;
         }
         let Some(padded) = self.room(len) else { return };
-        let copy = if texels.is_streamed { copy_past_caches } else { ptr::copy_nonoverlapping::<u8> };
-        let mut to = self.cur;
-        for from in texels.starts() {
-            // SAFETY: the rows are valid by contract and together take `len` bytes, for which `room` has found place; memory given by an application
-            // isn't the stream's own.
-            unsafe { copy(from, to, texels.row) };
-            to = to.wrapping_add(texels.row);
-        }
-        if texels.is_streamed {
+        // SAFETY: the rows are valid by contract and together take `len` bytes, for which `room` has found place; memory given by an application
+        // isn't the stream's own.
+        let plainly = |from, to, len| unsafe { ptr::copy_nonoverlapping::<u8>(from, to, len) };
+        // SAFETY: as above.
+        let past_caches = |from, to, len| unsafe { copy_past_caches(from, to, len) };
+        let to = if texels.is_streamed {
+            let to = texels.each_behind(self.cur, past_caches);
             order_what_passed_caches();
-        }
+            to
+        } else {
+            texels.each_behind(self.cur, plainly)
+        };
         // SAFETY: the rest of that place.
         unsafe { ptr::write_bytes(to, 0, padded - len) };
         self.cur = self.cur.wrapping_add(padded);
