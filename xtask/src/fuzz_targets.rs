@@ -9,8 +9,8 @@ use crate::sanitizer::Sanitizer;
 use crate::setup;
 use crate::step::{self, Step};
 
-/// Hands arbitrary bytes, chosen by what they reach, to everything that reads what others have written: replies, capsets, the test server's
-/// socket, files and variables.
+/// Hands arbitrary bytes, chosen by what they reach, to everything that reads what others have written: replies, texels of replies, capsets, the test
+/// server's socket, files and variables.
 ///
 /// What does harm is kept in tests/targets/kept, where all tests run it from then on. Two targets run at a time.
 #[derive(clap::Args)]
@@ -18,11 +18,11 @@ pub struct Args {
     /// For how long each target runs.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Only this one: replies, socket, files or capset.
+    /// Only this one: replies, socket, files, capset or texels.
     target: Option<String>,
 }
 
-const TARGETS: [&str; 4] = ["replies", "socket", "files", "capset"];
+const TARGETS: [&str; 5] = ["replies", "socket", "files", "capset", "texels"];
 const AT_ONCE: usize = 2;
 
 pub fn run(args: &Args) -> Result<()> {

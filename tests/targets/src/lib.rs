@@ -12,6 +12,7 @@ mod generated {
 }
 mod replies;
 mod socket;
+mod texels;
 
 /// Something that reads bytes.
 pub struct Target {
@@ -22,11 +23,12 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "replies", run: replies::run, seeds: replies::seeds },
     Target { name: "capset", run: capset::run, seeds: capset::seeds },
     Target { name: "socket", run: socket::run, seeds: socket::seeds },
     Target { name: "files", run: files::run, seeds: files::seeds },
+    Target { name: "texels", run: texels::run, seeds: texels::seeds },
 ];
 
 /// The target of this name.
