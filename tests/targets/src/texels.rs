@@ -77,7 +77,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// Good replies for rows of several sizes, and one of a command that has failed.
+/// Good replies for rows of several sizes, one of a command that has failed, and one that brings too little.
 pub fn seeds() -> Vec<Vec<u8>> {
     let reply = |shape: [u8; 7], result: i32, size: usize| {
         let size_now = if result < 0 { 0 } else { size };
@@ -90,6 +90,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         reply([128, 0, 5, 0, 1, 0, 3], 0, 640),
         reply([144, 2, 2, 64, 3, 200, 0], 0, 656 * 6),
         reply([5, 0, 3, 7, 2, 9, 1], -2, 30),
+        reply([5, 0, 3, 7, 2, 9, 1], 0, 24),
     ]
 }
 
