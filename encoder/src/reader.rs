@@ -165,18 +165,17 @@ impl<'a> Reader<'a> {
             self.set_bad();
             return;
         };
-        let Some(mut from) = self.take(padded) else { return };
+        let Some(from) = self.take(padded) else { return };
         let rows = self.rows.take_if(|_| len > 0).unwrap_or(Texels::closely(to, len));
         if rows.len() != len {
             self.set_bad();
             return;
         }
-        for to in rows.starts() {
-            // SAFETY: `take` has found `len` bytes, which are as many as the rows have; these are valid for writes by the contract of this function or of
-            // `into_rows`. A reply's memory is none of the program's.
-            unsafe { ptr::copy_nonoverlapping(from, to.cast_mut(), rows.row) };
-            from = from.wrapping_add(rows.row);
-        }
+        // SAFETY: `take` has found `len` bytes, which are as many as the rows have; these are valid for writes by the contract of this function or of
+        // `into_rows`. A reply's memory is none of the program's.
+        rows.each_row(|row, before| unsafe {
+            ptr::copy_nonoverlapping(from.wrapping_add(before), row.cast_mut(), rows.row)
+        });
     }
 }
 

@@ -34,28 +34,18 @@ impl Texels {
         self.len() == 0
     }
 
-    /// Hands each row to `copy`, with a place behind that of the row before, of which the first is `to`, and its size; the end of the last place.
+    /// Hands the start of each row to `f`, and how many bytes lie before it on the wire.
     #[inline]
-    pub fn each_behind(&self, mut to: *mut u8, copy: impl Fn(*const u8, *mut u8, usize)) -> *mut u8 {
+    pub fn each_row(&self, mut f: impl FnMut(*const u8, usize)) {
+        let mut before = 0usize;
         for slice in 0..self.slices {
-            let mut from = self.first.wrapping_add(slice.wrapping_mul(self.slice_pitch));
+            let mut start = self.first.wrapping_add(slice.wrapping_mul(self.slice_pitch));
             for _ in 0..self.rows {
-                copy(from, to, self.row);
-                from = from.wrapping_add(self.row_pitch);
-                to = to.wrapping_add(self.row);
+                f(start, before);
+                start = start.wrapping_add(self.row_pitch);
+                before = before.wrapping_add(self.row);
             }
         }
-        to
-    }
-
-    /// Where each row starts.
-    #[inline]
-    pub fn starts(&self) -> impl Iterator<Item = *const u8> {
-        let Self { first, rows, row_pitch, slices, slice_pitch, .. } = *self;
-        let row = move |slice: usize, row: usize| {
-            first.wrapping_add(slice.wrapping_mul(slice_pitch)).wrapping_add(row.wrapping_mul(row_pitch))
-        };
-        (0..slices).flat_map(move |s| (0..rows).map(move |r| row(s, r)))
     }
 }
 

@@ -226,21 +226,20 @@ impl<'a> Writer<'a> {
             return;
         }
         let Some(padded) = self.room(len) else { return };
-        // SAFETY: the rows are valid by contract and together take `len` bytes, for which `room` has found place; memory given by an application
-        // isn't the stream's own.
-        let plainly = |from, to, len| unsafe { ptr::copy_nonoverlapping::<u8>(from, to, len) };
-        // SAFETY: as above.
-        let past_caches = |from, to, len| unsafe { copy_past_caches(from, to, len) };
-        let to = if texels.is_streamed {
-            let to = texels.each_behind(self.cur, past_caches);
+        let at = self.cur;
+        if texels.is_streamed {
+            // SAFETY: the rows are valid by contract and together take `len` bytes, for which `room` has found place; memory given by an application
+            // isn't the stream's own.
+            texels.each_row(|row, before| unsafe { copy_past_caches(row, at.wrapping_add(before), texels.row) });
             order_what_passed_caches();
-            to
         } else {
-            texels.each_behind(self.cur, plainly)
-        };
+            // SAFETY: as above.
+            texels
+                .each_row(|row, before| unsafe { ptr::copy_nonoverlapping(row, at.wrapping_add(before), texels.row) });
+        }
         // SAFETY: the rest of that place.
-        unsafe { ptr::write_bytes(to, 0, padded - len) };
-        self.cur = self.cur.wrapping_add(padded);
+        unsafe { ptr::write_bytes(at.wrapping_add(len), 0, padded - len) };
+        self.cur = at.wrapping_add(padded);
     }
 
     /// Makes room for `len` bytes and what fills them up to a multiple of four; how many that are.

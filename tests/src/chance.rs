@@ -43,10 +43,7 @@ mod tests {
         assert_eq!(larger_by_chance(&low, &high), 1.0);
         let [odd, even] = [[1.0, 3.0, 5.0, 7.0, 9.0], [2.0, 4.0, 6.0, 8.0, 10.0]];
         assert!((0.3..0.5).contains(&larger_by_chance(&even, &odd)), "{}", larger_by_chance(&even, &odd));
-        assert_eq!(
-            larger_by_chance(&low, &low),
-            larger_by_chance(&[2.0, 3.0, 4.0, 5.0, 6.0], &[2.0, 3.0, 4.0, 5.0, 6.0])
-        );
+        assert!((0.5..0.9).contains(&larger_by_chance(&low, &low)), "{}", larger_by_chance(&low, &low));
         assert!(larger_by_chance(&[3.0; 5], &[3.0; 5]) == 1.0 && larger_by_chance(&[], &low) == 1.0);
     }
 }

@@ -32,19 +32,14 @@ pub struct Due {
 }
 
 /// Replies that haven't been read.
+#[derive(Default)]
 pub struct Outcomes {
     /// In the order in which the ring runs the commands, but for those that two threads sent at the same time.
     due: Mutex<VecDeque<Due>>,
     /// How many there are. A thread that has been answered after a command sees that the command's reply is due, or has been read.
     number: AtomicUsize,
-    /// As many are worth a look.
-    many: AtomicUsize,
-}
-
-impl Default for Outcomes {
-    fn default() -> Self {
-        Self { due: Mutex::default(), number: AtomicUsize::new(0), many: AtomicUsize::new(MANY) }
-    }
+    /// How many the last look left.
+    left: AtomicUsize,
 }
 
 impl Outcomes {
@@ -57,7 +52,7 @@ impl Outcomes {
     /// Whether there are so many more than the last look left that another one is worth it.
     #[inline]
     pub fn many(&self) -> bool {
-        self.number.load(Ordering::Relaxed) >= self.many.load(Ordering::Relaxed)
+        self.number.load(Ordering::Relaxed) >= self.left.load(Ordering::Relaxed) + MANY
     }
 
     /// A reply will be there when the ring has run a command.
@@ -79,7 +74,7 @@ impl Outcomes {
             failed = failed.and(outcome(command, result));
         }
         self.number.store(due.len(), Ordering::Relaxed);
-        self.many.store(due.len() + MANY, Ordering::Relaxed);
+        self.left.store(due.len(), Ordering::Relaxed);
         failed
     }
 }

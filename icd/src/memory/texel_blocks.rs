@@ -260,7 +260,8 @@ mod tests {
                     let first = (p.layers.base_array_layer - 2) * extent[2] + p.offset.z as u32;
                     let row = (p.offset.y as u32 - 8) / u32::from(b.height);
                     let texels = rows.texels(&p, std::ptr::without_provenance(1 << 40));
-                    let starts: Vec<_> = texels.starts().map(|start| start.addr() - (1 << 40)).collect();
+                    let mut starts = Vec::new();
+                    texels.each_row(|start, _| starts.push(start.addr() - (1 << 40)));
                     assert_eq!(starts[0], first as usize * slice_pitch + row as usize * row_pitch);
                     assert_eq!((texels.len(), texels.row % across), (rows.bytes(&p), 0));
                     found.extend(starts.iter().flat_map(|s| (0..texels.row).step_by(across).map(move |at| s + at)));
