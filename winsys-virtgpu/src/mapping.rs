@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU32;
 
 use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
+use nix::unistd::{Whence, lseek};
 
 use crate::Error;
 
@@ -121,6 +122,20 @@ impl Mapping {
         }
     }
 
+    /// Enters the pages of `file`, whose start is mapped, into the page table, if all that are mapped have been written before: in steps of many, where the program's
+    /// first look at each would be a fault of its own. Nothing is done to a file with holes, which would be filled, and to one that doesn't tell (a dma-buf, a device). A
+    /// hint, as above.
+    pub fn enter_pages(&self, file: impl AsFd) {
+        let hole = lseek(&file, 0, Whence::SeekHole);
+        // Whoever shares the open file finds its position as it was.
+        let _ = lseek(&file, 0, Whence::SeekSet);
+        let whole = hole.is_ok_and(|hole| usize::try_from(hole).is_ok_and(|hole| hole >= self.len));
+        if whole && !cfg!(miri) {
+            // SAFETY: the whole mapping, whose bytes are looked at and not changed.
+            let _ = unsafe { madvise(self.base.cast(), self.len, MmapAdvise::MADV_POPULATE_READ) };
+        }
+    }
+
     /// The aligned 32-bit word at `offset`.
     pub fn word(&self, offset: usize) -> Option<&AtomicU32> {
         let p = self.at(offset, 4).filter(|p| p.addr().is_multiple_of(4))?;
@@ -212,6 +227,29 @@ mod tests {
         // SAFETY: as above.
         drop(unsafe { Mapping::placed(at, &file, size, 0) }.unwrap());
         assert!(!ours());
+    }
+
+    /// How many pages of a mapping are in the page table, as the kernel shows it (/proc/PID/pagemap: bit 63 of each word).
+    #[cfg(not(miri))]
+    fn entered(mapping: &Mapping) -> usize {
+        use std::os::unix::fs::FileExt;
+        let pagemap = std::fs::File::open("/proc/self/pagemap").unwrap();
+        let mut words = [0; PAGES as usize * 8];
+        pagemap.read_exact_at(&mut words, mapping.base().addr() as u64 / page() * 8).unwrap();
+        words.chunks_exact(8).filter(|word| word[7] & 0x80 != 0).count()
+    }
+
+    #[test]
+    #[cfg(not(miri))]
+    fn pages_that_were_written_are_entered_at_once_and_holes_stay() {
+        let (file, size) = (file(c"hesper-pages"), PAGES * page());
+        let (host, guest) = (Mapping::new(&file, size, 0).unwrap(), Mapping::new(&file, size, 0).unwrap());
+        for written in 0..PAGES {
+            assert!(host.write((written * page()) as usize, &[7]));
+            guest.enter_pages(&file);
+            assert_eq!(entered(&guest), if written + 1 == PAGES { PAGES as usize } else { 0 }, "{written}");
+        }
+        assert!(guest.write(5, &[8]) && entered(&host) == PAGES as usize);
     }
 
     #[test]

@@ -65,6 +65,9 @@ fn over_socket(mut socket: Socket, name: String, config: &Config) -> Result<Arc<
     }))
 }
 
+/// Bytes of a blob whose pages the program will look at one after the other.
+const WORTH_ENTERING: u64 = 1 << 20;
+
 impl Vtest {
     fn blob(&self, id: u64, size: u64, flags: BlobFlags) -> Result<Resource, Error> {
         let size = round_up(size, self.alignment)?;
@@ -90,6 +93,11 @@ impl Vtest {
     fn map_file(&self, blob: &Resource, map: impl FnOnce(&OwnedFd) -> nix::Result<Mapping>) -> Result<Mapping, Error> {
         let fd = self.file(blob)?;
         let mapping = long_enough(&fd, blob.size).and_then(|()| map(&fd).map_err(|e| Error::os("mapping a blob", e)));
+        if let Ok(mapping) = &mapping
+            && blob.size >= WORTH_ENTERING
+        {
+            mapping.enter_pages(&fd);
+        }
         if mapping.is_err() {
             // For the next attempt. A mapping needs its file no longer, and a process may have many more mappings than files.
             blob.handle.fd.lock().get_or_insert(fd);
