@@ -73,6 +73,31 @@ fn passes_on_hesper_with_each_wait_strategy() {
     }
 }
 
+/// What other work stands behind is waited for by the host, and not asked for on and on.
+#[test]
+fn waits_that_are_followed_block() {
+    let root = root();
+    let host = Host::start(&root).unwrap();
+    const ROUNDS: usize = 40;
+    let blocks = |switch: &str| {
+        let path = std::env::temp_dir().join(format!("hesper-followed-{}-{switch}.json", std::process::id()));
+        let mut command = root.client(Driver::Hesper, Some(&host), CLIENT).unwrap();
+        command
+            .args(["followed", &ROUNDS.to_string()])
+            .env("HESPER_DEBUG", format!("vtest,wait-poll,no-contention,{switch}"))
+            .env("HESPER_SPIN_US", "1000000")
+            .env("HESPER_TRACE", &path);
+        good("the client with work behind work", &mut command);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        text.lines().filter(|line| line.contains("\"name\":\"block\"")).count()
+    };
+    // The first of each two, unless it was over at once.
+    let some = blocks("");
+    assert!((ROUNDS / 2..=ROUNDS).contains(&some), "{some} waits of {} blocked", 2 * ROUNDS);
+    assert_eq!(blocks("hurried-waits"), 0);
+}
+
 /// What the host compiled is kept for the next start; a damaged file, or a folder that can't be made, is no reason to fail.
 #[test]
 fn compiled_pipelines_are_kept() {

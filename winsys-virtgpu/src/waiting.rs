@@ -13,6 +13,11 @@ pub struct Patience {
     pub spin: Duration,
 }
 
+impl Patience {
+    /// Sleeps from the start.
+    pub const ASLEEP: Self = Self { spin: Duration::ZERO };
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self { spin: Duration::from_micros(100) }

@@ -1,14 +1,14 @@
 //! The connection of one instance with its host: a context, its main ring, and side rings for calls that take long.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use hesper_encoder::{Codec, Reader, Texels, Writer};
 use hesper_winsys::contention::Contention;
-use hesper_winsys::ring::{self, Asked, Reply, ReplyKind, RingOptions, Show};
+use hesper_winsys::ring::{Asked, Reply, ReplyKind, Show};
+use hesper_winsys::waiting::Patience;
 use hesper_winsys::{Capset, Error, Health, Ring, Seqno, StreamPool, Winsys};
-use parking_lot::Mutex;
 
 use crate::base::background::{Background, Ticket};
 use crate::base::backlog::Request;
@@ -20,15 +20,12 @@ use crate::base::rings;
 use crate::base::room::Room;
 use crate::base::scratch::with_encoded;
 use crate::base::settings::Settings;
+use crate::base::side_rings::SideRings;
 use crate::base::texel_stream::TexelStream;
 use crate::base::timelines::Timelines;
 
 /// A command's flag that has the host reply (WIRE.md 2.1).
 const GENERATE_REPLY: u32 = 1;
-
-/// Bytes of commands in a side ring: more than the background's.
-const SIDE: usize = 64 << 10;
-const _: () = assert!(SIDE > crate::base::backlog::BYTES);
 
 /// One context at the host.
 pub struct Connection {
@@ -37,16 +34,14 @@ pub struct Connection {
     pub ring: Ring,
     health: Arc<Health>,
     pub codec: Codec,
-    /// Rings for calls that keep the host's thread busy or asleep, so that the main ring goes on; those that nobody uses now.
-    side: Mutex<Vec<Ring>>,
+    side: SideRings,
     background: Background,
     outcomes: Outcomes,
     /// What brings texels to the host.
     pub texels: TexelStream,
-    next_ring: AtomicU64,
     /// Timelines of the context that queues use.
     pub timelines: Timelines,
-    options: RingOptions,
+    contention: Arc<Contention>,
     sync: bool,
     asks_for_outcomes: bool,
     reported: AtomicBool,
@@ -71,6 +66,8 @@ impl Connection {
         let health = Arc::new(Health::default());
         let options = rings::options(settings, &*winsys);
         let ring = Ring::create(winsys.clone(), health.clone(), 1, streams.clone(), options.clone())?;
+        let contention = options.contention.clone();
+        let side = SideRings::new(winsys.clone(), health.clone(), streams.clone(), options);
         let codec = winsys.capset().codec;
         Ok(Arc::new(Self {
             winsys,
@@ -78,13 +75,12 @@ impl Connection {
             ring,
             health,
             codec,
-            side: Mutex::new(Vec::new()),
+            side,
             background: Background::default(),
             outcomes: Outcomes::default(),
             texels: TexelStream::new(settings),
-            next_ring: AtomicU64::new(2),
             timelines: Timelines::default(),
-            options,
+            contention,
             sync: settings.sync,
             asks_for_outcomes: settings.outcomes,
             reported: AtomicBool::new(false),
@@ -102,7 +98,7 @@ impl Connection {
     /// Whether other programs want the processors.
     #[inline]
     pub fn contention(&self) -> &Contention {
-        &self.options.contention
+        &self.contention
     }
 
     /// What the host's Venus can do.
@@ -210,7 +206,8 @@ impl Connection {
         encode: impl FnOnce(&mut Writer),
         decode: impl FnOnce(&mut Reader) -> R,
     ) -> Result<R, Error> {
-        let called = call_on(&self.ring, &self.codec, size, encode, decode);
+        let called =
+            with_encoded(&self.codec, encode, |bytes| self.ring.call(bytes, size, |reply| decoded(reply, decode))?);
         self.come_back(called)
     }
 
@@ -257,7 +254,7 @@ impl Connection {
     /// [`Self::finish`] reads; `None` where it has to be waited for.
     pub fn begin(&self, owner: u64, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Option<Ticket>, Error> {
         let begun = with_encoded(&self.codec, encode, |bytes| {
-            self.background.begin(&self.ring, owner, Request { bytes, reply_size: size }, || self.new_side_ring())
+            self.background.begin(&self.ring, owner, Request { bytes, reply_size: size }, || self.side.create())
         });
         self.report(begun)
     }
@@ -297,51 +294,34 @@ impl Connection {
         let drained = self.ring.submit(&[]).and_then(|s| self.ring.wait(s));
         self.report(drained)?;
         self.look_at_outcomes()?;
-        self.aside(size, encode, decode)
+        self.aside(self.patience(), size, encode, decode)
     }
 
-    /// Like [`Self::side_call`], for what depends on nothing that the main ring might not have run yet.
+    /// Like [`Self::side_call`], for what depends on nothing that the main ring might not have run yet; the guest waits with this patience.
     ///
     /// # Errors
-    /// A lost host, or no memory for another ring.
+    /// A lost host, or no memory for another ring. The call doesn't go to the main ring then: what another thread sends there may be what the caller waits for.
     pub fn aside<R>(
         &self,
+        patience: Patience,
         size: usize,
         encode: impl FnOnce(&mut Writer),
         decode: impl FnOnce(&mut Reader) -> R,
     ) -> Result<R, Error> {
-        let called = match self.idle_side_ring() {
-            Ok(side) => {
-                let called = call_on(&side, &self.codec, size, encode, decode);
-                if called.is_ok() {
-                    self.side.lock().push(side);
-                }
-                called
-            }
-            // Not on the main ring instead: what another thread sends there may be what the caller waits for.
-            Err(e) => Err(e),
-        };
+        let called = self.side.with(|ring| {
+            with_encoded(&self.codec, encode, |bytes| {
+                let asked = ring.ask(bytes, size, Show::Now)?;
+                ring.answer_with(patience, asked, |reply| decoded(reply, decode))?
+            })
+        });
         // Whoever waits for a submission that another thread has sent meanwhile hears that it was refused.
         self.look_at_outcomes()?;
         self.report(called)
     }
 
-    /// A side ring that nobody uses, which is the caller's until it is put back.
-    ///
-    /// # Errors
-    /// A lost host, or no memory, which no room for another open file is, too.
-    fn idle_side_ring(&self) -> Result<Ring, Error> {
-        if let Some(kept) = self.side.lock().pop() {
-            return Ok(kept);
-        }
-        self.new_side_ring().map_err(|e| if matches!(e, Error::Lost(_)) { e } else { Error::OutOfHostMemory })
-    }
-
-    fn new_side_ring(&self) -> Result<Ring, Error> {
-        let id = self.next_ring.fetch_add(1, Ordering::Relaxed);
-        // What is asked there is waited for, and nothing comes soon behind that.
-        let options = RingOptions { buffer_size: SIDE, idle_timeout: ring::IDLE, ..self.options.clone() };
-        Ring::create(self.winsys.clone(), self.health.clone(), id, self.streams.clone(), options)
+    /// How calls wait for the host.
+    pub fn patience(&self) -> Patience {
+        self.side.patience()
     }
 
     /// Where the host is lost, whoever found out, by whatever: loses it for everybody, and says once, on stderr, why.
@@ -386,14 +366,4 @@ impl Connection {
         }
         e
     }
-}
-
-fn call_on<R>(
-    ring: &Ring,
-    codec: &Codec,
-    size: usize,
-    encode: impl FnOnce(&mut Writer),
-    decode: impl FnOnce(&mut Reader) -> R,
-) -> Result<R, Error> {
-    with_encoded(codec, encode, |bytes| ring.call(bytes, size, |reply| decoded(reply, decode))?)
 }

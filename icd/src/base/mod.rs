@@ -26,6 +26,7 @@ pub mod room;
 pub mod scratch;
 pub mod settings;
 pub mod shared;
+pub mod side_rings;
 pub mod signals;
 pub mod slab;
 pub mod texel_stream;

@@ -5,15 +5,20 @@ use std::sync::atomic::Ordering;
 
 use crate::base::shared::AtomicU64;
 
-/// The number of the last submission to a queue that is known to have ended.
+/// How far a queue has come.
 #[derive(Debug, Default)]
-pub struct Progress(AtomicU64);
+pub struct Progress {
+    /// The number of the last submission that is known to have ended.
+    ended: AtomicU64,
+    /// The number of the last submission with other work than copies that begins as soon as those before it have ended. Relaxed: a guess at how much hurry there is.
+    working: AtomicU64,
+}
 
 impl Progress {
     /// Whether the submission with this number is known to have ended.
     pub fn reached(&self, number: u64) -> bool {
         // Acquire: what the submission wrote is there for whoever finds it ended.
-        self.0.load(Ordering::Acquire) >= number
+        self.ended.load(Ordering::Acquire) >= number
     }
 }
 
@@ -37,8 +42,20 @@ impl Submission {
     pub fn end(&self) {
         if let Some((progress, number)) = &self.0 {
             // Release, after the answer that told of the end; in one step, since threads may hear of several ends at once.
-            progress.0.fetch_max(*number, Ordering::AcqRel);
+            progress.ended.fetch_max(*number, Ordering::AcqRel);
         }
+    }
+
+    /// Notes that it has work for the device other than copies, and waits for nothing.
+    pub fn note_work(&self) {
+        if let Some((progress, number)) = &self.0 {
+            progress.working.fetch_max(*number, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the device has work to go on with when the submission has ended: such was submitted to the same queue behind it.
+    pub fn is_followed(&self) -> bool {
+        self.0.as_ref().is_some_and(|(progress, number)| progress.working.load(Ordering::Relaxed) > *number)
     }
 
     /// Whether both went to the same queue.
@@ -63,6 +80,19 @@ pub enum Work {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_work_behind_it_follows_a_submission() {
+        let progress = Arc::new(Progress::default());
+        let [first, second, third] = [1, 2, 3].map(|number| Submission::new(&progress, number));
+        let followed = || [&first, &second, &third].map(Submission::is_followed);
+        assert_eq!(followed(), [false; 3], "what was submitted has no work");
+        second.note_work();
+        first.note_work();
+        assert_eq!(followed(), [true, false, false]);
+        Submission::default().note_work();
+        assert!(!Submission::default().is_followed());
+    }
 
     #[test]
     fn what_ended_ends_all_before() {

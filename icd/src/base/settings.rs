@@ -27,6 +27,8 @@ pub enum Strategy {
     Block,
     /// Blocking after one question that doesn't stay at the host, where it would keep other threads' commands waiting: for threads of the driver's own, and for timelines.
     Aside,
+    /// The same, asleep until shortly before the work is due: for work that other work stands behind, so that the device has something to go on with while threads wake up.
+    Followed,
 }
 
 /// What was asked for.
@@ -42,6 +44,8 @@ pub struct Settings {
     pub idle: Option<Duration>,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
     pub strategy: Option<Strategy>,
+    /// Whether the end of work that other work stands behind is looked for as keenly as the last.
+    pub hurried_waits: bool,
     /// When other programs count as wanting the processors.
     pub contention: Mode,
     /// `feedback`, `no-feedback`: whether the GPU tells of work that has ended.
@@ -117,6 +121,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () if switch("wait-block") => Some(Strategy::Block),
             () => None,
         },
+        hurried_waits: switch("hurried-waits"),
         contention: match () {
             () if switch("contention") => Mode::Always,
             () if switch("no-contention") => Mode::Never,

@@ -77,6 +77,7 @@ unsafe fn submit<B: Batch>(
         fence::signal(fence);
         return vk::Result::SUCCESS;
     }
+    let works = work == Some(Work::Any) && !may_wait;
     let work = match work {
         Some(work) => locked.add_work(work),
         None => locked.work(),
@@ -125,6 +126,9 @@ unsafe fn submit<B: Batch>(
         Ok((submission, _)) => {
             if batches.iter().any(Batch::waits) {
                 *queue.unordered.lock() = submission.clone();
+            }
+            if works {
+                submission.note_work();
             }
             fence::submitted(fence, submission.clone(), queue.timeline, work);
             if slot_writer.is_some() {

@@ -88,6 +88,11 @@ impl Fence {
         if work == Work::Copies { copies } else { any }
     }
 
+    /// Whether the device goes on with other work when its submission has ended.
+    pub(super) fn is_followed(&self) -> bool {
+        self.submission.lock().is_followed()
+    }
+
     /// Notes that it was seen signalled.
     pub(super) fn note_signaled(&self) {
         self.signaled.store(true, Ordering::Release);

@@ -4,16 +4,17 @@ use std::sync::atomic::Ordering;
 
 use ash::vk;
 use hesper_encoder::generated::{reply, request};
+use hesper_winsys::waiting::Patience;
 
 use crate::base::chain::slice;
 use crate::base::clock;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
-use crate::base::settings::Strategy;
+use crate::base::settings::{self, Strategy};
 use crate::base::thread_use::ThreadUse;
 use crate::generated::forward;
 use crate::sync::device::Device;
-use crate::sync::fence::FENCES;
+use crate::sync::fence::{FENCES, Fence};
 use crate::sync::looking;
 use crate::sync::outside::wait_by_looking;
 use crate::sync::wait;
@@ -187,9 +188,17 @@ pub unsafe fn wait_at_host(
     let (n, fences) = (asked.len() as u32, asked.as_ptr());
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
+    let states = asked.iter().filter_map(|f| FENCES.get(*f));
+    // The device goes on without the program, which loses nothing where it hears of the end as late as a thread takes to wake up.
+    let followed = !settings::get().hurried_waits && states.clone().all(Fence::is_followed);
+    let (strategy, patience) = match strategy {
+        Strategy::Poll if followed => (Strategy::Followed, Patience::ASLEEP),
+        strategy => (strategy, d.connection().patience()),
+    };
     // SAFETY: fences of the caller's, or of `unknown`, that are alive.
     let block = |slice| unsafe {
         d.connection().aside(
+            patience,
             reply::wait_for_fences_size(device, n, fences, all, slice),
             |w| request::wait_for_fences(w, 1, device, n, fences, all, slice),
             |r| reply::wait_for_fences(r, device, n, fences, all, slice),
@@ -197,7 +206,6 @@ pub unsafe fn wait_at_host(
     };
     // SAFETY: as above.
     let poll = |stay| unsafe { poll(device, asked, all, stay) };
-    let states = asked.iter().filter_map(|f| FENCES.get(*f));
     let (all, forecasts) = (all != vk::FALSE, states.clone().map(|f| f.forecast()));
     let looks = strategy == Strategy::Block || d.connection().contention().is_high();
     let result = if looks && states.clone().all(|f| f.slot_expected.load(Ordering::Acquire)) {

@@ -102,6 +102,7 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
     // SAFETY: as for `poll`.
     let block = |slice| unsafe {
         d.connection().aside(
+            d.connection().patience(),
             reply::wait_semaphores_size(device, info, slice),
             |w| request::wait_semaphores(w, 1, device, info, slice),
             |r| reply::wait_semaphores(r, device, info, slice),
@@ -115,6 +116,6 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
 fn strategy(of_fences: Strategy) -> Strategy {
     match of_fences {
         Strategy::Block | Strategy::Aside => Strategy::Aside,
-        Strategy::Poll => Strategy::Poll,
+        Strategy::Poll | Strategy::Followed => Strategy::Poll,
     }
 }

@@ -4,7 +4,7 @@
 //! each question takes some microseconds, the answer is there as soon as the work is done, and the host's thread stays
 //! awake for the next submission; it keeps a core busy on both sides. *Blocking* has the host's driver wait, on a side ring:
 //! nobody is kept busy, but two threads have to be woken. A wait dozes until shortly before the work is due, polls for a
-//! bounded time (with naps, if the work takes so long that they are a small part of it), then blocks. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
+//! bounded time (with naps, if the work takes so long that they are a small part of it), then blocks; for work that other work stands behind it blocks without polling. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
 //! moment before it answers, and a wait blocks after one such question, or, where the work is usually over soon, once it takes longer than that.
 //! (There a fence whose work takes longer has a slot, and `looking` says how its waits proceed; for timelines the question doesn't stay, as `semaphore` says.)
 
@@ -58,10 +58,10 @@ pub fn wait<'a>(
             worth_staying(forecasts.clone().map(Forecast::usual).max().unwrap_or(0), spin_limit(contention)),
             spin_limit(contention).min(GLANCE).min(timeout),
         ),
-        Strategy::Aside => (0, 0),
+        Strategy::Aside | Strategy::Followed => (0, 0),
     };
     // Where others want the processors, the work's end is seen late, and what was learned of that says little: the host's driver wakes whoever waits in it sooner.
-    if strategy == Strategy::Poll && !contention.is_high() {
+    if matches!(strategy, Strategy::Poll | Strategy::Followed) && !contention.is_high() {
         let times = forecasts.clone().map(Forecast::due);
         let due = if all { times.max() } else { times.min() };
         if let Some(over) = doze(start, due.unwrap_or(0).min(end), u64::MAX, now, sleep, || poll(0)) {
@@ -287,6 +287,27 @@ mod tests {
             vk::Result::SUCCESS
         );
         assert_eq!(*asked.borrow(), [0]);
+    }
+
+    #[test]
+    fn a_wait_for_work_that_is_followed_dozes_until_it_is_due_and_then_blocks() {
+        let (asked, blocked, known) = (Cell::new(0), Cell::new(0), [Forecast::default()]);
+        while known[0].usual() < 15_000_000 {
+            known[0].learn_of(20_000_000, false);
+        }
+        known[0].submitted();
+        let poll = |_| {
+            asked.set(asked.get() + 1);
+            vk::Result::NOT_READY
+        };
+        let block = |_| {
+            blocked.set(now() - known[0].submitted_at());
+            Ok(vk::Result::SUCCESS)
+        };
+        let told = wait(Strategy::Followed, &Contention::default(), u64::MAX, true, known.iter(), poll, block);
+        assert_eq!(told, vk::Result::SUCCESS);
+        assert!(asked.get() <= 9, "{} questions", asked.get());
+        assert!(blocked.get() >= 10_000_000, "blocked after {} ns", blocked.get());
     }
 
     /// How late a wait is that dozes for work which ends at `ends` and is due at `due`; and the number of questions.

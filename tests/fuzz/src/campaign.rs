@@ -30,6 +30,7 @@ const SWITCHES: &[&str] = &[
     "staging",
     "feedback",
     "wait-poll",
+    "wait-poll,hurried-waits",
     "sync",
     "no-feedback",
     "wait-block",

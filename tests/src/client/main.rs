@@ -15,6 +15,7 @@ mod draws;
 mod endure;
 mod entry_points;
 mod facts;
+mod followed;
 mod forks;
 mod gpu;
 mod host_copies;
@@ -222,6 +223,11 @@ enum Sub {
     },
     /// Garbage wherever Vulkan says that nobody looks.
     Ignored,
+    /// Waits for work that other work stands behind.
+    Followed {
+        /// How often.
+        rounds: u32,
+    },
     /// Forks, and calls Vulkan in the child.
     Forks,
     /// Looks at the files that are open once everything is destroyed, and after exec in the middle of everything.
@@ -365,6 +371,7 @@ fn main() -> ExitCode {
             wake_ups::calls(threads, calls, Duration::from_millis(longest_ms))
         }
         Sub::Fills { count } => wake_ups::fills(count),
+        Sub::Followed { rounds } => followed::run(rounds),
         Sub::Forks => forks::run(),
         Sub::Exec => open_files::run(),
         Sub::OpenFiles { files } => open_files::expect(files),

@@ -26,6 +26,7 @@ use crate::reply_pool::{Placement, ReplyPool};
 use crate::seqno::{Progress, Seqno};
 use crate::shared::{Mutex, fence};
 use crate::stream::{Chunk, StreamPool};
+use crate::waiting::Patience;
 use crate::{Error, Health, Winsys, trace, transport};
 pub use asked::{Asked, ReplyKind, Show};
 use host_thread::HostThread;
@@ -182,12 +183,20 @@ impl Ring {
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
     pub fn wait(&self, seqno: Seqno) -> Result<(), Error> {
+        self.wait_with(self.options.patience, seqno)
+    }
+
+    /// The same, with this patience.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn wait_with(&self, patience: Patience, seqno: Seqno) -> Result<(), Error> {
         if self.done(seqno) {
             return Ok(());
         }
         self.show()?;
         let mut span = trace::span("wait for the host");
-        let mut watch = self.watch();
+        let mut watch = Watch::new(&self.thread, patience, &self.options.contention);
         while !self.done(seqno) {
             watch.pause(None)?;
         }
