@@ -123,11 +123,10 @@ impl Mapping {
     }
 
     /// Enters the pages of `file`, whose start is mapped, into the page table, if all that are mapped have been written before: in steps of many, where the program's
-    /// first look at each would be a fault of its own. Nothing is done to a file with holes, which would be filled, and to one that doesn't tell (a dma-buf, a device). A
-    /// hint, as above.
+    /// first look at each would be a fault of its own. Nothing is done to a file of memory (shmem) with holes, which would be filled, and to one that doesn't tell (a dma-buf, a
+    /// device). A hint, as above. Afterwards the file's position is its start.
     pub fn enter_pages(&self, file: impl AsFd) {
         let hole = lseek(&file, 0, Whence::SeekHole);
-        // Whoever shares the open file finds its position as it was.
         let _ = lseek(&file, 0, Whence::SeekSet);
         let whole = hole.is_ok_and(|hole| usize::try_from(hole).is_ok_and(|hole| hole >= self.len));
         if whole && !cfg!(miri) {
@@ -244,11 +243,12 @@ mod tests {
     fn pages_that_were_written_are_entered_at_once_and_holes_stay() {
         let (file, size) = (file(c"hesper-pages"), PAGES * page());
         let (host, guest) = (Mapping::new(&file, size, 0).unwrap(), Mapping::new(&file, size, 0).unwrap());
-        for written in 0..PAGES {
-            assert!(host.write((written * page()) as usize, &[7]));
-            guest.enter_pages(&file);
-            assert_eq!(entered(&guest), if written + 1 == PAGES { PAGES as usize } else { 0 }, "{written}");
-        }
+        guest.enter_pages(&file);
+        assert_eq!(entered(&guest), 0);
+        (0..PAGES).for_each(|n| assert!(host.write((n * page()) as usize, &[7])));
+        assert_eq!(entered(&guest), 0);
+        guest.enter_pages(&file);
+        assert_eq!(entered(&guest), PAGES as usize);
         assert!(guest.write(5, &[8]) && entered(&host) == PAGES as usize);
     }
 

@@ -10,8 +10,10 @@ use crate::base::shared::AtomicU64;
 pub struct Progress {
     /// The number of the last submission that is known to have ended.
     ended: AtomicU64,
-    /// The number of the last submission with other work than copies that begins as soon as those before it have ended. Relaxed: a guess at how much hurry there is.
+    /// The number of the last submission with other work than copies that begins as soon as those before it have ended, and of the last one that waits for something
+    /// else. Relaxed: what is read of them is a guess at how much hurry there is.
     working: AtomicU64,
+    waiting: AtomicU64,
 }
 
 impl Progress {
@@ -46,16 +48,25 @@ impl Submission {
         }
     }
 
-    /// Notes that it has work for the device other than copies, and waits for nothing.
+    /// Notes that it has work for the device other than copies, which begins as soon as all before it has ended.
     pub fn note_work(&self) {
         if let Some((progress, number)) = &self.0 {
             progress.working.fetch_max(*number, Ordering::Relaxed);
         }
     }
 
-    /// Whether the device has work to go on with when the submission has ended: such was submitted to the same queue behind it.
+    /// Notes that it may wait for the program, or for another queue.
+    pub fn note_wait(&self) {
+        if let Some((progress, number)) = &self.0 {
+            progress.waiting.fetch_max(*number, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the device has work to go on with when the submission has ended: such was submitted to the same queue behind it, and nothing behind it waits.
     pub fn is_followed(&self) -> bool {
-        self.0.as_ref().is_some_and(|(progress, number)| progress.working.load(Ordering::Relaxed) > *number)
+        self.0.as_ref().is_some_and(|(progress, number)| {
+            progress.working.load(Ordering::Relaxed) > *number && progress.waiting.load(Ordering::Relaxed) <= *number
+        })
     }
 
     /// Whether both went to the same queue.
@@ -90,6 +101,10 @@ mod tests {
         second.note_work();
         first.note_work();
         assert_eq!(followed(), [true, false, false]);
+        third.note_wait();
+        assert_eq!(followed(), [false; 3], "what waits may stand in front of the work");
+        Submission::new(&progress, 4).note_work();
+        assert_eq!(followed(), [false, false, true]);
         Submission::default().note_work();
         assert!(!Submission::default().is_followed());
     }

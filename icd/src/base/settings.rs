@@ -44,7 +44,7 @@ pub struct Settings {
     pub idle: Option<Duration>,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
     pub strategy: Option<Strategy>,
-    /// Whether the end of work that other work stands behind is looked for as keenly as the last.
+    /// Whether the end of work that other work stands behind is polled for, too.
     pub hurried_waits: bool,
     /// When other programs count as wanting the processors.
     pub contention: Mode,

@@ -77,6 +77,7 @@ pub unsafe fn queue_bind_sparse(
     });
     match sent {
         Ok((submission, seqno)) => {
+            submission.note_wait();
             *queue.unordered.lock() = submission;
             // The fence's end says nothing of the submissions before.
             fence::submitted(signalled, Submission::default(), queue.timeline, Work::Any);

@@ -77,7 +77,7 @@ unsafe fn submit<B: Batch>(
         fence::signal(fence);
         return vk::Result::SUCCESS;
     }
-    let works = work == Some(Work::Any) && !may_wait;
+    let goes_on = work == Some(Work::Any);
     let work = match work {
         Some(work) => locked.add_work(work),
         None => locked.work(),
@@ -127,8 +127,10 @@ unsafe fn submit<B: Batch>(
             if batches.iter().any(Batch::waits) {
                 *queue.unordered.lock() = submission.clone();
             }
-            if works {
-                submission.note_work();
+            match goes_on {
+                _ if may_wait => submission.note_wait(),
+                true => submission.note_work(),
+                false => {}
             }
             fence::submitted(fence, submission.clone(), queue.timeline, work);
             if slot_writer.is_some() {

@@ -24,6 +24,7 @@ use crate::sync::forecast::Forecast;
 use crate::sync::outside::Outside;
 use crate::sync::payload::Payload;
 use crate::sync::spinning::Spinning;
+use crate::sync::wait::WORTH_BLOCKING;
 
 /// What is known of a fence.
 pub struct Fence {
@@ -88,9 +89,9 @@ impl Fence {
         if work == Work::Copies { copies } else { any }
     }
 
-    /// Whether the device goes on with other work when its submission has ended.
+    /// Whether threads may take their time to wake up when its submission has ended: the device goes on with other work, and the submission takes much longer than a thread.
     pub(super) fn is_followed(&self) -> bool {
-        self.submission.lock().is_followed()
+        self.forecast().usual() >= WORTH_BLOCKING && self.submission.lock().is_followed()
     }
 
     /// Notes that it was seen signalled.
@@ -192,6 +193,8 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
         if let Some(f) = FENCES.get(*f) {
             f.signaled.store(false, Ordering::Release);
             f.slot_expected.store(false, Ordering::Relaxed);
+            // Whoever waits before the fence is submitted anew knows nothing of that submission.
+            *f.submission.lock() = Submission::default();
         }
     }
     // SAFETY: a valid device.

@@ -189,10 +189,10 @@ pub unsafe fn wait_at_host(
     // SAFETY: a valid device.
     let d = unsafe { Device::of(device) };
     let states = asked.iter().filter_map(|f| FENCES.get(*f));
-    // The device goes on without the program, which loses nothing where it hears of the end as late as a thread takes to wake up.
-    let followed = !settings::get().hurried_waits && states.clone().all(Fence::is_followed);
+    // The device goes on without the program, which hears of the end as late as threads take to wake up.
+    let followed = || !settings::get().hurried_waits && states.clone().all(Fence::is_followed);
     let (strategy, patience) = match strategy {
-        Strategy::Poll if followed => (Strategy::Followed, Patience::ASLEEP),
+        Strategy::Poll if followed() => (Strategy::Followed, Patience::ASLEEP),
         strategy => (strategy, d.connection().patience()),
     };
     // SAFETY: fences of the caller's, or of `unknown`, that are alive.

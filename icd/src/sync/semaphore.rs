@@ -115,7 +115,7 @@ pub unsafe fn wait_semaphores(device: vk::Device, info: *const vk::SemaphoreWait
 /// another thread, which a question that stays on the main ring would hold up.
 fn strategy(of_fences: Strategy) -> Strategy {
     match of_fences {
-        Strategy::Block | Strategy::Aside => Strategy::Aside,
-        Strategy::Poll | Strategy::Followed => Strategy::Poll,
+        Strategy::Block | Strategy::Aside | Strategy::Followed => Strategy::Aside,
+        Strategy::Poll => Strategy::Poll,
     }
 }

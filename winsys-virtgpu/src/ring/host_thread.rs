@@ -16,6 +16,8 @@ use crate::{notice, transport};
 /// How soon a thread that sleeps over unread commands is called again, and after how long at most: calls to a host that
 /// has stopped for a while pile up, and the way to the host blocks once it is full of them.
 const AGAIN: Duration = Duration::from_millis(10);
+/// How long a thread that was called mostly takes to come, and for how long whoever looks first doesn't call it once more.
+const WAKING: Duration = Duration::from_micros(500);
 const AT_MOST: Duration = Duration::from_secs(1);
 
 /// The other side of a ring.
@@ -119,7 +121,7 @@ impl HostThread {
 
     /// Whether the thread has run what it was called for last.
     fn has_come(&self) -> bool {
-        // Relaxed: the ring's lock orders it.
+        // Relaxed: the ring's lock orders it; to whoever looks without the lock an older number means one call more.
         self.reached(Seqno::new(self.called_for.load(Ordering::Relaxed)))
     }
 
@@ -220,13 +222,18 @@ impl HostThread {
         }
         // A thread that sleeps over unread commands has missed its call; another one does no harm.
         let next = match looks.called {
+            // Whoever showed the commands has called it.
+            None if !self.has_come() => {
+                looks.called = Some((head, now, WAKING));
+                return Ok(());
+            }
             None => AGAIN,
             // The thread has come since, and sleeps anew: a call that was made then is on its way for as long as any, whatever came before.
             Some((over, ..)) if over != head => {
                 looks.called = Some((head, now, AGAIN));
                 return Ok(());
             }
-            Some((_, at, pause)) if now.saturating_duration_since(at) > pause => AT_MOST.min(pause * 2),
+            Some((_, at, pause)) if now.saturating_duration_since(at) > pause => (2 * pause).clamp(AGAIN, AT_MOST),
             Some(_) => return Ok(()),
         };
         looks.called = Some((head, now, next));

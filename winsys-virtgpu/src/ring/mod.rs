@@ -196,7 +196,7 @@ impl Ring {
         }
         self.show()?;
         let mut span = trace::span("wait for the host");
-        let mut watch = Watch::new(&self.thread, patience, &self.options.contention);
+        let mut watch = self.watch_with(patience);
         while !self.done(seqno) {
             watch.pause(None)?;
         }
@@ -208,7 +208,11 @@ impl Ring {
 
     /// Begins a wait for something that commands in this ring bring about.
     pub fn watch(&self) -> Watch<'_> {
-        Watch::new(&self.thread, self.options.patience, &self.options.contention)
+        self.watch_with(self.options.patience)
+    }
+
+    fn watch_with(&self, patience: Patience) -> Watch<'_> {
+        Watch::new(&self.thread, patience, &self.options.contention)
     }
 
     /// Makes the ring wait for everything that the context was told before (WIRE.md 5.7). Blocks nobody here.

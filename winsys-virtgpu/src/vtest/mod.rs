@@ -4,6 +4,7 @@ mod protocol;
 mod socket;
 
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -65,8 +66,8 @@ fn over_socket(mut socket: Socket, name: String, config: &Config) -> Result<Arc<
     }))
 }
 
-/// Bytes of a blob whose pages the program will look at one after the other.
-const WORTH_ENTERING: u64 = 1 << 20;
+/// Bytes of blobs whose pages are entered at once when they are mapped: programs look at such one page after the other, and it takes no longer than some milliseconds.
+const WORTH_ENTERING: RangeInclusive<u64> = 1 << 20..=512 << 20;
 
 impl Vtest {
     fn blob(&self, id: u64, size: u64, flags: BlobFlags) -> Result<Resource, Error> {
@@ -94,7 +95,7 @@ impl Vtest {
         let fd = self.file(blob)?;
         let mapping = long_enough(&fd, blob.size).and_then(|()| map(&fd).map_err(|e| Error::os("mapping a blob", e)));
         if let Ok(mapping) = &mapping
-            && blob.size >= WORTH_ENTERING
+            && WORTH_ENTERING.contains(&blob.size)
         {
             mapping.enter_pages(&fd);
         }
