@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hesper_rig::Driver;
 
 use crate::record::{About, Failure, Line, Value};
@@ -35,9 +35,11 @@ impl Output {
     /// Begins a file; commands may run for `budget`. `memory` is said in each line.
     ///
     /// # Errors
-    /// When the file can't be made.
+    /// When the file can't be made, or has results of another run.
     pub fn create(path: &Path, budget: Duration, memory: &str) -> Result<Self> {
-        let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
+        let file = File::options().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("making {}", path.display()))?;
+        ensure!(file.metadata()?.len() == 0, "{} has results already; name another file", path.display());
         let start = Instant::now();
         Ok(Self { file, start, end: start + budget, memory: memory.to_owned() })
     }
@@ -107,4 +109,24 @@ impl Output {
 pub fn end(log: &str) -> String {
     let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(8)..].join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_another_run_are_kept() {
+        let path = std::env::temp_dir().join(format!("hesper-results-{}.jsonl", std::process::id()));
+        let begin = || Output::create(&path, Duration::from_secs(60), "copied");
+        let row = Row { section: "cpu", name: "a row".into(), driver: Driver::Native, process: 1 };
+        // Nothing was measured by the first.
+        drop(begin().unwrap());
+        begin().unwrap().value(&row, "tokens/s", &[7.0]).unwrap();
+        let written = std::fs::read_to_string(&path).unwrap();
+        let refused = begin().err().unwrap().to_string();
+        assert!(written.contains("a row") && refused.contains("has results already"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+        std::fs::remove_file(&path).unwrap();
+    }
 }
