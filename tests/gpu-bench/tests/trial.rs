@@ -30,6 +30,8 @@ fn run(name: &str, arguments: &[&str]) -> Vec<Value> {
     std::fs::create_dir_all(&folder).unwrap();
     share_caches(&folder.join("caches"));
     let results = folder.join(format!("{name}.jsonl"));
+    // Those of the last trial, which gpu-bench would keep.
+    let _ = std::fs::remove_file(&results);
     let option = |name: &str, path: &Path| format!("--{name}={}", path.display());
     let mut command: Command = root().client(Driver::Native, None, env!("CARGO_BIN_EXE_gpu-bench")).unwrap();
     command
