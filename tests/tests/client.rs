@@ -59,6 +59,7 @@ fn passes_on_hesper_with_each_wait_strategy() {
     for (strategy, spin) in [
         ("wait-poll", "0"),
         ("wait-poll", "2000"),
+        ("wait-poll,relaxed-waits", "2000"),
         ("wait-block", "0"),
         ("wait-block", "2000"),
         ("wait-poll,feedback", "0"),

@@ -44,8 +44,8 @@ pub struct Settings {
     pub idle: Option<Duration>,
     /// `wait-poll`, `wait-block`: how waits for the GPU proceed.
     pub strategy: Option<Strategy>,
-    /// Whether the end of work that other work stands behind is polled for, too.
-    pub hurried_waits: bool,
+    /// `relaxed-waits`, `hurried-waits`: whether the host waits for work that other work stands behind, and nobody polls, however short it is.
+    pub relaxed_waits: Option<bool>,
     /// When other programs count as wanting the processors.
     pub contention: Mode,
     /// `feedback`, `no-feedback`: whether the GPU tells of work that has ended.
@@ -121,7 +121,11 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
             () if switch("wait-block") => Some(Strategy::Block),
             () => None,
         },
-        hurried_waits: switch("hurried-waits"),
+        relaxed_waits: match () {
+            () if switch("hurried-waits") => Some(false),
+            () if switch("relaxed-waits") => Some(true),
+            () => None,
+        },
         contention: match () {
             () if switch("contention") => Mode::Always,
             () if switch("no-contention") => Mode::Never,

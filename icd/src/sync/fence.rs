@@ -89,9 +89,13 @@ impl Fence {
         if work == Work::Copies { copies } else { any }
     }
 
-    /// Whether threads may take their time to wake up when its submission has ended: the device goes on with other work, and the submission takes much longer than a thread.
+    /// Whether threads may take their time to wake up when its submission has ended: the device goes on with other work, and the submission takes much longer than that.
     pub(super) fn is_followed(&self) -> bool {
-        self.forecast().usual() >= WORTH_BLOCKING && self.submission.lock().is_followed()
+        let is_worth = || match settings::get().relaxed_waits {
+            Some(always) => always,
+            None => self.forecast().usual() >= WORTH_BLOCKING,
+        };
+        is_worth() && self.submission.lock().is_followed()
     }
 
     /// Notes that it was seen signalled.

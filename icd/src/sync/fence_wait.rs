@@ -10,7 +10,7 @@ use crate::base::chain::slice;
 use crate::base::clock;
 use crate::base::forwarding::{result_of, result_of_error};
 use crate::base::object::Part;
-use crate::base::settings::{self, Strategy};
+use crate::base::settings::Strategy;
 use crate::base::thread_use::ThreadUse;
 use crate::generated::forward;
 use crate::sync::device::Device;
@@ -190,7 +190,7 @@ pub unsafe fn wait_at_host(
     let d = unsafe { Device::of(device) };
     let states = asked.iter().filter_map(|f| FENCES.get(*f));
     // The device goes on without the program, which hears of the end as late as threads take to wake up.
-    let followed = || !settings::get().hurried_waits && states.clone().all(Fence::is_followed);
+    let followed = || states.clone().all(Fence::is_followed);
     let (strategy, patience) = match strategy {
         Strategy::Poll if followed() => (Strategy::Followed, Patience::ASLEEP),
         strategy => (strategy, d.connection().patience()),

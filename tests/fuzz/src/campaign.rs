@@ -31,6 +31,7 @@ const SWITCHES: &[&str] = &[
     "feedback",
     "wait-poll",
     "wait-poll,hurried-waits",
+    "wait-poll,relaxed-waits",
     "sync",
     "no-feedback",
     "wait-block",
