@@ -1,6 +1,6 @@
 #!/bin/sh
 # On a machine with a GPU, as root: unpacks the bundle that `cargo xtask gpu-bench pack` has made, once, and runs gpu-bench in it.
-# Usage: start.sh BUNDLE RESULTS ARGUMENT... (those of `gpu-bench run`; --help lists them). Models stay in memory for the next call.
+# Usage: start.sh BUNDLE RESULTS ARGUMENT... (those of `gpu-bench run`; --help lists them). RESULTS is a new file, or an empty one. Models stay in memory for the next call.
 set -eu
 bundle=$1 results=$2
 shift 2

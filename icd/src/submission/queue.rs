@@ -56,6 +56,7 @@ impl Queue {
         batch: &vk::SubmitInfo<'_>,
         fence: vk::Fence,
     ) -> Result<Submission, Error> {
+        let waits = batch.wait_semaphore_count > 0;
         let batch: *const vk::SubmitInfo = std::ptr::from_ref(batch).cast();
         let (submission, _) = locked.number(self.place, |_| {
             // SAFETY: by contract, and pointers to locals.
@@ -63,6 +64,9 @@ impl Queue {
                 request::queue_submit(w, flags, handle, 1, batch, fence);
             })
         })?;
+        if waits {
+            submission.note_wait();
+        }
         fence::submitted(fence, submission.clone(), self.timeline, locked.work());
         Ok(submission)
     }

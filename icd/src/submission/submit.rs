@@ -128,7 +128,7 @@ unsafe fn submit<B: Batch>(
                 *queue.unordered.lock() = submission.clone();
             }
             match goes_on {
-                _ if may_wait => submission.note_wait(),
+                _ if may_wait || wait.is_some() => submission.note_wait(),
                 true => submission.note_work(),
                 false => {}
             }

@@ -89,7 +89,7 @@ impl Fence {
         if work == Work::Copies { copies } else { any }
     }
 
-    /// Whether threads may take their time to wake up when its submission has ended: the device goes on with other work, and the submission takes much longer than that.
+    /// Whether threads may take their time to wake up when its submission has ended: the device goes on with other work, and the submission usually takes longer than that.
     pub(super) fn is_followed(&self) -> bool {
         let is_worth = || match settings::get().relaxed_waits {
             Some(always) => always,
@@ -197,8 +197,6 @@ pub unsafe fn reset_fences(device: vk::Device, n: u32, fences: *const vk::Fence)
         if let Some(f) = FENCES.get(*f) {
             f.signaled.store(false, Ordering::Release);
             f.slot_expected.store(false, Ordering::Relaxed);
-            // Whoever waits before the fence is submitted anew knows nothing of that submission.
-            *f.submission.lock() = Submission::default();
         }
     }
     // SAFETY: a valid device.

@@ -4,7 +4,7 @@
 //! each question takes some microseconds, the answer is there as soon as the work is done, and the host's thread stays
 //! awake for the next submission; it keeps a core busy on both sides. *Blocking* has the host's driver wait, on a side ring:
 //! nobody is kept busy, but two threads have to be woken. A wait dozes until shortly before the work is due, polls for a
-//! bounded time (with naps, if the work takes so long that they are a small part of it), then blocks; for work that other work stands behind it blocks without polling. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
+//! bounded time (with naps, if the work takes so long that they are a small part of it), then blocks; for work that other work stands behind it blocks without polling, unless work or timeout are short. Where the GPU is the host's processor, polling would take away what it waits for: the host waits for a
 //! moment before it answers, and a wait blocks after one such question, or, where the work is usually over soon, once it takes longer than that.
 //! (There a fence whose work takes longer has a slot, and `looking` says how its waits proceed; for timelines the question doesn't stay, as `semaphore` says.)
 
@@ -23,9 +23,10 @@ use crate::sync::forecast::Forecast;
 const SLICE: u64 = 1_000_000_000;
 /// How long a wait sleeps between two questions that can't block in the host.
 const NAP: u64 = 1_000_000;
-/// What is over sooner, in nanoseconds, isn't blocked for where it may as well be polled for, and how much later than the work a wait ends that blocks with the guest asleep: two threads wake up
-/// after each other (80 to 250 microseconds each, seen in traces over vtest).
+/// What takes less, in nanoseconds, isn't blocked for where it may as well be polled for: two threads wake up after each other then (80 to 250 microseconds for the host's, seen in traces
+/// over vtest).
 pub const WORTH_BLOCKING: u64 = 400_000;
+/// How much later than its work a wait ends, at least, that blocks with the guest asleep.
 const WAKING: u64 = 150_000;
 /// How long a wait polls before it blocks from the start: for what has been done already, or nearly.
 const GLANCE: u64 = 50_000;
@@ -75,8 +76,8 @@ pub fn wait<'a>(
     }
     let polls_since = now();
     // A question that stays is a nap at the host.
-    let nap =
-        |now| if strategy == Strategy::Poll { forecasts.clone().map(|f| f.nap(now)).min().flatten() } else { None };
+    let naps = matches!(strategy, Strategy::Poll | Strategy::Followed);
+    let nap = |now| if naps { forecasts.clone().map(|f| f.nap(now)).min().flatten() } else { None };
     let mut at_once = true;
     let polling = trace::span("poll");
     // Once at least: the main ring has run everything before it answers, which `block` relies on.

@@ -16,9 +16,9 @@ use crate::{notice, transport};
 /// How soon a thread that sleeps over unread commands is called again, and after how long at most: calls to a host that
 /// has stopped for a while pile up, and the way to the host blocks once it is full of them.
 const AGAIN: Duration = Duration::from_millis(10);
+const AT_MOST: Duration = Duration::from_secs(1);
 /// How long a thread that was called mostly takes to come, and for how long whoever looks first doesn't call it once more.
 const WAKING: Duration = Duration::from_micros(500);
-const AT_MOST: Duration = Duration::from_secs(1);
 
 /// The other side of a ring.
 pub struct HostThread {
