@@ -14,6 +14,8 @@ pub struct Progress {
     /// else. Relaxed: what is read of them is a guess at how much hurry there is.
     working: AtomicU64,
     waiting: AtomicU64,
+    /// When the end of the last submission that is known to have ended was seen, in nanoseconds of the driver's clock, where somebody looked at the clock; 0 before. Relaxed: for forecasts.
+    seen_at: AtomicU64,
 }
 
 impl Progress {
@@ -45,6 +47,24 @@ impl Submission {
         if let Some((progress, number)) = &self.0 {
             // Release, after the answer that told of the end; in one step, since threads may hear of several ends at once.
             progress.ended.fetch_max(*number, Ordering::AcqRel);
+        }
+    }
+
+    /// The same, seen at this time.
+    pub fn end_at(&self, time: u64) {
+        if let Some((progress, number)) = &self.0
+            && !progress.reached(*number)
+        {
+            self.end();
+            progress.seen_at.fetch_max(time, Ordering::Relaxed);
+        }
+    }
+
+    /// When the end of what stands in front of it was seen last, if it isn't known to have ended itself; 0 where nobody knows.
+    pub fn front_seen_at(&self) -> u64 {
+        match &self.0 {
+            Some((progress, number)) if !progress.reached(*number) => progress.seen_at.load(Ordering::Relaxed),
+            _ => 0,
         }
     }
 
@@ -107,6 +127,20 @@ mod tests {
         assert_eq!(followed(), [false, false, true]);
         Submission::default().note_work();
         assert!(!Submission::default().is_followed());
+    }
+
+    #[test]
+    fn the_end_of_what_stands_in_front_is_seen_once() {
+        let progress = Arc::new(Progress::default());
+        let [first, second, third] = [1, 2, 3].map(|number| Submission::new(&progress, number));
+        assert_eq!(third.front_seen_at(), 0);
+        second.end_at(70);
+        assert_eq!([&first, &second, &third].map(Submission::front_seen_at), [0, 0, 70]);
+        // Whoever looks later learns nothing new.
+        first.end_at(80);
+        second.end_at(90);
+        assert_eq!(third.front_seen_at(), 70);
+        assert_eq!(Submission::default().front_seen_at(), 0);
     }
 
     #[test]

@@ -103,7 +103,12 @@ impl Fence {
         self.signaled.store(true, Ordering::Release);
         self.slot_expected.store(false, Ordering::Relaxed);
         // A thread that sees the fence signalled before this learns of the queue's progress a moment later, and sends what it might have kept.
-        self.submission.lock().end();
+        self.submission.lock().end_at(clock::now());
+    }
+
+    /// Notes when the device began with its submission, if that is known by now.
+    pub(super) fn note_beginning(&self) {
+        self.forecast().begun(self.submission.lock().front_seen_at());
     }
 
     /// Whether it is known to be signalled.

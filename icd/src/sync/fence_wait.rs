@@ -112,6 +112,7 @@ unsafe fn status(device: vk::Device, fence: vk::Fence, may_stay: bool) -> vk::Re
                 result => result,
             }
         };
+        f.note_beginning();
         f.spinning.ask(d.strategy, d.connection().contention(), f.forecast(), &f.refused, ask)
     };
     if result == vk::Result::SUCCESS {
@@ -221,6 +222,7 @@ pub unsafe fn wait_at_host(
         };
         looking::look(d.connection().contention(), timeout, forecasts, is_over, ask)
     } else {
+        states.clone().for_each(Fence::note_beginning);
         wait::wait(strategy, d.connection().contention(), timeout, all, forecasts, poll, block)
     };
     // Of several fences it isn't told which one it was.

@@ -14,65 +14,24 @@ const SHORTEST_NAP: u64 = 40_000;
 /// The longest: as much of a question's stay as isn't noticed.
 const LONGEST_NAP: u64 = 250_000;
 
-/// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
-/// things again and again, so each keeps its own, one for each kind of [`Work`](crate::base::progress::Work). All of it is a guess at times: relaxed, and where two threads learn at once, one is forgotten.
+/// How long something has taken lately.
 #[derive(Debug, Default)]
-pub struct Forecast {
-    submitted: AtomicU64,
+struct Usual {
     typical: AtomicU64,
     /// How far off `typical` has been.
     deviation: AtomicU64,
 }
 
-impl Forecast {
-    /// Notes a submission.
-    pub fn submitted(&self) {
-        self.submitted.store(now(), Ordering::Relaxed);
-    }
-
-    /// When the last submission was.
-    pub fn submitted_at(&self) -> u64 {
-        self.submitted.load(Ordering::Relaxed)
-    }
-
-    /// How long the work has taken lately.
-    pub fn usual(&self) -> u64 {
-        self.typical.load(Ordering::Relaxed)
-    }
-
-    /// When the work is due at the earliest.
-    pub fn due(&self) -> u64 {
+impl Usual {
+    /// How long it takes at least.
+    fn least(&self) -> u64 {
         let typical = self.typical.load(Ordering::Relaxed);
         let margin = (3 * self.deviation.load(Ordering::Relaxed)).clamp(typical / 16, typical / 4);
-        self.submitted.load(Ordering::Relaxed).saturating_add(typical - margin)
+        typical - margin
     }
 
-    /// For how long whoever looks for the end of the work may sleep between two looks, once it is due; `None` for work that hasn't taken long enough.
-    pub fn nap(&self, now: u64) -> Option<u64> {
-        let nap = now.saturating_sub(self.submitted_at()) / NAPS;
-        (self.submitted_at() != 0 && nap >= SHORTEST_NAP).then_some(nap.min(LONGEST_NAP))
-    }
-
-    /// Learns from a wait that has ended now; `at_once` when the work had been done already at the first look.
-    pub fn learn(&self, at_once: bool) {
-        self.learn_of(now().saturating_sub(self.submitted.load(Ordering::Relaxed)), at_once);
-    }
-
-    /// Learns from a question that found the work done, where the last one that didn't was at `refused`, or never (0). Two questions far apart tell little.
-    pub fn hear(&self, refused: u64) {
-        self.hear_at(now(), refused);
-    }
-
-    fn hear_at(&self, now: u64, refused: u64) {
-        let took = now.saturating_sub(self.submitted.load(Ordering::Relaxed));
-        if refused == 0 {
-            self.learn_of(took, true);
-        } else if now.saturating_sub(refused) <= (took / 8).max(CLOSE) {
-            self.learn_of(took, false);
-        }
-    }
-
-    pub fn learn_of(&self, took: u64, at_once: bool) {
+    /// Learns that it has taken so long now, or less where it was over at the first look (`at_once`).
+    fn learn(&self, took: u64, at_once: bool) {
         let typical = self.typical.load(Ordering::Relaxed);
         let deviation = self.deviation.load(Ordering::Relaxed);
         // Sleeping too long costs time, waking too early costs a little power: follow shorter times at once, longer ones slowly.
@@ -87,6 +46,87 @@ impl Forecast {
     }
 }
 
+/// When what a fence guards was submitted, and how long such work has taken lately. Programs use a fence for the same
+/// things again and again, so each keeps its own, one for each kind of [`Work`](crate::base::progress::Work). All of it is a guess at times: relaxed, and where two threads learn at once, one is forgotten.
+#[derive(Debug, Default)]
+pub struct Forecast {
+    submitted: AtomicU64,
+    /// When the device began with it, as far as anybody knows: when it was submitted, or when what stands in front of it was seen to end.
+    begun: AtomicU64,
+    since_submission: Usual,
+    /// Differs less from time to time where something stands in front: how long before that ends the work is submitted is the program's affair.
+    since_beginning: Usual,
+}
+
+impl Forecast {
+    /// Notes a submission.
+    pub fn submitted(&self) {
+        let now = now();
+        self.submitted.store(now, Ordering::Relaxed);
+        self.begun.store(now, Ordering::Relaxed);
+    }
+
+    /// Notes that what stands in front of the last submission was seen to end at this time.
+    pub fn begun(&self, at: u64) {
+        self.begun.fetch_max(at, Ordering::Relaxed);
+    }
+
+    /// When the last submission was.
+    pub fn submitted_at(&self) -> u64 {
+        self.submitted.load(Ordering::Relaxed)
+    }
+
+    /// How long the work has taken lately, from its submission on.
+    pub fn usual(&self) -> u64 {
+        self.since_submission.typical.load(Ordering::Relaxed)
+    }
+
+    /// When the work is due at the earliest: neither before the shortest time since its submission, nor before that since the device began with it.
+    pub fn due(&self) -> u64 {
+        let after = |time: &AtomicU64, usual: &Usual| time.load(Ordering::Relaxed).saturating_add(usual.least());
+        after(&self.submitted, &self.since_submission).max(after(&self.begun, &self.since_beginning))
+    }
+
+    /// For how long whoever looks for the end of the work may sleep between two looks, once it is due; `None` for work that hasn't taken long enough.
+    pub fn nap(&self, now: u64) -> Option<u64> {
+        let nap = now.saturating_sub(self.submitted_at()) / NAPS;
+        (self.submitted_at() != 0 && nap >= SHORTEST_NAP).then_some(nap.min(LONGEST_NAP))
+    }
+
+    /// Learns from a wait that has ended now; `at_once` when the work had been done already at the first look.
+    pub fn learn(&self, at_once: bool) {
+        self.learn_at(now(), at_once);
+    }
+
+    /// The same of a wait whose work ended at this time.
+    pub fn learn_at(&self, end: u64, at_once: bool) {
+        let since = |time: &AtomicU64| end.saturating_sub(time.load(Ordering::Relaxed));
+        self.since_submission.learn(since(&self.submitted), at_once);
+        self.since_beginning.learn(since(&self.begun), at_once);
+    }
+
+    /// Learns from a question that found the work done, where the last one that didn't was at `refused`, or never (0). Two questions far apart tell little.
+    pub fn hear(&self, refused: u64) {
+        self.hear_at(now(), refused);
+    }
+
+    fn hear_at(&self, now: u64, refused: u64) {
+        let took = now.saturating_sub(self.submitted.load(Ordering::Relaxed));
+        if refused == 0 {
+            self.learn_at(now, true);
+        } else if now.saturating_sub(refused) <= (took / 8).max(CLOSE) {
+            self.learn_at(now, false);
+        }
+    }
+
+    /// Learns that work took so long from its submission on, with nothing in front of it.
+    #[cfg(test)]
+    pub fn learn_of(&self, took: u64, at_once: bool) {
+        self.since_submission.learn(took, at_once);
+        self.since_beginning.learn(took, at_once);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,16 +137,38 @@ mod tests {
         let learn = |took: u64, at_once| {
             f.submitted.store(now().saturating_sub(took), Ordering::Relaxed);
             f.learn(at_once);
-            f.typical.load(Ordering::Relaxed)
+            f.usual()
         };
         for _ in 0..100 {
             learn(8_000_000_000, false);
         }
-        let long = f.typical.load(Ordering::Relaxed);
+        let long = f.usual();
         assert!(long > 0, "{long}");
         let short = learn(1_000, false);
         assert!(short < 1_000_000_000, "{short}");
         assert!(learn(1_000, true) <= short / 2 + 1);
+    }
+
+    /// llama.cpp waits for most of a token, then for the rest, which it has submitted sometimes long and sometimes shortly before the first ended.
+    #[test]
+    fn what_stands_behind_other_work_is_due_by_the_end_of_that() {
+        const MS: u64 = 1_000_000;
+        let f = Forecast::default();
+        for token in 0..200 {
+            f.submitted();
+            let front = f.submitted_at() + [MS, 4 * MS, 2 * MS][token % 3];
+            let before = f.due();
+            f.begun(front);
+            let (due, end) = (f.due(), front + MS);
+            assert!(due <= end && before <= end, "{token}: due {} ns late", due.max(before) - end);
+            assert!(token < 100 || due >= end - MS / 10, "{token}: due {} ns early", end - due);
+            f.learn_at(end, false);
+        }
+        // Its submission ends what was known of the last one's beginning.
+        f.submitted();
+        assert_eq!(f.begun.load(Ordering::Relaxed), f.submitted_at());
+        f.begun(f.submitted_at() - 1);
+        assert_eq!(f.begun.load(Ordering::Relaxed), f.submitted_at());
     }
 
     #[test]
@@ -146,7 +208,8 @@ mod tests {
                 f.learn_of(took, false);
             }
             f.submitted.store(0, Ordering::Relaxed);
-            f.typical.load(Ordering::Relaxed) - f.due()
+            f.begun.store(0, Ordering::Relaxed);
+            f.usual() - f.due()
         };
         let (steady, varied) = (early(&steady, [16, 16]), early(&varied, [8, 24]));
         assert!(steady.abs_diff(1_000_000_000) < 100, "{steady} is no sixteenth of 16 s");

@@ -122,7 +122,7 @@ pub fn wait<'a>(
     let result = in_slices(end.saturating_sub(now()), now, block_or_nap);
     if result == vk::Result::SUCCESS && learns {
         let late = if strategy == Strategy::Followed { WAKING } else { 0 };
-        forecasts.clone().for_each(|f| f.learn_of(now().saturating_sub(f.submitted_at().saturating_add(late)), false));
+        forecasts.clone().for_each(|f| f.learn_at(now().saturating_sub(late), false));
     }
     result
 }
