@@ -14,7 +14,7 @@ pub struct Progress {
     /// else. Relaxed: what is read of them is a guess at how much hurry there is.
     working: AtomicU64,
     waiting: AtomicU64,
-    /// When the end of the last submission that is known to have ended was seen, in nanoseconds of the driver's clock, where somebody looked at the clock; 0 before. Relaxed: for forecasts.
+    /// When the last submission that is known to have ended did so, in nanoseconds of the driver's clock, where somebody watched; else 0.
     seen_at: AtomicU64,
 }
 
@@ -46,26 +46,29 @@ impl Submission {
     pub fn end(&self) {
         if let Some((progress, number)) = &self.0 {
             // Release, after the answer that told of the end; in one step, since threads may hear of several ends at once.
-            progress.ended.fetch_max(*number, Ordering::AcqRel);
+            if progress.ended.fetch_max(*number, Ordering::AcqRel) < *number {
+                progress.seen_at.store(0, Ordering::Release);
+            }
         }
     }
 
-    /// The same, seen at this time.
+    /// The same; somebody who watched saw it end at this time.
     pub fn end_at(&self, time: u64) {
         if let Some((progress, number)) = &self.0
             && !progress.reached(*number)
         {
             self.end();
-            progress.seen_at.fetch_max(time, Ordering::Relaxed);
+            // Release: whoever finds the time finds the number as well.
+            progress.seen_at.store(time, Ordering::Release);
         }
     }
 
-    /// When the end of what stands in front of it was seen last, if it isn't known to have ended itself; 0 where nobody knows.
+    /// When what stands in front of it was seen to end, if it isn't known to have ended itself; 0 where nobody saw that. Two threads that see two ends at once may leave
+    /// the older time: a guess, for forecasts.
     pub fn front_seen_at(&self) -> u64 {
-        match &self.0 {
-            Some((progress, number)) if !progress.reached(*number) => progress.seen_at.load(Ordering::Relaxed),
-            _ => 0,
-        }
+        let Some((progress, number)) = &self.0 else { return 0 };
+        let seen = progress.seen_at.load(Ordering::Acquire);
+        if progress.reached(*number) { 0 } else { seen }
     }
 
     /// Notes that it has work for the device other than copies, which begins as soon as all before it has ended.
@@ -139,7 +142,11 @@ mod tests {
         // Whoever looks later learns nothing new.
         first.end_at(80);
         second.end_at(90);
+        second.end();
         assert_eq!(third.front_seen_at(), 70);
+        let fourth = Submission::new(&progress, 4);
+        third.end();
+        assert_eq!(fourth.front_seen_at(), 0, "nobody watched");
         assert_eq!(Submission::default().front_seen_at(), 0);
     }
 

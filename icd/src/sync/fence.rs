@@ -98,17 +98,18 @@ impl Fence {
         is_worth() && self.submission.lock().is_followed()
     }
 
-    /// Notes that it was seen signalled.
-    pub(super) fn note_signaled(&self) {
+    /// Notes that it was seen signalled; `watched` says whether somebody looked again and again until then, and knows when that was.
+    pub(super) fn note_signaled(&self, watched: bool) {
         self.signaled.store(true, Ordering::Release);
         self.slot_expected.store(false, Ordering::Relaxed);
         // A thread that sees the fence signalled before this learns of the queue's progress a moment later, and sends what it might have kept.
-        self.submission.lock().end_at(clock::now());
+        let submission = self.submission.lock();
+        if watched { submission.end_at(clock::now()) } else { submission.end() }
     }
 
-    /// Notes when the device began with its submission, if that is known by now.
-    pub(super) fn note_beginning(&self) {
-        self.forecast().begun(self.submission.lock().front_seen_at());
+    /// Notes when what stands in front of its submission ended, if that is known by now.
+    pub(super) fn note_front(&self) {
+        self.forecast().note_front(self.submission.lock().front_seen_at());
     }
 
     /// Whether it is known to be signalled.
@@ -135,7 +136,7 @@ impl Fence {
             self.slot_expected.store(true, Ordering::Relaxed);
             return false;
         }
-        self.note_signaled();
+        self.note_signaled(false);
         true
     }
 

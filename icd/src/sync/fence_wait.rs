@@ -19,6 +19,9 @@ use crate::sync::looking;
 use crate::sync::outside::wait_by_looking;
 use crate::sync::wait;
 
+/// A wait that takes longer, in nanoseconds, has seen the end of its work, and whoever asked as long ago and was refused, too: others may come any time after it.
+const WATCHED: u64 = 100_000;
+
 /// The status of a device's fence of which the host can't tell.
 fn status_outside(d: &Device, fence: vk::Fence) -> Option<vk::Result> {
     if d.shares_fences() { FENCES.get(fence)?.outside.lock().status() } else { None }
@@ -112,14 +115,15 @@ unsafe fn status(device: vk::Device, fence: vk::Fence, may_stay: bool) -> vk::Re
                 result => result,
             }
         };
-        f.note_beginning();
+        f.note_front();
         f.spinning.ask(d.strategy, d.connection().contention(), f.forecast(), &f.refused, ask)
     };
     if result == vk::Result::SUCCESS {
+        let refused = f.refused.load(Ordering::Relaxed);
         if !learned {
-            f.forecast().hear(f.refused.load(Ordering::Relaxed));
+            f.forecast().hear(refused);
         }
-        f.note_signaled();
+        f.note_signaled(refused != 0 && clock::now().saturating_sub(refused) < WATCHED);
     }
     result
 }
@@ -208,6 +212,7 @@ pub unsafe fn wait_at_host(
     // SAFETY: as above.
     let poll = |stay| unsafe { poll(device, asked, all, stay) };
     let (all, forecasts) = (all != vk::FALSE, states.clone().map(|f| f.forecast()));
+    let start = clock::now();
     let looks = strategy == Strategy::Block || d.connection().contention().is_high();
     let result = if looks && states.clone().all(|f| f.slot_expected.load(Ordering::Acquire)) {
         let is_over = || if all { asked.iter().all(known) } else { asked.iter().any(known) };
@@ -222,14 +227,15 @@ pub unsafe fn wait_at_host(
         };
         looking::look(d.connection().contention(), timeout, forecasts, is_over, ask)
     } else {
-        states.clone().for_each(Fence::note_beginning);
+        states.clone().for_each(Fence::note_front);
         wait::wait(strategy, d.connection().contention(), timeout, all, forecasts, poll, block)
     };
-    // Of several fences it isn't told which one it was.
+    // Of several fences it isn't told which one it was, or when each ended.
     if result == vk::Result::SUCCESS && (all || n == 1) {
+        let watched = n == 1 && clock::now().saturating_sub(start) > WATCHED;
         for f in states {
             f.spinning.forget();
-            f.note_signaled();
+            f.note_signaled(watched);
         }
     }
     result

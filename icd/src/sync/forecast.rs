@@ -51,24 +51,27 @@ impl Usual {
 #[derive(Debug, Default)]
 pub struct Forecast {
     submitted: AtomicU64,
-    /// When the device began with it, as far as anybody knows: when it was submitted, or when what stands in front of it was seen to end.
-    begun: AtomicU64,
+    /// When what stands in front of it was seen to end; a time before the submission where that is not known.
+    front: AtomicU64,
     since_submission: Usual,
-    /// Differs less from time to time where something stands in front: how long before that ends the work is submitted is the program's affair.
-    since_beginning: Usual,
+    /// Differs less from time to time: how long before what stands in front ends the work is submitted is the program's affair.
+    since_front: Usual,
 }
 
 impl Forecast {
     /// Notes a submission.
     pub fn submitted(&self) {
-        let now = now();
-        self.submitted.store(now, Ordering::Relaxed);
-        self.begun.store(now, Ordering::Relaxed);
+        self.submitted.store(now(), Ordering::Relaxed);
     }
 
     /// Notes that what stands in front of the last submission was seen to end at this time.
-    pub fn begun(&self, at: u64) {
-        self.begun.fetch_max(at, Ordering::Relaxed);
+    pub fn note_front(&self, ended: u64) {
+        self.front.fetch_max(ended, Ordering::Relaxed);
+    }
+
+    /// When what stands in front of the last submission was seen to end, if that was after the submission.
+    fn front(&self) -> Option<u64> {
+        Some(self.front.load(Ordering::Relaxed)).filter(|front| *front > self.submitted_at())
     }
 
     /// When the last submission was.
@@ -81,10 +84,11 @@ impl Forecast {
         self.since_submission.typical.load(Ordering::Relaxed)
     }
 
-    /// When the work is due at the earliest: neither before the shortest time since its submission, nor before that since the device began with it.
+    /// When the work is due at the earliest: neither before the shortest time since its submission, nor before that since the end of what stands in front.
     pub fn due(&self) -> u64 {
-        let after = |time: &AtomicU64, usual: &Usual| time.load(Ordering::Relaxed).saturating_add(usual.least());
-        after(&self.submitted, &self.since_submission).max(after(&self.begun, &self.since_beginning))
+        let after_submission = self.submitted_at().saturating_add(self.since_submission.least());
+        let after_front = self.front().map(|front| front.saturating_add(self.since_front.least()));
+        after_submission.max(after_front.unwrap_or(0))
     }
 
     /// For how long whoever looks for the end of the work may sleep between two looks, once it is due; `None` for work that hasn't taken long enough.
@@ -100,9 +104,10 @@ impl Forecast {
 
     /// The same of a wait whose work ended at this time.
     pub fn learn_at(&self, end: u64, at_once: bool) {
-        let since = |time: &AtomicU64| end.saturating_sub(time.load(Ordering::Relaxed));
-        self.since_submission.learn(since(&self.submitted), at_once);
-        self.since_beginning.learn(since(&self.begun), at_once);
+        self.since_submission.learn(end.saturating_sub(self.submitted_at()), at_once);
+        if let Some(front) = self.front() {
+            self.since_front.learn(end.saturating_sub(front), at_once);
+        }
     }
 
     /// Learns from a question that found the work done, where the last one that didn't was at `refused`, or never (0). Two questions far apart tell little.
@@ -123,7 +128,6 @@ impl Forecast {
     #[cfg(test)]
     pub fn learn_of(&self, took: u64, at_once: bool) {
         self.since_submission.learn(took, at_once);
-        self.since_beginning.learn(took, at_once);
     }
 }
 
@@ -154,21 +158,24 @@ mod tests {
     fn what_stands_behind_other_work_is_due_by_the_end_of_that() {
         const MS: u64 = 1_000_000;
         let f = Forecast::default();
+        let submit = |token: u64| f.submitted.store((token + 1) * 10 * MS, Ordering::Relaxed);
         for token in 0..200 {
-            f.submitted();
-            let front = f.submitted_at() + [MS, 4 * MS, 2 * MS][token % 3];
+            submit(token);
+            let front = f.submitted_at() + [MS, 4 * MS, 2 * MS][token as usize % 3];
             let before = f.due();
-            f.begun(front);
+            f.note_front(front);
             let (due, end) = (f.due(), front + MS);
             assert!(due <= end && before <= end, "{token}: due {} ns late", due.max(before) - end);
             assert!(token < 100 || due >= end - MS / 10, "{token}: due {} ns early", end - due);
             f.learn_at(end, false);
         }
-        // Its submission ends what was known of the last one's beginning.
-        f.submitted();
-        assert_eq!(f.begun.load(Ordering::Relaxed), f.submitted_at());
-        f.begun(f.submitted_at() - 1);
-        assert_eq!(f.begun.load(Ordering::Relaxed), f.submitted_at());
+        // The next has nothing in front whose end anybody has seen, so that nothing is learned or known of that.
+        submit(200);
+        let known = f.since_front.typical.load(Ordering::Relaxed);
+        assert!(f.due() < f.submitted_at() + 2 * MS, "{}", f.due() - f.submitted_at());
+        f.note_front(f.submitted_at());
+        f.learn_at(f.submitted_at() + 9 * MS, false);
+        assert_eq!((f.front(), f.since_front.typical.load(Ordering::Relaxed)), (None, known));
     }
 
     #[test]
@@ -208,7 +215,6 @@ mod tests {
                 f.learn_of(took, false);
             }
             f.submitted.store(0, Ordering::Relaxed);
-            f.begun.store(0, Ordering::Relaxed);
             f.usual() - f.due()
         };
         let (steady, varied) = (early(&steady, [16, 16]), early(&varied, [8, 24]));
