@@ -7,7 +7,7 @@ use crate::gpu::{Gpu, PATIENCE};
 
 /// Words that a submission writes, again and again: some milliseconds on a processor.
 const WORDS: usize = 1 << 20;
-const FILLS: u32 = 16;
+const FILLS: u32 = 64;
 
 /// Makes ROUNDS pairs of submissions, and waits for the first of each, then for the second.
 pub fn run(rounds: u32) -> Result<()> {
