@@ -44,20 +44,15 @@ impl Submission {
     /// Notes that it has ended, and with it all before: a fence is signalled after everything submitted earlier to its queue
     /// (Vulkan specification, "Implicit Synchronization Guarantees").
     pub fn end(&self) {
-        if let Some((progress, number)) = &self.0 {
-            // Release, after the answer that told of the end; in one step, since threads may hear of several ends at once.
-            if progress.ended.fetch_max(*number, Ordering::AcqRel) < *number {
-                progress.seen_at.store(0, Ordering::Release);
-            }
-        }
+        self.end_at(0);
     }
 
-    /// The same; somebody who watched saw it end at this time.
+    /// The same; somebody who watched saw it end at this time, or nobody did (0).
     pub fn end_at(&self, time: u64) {
         if let Some((progress, number)) = &self.0
-            && !progress.reached(*number)
+            // Release, after the answer that told of the end; in one step, since threads may hear of several ends at once.
+            && progress.ended.fetch_max(*number, Ordering::AcqRel) < *number
         {
-            self.end();
             // Release: whoever finds the time finds the number as well.
             progress.seen_at.store(time, Ordering::Release);
         }

@@ -103,8 +103,7 @@ impl Fence {
         self.signaled.store(true, Ordering::Release);
         self.slot_expected.store(false, Ordering::Relaxed);
         // A thread that sees the fence signalled before this learns of the queue's progress a moment later, and sends what it might have kept.
-        let submission = self.submission.lock();
-        if watched { submission.end_at(clock::now()) } else { submission.end() }
+        self.submission.lock().end_at(if watched { clock::now() } else { 0 });
     }
 
     /// Notes when what stands in front of its submission ended, if that is known by now.

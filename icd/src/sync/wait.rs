@@ -51,9 +51,9 @@ pub fn wait<'a>(
     let end = start.saturating_add(timeout);
     // Of several things it isn't told which one ended when.
     let learns = forecasts.clone().nth(1).is_none();
-    let learn = |at_once| {
+    let learn = |end, at_once| {
         if learns {
-            forecasts.clone().for_each(|f| f.learn(at_once));
+            forecasts.clone().for_each(|f| f.learn_at(end, at_once));
         }
     };
     // Where the GPU is the host's processor, each question stays for a while, in which other threads' commands wait.
@@ -70,7 +70,7 @@ pub fn wait<'a>(
         let times = forecasts.clone().map(Forecast::due);
         let due = if all { times.max() } else { times.min() };
         if let Some(over) = doze(start, due.unwrap_or(0).min(end), u64::MAX, now, sleep, || poll(0)) {
-            learn(false);
+            learn(now(), false);
             return over;
         }
     }
@@ -85,7 +85,7 @@ pub fn wait<'a>(
         match poll(stay) {
             vk::Result::NOT_READY | vk::Result::TIMEOUT => {}
             result => {
-                learn(at_once);
+                learn(now(), at_once);
                 return result;
             }
         }
@@ -120,9 +120,9 @@ pub fn wait<'a>(
         }
     };
     let result = in_slices(end.saturating_sub(now()), now, block_or_nap);
-    if result == vk::Result::SUCCESS && learns {
+    if result == vk::Result::SUCCESS {
         let late = if strategy == Strategy::Followed { WAKING } else { 0 };
-        forecasts.clone().for_each(|f| f.learn_at(now().saturating_sub(late), false));
+        learn(now().saturating_sub(late), false);
     }
     result
 }

@@ -17,8 +17,8 @@ use crate::{notice, transport};
 /// has stopped for a while pile up, and the way to the host blocks once it is full of them.
 const AGAIN: Duration = Duration::from_millis(10);
 const AT_MOST: Duration = Duration::from_secs(1);
-/// How long a thread that was called mostly takes to come, and for how long whoever looks first doesn't call it once more.
-const WAKING: Duration = Duration::from_micros(500);
+/// For how long whoever looks first leaves a thread alone that was called: it mostly takes less to come, and a second call costs both sides as much as the first.
+const COMING: Duration = Duration::from_micros(500);
 
 /// The other side of a ring.
 pub struct HostThread {
@@ -224,7 +224,7 @@ impl HostThread {
         let next = match looks.called {
             // Whoever showed the commands has called it.
             None if !self.has_come() => {
-                looks.called = Some((head, now, WAKING));
+                looks.called = Some((head, now, COMING));
                 return Ok(());
             }
             None => AGAIN,

@@ -94,14 +94,13 @@ impl Vtest {
     fn map_file(&self, blob: &Resource, map: impl FnOnce(&OwnedFd) -> nix::Result<Mapping>) -> Result<Mapping, Error> {
         let fd = self.file(blob)?;
         let mapping = long_enough(&fd, blob.size).and_then(|()| map(&fd).map_err(|e| Error::os("mapping a blob", e)));
-        if let Ok(mapping) = &mapping
-            && WORTH_ENTERING.contains(&blob.size)
-        {
-            mapping.enter_pages(&fd);
-        }
-        if mapping.is_err() {
+        match &mapping {
+            Ok(mapping) if WORTH_ENTERING.contains(&blob.size) => mapping.enter_pages(&fd),
+            Ok(_) => {}
             // For the next attempt. A mapping needs its file no longer, and a process may have many more mappings than files.
-            blob.handle.fd.lock().get_or_insert(fd);
+            Err(_) => {
+                blob.handle.fd.lock().get_or_insert(fd);
+            }
         }
         mapping
     }
