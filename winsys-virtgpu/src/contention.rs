@@ -5,7 +5,8 @@
 //! waits sleep from their start, the GPU tells of the end of fences by memory where it can (the driver's `sync/feedback.rs`), and where the host's thread runs on the same processors, it sleeps
 //! as soon as it has nothing to do (`ring/parking.rs`).
 //!
-//! A wait that looks without sleeping notices time in which it didn't run. One such gap may be an interrupt's; two that follow each other closely count as
+//! A wait that looks without sleeping notices time in which it didn't run, and one that sleeps, that it runs again much later than it asked to: most waits of a program
+//! whose submissions follow each other do nothing but sleep. One such gap may be an interrupt's; two that follow each other closely count as
 //! contention, which is taken for granted for a while. Then the ordinary ways are tried again: where gaps come back at once, the next while is
 //! twice as long.
 
@@ -89,6 +90,23 @@ impl Contention {
         self.is_high()
     }
 
+    /// Sleeps, and notices when the processor comes back late.
+    pub fn sleep(&self, time: Duration) {
+        let start = Instant::now();
+        std::thread::sleep(time);
+        let woken = Instant::now();
+        self.hear_sleep(woken, time, woken.saturating_duration_since(start));
+    }
+
+    /// A sleep of `asked` has taken so long. Kernels and hypervisors join timers that end at nearly the same time, by an eighth of a sleep at most, so half of it is
+    /// somebody else's turn.
+    fn hear_sleep(&self, now: Instant, asked: Duration, took: Duration) {
+        let late = took.saturating_sub(asked);
+        if late >= GAP + asked / 2 {
+            self.note_gap(now, late);
+        }
+    }
+
     #[cold]
     fn note_gap(&self, now: Instant, length: Duration) {
         if self.mode != Mode::Noticed || self.ignored.load(Ordering::Relaxed) {
@@ -152,6 +170,26 @@ mod tests {
         c.hear(now, MS);
         c.hear(now + MS, MS);
         assert_eq!(c.history.lock().hold, HOLD.0, "a quiet time in between");
+    }
+
+    #[test]
+    fn sleeps_that_end_late_are_gaps() {
+        let start = Instant::now();
+        let late_twice = |asked: Duration, took: Duration| {
+            let c = Contention::default();
+            c.hear_sleep(start, asked, took);
+            c.hear_sleep(start + took, asked, took);
+            c.is_high()
+        };
+        assert!(late_twice(GAP / 10, GAP * 2) && late_twice(2 * MS, 4 * MS));
+        assert!(!late_twice(GAP / 10, GAP), "an interrupt");
+        assert!(!late_twice(8 * MS, 12 * MS), "timers that were joined");
+        let c = Contention::default();
+        c.hear_sleep(start, MS, 3 * MS);
+        assert!(!c.is_high() && c.hear(start + 2 * MS, MS), "whichever way gaps are noticed");
+        let before = Instant::now();
+        Contention::default().sleep(MS);
+        assert!(before.elapsed() >= MS);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl<'a> Wait<'a> {
         }
         self.yields = true;
         let left = deadline.map_or(LONGEST, |d| d.saturating_duration_since(Instant::now()));
-        std::thread::sleep(self.sleep.min(left));
+        self.contention.sleep(self.sleep.min(left));
         self.sleeps = self.sleeps.saturating_add(1);
         // A small part of what has passed: the wait is at most that much too long, and the sleeps are few.
         self.sleep = (waited / 32).clamp(SHORTEST, LONGEST);

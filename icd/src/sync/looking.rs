@@ -49,7 +49,7 @@ pub fn look<'a>(
         vk::Result::NOT_READY => {}
         over => return over,
     }
-    if let Some(over) = doze(start, half, LONGEST, now, sleep, || one_look(false)) {
+    if let Some(over) = doze(start, half, LONGEST, now, |time| sleep(contention, time), || one_look(false)) {
         return over;
     }
     let spin = Duration::from_nanos(settings::spin_limit());

@@ -68,6 +68,7 @@ impl Spinning {
         let end = awake.saturating_add(patience).max(young);
         refused.store(awake, Ordering::Relaxed);
         if patience > 0 {
+            let sleep = |time| sleep(contention, time);
             result = stay(end, forecast, refused, Time { now, sleep }, || ask(0));
         } else {
             // Small work of a program that doesn't ask in a loop.

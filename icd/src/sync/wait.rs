@@ -49,6 +49,7 @@ pub fn wait<'a>(
 ) -> vk::Result {
     let start = now();
     let end = start.saturating_add(timeout);
+    let sleep = |time| sleep(contention, time);
     // Of several things it isn't told which one ended when.
     let learns = forecasts.clone().nth(1).is_none();
     let learn = |end, at_once| {
@@ -138,9 +139,10 @@ fn worth_staying(usual: u64, limit: u64) -> u64 {
     if usual <= limit { usual + usual / 2 } else { 0 }
 }
 
-pub fn sleep(time: u64) {
+/// Sleeps for some nanoseconds, and notices whether others want the processor.
+pub fn sleep(contention: &Contention, time: u64) {
     let _span = trace::span("doze");
-    std::thread::sleep(Duration::from_nanos(time));
+    contention.sleep(Duration::from_nanos(time));
 }
 
 /// Sleeps until shortly before `due`, in pieces of at most `piece` with a question in between; the result where one of them says that the wait is over.
