@@ -5,8 +5,8 @@
 //! waits sleep from their start, the GPU tells of the end of fences by memory where it can (the driver's `sync/feedback.rs`), and where the host's thread runs on the same processors, it sleeps
 //! as soon as it has nothing to do (`ring/parking.rs`).
 //!
-//! A wait that looks without sleeping notices time in which it didn't run, and one that sleeps, that it runs again much later than it asked to: most waits of a program
-//! whose submissions follow each other do nothing but sleep. One such gap may be an interrupt's; two that follow each other closely count as
+//! A wait that looks without sleeping notices time in which it didn't run. One that sleeps notices that it runs again much later than it asked to, and that the kernel counted
+//! it as waiting for a processor (`run_delay`): most waits of a program whose submissions follow each other do nothing but sleep. One such gap may be an interrupt's; two that follow each other closely count as
 //! contention, which is taken for granted for a while. Then the ordinary ways are tried again: where gaps come back at once, the next while is
 //! twice as long.
 
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::run_delay::{LateSleeps, run_delay};
+
 /// The shortest time between two looks that counts as a gap: longer than interrupts, shorter than a scheduler's turn.
 const GAP: Duration = Duration::from_micros(500);
 /// Two gaps at most this far apart are contention.
@@ -22,6 +24,10 @@ const NEAR: Duration = Duration::from_millis(50);
 /// How long contention is taken for granted at first, and at most: what is done about it costs a machine that is quiet again a twentieth, and what isn't, one that is
 /// busy four fifths.
 const HOLD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(16));
+
+thread_local! {
+    static LATE_SLEEPS: LateSleeps = LateSleeps::default();
+}
 
 /// When contention counts as high.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,26 +96,35 @@ impl Contention {
         self.is_high()
     }
 
-    /// Sleeps, and notices when the processor comes back late.
+    /// Sleeps, and notices when others had the processor as it was over.
     pub fn sleep(&self, time: Duration) {
         let start = Instant::now();
         std::thread::sleep(time);
         let woken = Instant::now();
-        self.hear_sleep(woken, time, woken.saturating_duration_since(start));
+        if woken.saturating_duration_since(start) >= time + GAP {
+            let delayed = |delay| LATE_SLEEPS.try_with(|s| s.delayed(woken, delay, NEAR)).ok().flatten();
+            self.hear_late_sleep(woken, || run_delay().and_then(delayed));
+        }
     }
 
-    /// A sleep of `asked` has taken so long. Kernels and hypervisors join timers that end at nearly the same time, by an eighth of a sleep at most, so half of it is
-    /// somebody else's turn.
-    fn hear_sleep(&self, now: Instant, asked: Duration, took: Duration) {
-        let late = took.saturating_sub(asked);
-        if late >= GAP + asked / 2 {
-            self.note_gap(now, late);
+    /// A sleep has ended late; for how long the thread `waited` for a processor since the last that did, if it was a short while ago.
+    #[cold]
+    fn hear_late_sleep(&self, now: Instant, waited: impl Fn() -> Option<Duration>) {
+        if self.notices()
+            && let Some(waited) = waited().filter(|waited| *waited >= GAP)
+        {
+            self.note_gap(now, waited);
         }
+    }
+
+    /// Whether gaps say something.
+    fn notices(&self) -> bool {
+        self.mode == Mode::Noticed && !self.ignored.load(Ordering::Relaxed)
     }
 
     #[cold]
     fn note_gap(&self, now: Instant, length: Duration) {
-        if self.mode != Mode::Noticed || self.ignored.load(Ordering::Relaxed) {
+        if !self.notices() {
             return;
         }
         let mut history = self.history.lock();
@@ -173,23 +188,29 @@ mod tests {
     }
 
     #[test]
-    fn sleeps_that_end_late_are_gaps() {
-        let start = Instant::now();
-        let late_twice = |asked: Duration, took: Duration| {
+    fn sleeps_behind_which_others_had_the_processor_are_gaps() {
+        let now = Instant::now();
+        let late_twice = |waited: Option<Duration>| {
             let c = Contention::default();
-            c.hear_sleep(start, asked, took);
-            c.hear_sleep(start + took, asked, took);
+            c.hear_late_sleep(now, || waited);
+            c.hear_late_sleep(now + 3 * MS, || waited);
             c.is_high()
         };
-        assert!(late_twice(GAP / 10, GAP * 2) && late_twice(2 * MS, 4 * MS));
-        assert!(!late_twice(GAP / 10, GAP), "an interrupt");
-        assert!(!late_twice(8 * MS, 12 * MS), "timers that were joined");
+        assert!(late_twice(Some(MS)));
+        assert!(!late_twice(Some(GAP / 2)), "the timer was late");
+        assert!(!late_twice(None), "the kernel doesn't say");
         let c = Contention::default();
-        c.hear_sleep(start, MS, 3 * MS);
-        assert!(!c.is_high() && c.hear(start + 2 * MS, MS), "whichever way gaps are noticed");
-        let before = Instant::now();
-        Contention::default().sleep(MS);
-        assert!(before.elapsed() >= MS);
+        c.hear_late_sleep(now, || Some(MS));
+        assert!(!c.is_high() && c.hear(now + 2 * MS, MS), "whichever way gaps are noticed");
+        let (ignored, asked) = (Contention::default(), std::cell::Cell::new(0));
+        ignored.ignore();
+        for c in [&ignored, &Contention::new(Mode::Never), &Contention::new(Mode::Always)] {
+            c.hear_late_sleep(now, || {
+                asked.set(asked.get() + 1);
+                None
+            });
+        }
+        assert_eq!(asked.get(), 0, "nobody wants to know");
     }
 
     #[test]

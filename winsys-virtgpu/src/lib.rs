@@ -18,6 +18,7 @@ pub mod reply_pool;
 pub mod reply_slots;
 pub mod resource;
 pub mod ring;
+mod run_delay;
 mod seqno;
 mod shared;
 pub mod stream;

@@ -148,10 +148,8 @@ mod tests {
         sched_setaffinity(me, &one).unwrap();
     }
 
-    /// A yield that leaves the processor to others for a turn of theirs is mostly the last pause of its wait: the other side has answered meanwhile.
-    #[test]
-    #[cfg_attr(miri, ignore = "nobody computes beside")]
-    fn a_yield_that_took_long_is_noticed_though_the_wait_is_over() {
+    /// Whether `work` beside a thread that always runs on the same processor has contention noticed, within a time by far long enough.
+    fn is_noticed_beside_another(mut work: impl FnMut(&Contention)) -> bool {
         stay_on_one_processor();
         let (contention, over) = (Contention::new(Mode::Noticed), AtomicBool::new(false));
         std::thread::scope(|scope| {
@@ -162,13 +160,43 @@ mod tests {
             });
             let begin = Instant::now();
             while !contention.is_high() && begin.elapsed() < Duration::from_secs(20) {
-                let mut wait = Wait::new(Patience::default(), &contention);
-                while !wait.yields {
-                    wait.pause(None);
-                }
+                work(&contention);
             }
             over.store(true, Ordering::Relaxed);
         });
-        assert!(contention.is_high(), "nothing was noticed");
+        contention.is_high()
+    }
+
+    /// A yield that leaves the processor to others for a turn of theirs is mostly the last pause of its wait: the other side has answered meanwhile.
+    #[test]
+    #[cfg_attr(miri, ignore = "nobody computes beside")]
+    fn a_yield_that_took_long_is_noticed_though_the_wait_is_over() {
+        let noticed = is_noticed_beside_another(|contention| {
+            let mut wait = Wait::new(Patience::default(), contention);
+            while !wait.yields {
+                wait.pause(None);
+            }
+        });
+        assert!(noticed);
+    }
+
+    /// A program that computes for a while, then waits asleep, as between submissions that follow each other.
+    #[test]
+    #[cfg_attr(miri, ignore = "nobody computes beside")]
+    fn waits_that_do_nothing_but_sleep_notice_others() {
+        if crate::run_delay::run_delay().is_none() {
+            return;
+        }
+        let noticed = is_noticed_beside_another(|contention| {
+            let begin = Instant::now();
+            while begin.elapsed() < Duration::from_millis(3) {
+                core::hint::spin_loop();
+            }
+            let mut wait = Wait::new(Patience::ASLEEP, contention);
+            while wait.sleeps() == 0 {
+                wait.pause(None);
+            }
+        });
+        assert!(noticed);
     }
 }
