@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::run_delay::{LateSleeps, run_delay};
+use crate::run_delay::{BetweenLateSleeps, LateSleeps, RunDelay};
 
 /// The shortest time between two looks that counts as a gap: longer than interrupts, shorter than a scheduler's turn.
 const GAP: Duration = Duration::from_micros(500);
@@ -81,8 +81,13 @@ impl Contention {
         if !self.is_high() {
             return false;
         }
-        if self.mode == Mode::Noticed && self.history.lock().end.is_none_or(|end| now >= end) {
-            self.high.store(false, Ordering::Relaxed);
+        if self.mode == Mode::Noticed {
+            let mut history = self.history.lock();
+            if history.end.is_none_or(|end| now >= end) {
+                self.high.store(false, Ordering::Relaxed);
+                // It takes two more: what was done about contention may itself have made one.
+                history.gap = None;
+            }
         }
         self.is_high()
     }
@@ -91,29 +96,31 @@ impl Contention {
     #[inline]
     pub fn hear(&self, now: Instant, since_last_look: Duration) -> bool {
         if since_last_look >= GAP {
-            self.note_gap(now, since_last_look);
+            self.note_gap(now, now.checked_sub(since_last_look).unwrap_or(now));
         }
         self.is_high()
     }
 
-    /// Sleeps, and notices when others had the processor as it was over.
+    /// Sleeps; where the sleep ends late, notices whether others had the processor since the thread's last one that did.
     pub fn sleep(&self, time: Duration) {
         let start = Instant::now();
         std::thread::sleep(time);
         let woken = Instant::now();
         if woken.saturating_duration_since(start) >= time + GAP {
-            let delayed = |delay| LATE_SLEEPS.try_with(|s| s.delayed(woken, delay, NEAR)).ok().flatten();
-            self.hear_late_sleep(woken, || run_delay().and_then(delayed));
+            let next = |so_far| LATE_SLEEPS.try_with(|sleeps| sleeps.next(woken, so_far)).ok().flatten();
+            self.hear_late_sleep(woken, || RunDelay::of_this_thread().and_then(next));
         }
     }
 
-    /// A sleep has ended late; for how long the thread `waited` for a processor since the last that did, if it was a short while ago.
+    /// A sleep has ended late; what has been `between` it and the thread's last one that did.
     #[cold]
-    fn hear_late_sleep(&self, now: Instant, waited: impl Fn() -> Option<Duration>) {
+    fn hear_late_sleep(&self, now: Instant, between: impl FnOnce() -> Option<BetweenLateSleeps>) {
         if self.notices()
-            && let Some(waited) = waited().filter(|waited| *waited >= GAP)
+            && let Some(BetweenLateSleeps { since, lost }) = between()
+            && lost >= GAP
+            && now.saturating_duration_since(since) <= NEAR
         {
-            self.note_gap(now, waited);
+            self.note_gap(now, since);
         }
     }
 
@@ -122,16 +129,19 @@ impl Contention {
         self.mode == Mode::Noticed && !self.ignored.load(Ordering::Relaxed)
     }
 
+    /// A thread hasn't run for a while between `since` and `now`.
     #[cold]
-    fn note_gap(&self, now: Instant, length: Duration) {
+    fn note_gap(&self, now: Instant, since: Instant) {
         if !self.notices() {
             return;
         }
         let mut history = self.history.lock();
+        // All threads find the same gap where all of them stood still, as in a debugger, and one thread where it looks and then sleeps.
+        if history.gap.is_some_and(|before| before > since) {
+            return;
+        }
         let recent = |at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) <= NEAR);
-        // All threads find the same gap where all of them stood still, as in a debugger.
-        let same = history.gap.is_some_and(|before| now.saturating_duration_since(before) < length);
-        let again = recent(history.gap.replace(now)) && !same;
+        let again = recent(history.gap.replace(now));
         // Other threads' waits may have noticed the same.
         if !again || self.is_high() {
             return;
@@ -189,28 +199,47 @@ mod tests {
 
     #[test]
     fn sleeps_behind_which_others_had_the_processor_are_gaps() {
-        let now = Instant::now();
-        let late_twice = |waited: Option<Duration>| {
-            let c = Contention::default();
-            c.hear_late_sleep(now, || waited);
-            c.hear_late_sleep(now + 3 * MS, || waited);
+        let start = Instant::now();
+        // Each with the end of the late sleep before.
+        let heard = |c: &Contention, sleeps: &[(u32, u32)], lost| {
+            for (since, now) in sleeps {
+                let since = start + *since * MS;
+                c.hear_late_sleep(start + *now * MS, || Some(BetweenLateSleeps { since, lost }));
+            }
             c.is_high()
         };
-        assert!(late_twice(Some(MS)));
-        assert!(!late_twice(Some(GAP / 2)), "the timer was late");
-        assert!(!late_twice(None), "the kernel doesn't say");
-        let c = Contention::default();
-        c.hear_late_sleep(now, || Some(MS));
-        assert!(!c.is_high() && c.hear(now + 2 * MS, MS), "whichever way gaps are noticed");
-        let (ignored, asked) = (Contention::default(), std::cell::Cell::new(0));
+        let new = Contention::default;
+        assert!(heard(&new(), &[(0, 7), (7, 14)], MS));
+        assert!(!heard(&new(), &[(0, 7), (7, 14)], GAP / 2), "the timer was late");
+        assert!(!heard(&new(), &[(0, 60), (60, 120)], MS), "long ago");
+        assert!(!heard(&new(), &[(0, 7), (5, 12)], MS), "two threads may have found the same");
+        assert!(heard(&new(), &[(0, 7), (2, 9), (4, 11), (7, 14)], MS), "but several threads' don't hide each other's");
+        let c = new();
+        assert!(
+            !c.hear(start + 5 * MS, MS) && !heard(&c, &[(0, 7)], MS),
+            "nor does one that has looked, then slept, find two"
+        );
+        assert!(heard(&c, &[(7, 14)], MS), "whichever way gaps are noticed");
+        let (ignored, asked) = (new(), std::cell::Cell::new(0));
         ignored.ignore();
         for c in [&ignored, &Contention::new(Mode::Never), &Contention::new(Mode::Always)] {
-            c.hear_late_sleep(now, || {
+            c.hear_late_sleep(start, || {
                 asked.set(asked.get() + 1);
                 None
             });
         }
         assert_eq!(asked.get(), 0, "nobody wants to know");
+    }
+
+    #[test]
+    fn a_gap_while_contention_is_high_is_not_the_first_of_the_next_two() {
+        let (c, start) = (Contention::default(), Instant::now());
+        c.hear(start, MS);
+        assert!(c.hear(start + MS, MS));
+        let end = start + MS + HOLD.0;
+        c.hear(end - MS, MS);
+        assert!(!c.look(end) && !c.hear(end + MS, MS));
+        assert!(c.hear(end + 2 * MS, MS));
     }
 
     #[test]

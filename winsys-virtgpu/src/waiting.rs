@@ -184,7 +184,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "nobody computes beside")]
     fn waits_that_do_nothing_but_sleep_notice_others() {
-        if crate::run_delay::run_delay().is_none() {
+        if crate::run_delay::RunDelay::of_this_thread().is_none() {
             return;
         }
         let noticed = is_noticed_beside_another(|contention| {

@@ -58,6 +58,6 @@ pub fn wait_by_looking(
         if let Err(e) = connection.report(check()) {
             return result_of_error(&e);
         }
-        std::thread::sleep(Duration::from_nanos((timeout - passed).min(LOOK)));
+        connection.contention().sleep(Duration::from_nanos((timeout - passed).min(LOOK)));
     }
 }

@@ -19,6 +19,7 @@ pub fn run(rounds: u32) -> Result<()> {
     };
     let fences = [make()?, make()?];
     for round in 0..rounds {
+        let mut submitted = Vec::new();
         for (i, (to, fence)) in buffers.iter().zip(fences).enumerate() {
             let recorded = gpu.record(|cmd| {
                 for n in 0..FILLS {
@@ -33,6 +34,7 @@ pub fn run(rounds: u32) -> Result<()> {
             let submit = [vk::SubmitInfo::default().command_buffers(std::slice::from_ref(&recorded))];
             // SAFETY: handles of this device; the fence was waited for since it was used last.
             unsafe { gpu.device.queue_submit(gpu.queue, &submit, fence)? };
+            submitted.push(recorded);
         }
         for (i, (to, fence)) in buffers.iter().zip(fences).enumerate() {
             // SAFETY: handles of this device.
@@ -42,6 +44,8 @@ pub fn run(rounds: u32) -> Result<()> {
             // SAFETY: as above; nothing is at work with the fence.
             unsafe { gpu.device.reset_fences(&[fence])? };
         }
+        // SAFETY: command buffers of this pool, whose fences have been waited for.
+        unsafe { gpu.device.free_command_buffers(gpu.pool, &submitted) };
     }
     for fence in fences {
         // SAFETY: a fence of this device that nothing uses any more.
