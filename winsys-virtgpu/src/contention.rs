@@ -21,8 +21,8 @@ use crate::run_delay::{BetweenLateSleeps, LateSleeps, RunDelay};
 const GAP: Duration = Duration::from_micros(500);
 /// Two gaps at most this far apart are contention.
 const NEAR: Duration = Duration::from_millis(50);
-/// How long contention is taken for granted at first, and at most: what is done about it costs a machine that is quiet again a twentieth, and what isn't, one that is
-/// busy four fifths.
+/// How long contention is taken for granted at first, and at most: what is done about it costs a machine that is quiet again a twentieth of an 8b model's speed and a fifth of a
+/// 1b model's, and what isn't, one that is busy four fifths.
 const HOLD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(16));
 
 thread_local! {

@@ -88,7 +88,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(run: &Run, turn: Turn, model: Model, clients: u32) -> Result<Self> {
+    fn start(run: &Run, turn: &Turn, model: Model, clients: u32) -> Result<Self> {
         let file = run.model(model)?;
         let host = Host::for_driver(&run.machine, turn.driver)?;
         let port = http::free_port()?;

@@ -17,3 +17,4 @@ pub mod run;
 pub mod running;
 pub mod section;
 pub mod sections;
+pub mod variant;

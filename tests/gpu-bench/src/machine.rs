@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use hesper_rig::Driver;
 
 use crate::output;
+use crate::variant::Variant;
 
 /// The manifest of Mesa's driver.
 const MESA: &str = "/usr/share/vulkan/icd.d/virtio_icd.json";
@@ -58,10 +59,11 @@ pub fn check_device(driver: Driver, device: &str) -> Result<()> {
     Ok(())
 }
 
-/// The driver's switches: the test server's, and those of whoever runs this program.
-fn switches() -> OsString {
+/// The driver's switches: the test server's, those of whoever runs this program, and the variant's.
+fn switches(variant: Option<&Variant>) -> OsString {
+    let of_variant = variant.into_iter().flat_map(|v| &v.switches).map(OsString::from);
     let mut all = OsString::from("vtest");
-    if let Some(more) = std::env::var_os("HESPER_DEBUG") {
+    for more in std::env::var_os("HESPER_DEBUG").into_iter().chain(of_variant) {
         all.push(",");
         all.push(more);
     }
@@ -75,6 +77,8 @@ pub struct Machine {
     pub native: PathBuf,
     /// That of this project's driver.
     pub hesper: PathBuf,
+    /// In which other way that driver runs now, if any.
+    pub variant: Option<Variant>,
     /// The test layer's folder.
     pub layer: PathBuf,
     pub memory: Memory,
@@ -87,9 +91,10 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Where a driver's processes, or those of its host, keep things.
+    /// Where a driver's processes, or those of its host, keep things; each variant's apart.
     pub fn cache(&self, driver: Driver) -> PathBuf {
-        self.caches.join(driver.name())
+        let variant = self.variant.as_ref().filter(|_| driver == Driver::Hesper);
+        self.caches.join(variant.map_or_else(|| driver.name().to_owned(), |v| format!("{driver}-{v}")))
     }
 
     /// What the processes of `driver` keep on disk, and where; the host's own driver is NVIDIA's or one of Mesa's.
@@ -139,13 +144,50 @@ impl Machine {
                 .env("VTEST_SOCKET_NAME", socket)
                 .env("VTEST_RENDERER_SOCKET_NAME", socket),
             Driver::Hesper => command
-                .env("VK_DRIVER_FILES", &self.hesper)
-                .env("HESPER_DEBUG", switches())
+                .env("VK_DRIVER_FILES", self.variant.as_ref().and_then(|v| v.manifest.as_ref()).unwrap_or(&self.hesper))
+                .env("HESPER_DEBUG", switches(self.variant.as_ref()))
                 .env("HESPER_VTEST_SOCKET", socket),
         };
         if driver.needs_host() {
             command.envs(self.preload());
         }
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn a_variant_is_another_build_with_switches() {
+        let mut machine = Machine {
+            native: "/native.json".into(),
+            hesper: "/head.json".into(),
+            variant: None,
+            layer: "/layer".into(),
+            memory: Memory::Copied,
+            caches: "/caches".into(),
+            keeps_shaders: true,
+            host_nice: 0,
+        };
+        let told = |machine: &Machine, driver, name: &str| {
+            let command = machine.command("true", driver, None);
+            let value = command.get_envs().find(|(k, _)| *k == name).and_then(|(_, v)| v.map(OsStr::to_owned));
+            (value.unwrap_or_default().to_string_lossy().into_owned(), machine.cache(driver))
+        };
+        let head = told(&machine, Driver::Hesper, "VK_DRIVER_FILES");
+        let native = told(&machine, Driver::Native, "VK_DRIVER_FILES");
+        assert_eq!((&*head.0, &*native.0), ("/head.json", "/native.json"));
+        machine.variant = Some("/opt/old.json+contention+no-uploads".parse().unwrap());
+        assert_eq!(told(&machine, Driver::Native, "VK_DRIVER_FILES"), native, "not of others");
+        let old = told(&machine, Driver::Hesper, "VK_DRIVER_FILES");
+        assert!(old.0 == "/opt/old.json" && old.1 != head.1, "{old:?}");
+        let switches = told(&machine, Driver::Hesper, "HESPER_DEBUG").0;
+        assert!(switches.starts_with("vtest,") && switches.ends_with("contention,no-uploads"), "{switches}");
+        machine.variant = Some("+contention".parse().unwrap());
+        assert_eq!(told(&machine, Driver::Hesper, "VK_DRIVER_FILES").0, "/head.json");
     }
 }

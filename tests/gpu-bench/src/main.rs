@@ -14,6 +14,7 @@ use hesper_gpu_bench::record::About;
 use hesper_gpu_bench::run::Run;
 use hesper_gpu_bench::section::Section;
 use hesper_gpu_bench::sections::{self, Plan, Test};
+use hesper_gpu_bench::variant::Variant;
 use hesper_rig::Driver;
 
 /// Measures llama.cpp on the machine's own Vulkan driver, Mesa's venus and Hesper, in turns.
@@ -73,6 +74,10 @@ struct RunArgs {
     spin: Vec<u32>,
     #[arg(long, value_delimiter = ',', default_value = "native,mesa,hesper")]
     drivers: Vec<Driver>,
+    /// Other ways of Hesper, which take turns with the rest in rows of their own: the manifest of another build (`pack --beside` puts some into /opt/beside), switches, or both, as
+    /// in /opt/beside/old.json,+contention.
+    #[arg(long, value_delimiter = ',')]
+    variants: Vec<Variant>,
     /// Processes of each driver in each row.
     #[arg(long, default_value_t = 3)]
     processes: u32,
@@ -132,21 +137,19 @@ fn run(args: RunArgs) -> Result<()> {
     let machine = Machine {
         native: args.native,
         hesper: args.hesper,
+        variant: None,
         layer: args.layer,
         memory: args.memory,
         caches: args.caches,
         host_nice: args.host_nice,
         keeps_shaders: true,
     };
-    for driver in Driver::ALL {
-        let cache = machine.cache(driver);
-        std::fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
-    }
     let mut run = Run {
         machine,
         output,
         models: args.folder,
         drivers: args.drivers,
+        variants: args.variants,
         processes: args.processes,
         repetitions: args.repetitions,
         warm_up: args.warm_up,

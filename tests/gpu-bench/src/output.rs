@@ -1,5 +1,6 @@
 //! The file of results, and how much time there is.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -27,8 +28,23 @@ pub struct Row {
     pub section: &'static str,
     pub name: String,
     pub driver: Driver,
+    /// Which of the driver's variants, if any.
+    pub variant: Option<String>,
     /// From 1.
     pub process: u32,
+}
+
+impl Row {
+    /// The driver, and which of its variants.
+    fn contender(&self) -> String {
+        self.variant.as_ref().map_or_else(|| self.driver.to_string(), |v| format!("{} ({v})", self.driver))
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.section, self.name, self.contender(), self.process)
+    }
 }
 
 impl Output {
@@ -66,13 +82,14 @@ impl Output {
     /// When it can't be written.
     pub fn value(&mut self, row: &Row, unit: &str, samples: &[f64]) -> Result<()> {
         let shown: Vec<String> = samples.iter().map(|s| format!("{s:.4}")).collect();
-        self.say(&format!("{} {} {} {}: {} {unit}", row.section, row.name, row.driver, row.process, shown.join(" ")));
+        self.say(&format!("{row}: {} {unit}", shown.join(" ")));
         self.line(&Line::Value(Value {
             section: row.section.to_owned(),
             memory: self.memory.clone(),
             row: row.name.clone(),
             unit: unit.to_owned(),
             driver: row.driver.to_string(),
+            variant: row.variant.clone(),
             process: row.process,
             samples: samples.to_vec(),
         }))
@@ -83,11 +100,11 @@ impl Output {
     /// # Errors
     /// When it can't be written.
     pub fn failure(&mut self, row: &Row, message: &str) -> Result<()> {
-        self.say(&format!("{} {} {} {}: FAILED: {message}", row.section, row.name, row.driver, row.process));
+        self.say(&format!("{row}: FAILED: {message}"));
         self.line(&Line::Failure(Failure {
             section: row.section.to_owned(),
             row: row.name.clone(),
-            driver: row.driver.to_string(),
+            driver: row.contender(),
             message: message.to_owned(),
         }))
     }
@@ -119,7 +136,7 @@ mod tests {
     fn results_of_another_run_are_kept() {
         let path = std::env::temp_dir().join(format!("hesper-results-{}.jsonl", std::process::id()));
         let begin = || Output::create(&path, Duration::from_secs(60), "copied");
-        let row = Row { section: "cpu", name: "a row".into(), driver: Driver::Native, process: 1 };
+        let row = Row { section: "cpu", name: "a row".into(), driver: Driver::Native, variant: None, process: 1 };
         // Nothing was measured by the first.
         drop(begin().unwrap());
         begin().unwrap().value(&row, "tokens/s", &[7.0]).unwrap();

@@ -56,6 +56,9 @@ pub struct Value {
     pub unit: String,
     /// The driver's name.
     pub driver: String,
+    /// The name of the driver's other build or switches ([`crate::variant::Variant`]), where it isn't the one that is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// The process's number among those of its driver, from 1.
     pub process: u32,
     /// All samples; a median stands for them.
@@ -90,6 +93,7 @@ mod tests {
             row: "tiny:q4_k tg16".into(),
             unit: "tokens/s".into(),
             driver: "hesper".into(),
+            variant: Some("+contention".into()),
             process: 1,
             samples: vec![1.0, 2.5],
         });

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hesper_rig::Driver;
 
 use crate::bench::{self, Bench, Measured};
@@ -11,6 +11,7 @@ use crate::machine::Machine;
 use crate::model::Model;
 use crate::output::{Output, Row};
 use crate::section::Section;
+use crate::variant::Variant;
 
 /// Everything that sections share.
 pub struct Run {
@@ -19,6 +20,8 @@ pub struct Run {
     /// The folder for models.
     pub models: PathBuf,
     pub drivers: Vec<Driver>,
+    /// Of this project's driver, beside the one that is measured, where that is among the drivers.
+    pub variants: Vec<Variant>,
     /// Processes of each driver in each row; a table has their medians.
     pub processes: u32,
     /// Samples that a process takes of each row.
@@ -30,49 +33,63 @@ pub struct Run {
 }
 
 /// One process among those of a row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Turn {
     pub section: &'static str,
     pub driver: Driver,
+    /// Which of the driver's variants, if any.
+    pub variant: Option<Variant>,
     /// From 1.
     pub process: u32,
 }
 
 impl Turn {
     /// The row of this name.
-    pub fn row(self, name: impl Into<String>) -> Row {
-        Row { section: self.section, name: name.into(), driver: self.driver, process: self.process }
+    pub fn row(&self, name: impl Into<String>) -> Row {
+        let variant = self.variant.as_ref().map(Variant::to_string);
+        Row { section: self.section, name: name.into(), driver: self.driver, variant, process: self.process }
     }
 }
 
 impl Run {
-    /// Has `one` run for each process of each driver, the drivers in turns, so that a machine that gets slower or faster meanwhile does so for all. What fails is
-    /// written down under `name`, and that driver left out from then on; so is what there is no time for.
+    /// Has `one` run for each process of each driver and variant, these in turns, so that a machine that gets slower or faster meanwhile does so for all. What fails is
+    /// written down under `name`, and that driver or variant left out from then on; so is what there is no time for.
     ///
     /// # Errors
-    /// When the results can't be written.
+    /// When the results, or a folder for what drivers keep, can't be written.
     pub fn turns(
         &mut self,
         section: &'static str,
         name: &str,
-        mut one: impl FnMut(&mut Self, Turn) -> Result<()>,
+        mut one: impl FnMut(&mut Self, &Turn) -> Result<()>,
     ) -> Result<()> {
-        let mut drivers = self.drivers.clone();
+        let mut contenders = self.contenders();
         for process in 1..=self.processes {
-            for driver in drivers.clone() {
-                let turn = Turn { section, driver, process };
+            for (driver, variant) in contenders.clone() {
+                self.machine.variant.clone_from(&variant);
+                let cache = self.machine.cache(driver);
+                std::fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
+                let turn = Turn { section, driver, variant, process };
                 let outcome = if self.output.is_over() {
                     Err(anyhow::anyhow!("left out: the time is over"))
                 } else {
-                    one(self, turn)
+                    one(self, &turn)
                 };
                 if let Err(e) = outcome {
                     self.output.failure(&turn.row(name), &format!("{e:#}"))?;
-                    drivers.retain(|d| *d != driver);
+                    contenders.retain(|(driver, variant)| (*driver, variant) != (turn.driver, &turn.variant));
                 }
             }
         }
+        self.machine.variant = None;
         Ok(())
+    }
+
+    /// The drivers, and behind this project's its variants.
+    fn contenders(&self) -> Vec<(Driver, Option<Variant>)> {
+        let variants = |driver| self.variants.iter().filter(move |_| driver == Driver::Hesper).cloned().map(Some);
+        let all = |driver| std::iter::once(None).chain(variants(driver)).map(move |variant| (driver, variant));
+        self.drivers.iter().flat_map(|driver| all(*driver)).collect()
     }
 
     /// The model's file; made if it isn't there.
@@ -99,7 +116,7 @@ impl Run {
     /// As [`bench::run`].
     pub fn bench(
         &mut self,
-        turn: Turn,
+        turn: &Turn,
         model: Model,
         arguments: &[String],
         environment: &[(&'static str, String)],

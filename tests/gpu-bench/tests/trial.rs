@@ -7,12 +7,16 @@ use hesper_gpu_bench::record::{self, Line, Value};
 use hesper_rig::{Driver, build_driver, llama, target_folder};
 use hesper_tests::{quick, root};
 
+/// A variant that is measured beside the drivers.
+const VARIANT: &str = "+contention";
+
 /// Has all drivers keep things in one folder: lavapipe compiles below each of them, and once is enough here.
 fn share_caches(caches: &Path) {
     let all = caches.join("all");
     std::fs::create_dir_all(&all).unwrap();
-    for driver in Driver::ALL {
-        let own = caches.join(driver.name());
+    let variant = format!("{}-{VARIANT}", Driver::Hesper);
+    for name in Driver::ALL.map(Driver::name).into_iter().chain([&*variant]) {
+        let own = caches.join(name);
         if !own.is_symlink() {
             let _ = std::fs::remove_dir_all(&own);
             // The other test may have been first.
@@ -59,15 +63,20 @@ fn all_three_drivers_are_measured() {
     if quick() {
         return;
     }
-    let values = run("drivers", &["--sections=matrix", "--models=tiny", "--tests=tg8", "--flash=on"]);
-    let units =
-        |driver: &str| values.iter().filter(|v| v.driver == driver).map(|v| v.unit.as_str()).collect::<Vec<_>>();
+    let variants = format!("--variants={VARIANT}");
+    let values = run("drivers", &["--sections=matrix", "--models=tiny", "--tests=tg8", "--flash=on", &variants]);
+    let units_of = |driver: &str, variant: Option<&str>| {
+        let own = values.iter().filter(|v| v.driver == driver && v.variant.as_deref() == variant);
+        own.map(|v| v.unit.as_str()).collect::<Vec<_>>()
+    };
+    let units = |driver| units_of(driver, None);
     let own = ["tokens/s", "CPU ms per 1000 tokens"];
     let both = ["guest CPU ms per 1000 tokens", "host CPU ms per 1000 tokens"];
     assert_eq!(units("native"), own);
     for driver in ["mesa", "hesper"] {
         assert_eq!(units(driver), [own, both].concat());
     }
+    assert_eq!(units_of("hesper", Some(VARIANT)), [own, both].concat());
     for value in &values {
         assert_eq!((value.section.as_str(), value.row.as_str()), ("matrix", "tiny:q4_k tg8 fa"));
         assert!(value.samples.iter().all(|s| s.is_finite() && *s > 0.0), "{value:?}");

@@ -23,10 +23,16 @@ pub struct Args {
     /// Adds lavapipe, to try the bundle on a machine without a GPU.
     #[arg(long)]
     lavapipe: bool,
+    /// Other builds of the driver, such as an earlier commit's target/release/libvulkan_hesper.so under names of their own: OLD.so is /opt/beside/OLD.json there, for gpu-bench's
+    /// --variants.
+    #[arg(long, value_delimiter = ',')]
+    beside: Vec<PathBuf>,
 }
 
 /// What a bundle without lavapipe may have: it has to travel.
 const LARGEST: u64 = 60 << 20;
+/// The folder of other builds in the bundle.
+const BESIDE: &str = "/opt/beside";
 /// Lies beside the bundle.
 const START: &str = include_str!("../../../tests/gpu-bench/start.sh");
 const LAYER_MANIFEST: &str = include_str!("../../../tests/rig/layer/hesper_test_layer.json");
@@ -34,6 +40,7 @@ const LAYER_MANIFEST: &str = include_str!("../../../tests/rig/layer/hesper_test_
 pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
     let tree = hesper_rig::gpu_tree(args.lavapipe)?;
+    let builds = args.beside.iter().map(|library| beside(library)).collect::<Result<Vec<_>>>()?.into_iter().flatten();
     let driver = hesper_rig::build_driver()?;
     let build = ["build", "--release", "--quiet", "--package=hesper-gpu-bench"];
     step::run("gpu-bench", "cargo build, a minute", &mut cargo::cargo(&build))?;
@@ -54,17 +61,15 @@ pub fn run(args: &Args) -> Result<()> {
     let library = Path::new(HESPER).with_file_name(icd::LIBRARY);
     let manifest = icd::text(&library.to_string_lossy());
     let layer = |file: &str| Path::new(LAYER).join(file).to_string_lossy().into_owned();
-    write(
-        xz.stdin.take().context("xz reads nothing")?,
-        &tree,
-        &[
-            ("/usr/bin/gpu-bench", std::fs::read(release.join("gpu-bench"))?),
-            (&library.to_string_lossy(), std::fs::read(&driver.library)?),
-            (HESPER, manifest.into_bytes()),
-            (&layer(LAYER_LIBRARY), std::fs::read(release.join(LAYER_LIBRARY))?),
-            (&layer("hesper_test_layer.json"), LAYER_MANIFEST.as_bytes().to_vec()),
-        ],
-    )?;
+    let mut files = vec![
+        ("/usr/bin/gpu-bench".to_owned(), std::fs::read(release.join("gpu-bench"))?),
+        (library.to_string_lossy().into_owned(), std::fs::read(&driver.library)?),
+        (HESPER.to_owned(), manifest.into_bytes()),
+        (layer(LAYER_LIBRARY), std::fs::read(release.join(LAYER_LIBRARY))?),
+        (layer("hesper_test_layer.json"), LAYER_MANIFEST.as_bytes().to_vec()),
+    ];
+    files.extend(builds);
+    write(xz.stdin.take().context("xz reads nothing")?, &tree, &files)?;
     let status = xz.wait()?;
     ensure!(status.success(), "xz ended with {status}");
     std::fs::rename(&new, &out).with_context(|| format!("making {}", out.display()))?;
@@ -81,8 +86,16 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The files of another build: its library and a manifest, by the library's name.
+fn beside(library: &Path) -> Result<[(String, Vec<u8>); 2]> {
+    let name = library.file_stem().and_then(|n| n.to_str()).context("a library without a name")?;
+    let there = format!("{BESIDE}/{name}.so");
+    let bytes = std::fs::read(library).with_context(|| format!("reading {}", library.display()))?;
+    Ok([(format!("{BESIDE}/{name}.json"), icd::text(&there).into_bytes()), (there, bytes)])
+}
+
 /// Writes the tree and files besides, by their paths.
-fn write(to: impl Write, tree: &Path, files: &[(&str, Vec<u8>)]) -> Result<()> {
+fn write(to: impl Write, tree: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
     let mut tar = Builder::new(to);
     tar.follow_symlinks(false);
     tar.append_dir_all("", tree).with_context(|| format!("packing {}", tree.display()))?;

@@ -1,6 +1,6 @@
 //! What a run's lines come to: a table for each section, kind of memory and unit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hesper_gpu_bench::record::{About, Failure, Line, Value};
 use hesper_rig::Driver;
@@ -18,6 +18,20 @@ pub struct Summary {
     pub failures: Vec<Failure>,
 }
 
+fn variant_of(line: &Line) -> Option<&str> {
+    if let Line::Value(value) = line { value.variant.as_deref() } else { None }
+}
+
+/// Whether a row has this name of [`row_of`].
+pub fn is_of_variant(row: &str) -> bool {
+    row.ends_with(']')
+}
+
+/// The name of a variant's row. No other row's ends so.
+fn row_of(row: &str, variant: &str) -> String {
+    format!("{row} [{variant}]")
+}
+
 /// Rows of one unit.
 pub struct Table {
     pub title: String,
@@ -30,17 +44,19 @@ impl Summary {
     /// For a driver that nobody knows.
     pub fn of(lines: &[Line]) -> Result<Self, String> {
         let mut summary = Self::default();
+        let variants: BTreeSet<&str> = lines.iter().filter_map(variant_of).collect();
         for line in lines {
             match line {
                 Line::About(about) => summary.machines.push(about.clone()),
                 Line::Failure(failure) => summary.failures.push(failure.clone()),
-                Line::Value(value) => summary.add(value)?,
+                Line::Value(value) => summary.add(value, &variants)?,
             }
         }
         Ok(summary)
     }
 
-    fn add(&mut self, value: &Value) -> Result<(), String> {
+    /// Adds a value to its row; a variant of Hesper has a row of its own, in which the other drivers' values are those of the row without one.
+    fn add(&mut self, value: &Value, variants: &BTreeSet<&str>) -> Result<(), String> {
         let driver: Driver = value.driver.parse()?;
         let title = format!("{}, memory {}", value.section, value.memory);
         let at = self.tables.iter().position(|t| t.title == title && t.unit == value.unit).unwrap_or_else(|| {
@@ -48,7 +64,16 @@ impl Summary {
             self.tables.len() - 1
         });
         if let Some(table) = self.tables.get_mut(at) {
-            table.results.add(driver, &value.row, &value.unit, median(&value.samples));
+            let mut add = |row: &str| table.results.add(driver, row, &value.unit, median(&value.samples));
+            match &value.variant {
+                Some(variant) => add(&row_of(&value.row, variant)),
+                None => {
+                    add(&value.row);
+                    if driver != Driver::Hesper {
+                        variants.iter().for_each(|variant| add(&row_of(&value.row, variant)));
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -65,12 +90,12 @@ impl Summary {
     }
 
     /// How slow Hesper is beside the host's own driver, and beside Mesa's, by table and row; below 1 is better. What other work leaves to them is chance, so those rows
-    /// aren't among them.
+    /// aren't among them, nor are variants.
     pub fn ratios(&self) -> BTreeMap<String, BTreeMap<&'static str, f64>> {
         let mut all: BTreeMap<String, BTreeMap<&'static str, f64>> = BTreeMap::new();
         for table in self.timed().filter(|t| !t.title.starts_with("load,")) {
             for other in [Driver::Native, Driver::Mesa] {
-                for (row, ratio) in table.results.ratios_to(other) {
+                for (row, ratio) in table.results.ratios_to(other).into_iter().filter(|(row, _)| !is_of_variant(row)) {
                     let name = format!("{}: {row}, {}", table.title, table.unit);
                     all.entry(name).or_default().insert(other.name(), (ratio * 1000.0).round() / 1000.0);
                 }
@@ -79,13 +104,20 @@ impl Summary {
         all
     }
 
-    /// Speeds as percentages of the host's own driver, a panel a table; the section spin has a curve of its own.
+    /// Speeds as percentages of the host's own driver, a panel a table, without variants; the section spin has a curve of its own.
     pub fn panels(&self) -> Vec<(String, Vec<Tokens>)> {
         let panel = |table: &Table| {
-            let rows = table.results.speeds().into_iter().map(|(name, [native, mesa, hesper])| {
-                let percent = |speed: f64| if speed.is_finite() { 100.0 * speed / native } else { 0.0 };
-                Tokens { name, native: 100.0, mesa: mesa.is_finite().then(|| percent(mesa)), hesper: percent(hesper) }
-            });
+            let rows = table.results.speeds().into_iter().filter(|(name, _)| !is_of_variant(name)).map(
+                |(name, [native, mesa, hesper])| {
+                    let percent = |speed: f64| if speed.is_finite() { 100.0 * speed / native } else { 0.0 };
+                    Tokens {
+                        name,
+                        native: 100.0,
+                        mesa: mesa.is_finite().then(|| percent(mesa)),
+                        hesper: percent(hesper),
+                    }
+                },
+            );
             (format!("{}: speed ({}), % of the host's own driver", table.title, table.unit), rows.collect::<Vec<_>>())
         };
         self.timed().filter(|t| !t.title.starts_with("spin,")).map(panel).filter(|(_, rows)| !rows.is_empty()).collect()
@@ -105,6 +137,7 @@ mod tests {
                 row: "tiny tg16".into(),
                 unit: unit.into(),
                 driver: driver.into(),
+                variant: None,
                 process: 1,
                 samples: samples.to_vec(),
             })
@@ -116,6 +149,23 @@ mod tests {
             value("native", "ms to first token", &[10.0]),
             value("hesper", "ms to first token", &[20.0]),
         ]
+    }
+
+    #[test]
+    fn variants_have_rows_of_their_own() {
+        let mut lines = lines(1.25);
+        let slower = |line: &Line| match line {
+            Line::Value(v) if v.driver == "hesper" => {
+                let samples = v.samples.iter().map(|s| s / 2.0).collect();
+                Some(Line::Value(Value { variant: Some("old".into()), samples, ..v.clone() }))
+            }
+            _ => None,
+        };
+        lines.extend(lines.iter().filter_map(slower).collect::<Vec<_>>());
+        let summary = Summary::of(&lines).unwrap();
+        let to_native = summary.tables[0].results.ratios_to(Driver::Native);
+        assert_eq!(to_native, [("tiny tg16".to_owned(), 0.8), ("tiny tg16 [old]".to_owned(), 1.6)]);
+        assert_eq!(summary.ratios(), Summary::of(&lines[..5]).unwrap().ratios(), "the baseline has none of them");
     }
 
     #[test]
