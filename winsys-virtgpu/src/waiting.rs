@@ -184,6 +184,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "nobody computes beside")]
     fn waits_that_do_nothing_but_sleep_notice_others() {
+        // Nobody can notice by a count that the kernel doesn't keep.
         if crate::run_delay::RunDelay::of_this_thread().is_none() {
             return;
         }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use hesper_gpu_bench::record;
 
 use super::spin;
-use super::summary::Summary;
+use super::summary::{Summary, without_variants};
 use crate::chart;
 
 /// Shows what a run has measured, and compares it with the baseline.
@@ -62,10 +62,11 @@ pub fn run(args: &Args) -> Result<()> {
         std::fs::write(path, format!("{:#}\n", summary.json()))
             .with_context(|| format!("writing {}", path.display()))?;
     }
+    let drivers = Summary::of(&without_variants(lines)).map_err(anyhow::Error::msg)?;
     if let Some(folder) = &args.charts {
-        draw(&summary, folder)?;
+        draw(&drivers, folder)?;
     }
-    let ratios: Ratios = summary
+    let ratios: Ratios = drivers
         .ratios()
         .into_iter()
         .map(|(row, ratios)| (row, ratios.into_iter().map(|(to, r)| (to.to_owned(), r)).collect()))

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use hesper_rig::Driver;
 
-use super::summary::{Summary, Table, is_of_variant};
+use super::summary::{Summary, Table};
 use crate::chart::{self, Point};
 
 const SPEED: &str = "tokens/s";
@@ -17,12 +17,11 @@ pub fn curves(summary: &Summary) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for speeds in summary.tables.iter().filter(|t| t.title.starts_with("spin,") && t.unit == SPEED) {
         let Some(times) = summary.tables.iter().find(|t| t.title == speeds.title && t.unit == TIME) else { continue };
-        let is_shown = |name: &&str| !is_of_variant(name);
         // Rows of the other drivers have the test's name alone, those of Hesper a time behind it.
-        let tests = speeds.results.names().filter(is_shown).filter(|name| !name.ends_with(" us"));
+        let tests = speeds.results.names().filter(|name| !name.ends_with(" us"));
         let mut tests: Vec<&str> = tests.collect();
         if tests.is_empty() {
-            tests.extend(speeds.results.names().filter(is_shown).filter_map(without_time));
+            tests.extend(speeds.results.names().filter_map(without_time));
             tests.dedup();
         }
         for test in tests {
