@@ -9,6 +9,7 @@ use hesper_rig::package_tools::check_cdi_spec;
 use hesper_rig::podman::{Podman, User};
 use hesper_rig::vulkaninfo::{self, VULKANINFO};
 use hesper_rig::{DriverBuild, Host, Libraries, Nodes, Root, SmallTree, build_driver, lent_llama, llama};
+use hesper_tests::program_copy::copy_program;
 use hesper_tests::{both, good, quick, root};
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ impl Machine {
         for number in [128, 129] {
             machine.podman.add_node(number).unwrap();
         }
-        fs::copy(&machine.build.program, machine.program()).unwrap();
+        copy_program(&machine.build.program, &machine.program(), 0o755);
         // The program doesn't look into the library.
         let musl = machine.podman.folder().join("built-for-musl.so");
         fs::write(&musl, "\x7fELF").unwrap();

@@ -8,6 +8,7 @@ use std::process::Command;
 use hesper_rig::{Driver, Guest, Host, Libraries, Nodes, Root, SmallTree, build_driver};
 use hesper_tests::doctor::Report;
 use hesper_tests::folder::Folder;
+use hesper_tests::program_copy::copy_program;
 use hesper_tests::{output, root};
 
 const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.json";
@@ -204,13 +205,12 @@ fn a_node_of_somebody_elses() {
     use std::os::unix::fs::PermissionsExt;
     let (root, folder) = (root(), Folder::new("doctor-rights").unwrap());
     let build = build_driver().unwrap();
-    let copy = |from: &Path, mode: u32| {
+    let copy = |from: &Path| {
         let to = folder.path().join(from.file_name().unwrap());
-        fs::copy(from, &to).unwrap();
-        fs::set_permissions(&to, fs::Permissions::from_mode(mode)).unwrap();
+        copy_program(from, &to, 0o755);
         to
     };
-    let (program, library) = (copy(&build.program, 0o755), copy(&build.library, 0o755));
+    let (program, library) = (copy(&build.program), copy(&build.library));
     let node = folder.path().join("renderD128");
     let doctor = |mode: u32| {
         fs::write(&node, "").unwrap();

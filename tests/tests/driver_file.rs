@@ -1,12 +1,13 @@
 //! The shared object as it is shipped: small, and at home in any container.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use hesper_rig::{Host, build_driver};
 use hesper_rig_open::VARIABLE;
+use hesper_tests::program_copy::copy_program;
 use hesper_tests::{both, good, output, root};
 
 #[test]
@@ -85,8 +86,7 @@ fn variables_of_those_with_fewer_rights_do_not_count() {
     let folder = std::env::temp_dir().join(format!("hesper-setuid-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let (client, trace) = (folder.join("client"), folder.join("trace.json"));
-    fs::copy(env!("CARGO_BIN_EXE_hesper-client"), &client).unwrap();
-    fs::set_permissions(&client, fs::Permissions::from_mode(0o4755)).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_hesper-client")), &client, 0o4755);
     let run = |user: u32| {
         let mut command = Command::new(&client);
         command.arg("compute").uid(user).gid(user).current_dir("/").env(VARIABLE, &library);
