@@ -16,6 +16,9 @@ use crate::proxy::Proxy;
 use crate::script::Script;
 use crate::verdict::{self, Expected, LIMIT, Verdict};
 
+/// By when the host's process of a context that has lost its connection has ended: a thread of it runs when nobody else does (`processes::kill_at_once`).
+const CONTEXT_ENDS: Duration = Duration::from_secs(20);
+
 /// What a script's fault does processes to.
 #[derive(Default)]
 struct Suffering {
@@ -131,7 +134,7 @@ impl<'a> Lane<'a> {
         let start = Instant::now();
         // Whatever was done to a connection, its context ends with it.
         while !host.workers()?.is_empty() {
-            ensure!(start.elapsed() < LIMIT, "contexts are left at the host: {:?}", host.workers()?);
+            ensure!(start.elapsed() < CONTEXT_ENDS, "contexts are left at the host: {:?}", host.workers()?);
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())

@@ -135,7 +135,7 @@ impl Host {
         let _ = self.child.wait();
         let left = processes::with_variable(MARK, &self.folder.to_string_lossy()).unwrap_or_default();
         for process in left {
-            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+            let _ = processes::kill_at_once(process);
         }
     }
 
@@ -145,7 +145,7 @@ impl Host {
     /// When there are none.
     pub fn kill_workers(&self) -> Result<()> {
         let workers = self.workers()?;
-        let killed = workers.iter().filter(|w| kill(Pid::from_raw(**w), Signal::SIGKILL).is_ok()).count();
+        let killed = workers.iter().filter(|w| processes::kill_at_once(**w).is_ok()).count();
         if killed == 0 { bail!("no context has a process of its own") } else { Ok(()) }
     }
 
@@ -179,7 +179,11 @@ impl Host {
 
     fn signal(&self, signal: Signal) -> Result<()> {
         for process in self.processes()? {
-            match kill(Pid::from_raw(process), signal) {
+            let sent = match signal {
+                Signal::SIGKILL => processes::kill_at_once(process),
+                _ => kill(Pid::from_raw(process), signal),
+            };
+            match sent {
                 // One that has ended meanwhile.
                 Ok(()) | Err(Errno::ESRCH) => {}
                 Err(e) => bail!("sending {signal} to the host: {e}"),
