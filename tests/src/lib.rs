@@ -31,6 +31,7 @@ pub mod pictures;
 pub mod placement;
 #[cfg(feature = "rig")]
 pub mod png;
+#[cfg(feature = "rig")]
 pub mod program_copy;
 pub mod result_codes;
 #[cfg(feature = "rig")]

@@ -16,7 +16,7 @@ use crate::proxy::Proxy;
 use crate::script::Script;
 use crate::verdict::{self, Expected, LIMIT, Verdict};
 
-/// By when the host's process of a context that has lost its connection has ended: a thread of it runs when nobody else does (`processes::kill_at_once`).
+/// By when the host's process of a context that has lost its connection has ended, on a machine that is busy otherwise: a thread of it gets few turns (`processes::kill_at_once`).
 const CONTEXT_ENDS: Duration = Duration::from_secs(20);
 
 /// What a script's fault does processes to.

@@ -136,7 +136,16 @@ mod tests {
     fn one_that_comes_last_is_killed_at_once() {
         let mut child = Command::new("nice").args(["-n", "19", "sleep", "1000"]).spawn().unwrap();
         let process = i32::try_from(child.id()).unwrap();
+        let nice = || {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+            stat.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().to_owned()
+        };
+        while nice() != "19" {
+            sleep(Duration::from_millis(1));
+        }
         kill_at_once(process).unwrap();
+        // Whoever has ended, and wasn't waited for, still has a priority.
+        assert_eq!(nice(), "0");
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
         assert_eq!(kill_at_once(process), Err(Errno::ESRCH));
     }
