@@ -15,7 +15,9 @@ use crate::host::Host;
 use crate::killed::Killed;
 use crate::machine::{self, Machine};
 use crate::output;
+use crate::run_queue::Span;
 use crate::running::{Seen, Watch};
+use crate::scheduler::Recorder;
 
 /// What one process is told to measure.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub struct Measured {
     pub since_start: Duration,
     /// What its threads and its host's did until then, if it is the first of those that are watched.
     pub seen: Option<Seen>,
+    /// When its repetitions were recorded, if they were.
+    pub spans: Vec<Span>,
 }
 
 /// A line of llama-bench's output.
@@ -56,11 +60,17 @@ enum Said {
     Progress(String),
 }
 
-/// Runs llama-bench on a driver, with a host of its own, and hands over results as they come.
+/// Runs llama-bench on a driver, with a host of its own, and hands over results as they come. A recorder records while a repetition is measured.
 ///
 /// # Errors
 /// When it fails, runs on something else, takes too long, or `each` fails.
-pub fn run(machine: &Machine, driver: Driver, bench: &Bench, each: impl FnMut(Measured) -> Result<()>) -> Result<()> {
+pub fn run(
+    machine: &Machine,
+    driver: Driver,
+    bench: &Bench,
+    recorder: Option<&Recorder>,
+    each: impl FnMut(Measured) -> Result<()>,
+) -> Result<()> {
     let host = Host::for_driver(machine, driver)?;
     let mut command = machine.command("/usr/bin/llama-bench", driver, host.as_ref().map(Host::socket));
     command
@@ -72,7 +82,7 @@ pub fn run(machine: &Machine, driver: Driver, bench: &Bench, each: impl FnMut(Me
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    measure(command, driver, host.as_ref(), bench, each).map_err(|e| match &host {
+    measure(command, driver, host.as_ref(), bench, recorder, each).map_err(|e| match &host {
         Some(host) => anyhow!("{e:#}; its host said: {}", output::end(&host.log())),
         None => e,
     })
@@ -83,6 +93,7 @@ fn measure(
     driver: Driver,
     host: Option<&Host>,
     bench: &Bench,
+    recorder: Option<&Recorder>,
     mut each: impl FnMut(Measured) -> Result<()>,
 ) -> Result<()> {
     let start = Instant::now();
@@ -96,7 +107,7 @@ fn measure(
     drop(send);
 
     let (mut errors, mut results) = (String::new(), 0);
-    let (mut meter, mut used) = (None::<Meter>, Used::default());
+    let (mut meter, mut used, mut spans) = (None::<Meter>, Used::default(), Vec::<Span>::new());
     loop {
         let said = match receive.recv_timeout(bench.limit.saturating_sub(start.elapsed())) {
             Ok(said) => said,
@@ -106,10 +117,16 @@ fn measure(
         // Whatever it says, what it did before is over.
         if let Some(meter) = meter.take() {
             used += meter.used();
+            if let (Some(span), Some(recorder)) = (spans.last_mut(), recorder) {
+                span.end = recorder.pause()?;
+            }
         }
         match said {
             Said::Progress(line) if is_measured(&line) => {
                 let host = host.map(Host::processes).transpose()?.unwrap_or_default();
+                if let Some(start) = recorder.map(Recorder::resume).transpose()? {
+                    spans.push(start..start);
+                }
                 meter = Some(Meter::start(guest, &host));
             }
             Said::Progress(line) if line.starts_with(PROGRESS) => {}
@@ -119,7 +136,8 @@ fn measure(
                 check(&json, driver)?;
                 let since_start = start.elapsed();
                 let seen = watch.take().map(Watch::end);
-                each(Measured { seen, ..measured(&json, std::mem::take(&mut used), since_start)? })?;
+                let spans = std::mem::take(&mut spans);
+                each(Measured { seen, spans, ..measured(&json, std::mem::take(&mut used), since_start)? })?;
                 results += 1;
             }
         }
@@ -179,7 +197,15 @@ fn measured(json: &Value, used: Used, since_start: Duration) -> Result<Measured>
         Some(1) => " fa",
         _ => "",
     });
-    Ok(Measured { name, tokens: (prompt + text) * speeds.len() as u64, speeds, used, since_start, seen: None })
+    Ok(Measured {
+        name,
+        tokens: (prompt + text) * speeds.len() as u64,
+        speeds,
+        used,
+        since_start,
+        seen: None,
+        spans: Vec::new(),
+    })
 }
 
 #[cfg(test)]

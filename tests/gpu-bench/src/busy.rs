@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use crate::run_queue::BUSY;
+
 /// Which work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
@@ -64,7 +66,8 @@ impl Load {
         let ends = Arc::new(AtomicBool::new(false));
         let thread = |_| {
             let ends = Arc::clone(&ends);
-            thread::spawn(move || if self == Self::Memory { copy(&ends) } else { compute(&ends) })
+            let work = move || if self == Self::Memory { copy(&ends) } else { compute(&ends) };
+            thread::Builder::new().name(BUSY.to_owned()).spawn(work).expect("a system that starts threads")
         };
         let threads = (0..count).map(thread).collect();
         Work { ends, threads }

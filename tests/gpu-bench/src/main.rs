@@ -12,6 +12,7 @@ use hesper_gpu_bench::model::Model;
 use hesper_gpu_bench::output::Output;
 use hesper_gpu_bench::record::About;
 use hesper_gpu_bench::run::Run;
+use hesper_gpu_bench::scheduler::Scheduler;
 use hesper_gpu_bench::section::Section;
 use hesper_gpu_bench::sections::{self, Plan, Test};
 use hesper_gpu_bench::variant::Variant;
@@ -96,6 +97,10 @@ struct RunArgs {
     /// How nice the host's processes are, from -20 to 19: with -15, how fast a guest is whose host never waits for a processor.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     host_nice: i32,
+    /// A folder for tables of who waited for a processor, and why, one for each process and row of llama-bench's: the kernel traces each switch, which takes root's rights and
+    /// some time.
+    #[arg(long)]
+    scheduler: Option<PathBuf>,
     /// The manifest of the machine's own driver.
     #[arg(long, default_value = "/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json")]
     native: PathBuf,
@@ -144,6 +149,7 @@ fn run(args: RunArgs) -> Result<()> {
         host_nice: args.host_nice,
         keeps_shaders: true,
     };
+    let scheduler = args.scheduler.map(Scheduler::new).transpose()?;
     let mut run = Run {
         machine,
         output,
@@ -154,6 +160,7 @@ fn run(args: RunArgs) -> Result<()> {
         repetitions: args.repetitions,
         warm_up: args.warm_up,
         limit: seconds(args.limit, "a limit")?,
+        scheduler,
     };
     let about = About::of_this_machine(run.machine.device()?);
     run.output.say(&about.device);

@@ -10,6 +10,7 @@ use crate::bench::{self, Bench, Measured};
 use crate::machine::Machine;
 use crate::model::Model;
 use crate::output::{Output, Row};
+use crate::scheduler::Scheduler;
 use crate::section::Section;
 use crate::variant::Variant;
 
@@ -30,6 +31,8 @@ pub struct Run {
     pub warm_up: u32,
     /// How long one process may take.
     pub limit: Duration,
+    /// Records who waited for a processor, and why, if that is asked for.
+    pub scheduler: Option<Scheduler>,
 }
 
 /// One process among those of a row.
@@ -131,11 +134,14 @@ impl Run {
         };
         let output = &mut self.output;
         let warm_up = format!("pp{}", self.warm_up);
-        bench::run(&self.machine, turn.driver, &bench, |measured| {
+        let mut recorded = Vec::new();
+        let recorder = self.scheduler.as_ref().map(|s| &s.recorder);
+        bench::run(&self.machine, turn.driver, &bench, recorder, |measured| {
             if measured.name.split(' ').next() == Some(&warm_up) {
                 return Ok(());
             }
             let row = turn.row(name(&measured));
+            recorded.push((row.clone(), measured.spans, measured.tokens));
             output.value(&row, "tokens/s", &measured.speeds)?;
             let has_host = turn.driver.needs_host();
             let mut used = measured.used.per_thousand(measured.tokens, has_host);
@@ -143,6 +149,8 @@ impl Run {
                 used.extend(measured.used.waited_per_thousand(measured.tokens, has_host));
             }
             used.into_iter().try_for_each(|(unit, value)| output.value(&row, unit, &[value]))
-        })
+        })?;
+        // Not before: reading takes longer than llama-bench needs to go on.
+        self.scheduler.as_ref().map_or(Ok(()), |scheduler| scheduler.write(&recorded))
     }
 }

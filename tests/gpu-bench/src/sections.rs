@@ -178,7 +178,7 @@ fn first_token(run: &mut Run, model: Model) -> Result<()> {
                 watched: true,
             };
             let mut first = None;
-            bench::run(&run.machine, turn.driver, &bench, |measured| {
+            bench::run(&run.machine, turn.driver, &bench, None, |measured| {
                 first = Some(measured);
                 Ok(())
             })?;

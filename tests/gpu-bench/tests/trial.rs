@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use hesper_gpu_bench::record::{self, Line, Value};
+use hesper_gpu_bench::scheduler::Recorder;
 use hesper_rig::{Driver, build_driver, llama, target_folder};
 use hesper_tests::{quick, root};
 
@@ -64,7 +65,16 @@ fn all_three_drivers_are_measured() {
         return;
     }
     let variants = format!("--variants={VARIANT}");
-    let values = run("drivers", &["--sections=matrix", "--models=tiny", "--tests=tg8", "--flash=on", &variants]);
+    let waits = target_folder().unwrap().join("gpu-bench-trial/waits");
+    let _ = std::fs::remove_dir_all(&waits);
+    let scheduler = format!("--scheduler={}", waits.display());
+    let mut arguments = vec!["--sections=matrix", "--models=tiny", "--tests=tg8", "--flash=on", &variants];
+    // Not everybody may trace.
+    let traces = Recorder::new().is_ok();
+    if traces {
+        arguments.push(&scheduler);
+    }
+    let values = run("drivers", &arguments);
     let units_of = |driver: &str, variant: Option<&str>| {
         let own = values.iter().filter(|v| v.driver == driver && v.variant.as_deref() == variant);
         own.map(|v| v.unit.as_str()).collect::<Vec<_>>()
@@ -81,6 +91,12 @@ fn all_three_drivers_are_measured() {
         assert_eq!((value.section.as_str(), value.row.as_str()), ("matrix", "tiny:q4_k tg8 fa"));
         assert!(value.samples.iter().all(|s| s.is_finite() && *s > 0.0), "{value:?}");
         assert_eq!(value.samples.len(), if value.unit == "tokens/s" { 2 } else { 1 });
+    }
+    if traces {
+        let table = std::fs::read_to_string(waits.join("matrix-tiny-q4-k-tg8-fa-hesper-1.txt")).unwrap();
+        assert!(table.contains("a token, of 16 tokens:"), "{table}");
+        // The host's thread computes, and the server is woken by the program, whatever that is called below the loader of the rig.
+        assert!(table.contains("\nvkr-ring-1: on a processor") && table.contains("\nvirgl_test_serv: on"), "{table}");
     }
 }
 
