@@ -116,17 +116,17 @@ fn measure(
         };
         // Whatever it says, what it did before is over.
         if let Some(meter) = meter.take() {
-            used += meter.used();
             if let (Some(span), Some(recorder)) = (spans.last_mut(), recorder) {
                 span.end = recorder.pause()?;
             }
+            used += meter.used();
         }
         match said {
             Said::Progress(line) if is_measured(&line) => {
-                let host = host.map(Host::processes).transpose()?.unwrap_or_default();
                 if let Some(start) = recorder.map(Recorder::resume).transpose()? {
                     spans.push(start..start);
                 }
+                let host = host.map(Host::processes).transpose()?.unwrap_or_default();
                 meter = Some(Meter::start(guest, &host));
             }
             Said::Progress(line) if line.starts_with(PROGRESS) => {}

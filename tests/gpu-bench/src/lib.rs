@@ -19,4 +19,5 @@ pub mod running;
 pub mod scheduler;
 pub mod section;
 pub mod sections;
+pub mod switches;
 pub mod variant;

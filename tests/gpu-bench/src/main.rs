@@ -98,7 +98,7 @@ struct RunArgs {
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     host_nice: i32,
     /// A folder for tables of who waited for a processor, and why, one for each process and row of llama-bench's: the kernel traces each switch, which takes root's rights and
-    /// some time.
+    /// some time. Begin and end of a sample are noticed as llama-bench tells of them: tables of short prompts are rough.
     #[arg(long)]
     scheduler: Option<PathBuf>,
     /// The manifest of the machine's own driver.

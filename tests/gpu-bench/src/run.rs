@@ -10,7 +10,7 @@ use crate::bench::{self, Bench, Measured};
 use crate::machine::Machine;
 use crate::model::Model;
 use crate::output::{Output, Row};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Recorder, Scheduler};
 use crate::section::Section;
 use crate::variant::Variant;
 
@@ -136,6 +136,8 @@ impl Run {
         let warm_up = format!("pp{}", self.warm_up);
         let mut recorded = Vec::new();
         let recorder = self.scheduler.as_ref().map(|s| &s.recorder);
+        // A process that failed may have left something.
+        recorder.map(Recorder::begin).transpose()?;
         bench::run(&self.machine, turn.driver, &bench, recorder, |measured| {
             if measured.name.split(' ').next() == Some(&warm_up) {
                 return Ok(());
@@ -150,7 +152,10 @@ impl Run {
             }
             used.into_iter().try_for_each(|(unit, value)| output.value(&row, unit, &[value]))
         })?;
-        // Not before: reading takes longer than llama-bench needs to go on.
-        self.scheduler.as_ref().map_or(Ok(()), |scheduler| scheduler.write(&recorded))
+        // Not before: reading takes longer than llama-bench needs to go on. The results stand without these tables.
+        if let Some(Err(e)) = self.scheduler.as_ref().map(|scheduler| scheduler.write(&recorded)) {
+            self.output.say(&format!("no table of what was waited for: {e:#}"));
+        }
+        Ok(())
     }
 }
