@@ -56,14 +56,13 @@ struct Waker {
 }
 
 /// What is going on at some point of a span.
+#[derive(Default)]
 struct Now<'a> {
-    start: u64,
     /// Who runs on each processor, and since when, as far as that is known.
     running: HashMap<u32, (Thread<'a>, u64)>,
     wakers: HashMap<u32, Waker>,
-    /// Since when, and why, a thread waits; and what it is called.
-    ready: HashMap<u32, (u64, Cause)>,
-    names: HashMap<u32, &'a str>,
+    /// Which thread waits, since when, and why.
+    ready: HashMap<u32, (Thread<'a>, u64, Cause)>,
 }
 
 impl Waits {
@@ -79,13 +78,7 @@ impl Waits {
     }
 
     fn count<'a>(&mut self, span: &Span, events: impl Iterator<Item = Event<'a>>) {
-        let mut now = Now {
-            start: span.start,
-            running: HashMap::new(),
-            wakers: HashMap::new(),
-            ready: HashMap::new(),
-            names: HashMap::new(),
-        };
+        let mut now = Now::default();
         for event in events {
             match event.kind {
                 Kind::Waking { thread } => {
@@ -95,18 +88,16 @@ impl Waits {
                     let waker = now.wakers.remove(&thread.id).unwrap_or_else(|| now.waker(&event));
                     let same_processor = waker.processor == Some(processor);
                     let cause = Cause::Woken { by: waker.by, same_processor };
-                    now.names.insert(thread.id, thread.name);
-                    now.ready.entry(thread.id).or_insert((waker.at, cause));
+                    now.ready.entry(thread.id).or_insert((thread, waker.at, cause));
                 }
                 Kind::Switch { from, runnable, to } => {
                     let since = now.running.insert(event.processor, (to, event.at)).map_or(span.start, |(_, at)| at);
                     self.times(from).ran += event.at.saturating_sub(since);
                     now.ready.remove(&from.id);
                     if runnable {
-                        now.names.insert(from.id, from.name);
-                        now.ready.insert(from.id, (event.at, Cause::PutOff { by: to.name.to_owned() }));
+                        now.ready.insert(from.id, (from, event.at, Cause::PutOff { by: to.name.to_owned() }));
                     }
-                    if let Some((since, cause)) = now.ready.remove(&to.id) {
+                    if let Some((_, since, cause)) = now.ready.remove(&to.id) {
                         self.times(to).wait(cause, event.at.saturating_sub(since));
                     }
                 }
@@ -115,9 +106,8 @@ impl Waits {
         for (thread, since) in now.running.into_values() {
             self.times(thread).ran += span.end.saturating_sub(since);
         }
-        for (id, (since, cause)) in now.ready {
-            let name = now.names.get(&id).copied().unwrap_or_default();
-            self.times(Thread { name, id }).wait(cause, span.end.saturating_sub(since));
+        for (thread, since, cause) in now.ready.into_values() {
+            self.times(thread).wait(cause, span.end.saturating_sub(since));
         }
     }
 
@@ -132,7 +122,7 @@ impl Now<'_> {
         // Lines have names that were kept by number, and have lost some of them.
         let by = self.running.get(&event.processor).map_or(event.running, |(thread, _)| thread.name);
         let by = if event.interrupt { "an interrupt" } else { by }.to_owned();
-        Waker { at: event.at.max(self.start), by, processor: (!event.interrupt).then_some(event.processor) }
+        Waker { at: event.at, by, processor: (!event.interrupt).then_some(event.processor) }
     }
 }
 

@@ -95,9 +95,9 @@ fn all_three_drivers_are_measured() {
     if traces {
         let table = std::fs::read_to_string(waits.join("matrix-tiny-q4-k-tg8-fa-hesper-1.txt")).unwrap();
         assert!(table.contains("a token, of 16 tokens:"), "{table}");
-        assert!(table.contains("\nvkr-ring-1 (") && table.contains("\nvirgl_test_serv ("), "{table}");
-        // The program is called as the loader that the rig runs it by.
-        assert!(table.contains("woken by ld-linux") && !table.contains("can't be read"), "{table}");
+        // Whom else the host's thread waits for, and whether the server is ever woken, is chance.
+        assert!(table.contains("\nvkr-ring-1 (") && table.contains("  woken by "), "{table}");
+        assert!(!table.contains("can't be read"), "{table}");
     }
 }
 
