@@ -1,12 +1,12 @@
 //! The kernel's own record of which thread had which processor, and who woke whom (Linux, Documentation/trace/ftrace.rst): a recorder of this run's own, beside whoever else
 //! traces.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::output::Row;
@@ -57,16 +57,6 @@ impl Scheduler {
 #[derive(Debug)]
 pub struct Instance {
     path: PathBuf,
-    /// Dropped last: the instance is removed through it.
-    _tracing: Tracing,
-}
-
-/// The file system below [`TRACING`].
-#[derive(Debug)]
-struct Tracing {
-    /// Who else has mounted it, and unmounts it, can't as long as this is open.
-    open: Option<File>,
-    mounted: bool,
 }
 
 /// Records while it is told to.
@@ -74,13 +64,20 @@ struct Tracing {
 pub struct Recorder(Instance);
 
 impl Instance {
-    /// One that nothing is recorded into. Those that such processes have left behind which were killed are removed.
+    /// One that nothing is recorded into. Those that such processes have left behind which were killed are removed. Tracefs stays mounted, as systemd has it: nobody could
+    /// tell whether another program traces by then.
     ///
     /// # Errors
     /// Where the kernel has no tracefs, or this process isn't allowed to trace.
     pub fn new() -> Result<Self> {
-        let tracing = Tracing::find()?;
         let all = Path::new(TRACING).join("instances");
+        if !all.exists() {
+            let mounted = mount(Some("tracefs"), TRACING, Some("tracefs"), MsFlags::empty(), None::<&str>);
+            // Another one may be first.
+            if !all.exists() {
+                mounted.with_context(|| format!("mounting tracefs at {TRACING}, which takes root's rights"))?;
+            }
+        }
         for left in fs::read_dir(&all).into_iter().flatten().flatten() {
             let name = left.file_name();
             let process = name.to_str().and_then(|n| n.strip_prefix(NAME)).and_then(|n| n.split('-').next());
@@ -91,7 +88,7 @@ impl Instance {
         }
         let path = all.join(format!("{NAME}{}-{}", std::process::id(), now()?));
         fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
-        Ok(Self { path, _tracing: tracing })
+        Ok(Self { path })
     }
 }
 
@@ -182,30 +179,6 @@ impl Drop for Instance {
     fn drop(&mut self) {
         // The kernel removes what is below.
         let _ = fs::remove_dir(&self.path);
-    }
-}
-
-impl Tracing {
-    fn find() -> Result<Self> {
-        let root = Path::new(TRACING);
-        let mounted = !root.join("instances").exists();
-        if mounted {
-            mount(Some("tracefs"), root, Some("tracefs"), MsFlags::empty(), None::<&str>)
-                .with_context(|| format!("mounting tracefs at {TRACING}, which takes root's rights"))?;
-        }
-        let mut tracing = Self { open: None, mounted };
-        tracing.open = Some(File::open(root).with_context(|| format!("opening {TRACING}"))?);
-        Ok(tracing)
-    }
-}
-
-impl Drop for Tracing {
-    fn drop(&mut self) {
-        self.open = None;
-        if self.mounted {
-            // Somebody else may have it open by now.
-            let _ = umount2(TRACING, MntFlags::empty());
-        }
     }
 }
 
