@@ -12,6 +12,7 @@ pub mod killed;
 pub mod machine;
 pub mod model;
 pub mod output;
+pub mod pace;
 pub mod record;
 pub mod run;
 pub mod run_queue;

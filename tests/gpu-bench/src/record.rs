@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pace::Pace;
+
 /// A line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -20,6 +22,9 @@ pub struct About {
     pub module: String,
     /// Processors.
     pub processors: usize,
+    /// Their pace when the run began ([`crate::pace::Pace`]).
+    #[serde(default)]
+    pub pace: String,
     /// The kernel's release.
     pub kernel: String,
     /// The command line.
@@ -37,6 +42,8 @@ impl About {
             device,
             module: line("/proc/driver/nvidia/version"),
             processors: std::thread::available_parallelism().map_or(0, |n| n.get()),
+            // Nothing but this text hangs on it.
+            pace: Pace::of_this_machine().map_or_else(|e| format!("{e:#}"), |pace| pace.to_string()),
             kernel: line("/proc/sys/kernel/osrelease"),
             arguments: std::env::args().skip(1).collect(),
         }

@@ -51,6 +51,9 @@ pub fn run(args: &Args) -> Result<()> {
     ensure!(!summary.tables.is_empty(), "no results");
     for about in &summary.machines {
         println!("{}; {} processors, Linux {}; {}", about.device, about.processors, about.kernel, about.module);
+        if !about.pace.is_empty() {
+            println!("  {}", about.pace);
+        }
     }
     for table in &summary.tables {
         println!("\n{}, {}\n\n{}", table.title, table.unit, table.results.table());
