@@ -9,8 +9,10 @@ use hesper_tests::house::{
 };
 
 /// Pages that README.md leads to whose commands measure, test or make what the checkout has, for those who work on it.
-const OF_DEVELOPERS: [&str; 6] = [
+const OF_DEVELOPERS: [&str; 8] = [
     "docs/performance.md",
+    "docs/calls.md",
+    "docs/choices.md",
     "docs/reliability.md",
     "docs/STATUS.md",
     "docs/ARCHITECTURE.md",

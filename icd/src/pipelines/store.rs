@@ -1,5 +1,5 @@
 //! A pipeline cache on disk for programs that bring none, such as llama.cpp: what the host compiled for one start serves the
-//! next. It is for hosts that keep nothing by themselves; others only become slower by it (docs/performance.md).
+//! next. It is for hosts that keep nothing by themselves; others only become slower by it (docs/choices.md).
 //!
 //! One file for each device and driver version, replaced as a whole some seconds after the last pipeline was made, as many programs
 //! never destroy their device, and when it is destroyed; the last of several programs wins. A file that is damaged, foreign

@@ -4,7 +4,7 @@
 //! it and writes the word. The host's fence is signalled a moment later, so once the word was seen the host is told to wait for it: what
 //! the program does to the fence next comes after that.
 //!
-//! The additional commands cost a GPU more than questions to the host do (docs/performance.md), so this is for where questions are worse:
+//! The additional commands cost a GPU more than questions to the host do (docs/choices.md), so this is for where questions are worse:
 //! where the GPU is the host's processor, and the work isn't over at once or a program asks for its fence in a loop. There the questions, and the host's thread
 //! that answers them, would take the processor from the work that they ask about. And where other programs want the processors: there a question costs both sides a turn, and a
 //! host that stays in one mostly spins.

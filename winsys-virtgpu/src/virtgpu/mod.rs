@@ -26,7 +26,7 @@ use obstacle::{Obstacle, Problem};
 use offers::Facts;
 
 /// How long the host's thread looks for commands before it sleeps. Waking it takes a call of the kernel's and an exit of the virtual machine, which programs
-/// that think for some milliseconds between their submissions had rather not wait for (docs/performance.md). The thread sleeps 10 microseconds and more
+/// that think for some milliseconds between their submissions had rather not wait for (docs/choices.md). The thread sleeps 10 microseconds and more
 /// between its looks.
 const IDLE: Duration = Duration::from_millis(8);
 
