@@ -28,6 +28,7 @@ pub mod paired;
 #[cfg(feature = "rig")]
 pub mod parity;
 pub mod pictures;
+#[cfg(feature = "rig")]
 pub mod placement;
 #[cfg(feature = "rig")]
 pub mod png;

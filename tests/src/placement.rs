@@ -6,9 +6,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
+use anyhow::Result;
+use hesper_rig::pin;
 
 /// Two processors are near where a word goes from one to the other and back within this time: two cores below one cache of the third level take some 100 ns.
 const NEAR: Duration = Duration::from_nanos(180);
@@ -62,8 +61,7 @@ impl Placement {
     /// # Errors
     /// Where threads can't be kept to a processor.
     pub fn of_this_machine() -> Result<Vec<Self>> {
-        let allowed = sched_getaffinity(Pid::from_raw(0)).context("asking for the processors")?;
-        let mut processors = (0..CpuSet::count()).filter(|i| allowed.is_set(*i).unwrap_or(false));
+        let mut processors = pin::allowed()?.into_iter();
         let Some(guest) = processors.next() else { return Ok(Vec::new()) };
         let mut all = processors
             .take(TRIED)
@@ -84,11 +82,6 @@ fn ends(sorted: &[Placement]) -> Vec<Placement> {
 /// The shortest time of a batch, for one round trip: what else runs there only makes it longer.
 fn round_trip(one: usize, other: usize) -> Result<Duration> {
     let (word, start) = (AtomicU32::new(0), Barrier::new(2));
-    let stay = |processor| -> Result<()> {
-        let mut set = CpuSet::new();
-        set.set(processor)?;
-        sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("keeping a thread to processor {processor}"))
-    };
     // Waits until the word is `now`, and makes the next number of it.
     let pass = |now: u32| {
         while word.load(Ordering::Acquire) != now {
@@ -99,13 +92,13 @@ fn round_trip(one: usize, other: usize) -> Result<Duration> {
     let rounds = BATCHES * ROUND_TRIPS;
     std::thread::scope(|scope| {
         let answering = scope.spawn(|| {
-            let stays = stay(other);
+            let stays = pin::this_thread(other);
             start.wait();
             (0..rounds).for_each(|i| pass(2 * i + 1));
             stays
         });
         let asking = scope.spawn(|| {
-            let stays = stay(one);
+            let stays = pin::this_thread(one);
             start.wait();
             let mut shortest = Duration::MAX;
             for batch in 0..BATCHES {

@@ -118,7 +118,7 @@ mod tests {
     use std::process::Command;
     use std::time::Instant;
 
-    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+    use hesper_rig::pin;
 
     use super::*;
     use crate::killed::Killed;
@@ -147,12 +147,10 @@ mod tests {
         let used = meter.used();
         assert!(used.guest.ran <= start.elapsed() && used.host.ran < used.guest.ran, "{used:?}");
         // Another process on its processor takes turns with it.
-        let mut one = CpuSet::new();
-        let allowed = sched_getaffinity(Pid::from_raw(one_loop.id())).unwrap();
-        one.set((0..CpuSet::count()).find(|i| allowed.is_set(*i).unwrap()).unwrap()).unwrap();
+        let processor = pin::allowed().unwrap()[0];
         let other = busy();
         for child in [&one_loop, &other] {
-            sched_setaffinity(Pid::from_raw(child.id()), &one).unwrap();
+            pin::process(child.id().try_into().unwrap(), processor).unwrap();
         }
         let start = Instant::now();
         while meter.used().guest.waited < Duration::from_millis(20) {

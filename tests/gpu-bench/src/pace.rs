@@ -8,8 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
+use hesper_rig::pin;
 
 /// How long one look takes.
 const LOOK: Duration = Duration::from_millis(2);
@@ -37,7 +36,7 @@ impl Pace {
     /// # Errors
     /// Where threads can't be started or kept to a processor.
     pub fn of_this_machine() -> Result<Self> {
-        Self::of(&processors()?, |one, beside| steps(one, beside, LOOK))
+        Self::of(&pin::allowed()?, |one, beside| steps(one, beside, LOOK))
     }
 
     /// `look` tells the pace of a thread on a processor, while there may be one on another.
@@ -82,19 +81,6 @@ impl fmt::Display for Pace {
     }
 }
 
-/// Those that this thread may use.
-fn processors() -> Result<Vec<usize>> {
-    let allowed = sched_getaffinity(Pid::from_raw(0)).context("asking for the processors")?;
-    Ok((0..CpuSet::count()).filter(|i| allowed.is_set(*i).unwrap_or(false)).collect())
-}
-
-/// Keeps the calling thread to a processor.
-fn stay(processor: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(processor)?;
-    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("keeping a thread to processor {processor}"))
-}
-
 /// Some arithmetic whose steps don't wait for each other, so that a core has something to share (a hyperthread of an Intel Xeon keeps two thirds of its pace beside the other).
 fn work(numbers: &mut [u64; 4]) {
     for _ in 0..500 {
@@ -113,7 +99,7 @@ fn steps(one: usize, beside: Option<usize>, look: Duration) -> Result<f64> {
     thread::scope(|scope| {
         let other = beside.map(|processor| {
             start("beside").spawn_scoped(scope, move || {
-                let stays = stay(processor);
+                let stays = pin::this_thread(processor);
                 works.store(true, Ordering::Relaxed);
                 let mut numbers = [1; 4];
                 while !ends.load(Ordering::Relaxed) {
@@ -124,7 +110,7 @@ fn steps(one: usize, beside: Option<usize>, look: Duration) -> Result<f64> {
         });
         let other = other.transpose().context("starting a thread")?;
         let counting = start("pace").spawn_scoped(scope, move || {
-            stay(one)?;
+            pin::this_thread(one)?;
             while !works.load(Ordering::Relaxed) {
                 thread::yield_now();
             }
@@ -150,7 +136,7 @@ mod tests {
 
     #[test]
     fn two_threads_on_one_processor_slow_each_other() {
-        let first = processors().unwrap()[0];
+        let first = pin::allowed().unwrap()[0];
         // Many turns on the processor; other tests may begin or end in between.
         let look = Duration::from_millis(100);
         let slowed = || steps(first, Some(first), look).unwrap() < SHARED * steps(first, None, look).unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 fn only(processor: usize) -> nix::Result<CpuSet> {
@@ -18,6 +18,24 @@ fn only(processor: usize) -> nix::Result<CpuSet> {
 /// Whether there is one for each.
 pub fn possible() -> bool {
     std::thread::available_parallelism().is_ok_and(|n| n.get() >= 2)
+}
+
+/// The processors that the calling thread may use.
+///
+/// # Errors
+/// Those of sched_getaffinity(2).
+pub fn allowed() -> Result<Vec<usize>> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).context("asking for the processors")?;
+    Ok((0..CpuSet::count()).filter(|i| allowed.is_set(*i).unwrap_or(false)).collect())
+}
+
+/// Has the calling thread run on this processor alone.
+///
+/// # Errors
+/// For a processor that it may not use.
+pub fn this_thread(processor: usize) -> Result<()> {
+    let what = || format!("keeping a thread to processor {processor}");
+    sched_setaffinity(Pid::from_raw(0), &only(processor).with_context(what)?).with_context(what)
 }
 
 /// Has a program that is started later run on this processor alone.
