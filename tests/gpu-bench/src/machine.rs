@@ -146,6 +146,7 @@ impl Machine {
             Driver::Hesper => command
                 .env("VK_DRIVER_FILES", self.variant.as_ref().and_then(|v| v.manifest.as_ref()).unwrap_or(&self.hesper))
                 .env("HESPER_DEBUG", switches(self.variant.as_ref()))
+                .envs(self.variant.iter().flat_map(|v| v.settings.iter().map(|(name, value)| (name, value))))
                 .env("HESPER_VTEST_SOCKET", socket),
         };
         if driver.needs_host() {
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variant_is_another_build_with_switches() {
+    fn a_variant_is_another_build_with_switches_and_settings() {
         let mut machine = Machine {
             native: "/native.json".into(),
             hesper: "/head.json".into(),
@@ -187,7 +188,9 @@ mod tests {
         assert!(old.0 == "/opt/old.json" && old.1 != head.1, "{old:?}");
         let switches = told(&machine, Driver::Hesper, "HESPER_DEBUG").0;
         assert!(switches.starts_with("vtest,") && switches.ends_with("contention,no-uploads"), "{switches}");
-        machine.variant = Some("+contention".parse().unwrap());
+        machine.variant = Some("+contention+HESPER_IDLE_US=200".parse().unwrap());
         assert_eq!(told(&machine, Driver::Hesper, "VK_DRIVER_FILES").0, "/head.json");
+        assert_eq!(told(&machine, Driver::Hesper, "HESPER_IDLE_US").0, "200");
+        assert_eq!(told(&machine, Driver::Native, "HESPER_IDLE_US").0, "", "not of others");
     }
 }

@@ -75,8 +75,8 @@ struct RunArgs {
     spin: Vec<u32>,
     #[arg(long, value_delimiter = ',', default_value = "native,mesa,hesper")]
     drivers: Vec<Driver>,
-    /// Other ways of Hesper, which take turns with the rest in rows of their own: the manifest of another build (`pack --beside` puts some into /opt/beside), switches, or both, as
-    /// in /opt/beside/old.json,+contention.
+    /// Other ways of Hesper, which take turns with the rest in rows of their own: the manifest of another build (`pack --beside` puts some into /opt/beside), switches and settings,
+    /// or both, as in /opt/beside/old.json,+contention,+HESPER_IDLE_US=200.
     #[arg(long, value_delimiter = ',')]
     variants: Vec<Variant>,
     /// Processes of each driver in each row.
