@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::host_calls;
 use crate::machine::Machine;
 
 /// A running host; it goes away when dropped.
@@ -43,9 +44,10 @@ impl Host {
             .arg(format!("--socket-path={}", socket.display()))
             .env("VK_DRIVER_FILES", &machine.native)
             .env("VK_ADD_LAYER_PATH", &machine.layer)
-            .env("VK_INSTANCE_LAYERS", "VK_LAYER_HESPER_TEST_dma_buf_export")
+            .env("VK_INSTANCE_LAYERS", host_calls::LAYER)
             .envs(machine.cache_environment(driver))
             .envs(machine.preload())
+            .envs(machine.traces())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);

@@ -8,6 +8,7 @@ pub mod clients;
 pub mod closed_loop;
 pub mod cpu;
 pub mod host;
+pub mod host_calls;
 pub mod killed;
 pub mod machine;
 pub mod model;

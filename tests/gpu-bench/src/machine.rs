@@ -9,8 +9,8 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use hesper_rig::Driver;
 
-use crate::output;
 use crate::variant::Variant;
+use crate::{host_calls, output};
 
 /// The manifest of Mesa's driver.
 const MESA: &str = "/usr/share/vulkan/icd.d/virtio_icd.json";
@@ -86,6 +86,8 @@ pub struct Machine {
     pub caches: PathBuf,
     /// Whether the host's own driver keeps shaders there.
     pub keeps_shaders: bool,
+    /// A folder where calls of the host's own driver are written down, if they are to be.
+    pub host_calls: Option<PathBuf>,
     /// How nice the host's processes are (setpriority(2)).
     pub host_nice: i32,
 }
@@ -131,13 +133,27 @@ impl Machine {
         (self.memory == Memory::Mapped).then(|| ("LD_PRELOAD", self.layer.join(LAYER_LIBRARY)))
     }
 
+    /// What has the test layer write down calls.
+    pub fn traces(&self) -> Option<(&'static str, PathBuf)> {
+        self.host_calls.as_ref().map(|folder| (host_calls::TRACE, folder.join("%p.json")))
+    }
+
     /// A command that runs a program on a driver, over the host that listens at `socket` if it needs one.
     pub fn command(&self, program: &str, driver: Driver, socket: Option<&Path>) -> Command {
         let mut command = Command::new(program);
         command.envs(self.cache_environment(driver));
         let socket = socket.unwrap_or(Path::new(""));
         match driver {
-            Driver::Native => command.env("VK_DRIVER_FILES", &self.native),
+            Driver::Native => {
+                if let Some((name, path)) = self.traces() {
+                    command
+                        .env(name, path)
+                        .env(host_calls::ONLY, "1")
+                        .env("VK_ADD_LAYER_PATH", &self.layer)
+                        .env("VK_INSTANCE_LAYERS", host_calls::LAYER);
+                }
+                command.env("VK_DRIVER_FILES", &self.native)
+            }
             Driver::Mesa => command
                 .env("VK_DRIVER_FILES", MESA)
                 .env("VN_DEBUG", "vtest")
@@ -172,6 +188,7 @@ mod tests {
             memory: Memory::Copied,
             caches: "/caches".into(),
             keeps_shaders: true,
+            host_calls: None,
             host_nice: 0,
         };
         let told = |machine: &Machine, driver, name: &str| {

@@ -101,6 +101,9 @@ struct RunArgs {
     /// some time. Begin and end of a sample are noticed as llama-bench tells of them: tables of short prompts are rough.
     #[arg(long)]
     scheduler: Option<PathBuf>,
+    /// Also, in the section first-token, how long calls keep the machine's own driver busy; natively through the test layer, which does nothing else there.
+    #[arg(long)]
+    host_calls: bool,
     /// The manifest of the machine's own driver.
     #[arg(long, default_value = "/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json")]
     native: PathBuf,
@@ -146,6 +149,7 @@ fn run(args: RunArgs) -> Result<()> {
         layer: args.layer,
         memory: args.memory,
         caches: args.caches,
+        host_calls: args.host_calls.then(|| std::env::temp_dir().join("gpu-bench-host-calls")),
         host_nice: args.host_nice,
         keeps_shaders: true,
     };

@@ -11,7 +11,7 @@ use crate::busy::Load;
 use crate::model::Model;
 use crate::run::Run;
 use crate::section::Section;
-use crate::{batched, clients};
+use crate::{batched, clients, host_calls};
 
 /// A test of llama-bench's: `pp512`, or `tg128@8192` behind so many tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +177,10 @@ fn first_token(run: &mut Run, model: Model) -> Result<()> {
                 limit: run.limit(),
                 watched: true,
             };
+            if let Some(folder) = &run.machine.host_calls {
+                let _ = std::fs::remove_dir_all(folder);
+                std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+            }
             let mut first = None;
             bench::run(&run.machine, turn.driver, &bench, None, |measured| {
                 first = Some(measured);
@@ -187,7 +191,11 @@ fn first_token(run: &mut Run, model: Model) -> Result<()> {
             run.output.value(&row, "ms", &[ms(first.since_start)])?;
             let seen = first.seen.unwrap_or_default();
             run.output.value(&row, "CPU ms", &[ms(seen.ran)])?;
-            run.output.value(&row, "threads at once", &[seen.most as f64])
+            run.output.value(&row, "threads at once", &[seen.most as f64])?;
+            let calls = run.machine.host_calls.as_deref().map(host_calls::busy).transpose()?;
+            calls.unwrap_or_default().into_iter().try_for_each(|(call, busy)| {
+                run.output.value(&turn.row(format!("{model} {state}: {call}")), "ms in the host's driver", &[ms(busy)])
+            })
         })?;
     }
     run.machine.caches = caches;

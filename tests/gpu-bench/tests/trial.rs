@@ -112,3 +112,23 @@ fn models_of_all_weights_and_with_experts_are_models_to_llama_cpp() {
     let rows: Vec<&str> = values.iter().filter(|v| v.unit == "tokens/s").map(|v| v.row.as_str()).collect();
     assert_eq!(rows, models.map(|m| format!("{m} tg4 nofa")));
 }
+
+#[test]
+fn a_start_is_told_with_the_calls_of_the_hosts_driver() {
+    if quick() {
+        return;
+    }
+    let arguments = ["--sections=first-token", "--drivers=native,hesper", "--models=tiny", "--host-calls"];
+    let values = run("first-token", &arguments);
+    let busy = |driver: &str, call: &str| {
+        let row = format!("tiny:q4_k warm: {call}");
+        values.iter().find(|v| v.driver == driver && v.row == row).map(|v| v.samples[0])
+    };
+    for driver in ["native", "hesper"] {
+        let start = values.iter().find(|v| v.driver == driver && v.row == "tiny:q4_k warm" && v.unit == "ms").unwrap();
+        for call in ["vkCreateInstance", "vkCreateDevice", "vkAllocateMemory", "vkCreateComputePipelines"] {
+            let busy = busy(driver, call);
+            assert!(busy.is_some_and(|ms| ms > 0.0 && ms < start.samples[0]), "{driver} {call}: {busy:?}");
+        }
+    }
+}

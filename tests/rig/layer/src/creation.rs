@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use ash::vk;
 
 use crate::chain::{self, GetDeviceProc, GetInstanceProc};
-use crate::{apple, failing, physical, queues};
+use crate::{apple, failing, host_trace, physical, queues};
 
 /// `VkLayerInstanceLink` and `VkLayerDeviceLink`: the same but for the last member.
 #[repr(C)]
@@ -61,7 +61,9 @@ pub unsafe extern "system" fn create_instance(
             return vk::Result::ERROR_INITIALIZATION_FAILED;
         };
         let create = std::mem::transmute::<unsafe extern "system" fn(), vk::PFN_vkCreateInstance>(create);
+        let span = host_trace::span("host vkCreateInstance");
         let result = create(info, allocator, to);
+        drop(span);
         if result == vk::Result::SUCCESS {
             chain::add_instance(*to, get_proc);
         }
@@ -105,8 +107,10 @@ pub unsafe extern "system" fn create_device(
         let asked = queues::families::Asked::of(&*info);
         let one = asked.real_queue();
         let mut real = *info;
-        real.enabled_extension_count = pointers.len() as u32;
-        real.pp_enabled_extension_names = pointers.as_ptr();
+        if !host_trace::only() {
+            real.enabled_extension_count = pointers.len() as u32;
+            real.pp_enabled_extension_names = pointers.as_ptr();
+        }
         if queues::on() {
             (real.queue_create_info_count, real.p_queue_create_infos) = (1, &one);
         }
@@ -114,7 +118,9 @@ pub unsafe extern "system" fn create_device(
             return vk::Result::ERROR_INITIALIZATION_FAILED;
         };
         let create = std::mem::transmute::<unsafe extern "system" fn(), vk::PFN_vkCreateDevice>(create);
+        let span = host_trace::span("host vkCreateDevice");
         let result = create(physical_device, &real, allocator, to);
+        drop(span);
         if result == vk::Result::SUCCESS {
             let device = chain::add_device(*to, physical_device, get_proc);
             if queues::on() {

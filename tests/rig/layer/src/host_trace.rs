@@ -8,17 +8,29 @@ use hesper_winsys::trace;
 
 use crate::chain;
 
-/// Whether a trace was asked for and can be written.
+/// Whether a trace was asked for and can be written; `%p` in its name stands for the process's number.
 pub fn on() -> bool {
     static ON: OnceLock<bool> = OnceLock::new();
     *ON.get_or_init(|| {
         let Ok(path) = std::env::var("HESPER_TEST_LAYER_TRACE") else { return false };
+        let path = path.replace("%p", &std::process::id().to_string());
         let begun = trace::begin(Path::new(&path));
         if let Err(e) = &begun {
             eprintln!("test layer: {path}: {e}");
         }
         begun.is_ok()
     })
+}
+
+/// Whether the layer does nothing else, so that a program has the driver as it is.
+pub fn only() -> bool {
+    static ONLY: OnceLock<bool> = OnceLock::new();
+    *ONLY.get_or_init(|| std::env::var_os("HESPER_TEST_LAYER_TRACE_ONLY").is_some())
+}
+
+/// A span of this name where a trace is written.
+pub fn span(name: &'static str) -> Option<trace::Span> {
+    if on() { trace::span(name) } else { None }
 }
 
 /// Defines entry points that hand on to the next layer or the driver, with a span around each.
@@ -45,4 +57,19 @@ traced! {
         device: vk::Device, cache: vk::PipelineCache, n: u32, infos: *const vk::ComputePipelineCreateInfo,
         allocator: *const vk::AllocationCallbacks, to: *mut vk::Pipeline
     ) as "host vkCreateComputePipelines";
+}
+
+/// An entry point that is traced.
+pub fn device_entry(text: &[u8]) -> vk::PFN_vkVoidFunction {
+    if on() {
+        intercept!(text,
+            b"vkQueueSubmit" => queue_submit,
+            b"vkWaitForFences" => wait_for_fences,
+            b"vkGetFenceStatus" => get_fence_status,
+            b"vkBeginCommandBuffer" => begin_command_buffer,
+            b"vkEndCommandBuffer" => end_command_buffer,
+            b"vkCreateComputePipelines" => create_compute_pipelines,
+        );
+    }
+    None
 }

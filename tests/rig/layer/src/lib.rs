@@ -7,7 +7,8 @@
 //! Where the library is preloaded as well, it hands out the device file's own memory where a driver maps one (`device_file`), and
 //! nothing has to be imported or hidden.
 //!
-//! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace;
+//! `HESPER_TEST_LAYER_TRACE=<file>` writes down how long the driver's calls take (`host_trace`), to be read beside the guest's own trace
+//! (`%p` is the process's number); with `HESPER_TEST_LAYER_TRACE_ONLY` the layer does nothing else, so that a program's own calls of the driver are seen as they are;
 //! `HESPER_TEST_LAYER_REFUSE=<entry point>` has it fail to compile (`refusal`), `HESPER_TEST_LAYER_SLOW_COMPILER=<milliseconds>` has it
 //! take long for that (`slow`); `HESPER_TEST_LAYER_DISCRETE` gives it memory that can't be mapped (`second_type`);
 //! `HESPER_TEST_LAYER_ALLOCATIONS=<n>` gives it room for few allocations (`scarce`); `HESPER_TEST_LAYER_FAIL=<command>:<code>:<n>` has a
@@ -92,6 +93,17 @@ unsafe extern "system" fn get_instance_proc_addr(
 ) -> vk::PFN_vkVoidFunction {
     // SAFETY: the loader passes a string.
     let text = unsafe { CStr::from_ptr(name) }.to_bytes();
+    if host_trace::only() {
+        intercept!(text,
+            b"vkGetInstanceProcAddr" => get_instance_proc_addr,
+            b"vkCreateInstance" => creation::create_instance,
+            b"vkDestroyInstance" => creation::destroy_instance,
+            b"vkCreateDevice" => creation::create_device,
+        );
+        // SAFETY: handed on to the next one in the chain.
+        let next = unsafe { chain::next_instance_proc(instance, name) };
+        return get_device_entry(text, next).or(next);
+    }
     let of_apple = apple::instance_entry(text);
     if of_apple.is_some() {
         return of_apple;
@@ -136,6 +148,14 @@ unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const 
 
 /// An entry point of this layer's; `next` is the next one's, which decides whether there is such a thing.
 fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoidFunction {
+    if host_trace::only() {
+        intercept!(text,
+            b"vkGetDeviceProcAddr" => get_device_proc_addr,
+            b"vkDestroyDevice" => creation::destroy_device,
+            b"vkAllocateMemory" => memory::allocate_memory,
+        );
+        return host_trace::device_entry(text);
+    }
     let failing = failing::entry(text);
     if failing.is_some() {
         return failing;
@@ -171,15 +191,9 @@ fn get_device_entry(text: &[u8], next: vk::PFN_vkVoidFunction) -> vk::PFN_vkVoid
             b"vkResetCommandPool" => states::reset_command_pool,
         );
     }
-    if host_trace::on() {
-        intercept!(text,
-            b"vkQueueSubmit" => host_trace::queue_submit,
-            b"vkWaitForFences" => host_trace::wait_for_fences,
-            b"vkGetFenceStatus" => host_trace::get_fence_status,
-            b"vkBeginCommandBuffer" => host_trace::begin_command_buffer,
-            b"vkEndCommandBuffer" => host_trace::end_command_buffer,
-            b"vkCreateComputePipelines" => host_trace::create_compute_pipelines,
-        );
+    let traced = host_trace::device_entry(text);
+    if traced.is_some() {
+        return traced;
     }
     if next.is_some() {
         // By the names that they have in Vulkan, or had as extensions of the Khronos group.

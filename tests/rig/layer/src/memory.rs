@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::chain::{self, Device};
 use crate::memory_types::importable;
 use crate::physical::real_memory_properties;
-use crate::{device_file, memory_types};
+use crate::{device_file, host_trace, memory_types};
 
 /// Larger than any driver's minImportedHostPointerAlignment, and the coarsest host page.
 const STEP: u64 = 64 << 10;
@@ -95,6 +95,11 @@ pub unsafe extern "system" fn allocate_memory(
     // SAFETY: called with valid arguments.
     unsafe {
         let Some(d) = chain::device(device) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
+        // What this layer does for that is the host's share, too.
+        let _span = host_trace::span("host vkAllocateMemory");
+        if host_trace::only() {
+            return (d.v1_0.allocate_memory)(device, info, allocator, to);
+        }
         let Some(i) = chain::instance_of(d.physical) else { return vk::Result::ERROR_INITIALIZATION_FAILED };
         let properties = real_memory_properties(&i, d.physical);
         let real = memory_types::real(&properties, (*info).memory_type_index);
