@@ -1,13 +1,12 @@
-//! The order of commands that run in the background: on a side ring, while the main ring goes on.
+//! The order of commands that run in the background: on side rings, several at the same time, while the main ring goes on.
 //!
 //! The program calls everything in one order, and each of its calls counts as over when it returns. A background command is sent later than
 //! that, and beside the main ring; three rules keep the host's objects as the program's order has them:
 //!
-//! 1. A command is sent to the side ring only when the main ring has run all that was sent before the command began. So whatever the
+//! 1. A command is sent to a side ring only when the main ring has run all that was sent before the command began. So whatever the
 //!    command names is there.
 //! 2. A command that ends an object, called while commands of the same device are in the backlog, is kept with the last of these, and sent
-//!    when that one is over. So nothing that a background command names is gone while it runs. The side ring runs its commands one after
-//!    the other: when one is over, so are all before it.
+//!    when that one and all before it are over. So nothing that a background command names is gone while it runs.
 //! 3. What a background command makes is named to the host only by those who have finished the command. That is the duty of whoever
 //!    began it (`pipelines::compiling`).
 //!
@@ -19,7 +18,7 @@ use std::collections::VecDeque;
 
 /// Commands in the backlog at once: each holds a piece of reply memory.
 const COMMANDS: usize = 64;
-/// Bytes of all their requests together: fewer than a side ring holds, so that no request waits for room there.
+/// Bytes of all their requests together: fewer than one side ring holds, so that no request waits for room there.
 pub const BYTES: usize = 48 << 10;
 /// What a request takes beside its bytes: the place for its reply.
 const REPLY_PLACE: usize = 36;
@@ -79,10 +78,10 @@ impl Ends {
         }
     }
 
-    /// Moves those that are kept with commands up to `number` to `due`; how many they are.
+    /// Moves those that are kept with commands before `number` to `due`; how many they are.
     fn release(&mut self, number: u64, due: &mut Vec<u8>) -> usize {
         let (mut ends, mut bytes) = (0, 0);
-        while let Some((_, e, b)) = self.with.pop_front_if(|(n, _, _)| *n <= number) {
+        while let Some((_, e, b)) = self.with.pop_front_if(|(n, _, _)| *n < number) {
             ends += e;
             bytes += b;
         }
@@ -91,7 +90,7 @@ impl Ends {
     }
 }
 
-/// Background commands whose replies nobody has read yet, oldest first. `P` is a position of the main ring, `A` a question to the side ring.
+/// Background commands whose replies nobody has read yet, oldest first. `P` is a position of the main ring, `A` a question to a side ring.
 pub struct Backlog<P, A> {
     commands: VecDeque<Command<P, A>>,
     /// How many of the last commands are waiting to be sent, and their requests, one after the other.
@@ -111,7 +110,7 @@ pub enum Ending {
     Send,
     /// It is kept until the background commands before it are over.
     Kept,
-    /// Too many are kept: the host has to have run this background command first.
+    /// Too many are kept: the host has to have run this background command first, and all before it.
     RunFirst(u64),
 }
 
@@ -158,8 +157,14 @@ impl<P: Copy, A> Backlog<P, A> {
         self.commands.len()
     }
 
-    /// Sends what may be sent, in order.
-    pub fn send_due(&mut self, reached: impl Fn(P) -> bool, mut send: impl FnMut(Request) -> A) {
+    /// Commands whose answers aren't there, by `answered`, or that somebody waits for.
+    pub fn unanswered(&self, answered: impl Fn(&A) -> bool) -> usize {
+        let is = |c: &&Command<P, A>| !matches!(&c.stage, Stage::Asked(a) if answered(a));
+        self.commands.iter().filter(is).count()
+    }
+
+    /// Sends what may be sent, in order, with its number.
+    pub fn send_due(&mut self, reached: impl Fn(P) -> bool, mut send: impl FnMut(u64, Request) -> A) {
         let sent = self.commands.len().saturating_sub(self.waiting);
         for command in self.commands.range_mut(sent..) {
             let Stage::Waiting(after, reply_size) = command.stage else { continue };
@@ -167,7 +172,7 @@ impl<P: Copy, A> Backlog<P, A> {
                 return;
             }
             let bytes = self.requests.make_contiguous().get(..command.size).unwrap_or_default();
-            command.stage = Stage::Asked(send(Request { bytes, reply_size }));
+            command.stage = Stage::Asked(send(command.number, Request { bytes, reply_size }));
             self.requests.drain(..command.size);
             self.waiting -= 1;
         }
@@ -197,13 +202,13 @@ impl<P: Copy, A> Backlog<P, A> {
         }
     }
 
-    /// The last command whose answer is there, by `answered`.
-    pub fn last_answered(&self, answered: impl Fn(&A) -> bool) -> Option<u64> {
-        let is = |c: &&Command<P, A>| matches!(&c.stage, Stage::Asked(a) if answered(a));
-        self.commands.iter().rev().find(is).map(|c| c.number)
+    /// Whether a command's answer is there, by `answered`, and nobody waits for it or has read it.
+    pub fn is_answered(&self, number: u64, answered: impl Fn(&A) -> bool) -> bool {
+        let is = |c: &Command<P, A>| c.number == number && matches!(&c.stage, Stage::Asked(a) if answered(a));
+        self.commands.iter().any(is)
     }
 
-    /// The host has run a command, and so those before it. Returns the ends that were kept for them, to be sent now.
+    /// The host has run all commands before this one. Returns the ends that were kept for them, to be sent now.
     pub fn release(&mut self, number: u64) -> Vec<u8> {
         let mut due = Vec::new();
         if self.kept > 0 {
@@ -221,14 +226,13 @@ impl<P: Copy, A> Backlog<P, A> {
         self.waiting -= 1;
     }
 
-    /// A command is over: it leaves the backlog. Returns what [`Self::release`] does.
+    /// A command is over: it leaves the backlog. Returns what [`Self::release`] does for the oldest that is left.
     pub fn over(&mut self, number: u64) -> Vec<u8> {
-        let due = self.release(number);
         if let Some(at) = self.commands.iter().position(|c| c.number == number) {
             self.forget_request(at);
             self.bytes -= self.commands.remove(at).map_or(0, |command| command.size + REPLY_PLACE);
         }
-        due
+        self.release(self.commands.front().map_or(self.next, |oldest| oldest.number))
     }
 
     /// Keeps a command that ends an object of a device, which `encode` appends, as long as a background command may name the object.
@@ -265,7 +269,7 @@ mod tests {
         let mut sent = Vec::new();
         backlog.send_due(
             |p| p <= reached,
-            |r| {
+            |_, r| {
                 assert_eq!((r.bytes.len(), r.reply_size), (4, 16), "no end is sent with it");
                 sent.push(r.bytes[0]);
                 r.bytes[0]
@@ -320,11 +324,12 @@ mod tests {
         let third = begin(&mut b, 2, 0, 3).unwrap();
         assert_eq!(end(&mut b, 1, 2), Ending::Kept);
         send(&mut b, 0);
+        assert_eq!(end(&mut b, 2, 8), Ending::Kept);
+        assert_eq!(b.over(third), vec![], "the first may still run beside it");
         assert_eq!(b.over(first), vec![1]);
-        assert_eq!(b.over(third), vec![2], "the side ring has run the second before the third");
         assert_eq!(end(&mut b, 1, 3), Ending::Kept, "nobody has read that the second is over");
-        assert_eq!(b.over(second), vec![3]);
-        assert_eq!((b.len(), end(&mut b, 1, 4)), (0, Ending::Send));
+        assert_eq!(b.over(second), vec![2, 3, 8]);
+        assert_eq!((b.len(), b.kept, end(&mut b, 1, 4)), (0, 0, Ending::Send));
     }
 
     #[test]
@@ -341,7 +346,8 @@ mod tests {
         let last = *numbers.last().unwrap();
         assert_eq!(b.end(1, |to| to.push(0)), Ending::RunFirst(last));
         send(&mut b, 0);
-        assert_eq!(b.over(last).len(), KEPT);
+        assert_eq!(b.over(last).len(), 0, "all others may still run");
+        assert_eq!(b.release(last + 1).len(), KEPT);
         assert_eq!(b.end(1, |to| to.push(0)), Ending::Kept);
         for number in numbers {
             b.over(number);
@@ -353,12 +359,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_answer_that_is_there() {
+    fn answers_that_are_there() {
         let mut b = Backlog::default();
         let numbers: Vec<_> = (0..3).map(|n| begin(&mut b, 1, n, n as u8).unwrap()).collect();
         send(&mut b, 1);
-        assert_eq!(b.last_answered(|_| true), Some(numbers[1]), "the third isn't sent");
-        assert_eq!(b.last_answered(|a| *a == 0), Some(numbers[0]));
-        assert_eq!(b.last_answered(|_| false), None);
+        let answered = |b: &Backlog<u32, u8>, which: fn(&u8) -> bool| {
+            (numbers.clone().into_iter().filter(|n| b.is_answered(*n, which)).collect::<Vec<_>>(), b.unanswered(which))
+        };
+        assert_eq!(answered(&b, |_| true), (numbers[..2].to_vec(), 1), "the third isn't sent");
+        assert_eq!(answered(&b, |a| *a == 1), (vec![numbers[1]], 2), "not in order");
+        assert_eq!(answered(&b, |_| false), (vec![], 3));
+        b.take(numbers[0]);
+        assert_eq!(answered(&b, |_| true), (vec![numbers[1]], 2), "somebody waits for the first");
+        b.over(numbers[0]);
+        assert_eq!(answered(&b, |_| true), (vec![numbers[1]], 1));
     }
 }

@@ -19,6 +19,7 @@ use crate::base::outcomes::{self, Due, Outcomes};
 use crate::base::rings;
 use crate::base::room::Room;
 use crate::base::scratch::with_encoded;
+use crate::base::settings;
 use crate::base::settings::Settings;
 use crate::base::side_rings::SideRings;
 use crate::base::texel_stream::TexelStream;
@@ -254,7 +255,8 @@ impl Connection {
     /// [`Self::finish`] reads; `None` where it has to be waited for.
     pub fn begin(&self, owner: u64, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Option<Ticket>, Error> {
         let begun = with_encoded(&self.codec, encode, |bytes| {
-            self.background.begin(&self.ring, owner, Request { bytes, reply_size: size }, || self.side.create())
+            let most = if settings::get().one_compiler { 1 } else { usize::MAX };
+            self.background.begin(&self.ring, owner, Request { bytes, reply_size: size }, most, || self.side.create())
         });
         self.report(begun)
     }
@@ -265,9 +267,17 @@ impl Connection {
         self.report(finished.and_then(|r| r))
     }
 
-    /// The last command in the background whose reply is there.
-    pub fn last_answered(&self) -> Option<u64> {
-        self.background.last_answered(&self.ring)
+    /// Whether the reply to a command in the background is there, and nobody has read it or waits for it.
+    pub fn is_answered(&self, ticket: &Ticket) -> bool {
+        self.background.is_answered(&self.ring, ticket)
+    }
+
+    /// Has the host begin a command in the background, and those before it, as soon as the main ring has run what was sent before.
+    ///
+    /// # Errors
+    /// A lost host.
+    pub fn hasten(&self, ticket: &Ticket) -> Result<(), Error> {
+        self.background.send(&self.ring, ticket)
     }
 
     /// Posts a command that ends an object of the device `owner`, after the commands in the background that may name the object.

@@ -66,6 +66,8 @@ pub struct Settings {
     pub outcomes: bool,
     /// `notify-always`: whether a sleeping thread of the host is called again while a call is on its way.
     pub notify_always: bool,
+    /// `one-compiler`: whether the host compiles one pipeline after the other, each when it is named at the latest.
+    pub one_compiler: bool,
     /// Whether the driver counts what descriptor pools have left.
     pub pool_counts: bool,
     /// `probe`, `no-probe`: whether devices are tried out for what the protocol doesn't tell.
@@ -148,6 +150,7 @@ pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Settings {
         joined_parts: !switch("no-joined-parts"),
         outcomes: !switch("no-outcomes"),
         notify_always: switch("notify-always"),
+        one_compiler: switch("one-compiler"),
         pool_counts: !switch("no-pool-counts") && !switch("sync"),
         probe: match () {
             () if switch("no-probe") => Some(false),

@@ -1,12 +1,14 @@
 //! Pipelines that the host compiles in the background.
 //!
-//! A program with one recording thread gets a pipeline at once, and goes on while the host compiles it on a side ring
-//! ([`backlog`](crate::base::backlog)). Where several threads record, each creation waits on a side ring of its own: in the background
-//! they would compile one after the other. Before a pipeline is named for the first time it is settled ([`unsettled`](super::unsettled)).
-//! One that couldn't be made is said on stderr, and fails the command buffer that binds it.
+//! A program with one recording thread gets a pipeline at once, and goes on while the host compiles it on side rings
+//! ([`backlog`](crate::base::backlog)). Where several threads record, each creation waits on a side ring of its own.
+//! Before a pipeline is named to the host for the first time it is settled ([`unsettled`](super::unsettled)). A recording that binds one in
+//! doubt goes on, and keeps what it has from the host until the pipeline is there (`recording::awaited`): so a program that makes pipelines as it comes to
+//! use them has several compiled at the same time. `HESPER_DEBUG=one-compiler` has the host compile one after the other, and recordings wait.
+//! A pipeline that couldn't be made is said on stderr, and fails the command buffer that binds it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ash::vk;
 use hesper_encoder::{Reader, Writer};
@@ -30,10 +32,14 @@ struct Creation {
     device: vk::Device,
     pipeline: vk::Pipeline,
     decode: Decode,
-    number: u64,
     /// The command in the background, until its reply has been read.
     ticket: Mutex<Option<Ticket>>,
+    /// Whether the host has the pipeline, or why not, once the reply has been read.
+    outcome: OnceLock<Result<(), vk::Result>>,
 }
+
+/// A pipeline of which nobody knew whether it is there.
+pub struct InDoubt(Arc<Creation>);
 
 static TABLE: Mutex<Unsettled<Arc<Creation>>> = Mutex::new(Unsettled::new());
 /// Pipelines in the table; most of the time there are none, and nobody looks further. A thread that may name a pipeline synchronises with
@@ -75,8 +81,8 @@ pub unsafe fn begin(
     }
     let begun = connection.begin(vk::Handle::as_raw(device), reply_size, encode);
     let Some(ticket) = begun.map_err(|e| result_of_error(&e))? else { return Ok(false) };
-    let number = ticket.number();
-    let creation = Arc::new(Creation { device, pipeline, decode, number, ticket: Mutex::new(Some(ticket)) });
+    let (ticket, outcome) = (Mutex::new(Some(ticket)), OnceLock::new());
+    let creation = Arc::new(Creation { device, pipeline, decode, ticket, outcome });
     with_table(|t| t.began(device, pipeline, creation));
     Ok(true)
 }
@@ -106,11 +112,62 @@ impl Creation {
             }
             Err(e) => Err(result_of_error(&e)),
         };
-        if with_table(|t| t.answered(self.pipeline, there)) {
+        let given_up = with_table(|t| t.answered(self.pipeline, there));
+        let _ = self.outcome.set(if given_up { Err(vk::Result::ERROR_UNKNOWN) } else { there });
+        if given_up {
             // SAFETY: the device is alive, see above; the reply says that the pipeline is there, and the program has given it up.
             unsafe { forward::destroy_pipeline(self.device, self.pipeline, std::ptr::null()) };
         }
     }
+}
+
+impl InDoubt {
+    /// Whether both are the same.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether the host has answered: nobody waits for long then.
+    pub fn is_answered(&self) -> bool {
+        // Whoever has the ticket's lock waits for the answer.
+        let Some(ticket) = self.0.ticket.try_lock() else { return false };
+        ticket.as_ref().is_none_or(|ticket| self.0.connection().is_answered(ticket))
+    }
+
+    /// Has the host begin to compile it, and those that were created before it, instead of when somebody waits for each.
+    pub fn hasten(&self) {
+        if let Some(ticket) = self.0.ticket.try_lock().as_deref().and_then(Option::as_ref) {
+            // Whoever settles it hears of a lost host.
+            let _ = self.0.connection().hasten(ticket);
+        }
+    }
+
+    /// Waits until it is known whether the pipeline is there.
+    ///
+    /// # Errors
+    /// What the host said of one that isn't.
+    pub fn settle(&self) -> Result<(), vk::Result> {
+        self.0.finish();
+        self.0.outcome.get().copied().unwrap_or(Err(vk::Result::ERROR_UNKNOWN))
+    }
+}
+
+/// A pipeline that is in doubt; `None` for one that is there.
+///
+/// # Errors
+/// What the host said of a pipeline that isn't there.
+#[inline]
+pub fn doubt(pipeline: vk::Pipeline) -> Result<Option<InDoubt>, vk::Result> {
+    if any() { in_table(pipeline) } else { Ok(None) }
+}
+
+#[cold]
+fn in_table(pipeline: vk::Pipeline) -> Result<Option<InDoubt>, vk::Result> {
+    let Some(in_doubt) = with_table(|t| t.creation_of(pipeline))?.map(InDoubt) else { return Ok(None) };
+    if settings::get().one_compiler || in_doubt.is_answered() {
+        return in_doubt.settle().map(|()| None);
+    }
+    Ok(Some(in_doubt))
 }
 
 /// Waits until it is known whether a pipeline is there.
@@ -133,9 +190,11 @@ fn settle_in_doubt(pipeline: vk::Pipeline) -> Result<(), vk::Result> {
 /// Waits for all creations of a device, for commands whose answer depends on all that was compiled before.
 pub fn settle_all(device: vk::Device) {
     if any() {
-        for creation in with_table(|t| t.creations_of(device)) {
-            creation.finish();
+        let creations = with_table(|t| t.creations_of(device));
+        if let Some(last) = creations.last() {
+            InDoubt(last.clone()).hasten();
         }
+        creations.iter().for_each(|creation| creation.finish());
     }
 }
 
@@ -155,10 +214,10 @@ pub fn before_submission(device: vk::Device, may_wait: bool) {
 /// Looks after the creations of a device that the host has answered; called where a program goes on to other things.
 #[cold]
 fn look(device: vk::Device) {
-    let creations = with_table(|t| t.creations_of(device));
-    let Some(last) = creations.first().and_then(|c| c.connection().last_answered()) else { return };
-    for creation in creations.iter().filter(|c| c.number <= last) {
-        creation.finish();
+    for creation in with_table(|t| t.creations_of(device)).into_iter().map(InDoubt) {
+        if creation.is_answered() {
+            creation.0.finish();
+        }
     }
 }
 

@@ -23,6 +23,8 @@ use crate::base::in_progress::Recordings;
 use crate::base::object::{Object, Part, Whole, part};
 use crate::base::settings;
 use crate::base::slab::fresh_id;
+use crate::pipelines::compiling::InDoubt;
+use crate::recording::awaited;
 use crate::recording::begun::{Begun, Place};
 use crate::recording::held_copies::{CopyCommand, Held};
 use crate::recording::stream::Stream;
@@ -280,14 +282,18 @@ pub unsafe fn forget_held(command_buffer: vk::CommandBuffer) {
 /// As in [`record`].
 #[cold]
 pub unsafe fn fail(command_buffer: vk::CommandBuffer, result: vk::Result) {
-    let error = match result {
-        vk::Result::ERROR_OUT_OF_HOST_MEMORY => Error::OutOfHostMemory,
-        vk::Result::ERROR_OUT_OF_DEVICE_MEMORY => Error::OutOfDeviceMemory,
-        vk::Result::ERROR_DEVICE_LOST => Error::Lost("the pipeline was never made".into()),
-        _ => Error::Refused("a pipeline that couldn't be made".into()),
-    };
     // SAFETY: a valid handle that this thread records into, by contract.
-    unsafe { CommandBuffer::of(command_buffer).recording() }.stream.fail(error);
+    unsafe { CommandBuffer::of(command_buffer).recording() }.stream.fail(awaited::why(result));
+}
+
+/// The recording is about to name a pipeline that the host may not have.
+///
+/// # Safety
+/// As in [`record`].
+#[cold]
+pub unsafe fn await_pipeline(command_buffer: vk::CommandBuffer, pipeline: InDoubt) {
+    // SAFETY: a valid handle that this thread records into, by contract.
+    unsafe { CommandBuffer::of(command_buffer).recording() }.stream.await_pipeline(pipeline);
 }
 
 pub unsafe fn begin_command_buffer(

@@ -1,5 +1,6 @@
 //! Command pools and buffers, what is recorded into them, queries, and the driver's own command buffers.
 
+pub mod awaited;
 pub mod begun;
 pub mod bind_pipeline;
 pub mod command_buffer;

@@ -10,6 +10,8 @@ use hesper_winsys::{Chunk, Error, Seqno};
 
 use crate::base::clock;
 use crate::base::connection::Connection;
+use crate::pipelines::compiling::InDoubt;
+use crate::recording::awaited::Awaited;
 
 /// Bytes after which the host is told to run what has been recorded.
 const EAGER: usize = 8 << 10;
@@ -47,6 +49,8 @@ pub struct Stream {
     error: Option<Error>,
     /// As long as the chunk's whole commands end here, no part is sent: the host may never have to see them (`held_copies`).
     held_up_to: usize,
+    /// Pipelines that have to be there before anything more is sent.
+    awaited: Awaited,
 }
 
 impl Default for Stream {
@@ -64,6 +68,7 @@ impl Default for Stream {
             sent_any: false,
             error: None,
             held_up_to: NONE_HELD,
+            awaited: Awaited::default(),
         }
     }
 }
@@ -78,14 +83,19 @@ impl ChunkSource for Source<'_> {
     fn next_window(&mut self, finished: usize, begun: &[u8], need: usize) -> Option<Window> {
         let s = &mut *self.stream;
         if let Some(chunk) = s.chunk.take() {
-            (s.begun_at_host, s.sent_any) = (true, true);
-            let sent = send_part(self.connection, &chunk, s.sent, finished);
-            if let Err(e) = &sent {
-                s.error = Some(e.clone());
-            }
-            // At most one command can be begun, so at most one chunk is kept.
-            if let Some((old, sent)) = s.full.replace((chunk, sent)) {
-                self.connection.streams.recycle(old, sent.ok(), &self.connection.ring);
+            match s.is_settled(self.connection, !s.awaited.has_room()) {
+                Ok(false) => s.awaited.keep((chunk, s.sent, finished)),
+                settled => {
+                    (s.begun_at_host, s.sent_any) = (true, true);
+                    let sent = settled.and_then(|_| send_part(self.connection, &chunk, s.sent, finished));
+                    if let Err(e) = &sent {
+                        s.error = Some(e.clone());
+                    }
+                    // At most one command can be begun, so at most one chunk is kept.
+                    if let Some((old, sent)) = s.full.replace((chunk, sent)) {
+                        self.connection.streams.recycle(old, sent.ok(), &self.connection.ring);
+                    }
+                }
             }
         }
         s.leave_chunk();
@@ -151,6 +161,11 @@ impl Stream {
         if self.is_held() {
             return;
         }
+        match self.is_settled(connection, false) {
+            Ok(true) => {}
+            Ok(false) => return self.unasked_up_to = self.used + IDLE_EAGER,
+            Err(e) => return self.fail(e),
+        }
         let unsent = self.used - self.sent;
         let now = clock::now();
         let host_waits = || now.saturating_sub(self.sent_at) >= IDLE_TIME && connection.ring.is_idle();
@@ -173,6 +188,7 @@ impl Stream {
         if let Some(e) = &self.error {
             return Err(e.clone());
         }
+        self.is_settled(connection, true)?;
         if self.chunk.is_none() {
             return Ok(());
         }
@@ -196,6 +212,10 @@ impl Stream {
             connection.streams.recycle(chunk, read, &connection.ring);
         }
         self.leave_chunk();
+        self.awaited.forget_pipelines();
+        for (chunk, ..) in self.awaited.take_parts() {
+            connection.streams.recycle(chunk, None, &connection.ring);
+        }
         self.error = None;
         std::mem::take(&mut self.begun_at_host)
     }
@@ -225,6 +245,11 @@ impl Stream {
     /// Ends the recording with an error, unless there is an earlier one.
     pub fn fail(&mut self, error: Error) {
         self.error.get_or_insert(error);
+    }
+
+    /// Sends nothing more before this pipeline is there.
+    pub fn await_pipeline(&mut self, pipeline: InDoubt) {
+        self.awaited.add(pipeline);
     }
 
     /// Holds back the commands written so far, if `hold`, as long as nothing is written behind them.
@@ -257,6 +282,27 @@ impl Stream {
         if let Some((old, sent)) = self.full.take() {
             connection.streams.recycle(old, sent.ok(), &connection.ring);
         }
+    }
+
+    /// Whether more may be sent, as all that the recording awaits is there, which is waited for if `wait`; what was kept until then has been sent.
+    fn is_settled(&mut self, connection: &Connection, wait: bool) -> Result<bool, Error> {
+        if self.awaited.is_empty() {
+            return Ok(true);
+        }
+        if wait {
+            self.awaited.settle()?;
+        } else if !self.awaited.look()? {
+            return Ok(false);
+        }
+        let mut all = Ok(true);
+        for (chunk, from, to) in self.awaited.take_parts() {
+            (self.begun_at_host, self.sent_any) = (true, true);
+            // Behind an error nothing is sent: the recording has failed.
+            let sent = all.and_then(|_| send_part(connection, &chunk, from, to));
+            connection.streams.recycle(chunk, sent.as_ref().ok().copied(), &connection.ring);
+            all = sent.map(|_| true);
+        }
+        all
     }
 
     /// Tells the host of all commands that it wasn't told of.

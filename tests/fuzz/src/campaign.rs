@@ -40,6 +40,7 @@ const SWITCHES: &[&str] = &[
     "no-reply-runs",
     "no-joined-parts",
     "no-pool-counts",
+    "one-compiler",
     "contention",
     "contention,wait-poll",
     "notify-always",

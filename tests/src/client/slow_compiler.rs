@@ -9,7 +9,7 @@ use ash::vk;
 
 use crate::gpu::Gpu;
 use crate::pipelines::computes;
-use crate::shaders::{SCALE, scale_constants};
+use crate::shaders::{Pipeline, SCALE, scale_constants};
 
 const KIND: vk::DescriptorType = vk::DescriptorType::STORAGE_BUFFER;
 
@@ -78,7 +78,65 @@ pub fn run(milliseconds: u64) -> Result<()> {
         d.destroy_shader_module(shader, None);
         computes(&gpu, &model, made[0], 7, "a pipeline whose cache is gone")?;
     }
+    several_at_once(&gpu, &model, slow)?;
     println!("ok slow-compiler");
+    Ok(())
+}
+
+/// Pipelines that are created as a recording comes to bind them are compiled at the same time, however long the recording is.
+fn several_at_once(gpu: &Gpu, model: &Pipeline, slow: Duration) -> Result<()> {
+    const FACTORS: [u32; 4] = [11, 12, 13, 14];
+    // More commands than a driver keeps in one piece.
+    const MORE: u32 = 3_000;
+    let d = &gpu.device;
+    let none = vk::DescriptorSetLayoutCreateFlags::empty();
+    let (from, to) = (gpu.buffer(256)?, FACTORS.map(|_| gpu.buffer(256)));
+    let to = to.into_iter().collect::<Result<Vec<_>>>()?;
+    from.fill(|i| i + 1);
+    to.iter().for_each(|b| b.fill(|_| 0));
+    let pool = gpu.descriptor_pool(4, KIND)?;
+    let sets = to.iter().map(|b| gpu.set(pool, model.set_layout, &[&from, b])).collect::<Result<Vec<_>>>()?;
+
+    // A recording that is dropped while its pipeline compiles, which is destroyed then.
+    let dropped = gpu.scale(10, none, KIND)?;
+    // SAFETY: handles of this device; nothing of this is submitted.
+    unsafe {
+        let once = vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT;
+        let cmd = gpu.record_in(gpu.pool, once, |_| ())?;
+        d.reset_command_buffer(cmd, vk::CommandBufferResetFlags::empty())?;
+        d.begin_command_buffer(cmd, &vk::CommandBufferBeginInfo::default())?;
+        gpu.cmd_scale(cmd, &dropped, sets[0], 256, 0);
+        d.reset_command_buffer(cmd, vk::CommandBufferResetFlags::empty())?;
+        gpu.free_pipeline(dropped);
+        d.free_command_buffers(gpu.pool, &[cmd]);
+    }
+
+    let (start, mut recorded, mut made) = (Instant::now(), Duration::ZERO, Vec::new());
+    gpu.run(|cmd| {
+        for (factor, set) in FACTORS.into_iter().zip(&sets) {
+            let Ok(pipeline) = gpu.scale(factor, none, KIND) else { continue };
+            gpu.cmd_scale(cmd, &pipeline, *set, 256, 0);
+            for i in 0..MORE {
+                let push: Vec<u8> = [256, i].iter().flat_map(|v: &u32| v.to_le_bytes()).collect();
+                // SAFETY: recording into a begun command buffer.
+                unsafe { d.cmd_push_constants(cmd, pipeline.layout, vk::ShaderStageFlags::COMPUTE, 0, &push) };
+            }
+            made.push(pipeline);
+        }
+        gpu.barrier(cmd);
+        recorded = start.elapsed();
+    })?;
+    let all = start.elapsed();
+    ensure!(made.len() == FACTORS.len(), "pipelines can't be made");
+    for (factor, b) in FACTORS.into_iter().zip(&to) {
+        ensure!((0..256).all(|i| b.get(i) == factor * (i as u32 + 1)), "factor {factor}: it computes wrongly");
+    }
+    ensure!(all >= slow, "pipelines were there after {all:?}, before they were compiled");
+    ensure!(all < 2 * slow, "pipelines took {all:?}, of which recording {recorded:?}, and not the time of one");
+    made.into_iter().for_each(|p| gpu.free_pipeline(p));
+    // SAFETY: waited for.
+    unsafe { d.destroy_descriptor_pool(pool, None) };
+    to.into_iter().chain([from]).for_each(|b| gpu.free(b));
     Ok(())
 }
 

@@ -18,14 +18,14 @@ const DEVICE: u64 = 1;
 struct World {
     host: Host,
     main: Ring,
-    side: Ring,
+    sides: [Ring; 2],
     background: Background,
     over: AtomicBool,
 }
 
 impl World {
     /// The host's threads, which go on with one ring before the other wherever they can.
-    fn run(&self, rings: [&Ring; 2]) {
+    fn run(&self, rings: [&Ring; 3]) {
         while !self.over.load(Ordering::Acquire) {
             if !rings.iter().any(|ring| ring.run(|commands| self.host.run(commands))) {
                 thread::yield_now();
@@ -33,33 +33,32 @@ impl World {
         }
     }
 
-    /// A program makes an object, has a command in the background use it, and ends it.
+    /// A program makes an object, has two commands in the background use it, and ends it.
     fn program(&self) {
-        let Self { main, side, background, .. } = self;
+        let Self { main, sides, background, .. } = self;
         main.submit(&[MAKE, 1]).unwrap();
-        let request = Request { bytes: &[USE, 1], reply_size: 4 };
-        let ticket = background.begin(main, DEVICE, request, || Ok(side.clone())).unwrap().unwrap();
+        let tickets = sides.each_ref().map(|side| {
+            let request = Request { bytes: &[USE, 1], reply_size: 4 };
+            background.begin(main, DEVICE, request, 2, || Ok(side.clone())).unwrap().unwrap()
+        });
         if background.end(main, DEVICE, |to| to.extend([END, 1])).unwrap() {
             main.submit(&[END, 1]).unwrap();
         }
-        background.finish(main, &ticket, |_| ()).unwrap();
+        // The later one first: the other may still use the object.
+        for ticket in tickets.iter().rev() {
+            background.finish(main, ticket, |_| ()).unwrap();
+        }
         assert!(!background.any());
         main.wait(main.position()).unwrap();
     }
 }
 
-fn with_a_host(side_first: bool) {
+fn with_a_host(order: fn(&World) -> [&Ring; 3]) {
     let world = Arc::new(World::default());
     let host = world.clone();
-    let running = thread::spawn(move || {
-        let (main, side) = (&host.main, &host.side);
-        host.run(if side_first { [side, main] } else { [main, side] });
-    });
+    let running = thread::spawn(move || host.run(order(&host)));
     let other = world.clone();
-    let helping = thread::spawn(move || {
-        other.background.go_on(&other.main);
-        let _ = other.background.last_answered(&other.main);
-    });
+    let helping = thread::spawn(move || other.background.go_on(&other.main));
     world.program();
     helping.join().unwrap();
     world.over.store(true, Ordering::Release);
@@ -67,10 +66,14 @@ fn with_a_host(side_first: bool) {
     assert!(world.host.is_empty(), "an object that nobody has ended");
 }
 
-pub fn side_first() {
-    with_a_host(true);
+pub fn sides_first() {
+    with_a_host(|w| [&w.sides[0], &w.sides[1], &w.main]);
 }
 
 pub fn main_first() {
-    with_a_host(false);
+    with_a_host(|w| [&w.main, &w.sides[0], &w.sides[1]]);
+}
+
+pub fn second_side_first() {
+    with_a_host(|w| [&w.sides[1], &w.main, &w.sides[0]]);
 }

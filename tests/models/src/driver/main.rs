@@ -34,7 +34,13 @@ fn main() -> ExitCode {
         Model { name: "recordings", preemptions: 3, check: recordings::check, needs: &[] },
         Model { name: "uploads", preemptions: 3, check: uploads::check, needs: &[Weak::Fences] },
         Model { name: "uploads, no fence once", preemptions: 3, check: uploads::a_fence_fails, needs: &[Weak::Fences] },
-        Model { name: "background, side ring first", preemptions: 2, check: background::side_first, needs: &[] },
+        Model { name: "background, side rings first", preemptions: 2, check: background::sides_first, needs: &[] },
         Model { name: "background, main ring first", preemptions: 2, check: background::main_first, needs: &[] },
+        Model {
+            name: "background, a side ring last",
+            preemptions: 2,
+            check: background::second_side_first,
+            needs: &[],
+        },
     ])
 }
