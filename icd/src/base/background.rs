@@ -110,9 +110,9 @@ impl Background {
         if main.parks() {
             main.show()?;
         }
-        let after = main.position();
         Ok(self.with(|commands| {
-            let begun = commands.begin(owner, after, request).map(Ticket);
+            // Under the lock, so that positions ascend as numbers do.
+            let begun = commands.begin(owner, main.position(), request).map(Ticket);
             self.send_due(commands, main);
             begun
         }))

@@ -6,7 +6,7 @@
 //! 1. A command is sent to a side ring only when the main ring has run all that was sent before the command began. So whatever the
 //!    command names is there.
 //! 2. A command that ends an object, called while commands of the same device are in the backlog, is kept with the last of these, and sent
-//!    when that one and all before it are over. So nothing that a background command names is gone while it runs.
+//!    when that one and all of the device's before it are over. So nothing that a background command names is gone while it runs.
 //! 3. What a background command makes is named to the host only by those who have finished the command. That is the duty of whoever
 //!    began it (`pipelines::compiling`).
 //!
@@ -226,13 +226,18 @@ impl<P: Copy, A> Backlog<P, A> {
         self.waiting -= 1;
     }
 
-    /// A command is over: it leaves the backlog. Returns what [`Self::release`] does for the oldest that is left.
+    /// A command is over: it leaves the backlog. Returns the ends that no command of their device's is left for, to be sent now.
     pub fn over(&mut self, number: u64) -> Vec<u8> {
         if let Some(at) = self.commands.iter().position(|c| c.number == number) {
             self.forget_request(at);
             self.bytes -= self.commands.remove(at).map_or(0, |command| command.size + REPLY_PLACE);
         }
-        self.release(self.commands.front().map_or(self.next, |oldest| oldest.number))
+        let mut due = Vec::new();
+        for ends in self.ends.iter_mut().filter(|ends| !ends.with.is_empty()) {
+            let oldest = self.commands.iter().find(|c| c.owner == ends.owner).map_or(self.next, |c| c.number);
+            self.kept -= ends.release(oldest, &mut due);
+        }
+        due
     }
 
     /// Keeps a command that ends an object of a device, which `encode` appends, as long as a background command may name the object.
@@ -325,11 +330,21 @@ mod tests {
         assert_eq!(end(&mut b, 1, 2), Ending::Kept);
         send(&mut b, 0);
         assert_eq!(end(&mut b, 2, 8), Ending::Kept);
-        assert_eq!(b.over(third), vec![], "the first may still run beside it");
+        assert_eq!(b.over(third), vec![8], "the others are another device's");
         assert_eq!(b.over(first), vec![1]);
         assert_eq!(end(&mut b, 1, 3), Ending::Kept, "nobody has read that the second is over");
-        assert_eq!(b.over(second), vec![2, 3, 8]);
+        assert_eq!(b.over(second), vec![2, 3]);
         assert_eq!((b.len(), b.kept, end(&mut b, 1, 4)), (0, 0, Ending::Send));
+    }
+
+    #[test]
+    fn ends_wait_for_older_commands_that_run_beside() {
+        let mut b = Backlog::default();
+        let numbers: Vec<_> = (0..3).map(|n| begin(&mut b, 1, 0, n).unwrap()).collect();
+        assert_eq!(b.end(1, |to| to.push(1)), Ending::Kept);
+        send(&mut b, 0);
+        assert_eq!((b.over(numbers[2]), b.over(numbers[0])), (vec![], vec![]));
+        assert_eq!((b.over(numbers[1]), b.kept), (vec![1], 0));
     }
 
     #[test]

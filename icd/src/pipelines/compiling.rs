@@ -45,6 +45,8 @@ static TABLE: Mutex<Unsettled<Arc<Creation>>> = Mutex::new(Unsettled::new());
 /// Pipelines in the table; most of the time there are none, and nobody looks further. A thread that may name a pipeline synchronises with
 /// the one that created it, and so sees a number that counts it.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// Whenever as many more are in doubt, replies are read: unread ones take room that other creations need.
+const MANY: usize = 16;
 
 /// Whether any pipeline is in doubt.
 #[inline]
@@ -78,6 +80,9 @@ pub unsafe fn begin(
     let connection = unsafe { object::get(device) }.connection();
     if settings::get().sync || !recorders.only_this() {
         return Ok(false);
+    }
+    if COUNT.load(Ordering::Relaxed) % MANY == MANY - 1 {
+        look(device);
     }
     let begun = connection.begin(vk::Handle::as_raw(device), reply_size, encode);
     let Some(ticket) = begun.map_err(|e| result_of_error(&e))? else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! VkPipeline. Compiling takes the host long: one pipeline at a time may compile in the background (`compiling`); whoever has to
+//! VkPipeline. Compiling takes the host long: pipelines of a program's only recording thread compile in the background, several at the same time (`compiling`); whoever has to
 //! wait does so on a side ring of its own, and threads that create pipelines at the same time compile at the same time.
 
 use std::slice::from_mut;

@@ -7,7 +7,7 @@
 //! | state | named by a command (bind, derive, link, query) | destroyed |
 //! | --- | --- | --- |
 //! | not in the table: there | the command is sent | sent |
-//! | compiling | waits for the reply, then as below or above | marked; destroyed at the host when the reply says that it is there |
+//! | compiling | waits for the reply, or goes with a recording that the host is told of behind the reply (`recording::awaited`), then as below or above | marked; destroyed at the host when the reply says that it is there |
 //! | failed | the command fails | forgotten |
 
 use ash::vk;

@@ -45,10 +45,15 @@ impl Awaited {
     /// # Errors
     /// That of one which couldn't be made.
     pub fn look(&mut self) -> Result<bool, Error> {
-        while let Some(last) = self.pipelines.last().filter(|last| last.is_answered()) {
-            last.settle().map_err(why)?;
-            self.pipelines.pop();
-        }
+        let mut all = Ok(());
+        self.pipelines.retain(|pipeline| {
+            let is_there = all.is_ok() && pipeline.is_answered();
+            if is_there {
+                all = pipeline.settle();
+            }
+            !is_there
+        });
+        all.map_err(why)?;
         Ok(self.pipelines.is_empty())
     }
 
@@ -57,9 +62,7 @@ impl Awaited {
     /// # Errors
     /// That of the first which couldn't be made.
     pub fn settle(&mut self) -> Result<(), Error> {
-        if let Some(last) = self.pipelines.last() {
-            last.hasten();
-        }
+        self.pipelines.iter().for_each(InDoubt::hasten);
         self.pipelines.iter().try_for_each(InDoubt::settle).map_err(why)?;
         self.pipelines.clear();
         Ok(())
@@ -78,6 +81,11 @@ impl Awaited {
     /// The parts that were kept, to be sent now that all pipelines are there, or dropped with the recording.
     pub fn take_parts(&mut self) -> Vec<Part> {
         std::mem::take(&mut self.parts)
+    }
+
+    /// Whether the host may read in a chunk that was kept, as it was told of an earlier part of it.
+    pub fn is_read(&self) -> bool {
+        self.parts.iter().any(|(_, from, _)| *from > 0)
     }
 
     /// The recording is dropped.

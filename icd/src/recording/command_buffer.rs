@@ -23,8 +23,6 @@ use crate::base::in_progress::Recordings;
 use crate::base::object::{Object, Part, Whole, part};
 use crate::base::settings;
 use crate::base::slab::fresh_id;
-use crate::pipelines::compiling::InDoubt;
-use crate::recording::awaited;
 use crate::recording::begun::{Begun, Place};
 use crate::recording::held_copies::{CopyCommand, Held};
 use crate::recording::stream::Stream;
@@ -276,24 +274,16 @@ pub unsafe fn forget_held(command_buffer: vk::CommandBuffer) {
     }
 }
 
-/// Fails the recording: vkEndCommandBuffer returns an error, since the commands of a recording return none.
+/// The stream of a recording, and the connection that it goes to.
 ///
 /// # Safety
-/// As in [`record`].
-#[cold]
-pub unsafe fn fail(command_buffer: vk::CommandBuffer, result: vk::Result) {
-    // SAFETY: a valid handle that this thread records into, by contract.
-    unsafe { CommandBuffer::of(command_buffer).recording() }.stream.fail(awaited::why(result));
-}
-
-/// The recording is about to name a pipeline that the host may not have.
-///
-/// # Safety
-/// As in [`record`].
-#[cold]
-pub unsafe fn await_pipeline(command_buffer: vk::CommandBuffer, pipeline: InDoubt) {
-    // SAFETY: a valid handle that this thread records into, by contract.
-    unsafe { CommandBuffer::of(command_buffer).recording() }.stream.await_pipeline(pipeline);
+/// As in [`record`]; the caller has no other reference to the recording.
+pub unsafe fn stream<'a>(command_buffer: vk::CommandBuffer) -> (&'a mut Stream, &'a Connection) {
+    // SAFETY: a valid handle, which this thread records into, by contract.
+    unsafe {
+        let c = CommandBuffer::of(command_buffer);
+        (&mut c.recording().stream, c.connection())
+    }
 }
 
 pub unsafe fn begin_command_buffer(

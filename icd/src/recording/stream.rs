@@ -84,17 +84,12 @@ impl ChunkSource for Source<'_> {
         let s = &mut *self.stream;
         if let Some(chunk) = s.chunk.take() {
             match s.is_settled(self.connection, !s.awaited.has_room()) {
+                Ok(true) => s.send_full(self.connection, chunk, finished),
                 Ok(false) => s.awaited.keep((chunk, s.sent, finished)),
-                settled => {
-                    (s.begun_at_host, s.sent_any) = (true, true);
-                    let sent = settled.and_then(|_| send_part(self.connection, &chunk, s.sent, finished));
-                    if let Err(e) = &sent {
-                        s.error = Some(e.clone());
-                    }
-                    // At most one command can be begun, so at most one chunk is kept.
-                    if let Some((old, sent)) = s.full.replace((chunk, sent)) {
-                        self.connection.streams.recycle(old, sent.ok(), &self.connection.ring);
-                    }
+                Err(e) => {
+                    s.error = Some(e);
+                    // The host may still read what it was told of before.
+                    s.leave_full(self.connection, chunk, self.connection.ring.submit(&[]));
                 }
             }
         }
@@ -206,16 +201,15 @@ impl Stream {
     /// Drops the commands that the host hasn't been told of, and the error; whether the host has been told of others.
     pub fn discard(&mut self, connection: &Connection) -> bool {
         self.recycle_full(connection);
-        if let Some(chunk) = self.chunk.take() {
-            // The host may still read what it was told of.
-            let read = if self.pointed_at { connection.ring.submit(&[]).ok() } else { None };
+        // The host may still read what it was told of.
+        let is_read = self.pointed_at || self.awaited.is_read();
+        let read = if is_read { connection.ring.submit(&[]).ok() } else { None };
+        self.awaited.forget_pipelines();
+        let kept = self.awaited.take_parts().into_iter().map(|(chunk, ..)| chunk);
+        for chunk in kept.chain(self.chunk.take()) {
             connection.streams.recycle(chunk, read, &connection.ring);
         }
         self.leave_chunk();
-        self.awaited.forget_pipelines();
-        for (chunk, ..) in self.awaited.take_parts() {
-            connection.streams.recycle(chunk, None, &connection.ring);
-        }
         self.error = None;
         std::mem::take(&mut self.begun_at_host)
     }
@@ -257,7 +251,7 @@ impl Stream {
         self.held_up_to = if hold { self.used } else { NONE_HELD };
     }
 
-    /// Holds back the commands written since [`Self::is_held`] was true as well, unless a new chunk was begun: the old one has been sent.
+    /// Holds back the commands written since [`Self::is_held`] was true as well, unless a new chunk was begun: the old one goes to the host.
     pub fn hold_more(&mut self) {
         if self.held_up_to != NONE_HELD {
             self.held_up_to = self.used;
@@ -275,6 +269,23 @@ impl Stream {
         (self.used, self.sent, self.unasked_up_to, self.pointed_at) = (0, 0, 0, false);
         self.held_up_to = NONE_HELD;
         self.window = Window::default();
+    }
+
+    /// Sends the rest of a full chunk.
+    fn send_full(&mut self, connection: &Connection, chunk: Chunk, finished: usize) {
+        (self.begun_at_host, self.sent_any) = (true, true);
+        let sent = send_part(connection, &chunk, self.sent, finished);
+        if let Err(e) = &sent {
+            self.error = Some(e.clone());
+        }
+        self.leave_full(connection, chunk, sent);
+    }
+
+    /// Keeps a full chunk until no command is begun any more. At most one command can be begun, so at most one chunk is kept.
+    fn leave_full(&mut self, connection: &Connection, chunk: Chunk, sent: Result<Seqno, Error>) {
+        if let Some((old, sent)) = self.full.replace((chunk, sent)) {
+            connection.streams.recycle(old, sent.ok(), &connection.ring);
+        }
     }
 
     /// Gives a full chunk back, once no command is begun any more.
