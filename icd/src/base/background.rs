@@ -3,32 +3,24 @@
 
 use std::sync::atomic::Ordering;
 
-use hesper_winsys::ring::{Asked, Show};
 use hesper_winsys::{Error, Ring, Seqno};
 
 use crate::base::backlog::{Backlog, Ending, Request};
-use crate::base::shared::{AtomicUsize, Mutex, OnceCell};
-
-/// Side rings at most, so that as many commands run at the same time. The host's processors are what counts, whose number nobody knows.
-const LANES: usize = 8;
-
-/// A command that was sent: on which side ring, and the question there.
-struct Question {
-    lane: usize,
-    asked: Asked,
-}
+use crate::base::lanes::{Lanes, Question};
+use crate::base::shared::{AtomicBool, AtomicUsize, Mutex};
 
 type Commands = Backlog<Seqno, Result<Question, Error>>;
 
 /// The background of a connection.
 #[derive(Default)]
 pub struct Background {
-    /// Made one after the other, as commands come while those there are busy.
-    lanes: [OnceCell<Ring>; LANES],
+    lanes: Lanes,
     commands: Mutex<Commands>,
     /// How many there are; most of the time none, and nobody looks further. A thread that knows of a command, because it or a thread that it
     /// synchronises with began the command, sees a number that counts it.
     count: AtomicUsize,
+    /// Whether somebody will wait for one of them: then as many as possible are to run at the same time.
+    spread: AtomicBool,
 }
 
 /// One command in the background, which has to be finished.
@@ -45,49 +37,31 @@ impl Background {
         let mut commands = self.commands.lock();
         let result = f(&mut commands);
         self.count.store(commands.len(), Ordering::Relaxed);
+        if commands.len() == 0 {
+            self.spread.store(false, Ordering::Relaxed);
+        }
         result
     }
 
-    /// The side rings that there are.
-    fn lanes(&self) -> impl Iterator<Item = &Ring> {
-        self.lanes.iter().map_while(OnceCell::get)
+    /// Whether there is a side ring.
+    pub fn has_lane(&self) -> bool {
+        self.lanes.rings().next().is_some()
     }
 
-    /// Makes one more side ring, where all are busy and there is room for another.
-    fn widen(&self, most: usize, new_ring: impl FnOnce() -> Result<Ring, Error>) -> Result<(), Error> {
-        let there = self.lanes().count();
-        let Some(next) = self.lanes.get(there).filter(|_| there < most) else { return Ok(()) };
-        if there > 0 && self.with(|commands| commands.unanswered(|asked| self.is_there(asked))) < there {
-            return Ok(());
-        }
-        match next.get_or_try_init(new_ring) {
-            Err(e) if there == 0 || matches!(e, Error::Lost(_)) => Err(e),
-            // Without memory or files for another ring those there have to do.
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether the answer to a question is there.
     fn is_there(&self, question: &Result<Question, Error>) -> bool {
-        let lane =
-            |q: &Question| self.lanes.get(q.lane).and_then(OnceCell::get).is_none_or(|l| l.done(q.asked.seqno()));
-        question.as_ref().map_or(true, lane)
+        question.as_ref().map_or(true, |question| self.lanes.is_there(question))
     }
 
-    /// Sends a command to a side ring that has nothing to do, or else to each in turn.
-    fn ask(&self, number: u64, request: Request) -> Result<Question, Error> {
-        let idle = self.lanes().position(|lane| lane.done(lane.position()));
-        let there = self.lanes().count().max(1);
-        let place = idle.unwrap_or(usize::try_from(number).unwrap_or_default() % there);
-        let lane = self.lanes.get(place).and_then(OnceCell::get).ok_or(Error::OutOfHostMemory)?;
-        Ok(Question { lane: place, asked: lane.ask(request.bytes, request.reply_size, Show::Now)? })
+    fn unanswered(&self) -> usize {
+        self.with(|commands| commands.unanswered(|asked| self.is_there(asked)))
     }
 
     fn send_due(&self, commands: &mut Commands, main: &Ring) {
-        commands.send_due(|after| main.done(after), |number, request| self.ask(number, request));
+        let spread = self.spread.load(Ordering::Relaxed);
+        commands.send_due(|after| main.done(after), |request| self.lanes.ask(request, spread));
     }
 
-    /// Begins a command, on one of `most` side rings; `None` where there is no room, or no ring to be had, and it has to be waited for at once.
+    /// Begins a command; `None` where there is no room, or no ring to be had, and it has to be waited for at once.
     ///
     /// # Errors
     /// [`Error::Lost`] when the host is known to be gone; that it has gone since shows in [`Self::finish`].
@@ -96,11 +70,12 @@ impl Background {
         main: &Ring,
         owner: u64,
         request: Request,
-        most: usize,
-        new_ring: impl FnOnce() -> Result<Ring, Error>,
+        new_ring: impl Fn() -> Result<Ring, Error>,
     ) -> Result<Option<Ticket>, Error> {
         main.check()?;
-        match self.widen(most, new_ring) {
+        let spread = self.spread.load(Ordering::Relaxed);
+        let wanted = if spread { self.unanswered() + 1 } else { self.lanes.wanted() };
+        match self.lanes.make(wanted, new_ring) {
             Ok(()) => {}
             Err(e @ Error::Lost(_)) => return Err(e),
             // Without memory or files for a ring the command is waited for at once, elsewhere.
@@ -131,15 +106,36 @@ impl Background {
         })
     }
 
-    /// Waits until a command may be sent, and sends it and those before it, with nobody kept from the others meanwhile.
+    /// Has a command that will be waited for, and those before it, be sent to rings of their own as far as possible, each as soon as it may be.
     ///
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
-    pub fn send(&self, main: &Ring, ticket: &Ticket) -> Result<(), Error> {
-        self.send_numbered(main, ticket.0)
+    pub fn hasten(
+        &self,
+        main: &Ring,
+        ticket: &Ticket,
+        new_ring: impl Fn() -> Result<Ring, Error>,
+    ) -> Result<(), Error> {
+        if let Some(after) = self.with(|commands| commands.gate(ticket.0)) {
+            main.wait(after)?;
+            self.spread(main, new_ring)?;
+        }
+        Ok(())
     }
 
-    fn send_numbered(&self, main: &Ring, number: u64) -> Result<(), Error> {
+    /// Has commands that will be waited for be sent to rings of their own as far as possible, those that may be sent by now.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the host is gone.
+    pub fn spread(&self, main: &Ring, new_ring: impl Fn() -> Result<Ring, Error>) -> Result<(), Error> {
+        self.spread.store(true, Ordering::Relaxed);
+        self.lanes.make(self.unanswered(), new_ring)?;
+        self.with(|commands| self.send_due(commands, main));
+        Ok(())
+    }
+
+    /// Waits until a command may be sent, and sends it, with nobody kept from the others meanwhile.
+    fn send(&self, main: &Ring, number: u64) -> Result<(), Error> {
         if let Some(after) = self.with(|commands| commands.gate(number)) {
             main.wait(after)?;
             self.go_on(main);
@@ -153,10 +149,9 @@ impl Background {
     /// [`Error::Lost`] when the host is gone.
     pub fn finish<R>(&self, main: &Ring, ticket: &Ticket, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         let number = ticket.0;
-        let answered = self.send_numbered(main, number).and_then(|()| {
+        let answered = self.send(main, number).and_then(|()| {
             let question = self.with(|commands| commands.take(number)).unwrap_or(Err(Error::OutOfHostMemory))?;
-            let lane = self.lanes.get(question.lane).and_then(OnceCell::get).ok_or(Error::OutOfHostMemory)?;
-            lane.answer(question.asked, read)
+            self.lanes.answer(question, read)
         });
         self.with(|commands| {
             let due = commands.over(number);
@@ -179,8 +174,8 @@ impl Background {
             Ending::Send => Ok(true),
             Ending::Kept => Ok(false),
             Ending::RunFirst(number) => {
-                self.send_numbered(main, number)?;
-                self.lanes().try_for_each(|lane| lane.wait(lane.submit(&[])?))?;
+                self.send(main, number)?;
+                self.lanes.drain()?;
                 let due = self.with(|commands| commands.release(number + 1));
                 main.submit(&due)?;
                 Ok(true)

@@ -163,8 +163,8 @@ impl<P: Copy, A> Backlog<P, A> {
         self.commands.iter().filter(is).count()
     }
 
-    /// Sends what may be sent, in order, with its number.
-    pub fn send_due(&mut self, reached: impl Fn(P) -> bool, mut send: impl FnMut(u64, Request) -> A) {
+    /// Sends what may be sent, in order.
+    pub fn send_due(&mut self, reached: impl Fn(P) -> bool, mut send: impl FnMut(Request) -> A) {
         let sent = self.commands.len().saturating_sub(self.waiting);
         for command in self.commands.range_mut(sent..) {
             let Stage::Waiting(after, reply_size) = command.stage else { continue };
@@ -172,7 +172,7 @@ impl<P: Copy, A> Backlog<P, A> {
                 return;
             }
             let bytes = self.requests.make_contiguous().get(..command.size).unwrap_or_default();
-            command.stage = Stage::Asked(send(command.number, Request { bytes, reply_size }));
+            command.stage = Stage::Asked(send(Request { bytes, reply_size }));
             self.requests.drain(..command.size);
             self.waiting -= 1;
         }
@@ -274,7 +274,7 @@ mod tests {
         let mut sent = Vec::new();
         backlog.send_due(
             |p| p <= reached,
-            |_, r| {
+            |r| {
                 assert_eq!((r.bytes.len(), r.reply_size), (4, 16), "no end is sent with it");
                 sent.push(r.bytes[0]);
                 r.bytes[0]

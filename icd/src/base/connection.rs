@@ -255,8 +255,7 @@ impl Connection {
     /// [`Self::finish`] reads; `None` where it has to be waited for.
     pub fn begin(&self, owner: u64, size: usize, encode: impl FnOnce(&mut Writer)) -> Result<Option<Ticket>, Error> {
         let begun = with_encoded(&self.codec, encode, |bytes| {
-            let most = if settings::get().one_compiler { 1 } else { usize::MAX };
-            self.background.begin(&self.ring, owner, Request { bytes, reply_size: size }, most, || self.side.create())
+            self.background.begin(&self.ring, owner, Request { bytes, reply_size: size }, || self.one_more_side_ring())
         });
         self.report(begun)
     }
@@ -277,7 +276,23 @@ impl Connection {
     /// # Errors
     /// A lost host.
     pub fn hasten(&self, ticket: &Ticket) -> Result<(), Error> {
-        self.background.send(&self.ring, ticket)
+        self.background.hasten(&self.ring, ticket, || self.one_more_side_ring())
+    }
+
+    /// Has the host begin the commands in the background that it may begin by now.
+    ///
+    /// # Errors
+    /// A lost host.
+    pub fn spread(&self) -> Result<(), Error> {
+        self.background.spread(&self.ring, || self.one_more_side_ring())
+    }
+
+    /// A side ring for the background, which has to do with one where the host compiles one pipeline after the other.
+    fn one_more_side_ring(&self) -> Result<Ring, Error> {
+        if settings::get().one_compiler && self.background.has_lane() {
+            return Err(Error::OutOfHostMemory);
+        }
+        self.side.create()
     }
 
     /// Posts a command that ends an object of the device `owner`, after the commands in the background that may name the object.

@@ -14,6 +14,7 @@ pub mod forwarding;
 pub mod gate;
 pub mod in_progress;
 pub mod kept_file;
+pub mod lanes;
 pub mod log;
 pub mod members;
 pub mod object;

@@ -172,6 +172,8 @@ fn in_table(pipeline: vk::Pipeline) -> Result<Option<InDoubt>, vk::Result> {
     if settings::get().one_compiler || in_doubt.is_answered() {
         return in_doubt.settle().map(|()| None);
     }
+    // Whoever binds a pipeline will wait for it. A lost host is heard of then.
+    let _ = in_doubt.0.connection().spread();
     Ok(Some(in_doubt))
 }
 

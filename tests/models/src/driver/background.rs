@@ -39,7 +39,7 @@ impl World {
         main.submit(&[MAKE, 1]).unwrap();
         let tickets = sides.each_ref().map(|side| {
             let request = Request { bytes: &[USE, 1], reply_size: 4 };
-            background.begin(main, DEVICE, request, 2, || Ok(side.clone())).unwrap().unwrap()
+            background.begin(main, DEVICE, request, || Ok(side.clone())).unwrap().unwrap()
         });
         if background.end(main, DEVICE, |to| to.extend([END, 1])).unwrap() {
             main.submit(&[END, 1]).unwrap();
