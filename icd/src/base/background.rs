@@ -19,7 +19,7 @@ pub struct Background {
     /// How many there are; most of the time none, and nobody looks further. A thread that knows of a command, because it or a thread that it
     /// synchronises with began the command, sees a number that counts it.
     count: AtomicUsize,
-    /// Whether somebody will wait for one of them: then as many as possible are to run at the same time.
+    /// Whether somebody will wait for one of them: then as many as possible are to run at the same time, until none is left.
     spread: AtomicBool,
 }
 
@@ -106,7 +106,7 @@ impl Background {
         })
     }
 
-    /// Has a command that will be waited for, and those before it, be sent to rings of their own as far as possible, each as soon as it may be.
+    /// Has a command that will be waited for, and those before it, be sent to rings of their own as far as possible, as soon as it may be, which is waited for.
     ///
     /// # Errors
     /// [`Error::Lost`] when the host is gone.
@@ -176,8 +176,8 @@ impl Background {
             Ending::RunFirst(number) => {
                 self.send(main, number)?;
                 self.lanes.drain()?;
-                let due = self.with(|commands| commands.release(number + 1));
-                main.submit(&due)?;
+                // Under the lock, as in `finish`.
+                self.with(|commands| main.submit(&commands.release(number + 1)))?;
                 Ok(true)
             }
         }

@@ -271,7 +271,7 @@ impl Connection {
         self.background.is_answered(&self.ring, ticket)
     }
 
-    /// Has the host begin a command in the background, and those before it, as soon as the main ring has run what was sent before.
+    /// Has the host begin a command in the background, and those before it, once the main ring has run what was sent before, which is waited for.
     ///
     /// # Errors
     /// A lost host.

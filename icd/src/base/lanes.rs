@@ -1,7 +1,7 @@
 //! The side rings of the background, each with a thread of the host's: which command goes to which.
 //!
-//! A command goes behind others while these come to their ends quickly: calling another of the host's threads would take longer. Once a command has been under way for [`SLOW`],
-//! nothing is put behind it, and another ring is made; and before somebody waits, commands are spread over as many rings as there may be.
+//! A command goes behind others while these come to their ends quickly: calling another of the host's threads would take longer. Where a ring was seen to come no further for
+//! [`SLOW`], new commands go elsewhere, to a ring that is made for that if need be; and where somebody will wait, commands are spread over as many rings as there may be.
 
 use std::collections::VecDeque;
 

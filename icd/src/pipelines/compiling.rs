@@ -64,7 +64,7 @@ fn with_table<R>(f: impl FnOnce(&mut Unsettled<Arc<Creation>>) -> R) -> R {
 /// Begins the creation of `pipeline` in the background, which `encode` writes; false where it has to be waited for.
 ///
 /// # Errors
-/// A lost host, and those of making the side ring.
+/// A lost host.
 ///
 /// # Safety
 /// A valid device, whose recorders are given; the result must not depend on the compiling, beyond success or failure.
@@ -85,7 +85,11 @@ pub unsafe fn begin(
         look(device);
     }
     let begun = connection.begin(vk::Handle::as_raw(device), reply_size, encode);
-    let Some(ticket) = begun.map_err(|e| result_of_error(&e))? else { return Ok(false) };
+    let Some(ticket) = begun.map_err(|e| result_of_error(&e))? else {
+        // There is no room: what has been answered makes some for the next one.
+        look(device);
+        return Ok(false);
+    };
     let (ticket, outcome) = (Mutex::new(Some(ticket)), OnceLock::new());
     let creation = Arc::new(Creation { device, pipeline, decode, ticket, outcome });
     with_table(|t| t.began(device, pipeline, creation));
@@ -139,7 +143,7 @@ impl InDoubt {
         ticket.as_ref().is_none_or(|ticket| self.0.connection().is_answered(ticket))
     }
 
-    /// Has the host begin to compile it, and those that were created before it, instead of when somebody waits for each.
+    /// Has the host begin to compile it, and those that were created before it, instead of when somebody waits for each; waits until the main ring has run what they name.
     pub fn hasten(&self) {
         if let Some(ticket) = self.0.ticket.try_lock().as_deref().and_then(Option::as_ref) {
             // Whoever settles it hears of a lost host.
