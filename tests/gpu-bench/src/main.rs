@@ -148,8 +148,8 @@ fn run(args: RunArgs) -> Result<()> {
         variant: None,
         layer: args.layer,
         memory: args.memory,
+        host_calls: args.host_calls.then(|| args.caches.join("host-calls")),
         caches: args.caches,
-        host_calls: args.host_calls.then(|| std::env::temp_dir().join("gpu-bench-host-calls")),
         host_nice: args.host_nice,
         keeps_shaders: true,
     };

@@ -23,7 +23,8 @@ impl Model {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let path = folder.join(format!("{}-{}.gguf", self.shape, self.weights.name()));
         if !path.is_file() {
-            let new = path.with_extension("new");
+            // Others may make the same model.
+            let new = path.with_extension(format!("new{}", std::process::id()));
             models::random(self.shape, self.weights, &new)?;
             std::fs::rename(&new, &path).with_context(|| format!("making {}", path.display()))?;
         }
