@@ -79,7 +79,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// How many rings are wanted for one more command that nobody waits for.
+    /// How many rings are wanted for one more command that nobody waits for: one more than there are where all are slow, since each stays with what it has, and else none more.
     pub fn wanted(&self) -> usize {
         let now = clock::now();
         let mut queues = self.queues.lock();
